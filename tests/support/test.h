@@ -1,0 +1,16 @@
+// doctest under names that leave CHECK to the house: EXPECT goes on after a failure, REQUIRE stops.
+#pragma once
+
+#define DOCTEST_CONFIG_NO_SHORT_MACRO_NAMES
+#include <doctest/doctest.h>
+
+#define TEST_SUITE DOCTEST_TEST_SUITE
+#define TEST_CASE DOCTEST_TEST_CASE
+#define SUBCASE DOCTEST_SUBCASE
+#define CAPTURE DOCTEST_CAPTURE
+#define INFO DOCTEST_INFO
+#define EXPECT DOCTEST_CHECK
+#define EXPECT_FALSE DOCTEST_CHECK_FALSE
+#define REQUIRE DOCTEST_REQUIRE
+#define REQUIRE_FALSE DOCTEST_REQUIRE_FALSE
+#define FAIL DOCTEST_FAIL
