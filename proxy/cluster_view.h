@@ -1,0 +1,54 @@
+// ClusterView: an immutable snapshot of everything that routing and login need to know.
+// The control thread publishes a new one at each change; workers and the commit thread keep the
+// latest shared_ptr. AppliedPositions beside it changes with every commit and is atomic.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "healthcheck/backend_state.h"
+
+namespace consort::proxy {
+
+class AccountSet;
+
+/// How fresh an autocommit read must be. Eventual: any online backend. Session: one that has
+/// applied the last commit this session saw. Strong: one that has applied the newest commit in the
+/// log.
+enum class ReadConsistency : std::uint8_t { kEventual, kSession, kStrong };
+
+struct BackendView {
+  BackendId id;
+  std::string name;
+  std::string host;
+  std::uint16_t port = 0;
+  healthcheck::BackendState state = healthcheck::BackendState::kUnknown;
+  std::uint32_t weight = 1;    ///< share of reads and of new homes, 0 = none
+  std::string reason;          ///< why it is not online, for people
+  std::string server_version;  ///< as its greeting says; empty until seen
+};
+
+struct ClusterView {
+  std::uint64_t version = 0;
+  std::vector<BackendView> backends;  ///< index = BackendId::value
+  std::shared_ptr<const AccountSet> accounts;
+  ReadConsistency read_consistency = ReadConsistency::kSession;
+  std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
+  std::string server_version;             ///< what Consort's own greeting says
+  std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci
+};
+
+/// Positions that the commit thread publishes and everybody reads.
+struct AppliedPositions {
+  /// Seqno up to which a backend has committed everything, by BackendId.
+  std::array<std::atomic<std::uint64_t>, kBackendsMax> applied{};
+  /// Newest seqno that clients were or may have been told of.
+  std::atomic<std::uint64_t> head{0};
+};
+
+}  // namespace consort::proxy

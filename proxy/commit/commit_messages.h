@@ -1,0 +1,117 @@
+// What workers (sessions) and the commit thread say to each other. Values only; see Mailbox.
+//
+//   session                         commit thread
+//     | -- BranchPrepared -----------> |   XA PREPARE answered OK with a last_gtid
+//     | <------------ BranchOutcome -- |   committed | conflict | too old | home lost
+//     | -- BranchAbandoned ----------> |   PREPARE was sent, its answer never came: roll it back
+//     | <-------------- AbortBranch -- |   the lane waits for a lock this open branch holds
+//     | -- DdlRequest ---------------> |   append it to the log
+//     | <------------------ DdlTurn -- |   every earlier entry is applied on `backend`: execute it
+//     there | -- DdlExecuted --------------> |   its result: run it on the others, or skip it |
+//     <--------------- DdlOutcome -- |   the result is in the log: answer the client
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+
+namespace consort::proxy {
+
+// ---- worker -> commit thread ----------------------------------------------------------------
+
+/// A branch is prepared (detached) on its home and awaits certification.
+struct BranchPrepared {
+  SessionId session;
+  BranchId branch;
+  BackendId home;
+  Seqno last_seen_at_prepare;  ///< applied(home) when XA PREPARE was sent: for shared (foreign-key)
+                               ///< keys
+  Seqno last_seen_at_answer;   ///< applied(home) when its OK was read: for keys held by X row locks
+};
+
+/// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.
+struct BranchAbandoned {
+  BranchId branch;
+  BackendId home;
+};
+
+/// One table a statement names. Empty `table`: the whole schema. Both empty: accounts and grants.
+struct DdlTarget {
+  std::string schema;
+  std::string table;
+};
+
+/// DDL, account management or another statement that all backends must execute in one order.
+struct DdlRequest {
+  SessionId session;
+  BackendId home;
+  std::string sql;     ///< the client's statement, unchanged
+  std::string schema;  ///< the session's current database, may be empty
+  std::string user;    ///< definer for views, routines, triggers: "user"@"host" as CURRENT_USER()
+  std::string
+      session_set;  ///< a SET statement that recreates sql_mode, character sets, ... ; may be empty
+  std::vector<DdlTarget> targets;
+};
+
+/// The home executed the statement at its turn. `succeeded` false: it must run nowhere else.
+struct DdlExecuted {
+  Seqno seqno;
+  BackendId backend;
+  bool succeeded = false;
+  /// True when the home connection was lost while it ran: nobody knows. The commit thread decides
+  /// by letting the session execute it on another home (a new DdlTurn), or by finding out.
+  bool unknown = false;
+};
+
+using CommitRequest = std::variant<BranchPrepared, BranchAbandoned, DdlRequest, DdlExecuted>;
+
+// ---- commit thread -> worker ----------------------------------------------------------------
+
+enum class BranchVerdict : std::uint8_t {
+  kCommitted,  ///< in the log (durable, or certified when relaxed): it will be everywhere
+  kConflict,   ///< a concurrent commit wrote the same key: the branch is being rolled back
+  kTooOld,     ///< last_seen lies before the certification index's horizon
+  kHomeLost,   ///< the home went away before the entry was in the log: it did not happen
+  kRefused     ///< its rows cannot be replicated (see `message`): rolled back
+};
+
+struct BranchOutcome {
+  SessionId session;
+  BranchId branch;
+  BranchVerdict verdict = BranchVerdict::kConflict;
+  Seqno seqno;          ///< of the commit; 0 unless committed with rows
+  std::string message;  ///< for kRefused: what to tell the client
+};
+
+/// The lane of `home` waits for a lock that an open (not prepared) branch holds: end it now. The
+/// client gets 1213. Exactly one of `thread_id` (the backend connection's id) is given.
+struct AbortBranch {
+  BackendId home;
+  std::uint64_t thread_id = 0;
+};
+
+/// DDL waits for open branches that use these tables on `home`: end those. Same effect as
+/// AbortBranch.
+struct AbortTableUsers {
+  BackendId home;
+  std::vector<DdlTarget> targets;
+};
+
+/// Execute the DDL on `backend` now, then answer DdlExecuted.
+struct DdlTurn {
+  SessionId session;
+  Seqno seqno;
+  BackendId backend;
+};
+
+struct DdlOutcome {
+  SessionId session;
+  Seqno seqno;
+};
+
+using CommitEvent = std::variant<BranchOutcome, AbortBranch, AbortTableUsers, DdlTurn, DdlOutcome>;
+
+}  // namespace consort::proxy
