@@ -1,0 +1,111 @@
+// CommitLoop: the commit thread. Takes prepared branches from the workers and their rows from the
+// backends' binlogs, certifies them, appends them to the commit log and lets every backend's lane
+// commit what is durable, in log order.
+// Threads: start(), stop() and the destructor: the thread that made it; post(), set_backend(),
+// stats(): any. Every hook is called on the commit thread and must not block.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "proxy/cluster_view.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/commit/commit_stats.h"
+
+namespace consort::proxy {
+
+class BackendController;
+
+/// When a client hears of its commit. Durable: once its entry is on disk. Relaxed: once it is
+/// certified; backends still commit only what is on disk, so a crash may lose the newest
+/// acknowledged commits but never makes backends differ.
+enum class Durability : std::uint8_t { kDurable, kRelaxed };
+
+/// One backend, as the commit thread reaches it. Index in CommitOptions::backends = BackendId.
+struct CommitBackend {
+  std::string name;
+  std::string host;
+  std::uint16_t port = 0;
+  BackendController* controller = nullptr;  ///< outlives the CommitLoop
+};
+
+struct CommitOptions {
+  std::string data_dir;  ///< holds `raft/` and `archive/`; created when missing, locked while open
+  std::vector<CommitBackend> backends;
+  std::string service_user;  ///< of lanes and binlog streams
+  std::string service_password;
+  std::uint16_t workers_count = 1;  ///< AbortBranch and AbortTableUsers go to all of them
+  Durability durability = Durability::kDurable;
+  std::uint32_t binlog_server_id = 0xC0450000;   ///< of backend n's stream: this + n
+  std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
+  std::uint64_t disk_free_bytes_min = 64 << 20;  ///< below this, new commits are refused
+  std::size_t index_entries_max = 16384;         ///< certification history, in commits
+  std::size_t requests_max = 65536;              ///< mailbox bound
+  std::chrono::milliseconds lane_stall{3};       ///< unanswered this long: look for a lock holder
+  std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come
+};
+
+/// Which branches are ours: goes into their names (base/branch_name.h).
+struct CommitIdentity {
+  std::uint32_t cluster = 0;  ///< first 32 bits of the log's random id, made with the log
+  std::uint32_t epoch = 0;    ///< one more at each start
+};
+
+/// A lane's state has changed. The control thread decides from it whether the backend serves.
+struct LaneReport {
+  BackendId backend;
+  LaneState state = LaneState::kDown;
+  Seqno applied;
+  std::string reason;  ///< why it is not streaming, for people
+};
+
+struct CommitHooks {
+  /// Gives `event` to worker `worker` (its mailbox).
+  std::function<void(std::uint16_t worker, CommitEvent event)> post_to_worker;
+  /// May be empty.
+  std::function<void(const LaneReport& report)> lane_changed;
+};
+
+class CommitLoop {
+ public:
+  /// Opens the log, starts the thread and returns once the log accepts commits and the new epoch is
+  /// durable. `positions` outlives the loop. Errors: another process holds the directory, the log
+  /// or the archive is damaged, the disk.
+  [[nodiscard]] static Result<std::unique_ptr<CommitLoop>> start(CommitOptions options,
+                                                                 CommitHooks hooks,
+                                                                 AppliedPositions& positions);
+  /// stop(), when that was not done.
+  ~CommitLoop();
+  CommitLoop(const CommitLoop&) = delete;
+  CommitLoop& operator=(const CommitLoop&) = delete;
+
+  /// False when the mailbox is full: the caller treats the branch as not committed and lets it go
+  /// (BranchAbandoned later, or XA ROLLBACK by itself).
+  [[nodiscard]] bool post(CommitRequest request);
+
+  /// The control thread's word on a backend. Reachable: (re)connect its lane and stream now and
+  /// whenever they break. Not reachable: its branches are decided without it.
+  void set_backend(BackendId backend, bool reachable);
+
+  /// Ends the lanes after their batches, syncs log and archive, joins the thread. Branches without
+  /// an outcome get kHomeLost. No hook is called after it returns.
+  void stop();
+
+  [[nodiscard]] const CommitIdentity& identity() const;
+  [[nodiscard]] const CommitStats& stats() const;
+
+ private:
+  class Thread;
+  explicit CommitLoop(std::unique_ptr<Thread> thread);
+
+  std::unique_ptr<Thread> thread_;
+};
+
+}  // namespace consort::proxy

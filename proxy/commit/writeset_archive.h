@@ -1,0 +1,113 @@
+// WritesetArchive: the retained history of log entries on disk, for backends that catch up.
+// Format: docs/formats/archive.md. Threads: the commit thread; ArchiveSync::run() any one thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+
+namespace consort::proxy {
+
+struct ArchiveOptions {
+  std::string dir;                                 ///< created when missing
+  std::uint64_t segment_bytes = 64 * 1024 * 1024;  ///< a segment is closed when it has this many
+  std::uint64_t bytes_max = 8ULL << 30;            ///< retention, over all segments
+  std::size_t write_buffer_bytes = 256 * 1024;  ///< appended records wait for write(2) up to this
+};
+
+/// One record. `entry` points into the batch that holds it.
+struct ArchivedEntry {
+  std::uint64_t log_index = 0;
+  Seqno seqno;
+  Bytes entry;
+};
+
+/// Records in log order and the bytes they point into. Moving it keeps the views valid.
+struct ArchiveBatch {
+  Buffer storage;
+  std::vector<ArchivedEntry> entries;
+};
+
+/// The blocking half of a sync: fdatasync of every file written since the last one.
+class ArchiveSync {
+ public:
+  ArchiveSync() = default;
+
+  ArchiveSync(ArchiveSync&& other) noexcept : fds_(std::exchange(other.fds_, {})) {}
+
+  ArchiveSync& operator=(ArchiveSync&& other) noexcept;
+  ArchiveSync(const ArchiveSync&) = delete;
+  ArchiveSync& operator=(const ArchiveSync&) = delete;
+  ~ArchiveSync();
+
+  /// Blocks until the files are on disk. A failure means that the log must not be truncated.
+  [[nodiscard]] Status run();
+
+ private:
+  friend class WritesetArchive;
+  std::vector<int> fds_;  // owned duplicates
+};
+
+class WritesetArchive {
+ public:
+  /// Opens or creates the directory and cuts a torn tail off the last segment.
+  [[nodiscard]] static Result<std::unique_ptr<WritesetArchive>> open(ArchiveOptions options);
+  ~WritesetArchive();
+  WritesetArchive(const WritesetArchive&) = delete;
+  WritesetArchive& operator=(const WritesetArchive&) = delete;
+
+  /// Appends one log entry, buffered. Does nothing when `log_index` <= last_log_index().
+  /// REQUIRES: `seqno` is not smaller than last_seqno().
+  [[nodiscard]] Status append(std::uint64_t log_index, Seqno seqno, Bytes entry);
+  /// Hands buffered records to the kernel: they then survive the end of the process.
+  [[nodiscard]] Status flush();
+  /// flush(), and what remains to be done, on another thread, for them to survive a power loss.
+  [[nodiscard]] Result<ArchiveSync> begin_sync();
+
+  /// Records with seqno >= `from`, in order, until `bytes_max` is reached; at least one when there
+  /// is one. All records of one seqno come in one batch. Errors: `from` < first_seqno(), a damaged
+  /// record, the disk.
+  [[nodiscard]] Result<ArchiveBatch> read(Seqno from, std::size_t bytes_max);
+
+  /// Deletes the oldest segments while there are more than ArchiveOptions::bytes_max, but none that
+  /// holds a seqno >= `needed_from`.
+  void retire(Seqno needed_from);
+
+  /// Seqno of the oldest record; 0 when empty.
+  [[nodiscard]] Seqno first_seqno() const;
+
+  /// Seqno of the newest record; 0 when empty.
+  [[nodiscard]] Seqno last_seqno() const { return last_seqno_; }
+
+  /// Log index of the newest record; 0 when empty.
+  [[nodiscard]] std::uint64_t last_log_index() const { return last_log_index_; }
+
+  /// Bytes on disk and in the buffer.
+  [[nodiscard]] std::uint64_t bytes() const;
+
+ private:
+  struct Segment;
+
+  explicit WritesetArchive(ArchiveOptions options);
+
+  Status load_segments();
+  Status load_last_segment();
+  Status start_segment(Seqno first);
+  Result<ArchiveBatch> read_segment(Segment& segment, Seqno from, std::size_t bytes_max);
+
+  ArchiveOptions options_;
+  std::deque<std::unique_ptr<Segment>> segments_;  // oldest first; the last one is written
+  Buffer unwritten_;                               // records of the last segment
+  std::vector<int> unsynced_fds_;                  // closed segments not yet synced, and the dir
+  Seqno last_seqno_;
+  std::uint64_t last_log_index_ = 0;
+};
+
+}  // namespace consort::proxy
