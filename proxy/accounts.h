@@ -1,0 +1,97 @@
+// AccountSet: the backends' own accounts, and which of them a client is.
+// Immutable once built; the control thread replaces it as a whole in the ClusterView.
+// Spec: MariaDB KB "mysql.global_priv Table", "Account Names".
+// Threads: any (immutable); load_accounts() the thread that owns the connection.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+
+struct st_mysql;
+
+namespace consort::proxy {
+
+/// One way to prove who one is.
+struct AuthMethod {
+  std::string plugin;                 ///< such as mysql_native_password
+  std::string authentication_string;  ///< as the plugin stores it
+  friend bool operator==(const AuthMethod&, const AuthMethod&) = default;
+};
+
+/// What the account demands of the client's TLS.
+enum class TlsDemand : std::uint8_t { kNone, kAny, kX509, kSpecified };
+
+struct Account {
+  std::string user;  ///< empty: the anonymous account
+  std::string host;  ///< pattern with % and _, or ip/netmask; empty means %
+  std::string plugin;
+  std::string authentication_string;
+  /// More ways in, tried after the first (IDENTIFIED VIA .. OR ..).
+  std::vector<AuthMethod> alternatives;
+  TlsDemand tls = TlsDemand::kNone;
+  bool locked = false;
+  bool password_expired = false;
+  friend bool operator==(const Account&, const Account&) = default;
+
+  /// 'user'@'host'
+  [[nodiscard]] std::string name() const;
+};
+
+/// Where a client comes from. `host` is its resolved name, empty when unknown.
+struct ClientHost {
+  std::string_view ip;
+  std::string_view host;
+};
+
+/// A client without name resolution: loopback addresses are "localhost", as the server has it.
+[[nodiscard]] ClientHost client_host(std::string_view ip);
+
+class AccountSet {
+ public:
+  /// Sorts the accounts as the server does: most specific host first, then named before anonymous.
+  explicit AccountSet(std::vector<Account> accounts);
+
+  /// The account that the server would choose: the first in order whose host pattern holds the
+  /// client and whose user is `user` or anonymous. nullptr: none. Locked accounts are found too.
+  [[nodiscard]] const Account* find(std::string_view user, const ClientHost& client) const;
+
+  [[nodiscard]] std::span<const Account> accounts() const { return accounts_; }
+
+  /// Equal sets have equal digests.
+  [[nodiscard]] std::uint64_t digest() const { return digest_; }
+
+ private:
+  [[nodiscard]] std::optional<std::size_t> first_match(std::string_view user,
+                                                       const ClientHost& client) const;
+
+  std::vector<Account> accounts_;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_user_;
+  std::uint64_t digest_ = 0;
+};
+
+/// Names of the accounts that only one set has or that differ, `names_max` at most.
+[[nodiscard]] std::vector<std::string> account_difference(const AccountSet& left,
+                                                          const AccountSet& right,
+                                                          std::size_t names_max);
+
+/// Whether `pattern` of an account holds the client.
+[[nodiscard]] bool host_matches(std::string_view pattern, const ClientHost& client);
+
+/// One row of mysql.global_priv. nullopt for a role. `now_s`: the server's unix time, for expiry.
+[[nodiscard]] Result<std::optional<Account>> account_from_global_priv(std::string_view user,
+                                                                      std::string_view host,
+                                                                      std::string_view priv_json,
+                                                                      std::uint64_t now_s);
+
+/// Reads mysql.global_priv, or mysql.user where there is none.
+[[nodiscard]] Result<std::shared_ptr<const AccountSet>> load_accounts(st_mysql* connection);
+
+}  // namespace consort::proxy

@@ -1,0 +1,112 @@
+// ControlLoop: the main thread's work. Keeps the health of every backend, publishes a new
+// ClusterView at each change and does what health demands: probes, preflight, set-up, accounts.
+// The decisions are ControlCore's; this is the shell with the threads.
+// Threads: bootstrap(), run() and the on_view callbacks: the control thread. Everything else: any.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "healthcheck/backend_health.h"
+#include "healthcheck/mariadb_link.h"
+#include "proxy/backend_controller.h"
+#include "proxy/blocking_mailbox.h"
+#include "proxy/cluster_view.h"
+#include "proxy/control_core.h"
+
+namespace consort::proxy {
+
+/// How to reach the backends: one service account for all of them.
+struct ServiceAccount {
+  std::string user;
+  std::string password;
+  bool tls = false;
+  std::string tls_ca;
+};
+
+struct ControlOptions {
+  ControlCoreOptions core;
+  ServiceAccount account;
+  healthcheck::LinkTimeouts timeouts;
+  Duration bootstrap_max = std::chrono::seconds(15);  ///< longest wait of bootstrap()
+  std::size_t events_max = 65536;                     ///< waiting events (I8)
+};
+
+class ControlLoop {
+ public:
+  using ViewCallback = std::function<void(std::shared_ptr<const ClusterView>)>;
+
+  explicit ControlLoop(ControlOptions options);
+  ~ControlLoop();
+  ControlLoop(const ControlLoop&) = delete;
+  ControlLoop& operator=(const ControlLoop&) = delete;
+
+  /// `callback` gets every view from now on, on the control thread, and must not block.
+  /// REQUIRES: before bootstrap().
+  void on_view(ViewCallback callback);
+
+  /// Starts the controllers; preflight, set-up and accounts of every backend that answers;
+  /// publishes views as they come. Returns when every backend has answered or failed, at most after
+  /// `bootstrap_max`. A backend that comes later goes through the same when it comes.
+  [[nodiscard]] std::vector<BackendStatus> bootstrap();
+
+  /// Works until stop(). REQUIRES: bootstrap() returned.
+  void run();
+  void stop();
+
+  /// Commands for one backend. The controllers live as long as the loop.
+  [[nodiscard]] BackendController& controller(BackendId backend);
+
+  /// A session or a lane met a failure on its own connection.
+  void report_backend_failure(BackendId backend, healthcheck::PathFailure kind);
+
+  /// The commit thread says how a lane does and up to which seqno it has applied.
+  void report_lane(BackendId backend, healthcheck::LaneState lane, Seqno applied);
+
+  /// Operator commands. An error names what is wrong with the argument.
+  [[nodiscard]] Status set_backend_state(std::string_view name, healthcheck::OperatorState wish);
+  [[nodiscard]] Status set_weight(std::string_view name, std::uint32_t weight);
+  [[nodiscard]] Status set_read_consistency(ReadConsistency consistency);
+
+  /// Accounts may have changed: a login failed, or account DDL was applied. Cheap to call often.
+  void request_account_refresh();
+
+  /// What is known of every backend, for admin and metrics.
+  [[nodiscard]] std::vector<BackendStatus> snapshot() const;
+
+  /// The newest view; never null after the constructor.
+  [[nodiscard]] std::shared_ptr<const ClusterView> view() const;
+
+ private:
+  using Event = std::function<void(ControlCore&, TimePoint)>;
+
+  void post(Event event);
+  void step(TimePoint latest);
+  void perform(const ControlEffects& effects);
+  void begin_probe(const ProbeEffect& effect);
+  void begin_admission(BackendId backend);
+  void begin_account_load(BackendId backend);
+  void publish(std::shared_ptr<const ClusterView> view);
+
+  const ControlOptions options_;
+  SystemClock clock_;
+  ControlCore core_;
+  BlockingMailbox<Event> mailbox_;
+  std::vector<std::unique_ptr<BackendController>> controllers_;
+  std::vector<ViewCallback> callbacks_;
+  std::atomic<bool> stopping_{false};
+  mutable std::mutex mutex_;
+  std::vector<BackendStatus> statuses_;      ///< under mutex_
+  std::shared_ptr<const ClusterView> view_;  ///< under mutex_
+};
+
+}  // namespace consort::proxy
