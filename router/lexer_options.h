@@ -1,0 +1,33 @@
+// LexerOptions: what of a session's settings changes how the server cuts its SQL into tokens.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace consort::router {
+
+/// Defaults are those of a MariaDB 10.11 session with its default sql_mode.
+struct LexerOptions {
+  bool no_backslash_escapes = false;  ///< sql_mode NO_BACKSLASH_ESCAPES
+  bool ansi_quotes = false;           ///< sql_mode ANSI_QUOTES: "x" is an identifier
+  bool ignore_space = false;          ///< sql_mode IGNORE_SPACE: `count (` is the built-in
+  bool mysql = false;                 ///< the backends are MySQL: other rules for /*!NNNNN */
+  /// The session's sql_mode or character set is not known, or its multi-byte characters may end in
+  /// an ASCII byte (sjis, cp932, gbk, big5, gb18030): a statement with a backslash, a double quote
+  /// or a byte >= 0x80 is then reported as Flag::kUncertain.
+  bool doubtful = false;
+  std::uint32_t server_version = 101100;  ///< MMmmpp, of the oldest backend
+};
+
+/// `options` with the quoting rules of `sql_mode`: names separated by commas, in any case,
+/// composite modes (ANSI, ORACLE, ...) included, or a decimal number as `SET sql_mode=0` allows.
+/// nullopt when it is neither: set `doubtful` then.
+[[nodiscard]] std::optional<LexerOptions> with_sql_mode(LexerOptions options,
+                                                        std::string_view sql_mode);
+
+/// `options` for client character set `name`: sets or clears `doubtful`.
+[[nodiscard]] LexerOptions with_character_set(LexerOptions options, std::string_view name);
+
+}  // namespace consort::router
