@@ -1,0 +1,113 @@
+// BackendLogin: the login dialogue with a backend; we are the client.
+// Pure: packets in, steps out.
+//
+//   [greeting] -> Send (response) -+-> [OK] -> Done
+//                                  +-> [AuthSwitchRequest] -> Send (token) -> [OK] -> Done
+//                                  +-> [ERR], or what we do not speak -> Failed
+//
+// Spec: MariaDB KB "Connection". Threads: none; one backend connection owns it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/state_machine.h"
+#include "protocol/auth_native.h"
+#include "protocol/constants.h"
+#include "protocol/sql_error.h"
+
+namespace consort::protocol {
+
+/// Capabilities that change what a reply looks like or means: on a connection that serves a client
+/// they must be exactly the client's, so that replies can pass unchanged.
+inline constexpr std::uint64_t kReplyShapingCapabilities =
+    capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
+    capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiStatements |
+    capability::kMultiResults | capability::kPsMultiResults | capability::kDeprecateEof;
+
+/// Capabilities that Consort itself wants on every backend connection.
+inline constexpr std::uint64_t kBackendCapabilities =
+    capability::kProtocol41 | capability::kTransactions | capability::kSecureConnection |
+    capability::kPluginAuth | capability::kConnectAttrs | capability::kSessionTrack;
+
+/// What to want on a connection that serves clients with `client_capabilities`.
+[[nodiscard]] constexpr std::uint64_t backend_capabilities_for(std::uint64_t client_capabilities) {
+  return kBackendCapabilities | (client_capabilities & kReplyShapingCapabilities);
+}
+
+/// What the backend's greeting and OK said.
+struct ServerInfo {
+  std::string version;  ///< without MariaDB's "5.5.5-" prefix
+  std::uint32_t thread_id = 0;
+  std::uint64_t capabilities = 0;  ///< in force: ours and the server's
+  std::uint16_t status = 0;
+  std::uint16_t collation = 0;  ///< the server's default, low byte
+};
+
+class BackendLogin {
+ public:
+  struct NoPassword {};
+
+  /// An empty plain password is no password.
+  using Credential = std::variant<NoPassword, Stage1, std::string>;
+
+  struct Params {
+    std::string user;
+    Credential credential;
+    std::string database;                               ///< empty: none
+    std::uint64_t capabilities = kBackendCapabilities;  ///< wanted; only the server's are announced
+    std::uint16_t collation = kUtf8mb4GeneralCi;        ///< only its low byte travels
+    std::uint32_t packet_bytes_max = 1U << 30U;
+    std::vector<std::pair<std::string, std::string>> attributes;
+  };
+
+  struct Send {
+    Buffer bytes;
+  };
+
+  struct Done {
+    ServerInfo server;
+  };
+
+  /// `permanent`: trying again with the same parameters will not help (wrong password, a plugin we
+  /// do not speak); else it may (too many connections, shutdown).
+  struct Failed {
+    SqlError error;
+    bool permanent = false;
+  };
+
+  using Step = std::variant<Send, Done, Failed>;
+
+  explicit BackendLogin(Params params);
+
+  /// The backend's next packet. REQUIRES: neither Done nor Failed yet.
+  [[nodiscard]] Step on_packet(Bytes payload, std::uint8_t sequence);
+
+  [[nodiscard]] bool finished() const {
+    return machine_.is(State::kDone) || machine_.is(State::kFailed);
+  }
+
+ private:
+  enum class State : std::uint8_t { kAwaitGreeting, kAwaitVerdict, kDone, kFailed };
+
+  static const Transition<State> kMoves[];
+
+  [[nodiscard]] Step on_greeting(Bytes payload);
+  [[nodiscard]] Step on_verdict(Bytes payload);
+  [[nodiscard]] Step on_auth_switch(Bytes payload);
+  [[nodiscard]] Step fail(SqlError error, bool permanent);
+  [[nodiscard]] Buffer token(Bytes salt) const;
+
+  Params params_;
+  StateMachine<State> machine_;
+  ServerInfo server_;
+  std::uint8_t sequence_ = 0;  ///< of the packet that comes next
+  bool switched_ = false;      ///< a second switch is not answered
+};
+
+}  // namespace consort::protocol
