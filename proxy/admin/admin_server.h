@@ -1,5 +1,6 @@
 // AdminServer: serves AdminRoutes over HTTP in a few threads of its own.
-// A slow or silent client costs one of a bounded number of connections for a bounded time.
+// One request per connection; a slow or silent client costs one of a bounded number of connections
+// for a bounded time.
 // Threads: start() and the destructor the control thread; requests run on the server's own threads.
 #pragma once
 
@@ -20,9 +21,8 @@ class AdminServer {
     std::uint16_t port = 6080;  ///< 0: any free one
     std::string token;          ///< asked for as "Authorization: Bearer"; empty: loopback only
     std::size_t threads = 4;    ///< requests served at once
-    std::size_t connections_waiting_max = 32;  ///< beyond these a connection is closed at once
-    std::uint32_t request_timeout_ms = 5000;   ///< from the first byte wanted to the last sent
-    std::uint32_t keep_alive_timeout_ms = 2000;
+    std::size_t connections_waiting_max = 32;  ///< beyond these a connection is answered 503
+    std::uint32_t request_timeout_ms = 5000;   ///< from accept to the reply's last byte
   };
 
   /// Binds and serves at once. `source` outlives the server. Errors: an address that other machines

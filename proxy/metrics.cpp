@@ -1,0 +1,187 @@
+#include "proxy/metrics.h"
+
+#include <cerrno>
+#include <cstring>
+#include <exception>
+#include <netdb.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+#include <prometheus/exposer.h>
+
+#include "proxy/metrics_collect.h"
+
+namespace consort::proxy {
+
+namespace {
+
+class Collector final : public prometheus::Collectable {
+ public:
+  explicit Collector(MetricsSources sources) : sources_(std::move(sources)) {}
+
+  [[nodiscard]] MetricFamilies Collect() const override { return collect_metrics(sources_); }
+
+ private:
+  const MetricsSources sources_;
+};
+
+/// While it lives, threads that are started take no signals: those are the control thread's.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+/// The first address that `host` and `port` mean, in the form civetweb takes ("ip:port",
+/// "[ip]:port"), and whether it can be bound now: civetweb itself does not say why it could not.
+struct BindProbe {
+  std::string address;
+  std::string failure;  ///< empty: nothing speaks against it
+};
+
+BindProbe probe_bind(const std::string& host, std::uint16_t port) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (failed != 0) {
+    return {{}, gai_strerror(failed)};
+  }
+  BindProbe result;
+  char ip[NI_MAXHOST] = {};
+  getnameinfo(found->ai_addr, found->ai_addrlen, ip, sizeof(ip), nullptr, 0, NI_NUMERICHOST);
+  result.address = found->ai_family == AF_INET6 ? "[" + std::string(ip) + "]" : std::string(ip);
+  result.address += ":" + std::to_string(port);
+
+  const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  if (fd < 0) {
+    result.failure = std::strerror(errno);
+  } else {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1) != 0) {
+      result.failure = std::strerror(errno);
+    }
+    close(fd);
+  }
+  freeaddrinfo(found);
+  return result;
+}
+
+}  // namespace
+
+std::string_view to_text(QueryKind kind) {
+  switch (kind) {
+    case QueryKind::kRead:
+      return "read";
+    case QueryKind::kWrite:
+      return "write";
+    case QueryKind::kBegin:
+      return "begin";
+    case QueryKind::kCommit:
+      return "commit";
+    case QueryKind::kRollback:
+      return "rollback";
+    case QueryKind::kDdl:
+      return "ddl";
+    case QueryKind::kSet:
+      return "set";
+    case QueryKind::kPrepare:
+      return "prepare";
+    case QueryKind::kExecute:
+      return "execute";
+    case QueryKind::kOther:
+      return "other";
+  }
+  return "other";
+}
+
+std::string_view to_text(RefusalReason reason) {
+  switch (reason) {
+    case RefusalReason::kTooManyConnections:
+      return "too_many_connections";
+    case RefusalReason::kNoBackend:
+      return "no_backend";
+    case RefusalReason::kShuttingDown:
+      return "shutting_down";
+    case RefusalReason::kHandshakeTimeout:
+      return "handshake_timeout";
+    case RefusalReason::kHandshakeMalformed:
+      return "handshake_malformed";
+  }
+  return "other";
+}
+
+std::string_view to_text(ClientErrorClass error_class) {
+  switch (error_class) {
+    case ClientErrorClass::kBackend:
+      return "backend";
+    case ClientErrorClass::kConflict:
+      return "conflict";
+    case ClientErrorClass::kProtocol:
+      return "protocol";
+    case ClientErrorClass::kAccessDenied:
+      return "access_denied";
+    case ClientErrorClass::kUnsupported:
+      return "unsupported";
+    case ClientErrorClass::kUnavailable:
+      return "unavailable";
+    case ClientErrorClass::kTimeout:
+      return "timeout";
+    case ClientErrorClass::kInternal:
+      return "internal";
+  }
+  return "internal";
+}
+
+struct MetricsServer::Impl {
+  std::shared_ptr<Collector> collector;  // outlives the exposer's threads
+  std::unique_ptr<prometheus::Exposer> exposer;
+  std::uint16_t port = 0;
+};
+
+Result<std::unique_ptr<MetricsServer>> MetricsServer::start(const Options& options,
+                                                            MetricsSources sources) {
+  const std::string wanted = options.host + ":" + std::to_string(options.port);
+  const BindProbe probe = probe_bind(options.host, options.port);
+  if (!probe.failure.empty()) {
+    return make_error("metrics: cannot listen on " + wanted + ": " + probe.failure);
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->collector = std::make_shared<Collector>(std::move(sources));
+  try {
+    const SignalsBlocked signals_blocked;
+    impl->exposer = std::make_unique<prometheus::Exposer>(std::vector<std::string>{
+        "listening_ports", probe.address, "num_threads", "2", "request_timeout_ms", "5000"});
+    impl->exposer->RegisterCollectable(impl->collector);
+    const std::vector<int> ports = impl->exposer->GetListeningPorts();
+    impl->port = ports.empty() ? options.port : static_cast<std::uint16_t>(ports.front());
+  } catch (const std::exception& error) {
+    return make_error("metrics: cannot listen on " + wanted + ": " + error.what());
+  }
+  return std::unique_ptr<MetricsServer>(new MetricsServer(std::move(impl)));
+}
+
+MetricsServer::MetricsServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+MetricsServer::~MetricsServer() = default;
+
+std::uint16_t MetricsServer::port() const {
+  return impl_->port;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,271 @@
+#include "proxy/metrics_collect.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "healthcheck/backend_state.h"
+#include "proxy/process_metrics.h"
+
+namespace consort::proxy {
+
+namespace {
+
+using healthcheck::BackendState;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+
+constexpr BackendState kBackendStates[] = {BackendState::kUnknown,    BackendState::kOnline,
+                                           BackendState::kSuspect,    BackendState::kOffline,
+                                           BackendState::kCatchingUp, BackendState::kDraining};
+
+using Workers = std::vector<const WorkerMetrics*>;
+
+/// Adds up one cell over all workers; `cell` picks it.
+template <typename Cell>
+double sum(const Workers& workers, Cell cell) {
+  double total = 0;
+  for (const WorkerMetrics* worker : workers) {
+    total += as_sample(cell(*worker).value());
+  }
+  return total;
+}
+
+template <typename Histogram>
+LatencySnapshot sum_histogram(const Workers& workers, Histogram histogram) {
+  LatencySnapshot total;
+  for (const WorkerMetrics* worker : workers) {
+    total.merge(histogram(*worker).snapshot());
+  }
+  return total;
+}
+
+std::size_t backends_count(const MetricsSources& sources) {
+  return std::min(sources.backend_names.size(), kBackendsMax);
+}
+
+/// A family with one sample per backend; `value` computes it from the backend's index.
+template <typename Value>
+void add_per_backend(MetricFamilies& families,
+                     MetricType type,
+                     std::string name,
+                     std::string help,
+                     const MetricsSources& sources,
+                     Value value) {
+  MetricFamily& family = add_family(families, type, std::move(name), std::move(help));
+  for (std::size_t i = 0; i < backends_count(sources); ++i) {
+    add_sample(family, value(i), {{"backend", sources.backend_names[i]}});
+  }
+}
+
+void collect_connections(MetricFamilies& out, const Workers& workers) {
+  add_counter(out, "consort_connections_accepted_total", "Client connections accepted",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.connections_accepted; }));
+  add_gauge(out, "consort_connections", "Client connections open now",
+            sum(
+                workers, [](const auto& w) -> auto& { return w.connections_current; }));
+  MetricFamily& refused = add_family(out, MetricType::Counter, "consort_connections_refused_total",
+                                     "Client connections turned away before login, by reason");
+  for (std::size_t i = 0; i < kRefusalReasonsCount; ++i) {
+    add_sample(refused,
+               sum(
+                   workers, [i](const auto& w) -> auto& { return w.connections_refused[i]; }),
+               {{"reason", std::string(to_text(static_cast<RefusalReason>(i)))}});
+  }
+  add_counter(out, "consort_authentication_failures_total", "Logins with wrong credentials",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.authentication_failures; }));
+  add_counter(out, "consort_client_received_bytes_total", "Bytes received from clients",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.bytes_received; }));
+  add_counter(out, "consort_client_sent_bytes_total", "Bytes sent to clients",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.bytes_sent; }));
+}
+
+void collect_queries(MetricFamilies& out, const MetricsSources& sources) {
+  const Workers& workers = sources.workers;
+  MetricFamily& queries = add_family(
+      out, MetricType::Counter, "consort_queries_total",
+      "Statements by kind and by the backend that ran them; backend \"none\": answered by Consort");
+  for (std::size_t kind = 0; kind < kQueryKindsCount; ++kind) {
+    const std::string kind_text(to_text(static_cast<QueryKind>(kind)));
+    const auto add_slot = [&](std::size_t slot, const std::string& backend) {
+      add_sample(queries,
+                 sum(
+                     workers, [=](const auto& w) -> auto& { return w.queries[kind][slot]; }),
+                 {{"kind", kind_text}, {"backend", backend}});
+    };
+    for (std::size_t i = 0; i < backends_count(sources); ++i) {
+      add_slot(i, sources.backend_names[i]);
+    }
+    add_slot(kNoBackendSlot, "none");
+  }
+
+  MetricFamily& duration = add_family(
+      out, MetricType::Histogram, "consort_query_duration_seconds",
+      "From a statement's last packet in to its reply's last packet out, by kind of statement");
+  add_histogram(duration,
+                sum_histogram(
+                    workers, [](const auto& w) -> auto& { return w.read_latency; }),
+                {{"kind", "read"}});
+  add_histogram(duration,
+                sum_histogram(
+                    workers, [](const auto& w) -> auto& { return w.write_latency; }),
+                {{"kind", "write"}});
+  add_histogram(duration,
+                sum_histogram(
+                    workers, [](const auto& w) -> auto& { return w.commit_latency; }),
+                {{"kind", "commit"}});
+
+  MetricFamily& errors = add_family(out, MetricType::Counter, "consort_client_errors_total",
+                                    "Error packets sent to clients, by class");
+  for (std::size_t i = 0; i < kClientErrorClassesCount; ++i) {
+    add_sample(errors,
+               sum(
+                   workers, [i](const auto& w) -> auto& { return w.client_errors[i]; }),
+               {{"class", std::string(to_text(static_cast<ClientErrorClass>(i)))}});
+  }
+  add_counter(out, "consort_autocommit_retries_total",
+              "Autocommit statements run again on another backend after theirs was lost",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.autocommit_retries; }));
+  add_counter(out, "consort_freshness_waits_total",
+              "Reads that waited for a backend to apply what they must see",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.freshness_waits; }));
+}
+
+void collect_sessions(MetricFamilies& out, const MetricsSources& sources) {
+  const Workers& workers = sources.workers;
+  MetricFamily& pinned = add_family(out, MetricType::Gauge, "consort_sessions_pinned",
+                                    "Sessions that cannot change their backend now, by reason");
+  const std::size_t reasons = std::min(sources.pin_reason_names.size(), kPinReasonsMax);
+  for (std::size_t i = 0; i < reasons; ++i) {
+    add_sample(pinned,
+               sum(
+                   workers, [i](const auto& w) -> auto& { return w.sessions_pinned[i]; }),
+               {{"reason", sources.pin_reason_names[i]}});
+  }
+  MetricFamily& paused = add_family(
+      out, MetricType::Counter, "consort_backpressure_pauses_total",
+      "Times that reading from one side stopped because the other reads slowly, by the slow side");
+  add_sample(paused,
+             sum(
+                 workers, [](const auto& w) -> auto& { return w.backpressure_from_client; }),
+             {{"slow", "client"}});
+  add_sample(paused,
+             sum(
+                 workers, [](const auto& w) -> auto& { return w.backpressure_from_backend; }),
+             {{"slow", "backend"}});
+  add_gauge(out, "consort_worker_mailbox_depth",
+            "Messages that waited for the workers when they last looked",
+            sum(
+                workers, [](const auto& w) -> auto& { return w.mailbox_depth; }));
+}
+
+void collect_pools(MetricFamilies& out, const MetricsSources& sources) {
+  const Workers& workers = sources.workers;
+  MetricFamily& connections = add_family(out, MetricType::Gauge, "consort_pool_connections",
+                                         "Connections to a backend, leased to a session or idle");
+  for (std::size_t i = 0; i < backends_count(sources); ++i) {
+    const std::string& name = sources.backend_names[i];
+    add_sample(connections,
+               sum(
+                   workers, [i](const auto& w) -> auto& { return w.pool_leased[i]; }),
+               {{"backend", name}, {"state", "leased"}});
+    add_sample(connections,
+               sum(
+                   workers, [i](const auto& w) -> auto& { return w.pool_idle[i]; }),
+               {{"backend", name}, {"state", "idle"}});
+  }
+  add_per_backend(out, MetricType::Counter, "consort_pool_connections_opened_total",
+                  "Connections logged in to a backend", sources, [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_opened[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_connection_failures_total",
+                  "Connections to a backend that were refused, reset or denied", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_failures[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_waits_total",
+                  "Times a session waited for a connection to a backend", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_waits[i]; });
+                  });
+}
+
+void collect_health(MetricFamilies& out, const MetricsSources& sources) {
+  const ControlMetrics& control = *sources.control;
+  MetricFamily& states = add_family(out, MetricType::Gauge, "consort_backend_state",
+                                    "1 for the state a backend is in, 0 for the others");
+  for (std::size_t i = 0; i < backends_count(sources); ++i) {
+    const std::int64_t now = control.backends[i].state.value();
+    for (const BackendState state : kBackendStates) {
+      add_sample(states, static_cast<std::int64_t>(state) == now ? 1 : 0,
+                 {{"backend", sources.backend_names[i]},
+                  {"state", std::string(healthcheck::to_text(state))}});
+    }
+  }
+  add_per_backend(out, MetricType::Counter, "consort_backend_state_changes_total",
+                  "Times a backend went from one state to another", sources, [&](std::size_t i) {
+                    return as_sample(control.backends[i].state_changes.value());
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_backend_probe_failures_total",
+                  "Probes that failed", sources, [&](std::size_t i) {
+                    return as_sample(control.backends[i].probe_failures.value());
+                  });
+  MetricFamily& probes =
+      add_family(out, MetricType::Histogram, "consort_backend_probe_duration_seconds",
+                 "Round trip of the probes that succeeded");
+  for (std::size_t i = 0; i < backends_count(sources); ++i) {
+    add_histogram(probes, control.backends[i].probe_latency.snapshot(),
+                  {{"backend", sources.backend_names[i]}});
+  }
+  add_gauge(out, "consort_cluster_view_version", "Version of the newest published cluster view",
+            as_sample(control.view_version.value()));
+}
+
+void collect_positions(MetricFamilies& out, const MetricsSources& sources) {
+  const AppliedPositions& positions = *sources.positions;
+  const std::uint64_t head = positions.head.load(std::memory_order_relaxed);
+  const auto applied = [&](std::size_t i) {
+    return positions.applied[i].load(std::memory_order_relaxed);
+  };
+  add_gauge(out, "consort_log_head_seqno", "Newest seqno that clients may have been told of",
+            as_sample(head));
+  add_per_backend(out, MetricType::Gauge, "consort_backend_applied_seqno",
+                  "Seqno up to which a backend has committed everything", sources,
+                  [&](std::size_t i) { return as_sample(applied(i)); });
+  add_per_backend(out, MetricType::Gauge, "consort_backend_lag_entries",
+                  "Entries of the log that a backend has not applied yet", sources,
+                  [&](std::size_t i) { return as_sample(head - std::min(head, applied(i))); });
+}
+
+}  // namespace
+
+MetricFamilies collect_metrics(const MetricsSources& sources) {
+  MetricFamilies families;
+  families.reserve(64);
+  MetricFamily& build =
+      add_family(families, MetricType::Gauge, "consort_build_info", "1; the version is a label");
+  add_sample(build, 1, {{"version", sources.version}});
+  collect_connections(families, sources.workers);
+  collect_queries(families, sources);
+  collect_sessions(families, sources);
+  collect_pools(families, sources);
+  if (sources.control != nullptr) {
+    collect_health(families, sources);
+  }
+  if (sources.positions != nullptr) {
+    collect_positions(families, sources);
+  }
+  collect_process_metrics(families);
+  return families;
+}
+
+}  // namespace consort::proxy
