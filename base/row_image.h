@@ -19,7 +19,8 @@ enum class ValueKind : std::uint8_t {
   kFloat,   ///< IEEE single; -0.0 equals 0.0
   kDouble,  ///< IEEE double; -0.0 equals 0.0
   kText,    ///< characters compared by `collation`
-  kBinary   ///< bytes compared as bytes, without padding
+  kBinary,  ///< bytes compared as bytes, without padding
+  kOpaque   ///< equal values may have different bytes (compressed columns): never hash them
 };
 
 /// One column of one row. `bytes` is the value as the binlog stores it, without its length prefix.

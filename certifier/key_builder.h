@@ -1,0 +1,102 @@
+// KeyBuilder: changed rows + table definitions -> the keys that certification compares.
+// Never misses a conflict: where equality is not certain (an unknown collation, an accent, a hashed
+// unique) it adds a coarser key. Rules: docs/formats/keys.md.
+// Threads: none; the commit thread owns one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/row_image.h"
+#include "base/row_key.h"
+#include "certifier/schema_catalog.h"
+
+namespace consort::certifier {
+
+class CollationWeights;
+struct TableKeyPlan;
+
+enum class KeyError : int {
+  kUnknownTable = 1,  ///< the catalog lacks a definition: load what missing_tables() names
+  kColumnMismatch     ///< rows do not fit the definition: invalidate the table, load it, try again
+};
+
+/// The keys of a writeset. Which last_seen certifies a key follows from its hold: kShared and
+/// kReference rest on locks that are gone after XA PREPARE, kUpdate and kExclusive on row locks
+/// that are held until the branch ends.
+class KeyBuilder {
+ public:
+  struct Limits {
+    /// A table that yields more row keys than this in one writeset is held as a whole instead.
+    std::size_t row_keys_max = std::size_t{1} << 18;
+  };
+
+  /// `catalog` and `weights` must outlive the builder. `weights` may be null: then characters
+  /// outside printable ASCII take coarser keys under case-insensitive collations.
+  KeyBuilder(const SchemaCatalog& catalog, const CollationWeights* weights, Limits limits);
+  explicit KeyBuilder(const SchemaCatalog& catalog, const CollationWeights* weights = nullptr);
+  ~KeyBuilder();
+  KeyBuilder(const KeyBuilder&) = delete;
+  KeyBuilder& operator=(const KeyBuilder&) = delete;
+
+  /// Definitions that keys of `table` need and the catalog lacks: the table itself, parents and
+  /// children of its foreign keys, descendants of cascades. Ask again after loading them, until
+  /// it is empty.
+  [[nodiscard]] std::vector<TableRef> missing_tables(TableName table) const;
+
+  /// Rows of `table` follow. `column_names` as in the TABLE_MAP, or empty when it has none;
+  /// `column_count` the number of columns in its rows. Errors: KeyError.
+  [[nodiscard]] Status begin_table(TableName table,
+                                   std::span<const std::string> column_names,
+                                   std::size_t column_count);
+
+  /// Adds the keys of one row. REQUIRES: begin_table() succeeded and the row has its columns.
+  void add_row(const RowDiff& row);
+
+  /// A statement mapped `table` without rows: a cascade may have changed any of them.
+  void add_table_without_rows(TableName table);
+
+  /// The keys since the last take(), ordered by hash, each hash once with its strongest hold.
+  [[nodiscard]] std::vector<RowKey> take();
+
+ private:
+  struct TableCount;
+
+  void add_key(std::uint64_t hash, KeyHold hold);
+  void add_image(const RowImage& image, const RowImage* other, bool is_new);
+
+  const SchemaCatalog& catalog_;
+  const CollationWeights* weights_;
+  Limits limits_;
+  std::unordered_map<std::uint64_t, KeyHold> keys_;
+  std::unordered_map<std::string, std::unique_ptr<TableKeyPlan>> plans_;
+  std::uint64_t plans_version_ = 0;
+  TableKeyPlan* plan_ = nullptr;
+};
+
+/// Key of a whole table. Rows hold it kShared; DDL on the table kExclusive. Names are compared
+/// without regard to ASCII case, which is right for every lower_case_table_names.
+[[nodiscard]] std::uint64_t table_key(std::string_view schema, std::string_view table);
+
+/// Key of a whole schema. Rows hold it kShared; DROP or ALTER DATABASE kExclusive.
+[[nodiscard]] std::uint64_t schema_key(std::string_view schema);
+
+/// Key of everything: held kShared by rows and DDL, kExclusive by what touches the whole server.
+[[nodiscard]] std::uint64_t server_key();
+
+/// Key of accounts, roles and privileges. Held kExclusive by account management.
+[[nodiscard]] std::uint64_t accounts_key();
+
+/// Keys of a DDL statement on one target: a table, or with an empty `table` a schema, or with both
+/// empty accounts and grants.
+[[nodiscard]] std::vector<RowKey> ddl_keys(std::string_view schema, std::string_view table);
+
+}  // namespace consort::certifier
