@@ -1,0 +1,143 @@
+// Config: everything that an operator can set, read once at start from a JSON file with comments.
+// etc/consort.json is the shipped file and describes every key with its unit and default.
+// Threads: plain values; read-only after load_config().
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/result.h"
+#include "proxy/cluster_view.h"
+
+namespace consort::proxy {
+
+/// Where to listen. `address` is a numeric IPv4 or IPv6 address.
+struct EndpointConfig {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0;
+};
+
+struct ListenConfig {
+  EndpointConfig sql{"127.0.0.1", 6033};      ///< MySQL protocol, for applications
+  EndpointConfig admin{"127.0.0.1", 6080};    ///< JSON over HTTP
+  EndpointConfig metrics{"127.0.0.1", 6090};  ///< Prometheus
+};
+
+/// One server behind Consort. Its place in the list is its BackendId.
+struct BackendConfig {
+  std::string name;  ///< letters, digits, `-`, `_`, `.`; unique
+  std::string host;
+  std::uint16_t port = 3306;
+  std::uint32_t weight = 1;  ///< share of reads and of new homes; 0: none
+};
+
+/// The account that Consort itself uses on every backend.
+struct AccountConfig {
+  std::string user;
+  std::string password;  ///< given itself, or the first line of the file `password_file`
+};
+
+enum class CommitDurability : std::uint8_t {
+  kDurable,  ///< the client's OK waits until its commit is on disk in the commit log
+  kRelaxed   ///< the OK is given at certification: a crash may lose the last ones, never differ
+};
+
+struct HealthConfig {
+  std::uint32_t probe_interval_ms = 1000;       ///< between probes of a healthy backend
+  std::uint32_t probe_quick_interval_ms = 200;  ///< while in doubt or returning
+  std::uint32_t connect_timeout_ms = 2000;
+  std::uint32_t probe_timeout_ms = 2000;
+  std::uint32_t failures_to_offline = 3;  ///< failed probes in a row that eject
+  std::uint32_t successes_to_online = 2;  ///< good probes in a row that bring back
+  std::uint32_t backoff_ms_max = 2000;    ///< longest wait between tries of a lost backend
+};
+
+struct LimitsConfig {
+  std::uint32_t connections_max = 10000;         ///< clients, all workers together
+  std::uint32_t backend_connections_max = 1000;  ///< to one backend, all workers together
+  std::uint64_t packet_bytes_max = 64ULL << 20;
+  std::uint64_t writeset_bytes_max = 256ULL << 20;      ///< row events of one transaction
+  std::uint64_t client_buffer_bytes_low = 64ULL << 10;  ///< reading from the backend goes on again
+  std::uint64_t client_buffer_bytes_high = 256ULL << 10;  ///< reading from the backend stops
+  std::uint32_t login_timeout_ms = 10000;         ///< from accept to the end of authentication
+  std::uint32_t idle_timeout_s = 28800;           ///< silent clients are closed
+  std::uint32_t prepared_statements_max = 16384;  ///< of one session
+};
+
+struct CommitConfig {
+  std::uint32_t batch_writesets_max = 256;       ///< merged into one apply on a backend
+  std::uint64_t batch_bytes_max = 4ULL << 20;    ///< row events of one apply
+  std::uint64_t index_keys_max = 4000000;        ///< certification index: keys
+  std::uint32_t index_commits_max = 16384;       ///< certification index: commits
+  std::uint32_t lane_stall_ms = 3;               ///< unanswered this long: look for a lock holder
+  std::uint32_t lock_lookup_interval_ms = 120;   ///< between further looks; at least 110
+  std::uint32_t group_wait_ms_max = 10000;       ///< a prepared branch whose rows never come
+  std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
+  std::uint64_t disk_free_bytes_min = 64ULL << 20;  ///< below this, new commits are refused
+};
+
+struct SessionConfig {
+  bool innodb_snapshot_isolation = true;  ///< set on every client-facing connection
+  bool ignore_lock_tables = false;        ///< LOCK TABLES: OK without effect; else refused
+};
+
+struct AutoIncrementConfig {
+  std::uint32_t increment = 16;  ///< at least the number of backends; never lower it later
+};
+
+struct AdminConfig {
+  std::string token;  ///< empty: no token, loopback addresses only
+};
+
+enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarning, kError };
+enum class LogFormat : std::uint8_t { kText, kJson };
+
+struct LogConfig {
+  LogLevel level = LogLevel::kInfo;
+  LogFormat format = LogFormat::kText;
+  std::string file;  ///< empty: standard error
+};
+
+struct Config {
+  std::string cluster_name = "consort";
+  std::uint16_t proxy_id = 1;                 ///< of this Consort among those of one cluster
+  std::string data_dir = "/var/lib/consort";  ///< absolute, or relative to the config file
+  std::uint32_t workers = 0;                  ///< threads that serve clients; 0: one per core
+  CommitDurability durability = CommitDurability::kDurable;
+  ReadConsistency read_consistency = ReadConsistency::kSession;
+  std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
+  ListenConfig listen;
+  std::vector<BackendConfig> backends;
+  AccountConfig account;
+  HealthConfig health;
+  LimitsConfig limits;
+  CommitConfig commit;
+  SessionConfig session;
+  AutoIncrementConfig auto_increment;
+  AdminConfig admin;
+  LogConfig log;
+
+  /// Threads that serve clients: `workers`, or the number of cores, 1 to 64.
+  [[nodiscard]] std::uint32_t workers_effective() const;
+
+  /// The configuration in force as JSON for people, in the file's own shape, with passwords and
+  /// tokens blanked.
+  [[nodiscard]] std::string redacted() const;
+};
+
+/// Reads `path`. Relative paths in it are taken from its folder. Errors name the file and the JSON
+/// path: `etc/consort.json: $.backends[1].port: expected an integer 1..65535, got "x"`.
+[[nodiscard]] Result<Config> load_config(const std::string& path);
+
+/// The same for a text in memory; relative paths are taken from `base_dir`.
+[[nodiscard]] Result<Config> parse_config(std::string_view json, const std::string& base_dir);
+
+[[nodiscard]] std::string_view to_text(CommitDurability durability);
+[[nodiscard]] std::string_view to_text(LogLevel level);
+[[nodiscard]] std::string_view to_text(LogFormat format);
+
+}  // namespace consort::proxy
