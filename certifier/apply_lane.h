@@ -1,0 +1,251 @@
+// ApplyLane: commits everything on one backend, in seqno order (I5). Pure: turns out, results in.
+// The shell owns the connection, performs the turns, and tells the lane what came of them.
+// Threads: none; the commit thread's.
+//
+//   shell                                                   lane
+//     | -- push(entry) when it is durable ------------------> |
+//     | -- on_connected(position, held branches) -----------> |
+//     | <- next_turn(): LaneBatch --------------------------- |  statements, to be sent in order
+//     | -- on_turn_done() | on_turn_failed(error) ----------> |
+//     | <- next_turn(): DdlReached -------------------------- |  every lane, once per undecided DDL
+//     | -- execute_ddl() on the one that shall decide ------> |
+//     | <- next_turn(): LaneBatch (marks it) ---------------- |
+//     | <- next_turn(): DdlOffer ---------------------------- |  the session may execute it now
+//     | -- on_ddl_executed() --------------------------------> |
+//     | -- on_ddl_result() when it is in the log -----------> |  every lane
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/state_machine.h"
+#include "certifier/lane_errors.h"
+#include "certifier/lane_sql.h"
+#include "certifier/writeset.h"
+
+namespace consort::certifier {
+
+struct LaneLimits {
+  std::size_t queue_entries_max = 20'000;
+  std::size_t queue_bytes_max = std::size_t{64} << 20;  ///< payloads; one entry always fits
+};
+
+struct BatchLimits {
+  std::size_t entries_max = 256;
+  std::size_t payload_bytes_max = std::size_t{1} << 20;    ///< more than one entry only below this
+  std::size_t statement_bytes_max = std::size_t{4} << 20;  ///< a larger BINLOG goes in pieces
+};
+
+/// Statements to send one after the other, each as a packet of its own, stopping at the first error
+/// (on_turn_failed). All succeeded: on_turn_done().
+struct LaneBatch {
+  std::vector<std::string> statements;
+  Seqno first;  ///< entries it commits; first > last for one that commits none (a DDL's mark)
+  Seqno last;
+  /// Index of the client's own DDL text in `statements`, to which the shell may add the definer.
+  std::optional<std::size_t> ddl_statement;
+};
+
+/// The lane has applied everything before this DDL entry and nobody has decided it yet.
+struct DdlReached {
+  Seqno seqno;
+  bool may_have_run = false;  ///< its execution was begun here earlier: prefer this lane to decide
+};
+
+/// The DDL is marked as begun: the session may execute it on this backend now.
+struct DdlOffer {
+  Seqno seqno;
+};
+
+/// The lane executed the DDL as the first one: append a DdlResult with this outcome.
+struct DdlDecided {
+  Seqno seqno;
+  DdlOutcome outcome = DdlOutcome::kSkip;
+  std::uint16_t error = 0;  ///< its error number, 0 when it succeeded
+  std::string message;
+};
+
+using LaneTurn = std::variant<LaneBatch, DdlReached, DdlOffer, DdlDecided>;
+
+/// Who executes a DDL that nobody has decided.
+enum class DdlExecutor : std::uint8_t {
+  kSession,  ///< the client's session, on its own connection, after DdlOffer
+  kLane,     ///< the lane: the session is gone, or its home
+};
+
+/// What the shell learned when it (re)opened the lane's connection or read it anew.
+struct LaneStart {
+  LaneOwner owner;             ///< as claimed
+  Seqno position;              ///< BackendPosition::seqno
+  Seqno ddl_mark;              ///< BackendPosition::ddl
+  std::vector<BranchId> held;  ///< RecoveryPlan::held
+  Seqno listed_up_to;          ///< RecoveryInput::head
+};
+
+/// Whether a branch may be rolled back for a replay.
+enum class ReplayStep : std::uint8_t {
+  kRollBack,        ///< yes, now: the lane will apply the payload in its turn
+  kInterruptFirst,  ///< the turn under way would commit it: KILL QUERY the lane, then ask again
+  kApplied,         ///< too late and needless: it is committed here
+};
+
+/// States of a lane.
+///
+///                       +------------------------- on_disconnected, from everywhere ---+
+///                       v                                                              |
+///   kOffline --on_connected--> kIdle --next_turn--> kApplying --done--> kIdle          |
+///                               |  ^                    |                              |
+///     next_turn: undecided DDL  |  |on_ddl_result       | failed                       |
+///                               v  |                    v                              |
+///                            kDdlReached            kUnsure --on_connected--> kIdle    |
+///                               | execute_ddl           (failed for good: kStopped)    |
+///                               v                                                      |
+///                            kDdlTurn --next_turn--> kDdlMarking --done--> kDdlMarked -+
+///                               |                                             |
+///                               | next_turn (kLane)              next_turn    v
+///                               v                                         kDdlOffered
+///                            kDdlDeciding --done | failed--> kDdlDecided --next_turn-->
+///                            kDdlWaiting
+///
+///   kDdlReached, kDdlOffered, kDdlDecided, kDdlWaiting --on_ddl_result--> kIdle
+enum class LaneState : std::uint8_t {
+  kOffline,      ///< no connection
+  kIdle,         ///< nothing is under way
+  kApplying,     ///< a batch is under way
+  kUnsure,       ///< a batch failed: on_connected() with what the backend says now
+  kDdlReached,   ///< told or about to tell the shell of an undecided DDL
+  kDdlTurn,      ///< this lane's backend shall execute it first
+  kDdlMarking,   ///< the mark is under way
+  kDdlMarked,    ///< the session's turn has come
+  kDdlOffered,   ///< the session executes it
+  kDdlDeciding,  ///< the lane itself executes it first
+  kDdlDecided,   ///< the shell is to be told what came of it
+  kDdlWaiting,   ///< the result is on its way into the log
+  kStopped,      ///< for ever: make a new lane after the backend got a copy
+};
+
+class ApplyLane {
+ public:
+  /// `cluster`: as spelled in branch names.
+  ApplyLane(BackendId backend, std::uint32_t cluster, LaneLimits limits = {});
+
+  // ---- the log ----
+
+  /// Takes a durable entry, in log order. DdlResult and Replay are handled, too. An entry that does
+  /// not fit into the queue, or that follows such a one, is left out: see wants_from().
+  void push(const std::shared_ptr<const LogEntry>& entry);
+
+  /// The seqno from which the shell should push() entries again, from its archive, with the
+  /// DdlResults and Replays among them; nullopt while none is missing or there is no room.
+  [[nodiscard]] std::optional<Seqno> wants_from() const;
+
+  /// A DDL's result is in the log. Also the answer to wants_ddl_result().
+  void on_ddl_result(const DdlResult& result);
+
+  // ---- the connection ----
+
+  /// The backend is as `start` says. Also after a failed turn (kUnsure), on the same connection.
+  /// REQUIRES: the state is kOffline or kUnsure; the plan's branches are committed, rolled back.
+  void on_connected(const LaneStart& start);
+
+  /// The connection is lost, whatever was under way. Nothing after kStopped.
+  void on_disconnected();
+
+  // ---- turns ----
+
+  /// What to do next; nullopt when there is nothing to do or something is under way.
+  [[nodiscard]] std::optional<LaneTurn> next_turn(const BatchLimits& limits = {});
+
+  /// The batch succeeded to its end. REQUIRES: a LaneBatch is under way.
+  void on_turn_done();
+
+  /// Statement `statement` of the batch failed; none after it was sent.
+  [[nodiscard]] LaneAction on_turn_failed(std::uint16_t error,
+                                          std::string_view message,
+                                          std::size_t statement);
+
+  // ---- DDL ----
+
+  /// Makes this backend the one whose result decides. REQUIRES: state kDdlReached, at `seqno`.
+  void execute_ddl(Seqno seqno, DdlExecutor executor);
+
+  /// The session executed the DDL here and its result is known (a DdlResult will follow).
+  void on_ddl_executed(Seqno seqno);
+
+  // ---- blocked lane ----
+
+  /// The branch of `seqno` shall be rolled back and its entry applied from the log. Call it when
+  /// the Replay entry is durable and the exemption withdrawn, before XA ROLLBACK.
+  [[nodiscard]] ReplayStep replay(Seqno seqno);
+
+  // ---- what it knows ----
+
+  [[nodiscard]] BackendId backend() const { return backend_; }
+
+  [[nodiscard]] LaneState state() const { return machine_.state(); }
+
+  /// Everything up to here is committed on this backend.
+  [[nodiscard]] Seqno applied() const { return applied_; }
+
+  [[nodiscard]] std::size_t queued_entries() const { return queue_.size(); }
+
+  [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
+
+  /// Why the lane stopped, for people; empty otherwise.
+  [[nodiscard]] const std::string& stop_reason() const { return stop_reason_; }
+
+ private:
+  enum class Role : std::uint8_t { kNothing, kPayload, kBranch, kDdl };
+
+  struct Item {
+    std::shared_ptr<const LogEntry> entry;
+    bool held = false;  ///< its branch waits here for XA COMMIT
+  };
+
+  [[nodiscard]] Role role_of(const Item& item) const;
+  [[nodiscard]] bool branch_is_held(const LogEntry& entry) const;
+  [[nodiscard]] std::optional<LaneTurn> turn_when_idle(const BatchLimits& limits);
+  [[nodiscard]] LaneBatch writeset_batch(const BatchLimits& limits) const;
+  [[nodiscard]] LaneBatch large_batch(const BatchLimits& limits) const;
+  [[nodiscard]] LaneBatch ddl_batch(bool decides) const;
+  [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
+  [[nodiscard]] LaneAction on_ddl_failed(std::uint16_t error, std::string_view message);
+  [[nodiscard]] LaneAction stop(LaneAction action, std::uint16_t error, std::string_view message);
+  void restart_queue_at(Seqno next);
+  void take_until(Seqno last);
+
+  BackendId backend_;
+  std::uint32_t cluster_;
+  LaneLimits limits_;
+  StateMachine<LaneState> machine_;
+  LaneOwner owner_;
+  Seqno applied_;
+  Seqno next_;              ///< the seqno that push() takes next
+  Seqno offered_;           ///< the newest seqno that push() was given
+  std::deque<Item> queue_;  ///< seqnos applied_+1 .. next_-1
+  std::size_t queued_bytes_ = 0;
+  std::set<BranchId> held_;  ///< of entries <= listed_up_to_
+  Seqno listed_up_to_;
+  std::set<Seqno> replayed_;
+  std::map<Seqno, DdlOutcome> ddl_results_;
+  Seqno ddl_mark_;
+  Seqno ddl_executed_;  ///< by the session or as decider, on this connection
+  DdlExecutor executor_ = DdlExecutor::kSession;
+  bool ddl_told_ = false;
+  bool session_dirty_ = false;  ///< a DDL's settings may still be in force
+  std::optional<LaneBatch> under_way_;
+  std::optional<DdlDecided> decided_;
+  std::string stop_reason_;
+};
+
+}  // namespace consort::certifier

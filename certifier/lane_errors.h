@@ -1,0 +1,38 @@
+// What a backend's error means to the lane that got it.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "certifier/writeset.h"
+
+namespace consort::certifier {
+
+/// What the shell does after a failed turn. Except for the last two: then read the position and
+/// XA RECOVER again, plan_recovery(), and ApplyLane::on_connected().
+enum class LaneAction : std::uint8_t {
+  kRetry,         ///< a lock stood in the way (1205, 1213): abort its holder
+  kResync,        ///< interrupted, or the branches are not as believed: nothing to abort
+  kBackOff,       ///< the backend lacks a resource or is read-only: wait before trying again
+  kDdlDecided,    ///< the lane was the first to execute a DDL and it failed: ask next_turn()
+  kInconsistent,  ///< this backend differs: take it out, loudly. The lane stops
+  kFenced,        ///< another owner moves this backend: end the process, loudly. The lane stops
+};
+
+/// Classifies a failed batch of writesets.
+[[nodiscard]] LaneAction classify_apply_error(std::uint16_t error);
+
+/// Classifies a failed statement of a DDL turn, other than the DDL itself deciding.
+/// True when the error says nothing about the statement: locks, interrupts, resources.
+[[nodiscard]] bool ddl_error_is_transient(std::uint16_t error);
+
+/// True for errors that a DDL statement gives when it was already executed: the object exists, or
+/// exists no more. Means success only where the statement may have run before.
+[[nodiscard]] bool ddl_already_applied(std::uint16_t error);
+
+/// What a DDL's result on the backend that executed it first means for the others. `error` 0: it
+/// succeeded. nullopt: the error is transient and decides nothing, execute it again.
+[[nodiscard]] std::optional<DdlOutcome> ddl_outcome(std::uint16_t error);
+
+}  // namespace consort::certifier

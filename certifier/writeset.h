@@ -1,0 +1,119 @@
+// LogEntry: what one entry of the commit log says, and its bytes.
+// Format: docs/formats/log_entry.md. Payloads are opaque here (raw binlog row events).
+// Threads: none; values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "base/row_key.h"
+
+namespace consort::certifier {
+
+/// Bits of Writeset::flags.
+enum WritesetFlag : std::uint8_t {
+  /// The home committed these rows by itself before they were logged (a sequence's refill, a
+  /// non-transactional table): there is no branch, and the home's lane only moves the position.
+  kWritesetAtHome = 0x01,
+};
+
+/// The row changes of one transaction that passed certification. Takes a seqno.
+struct Writeset {
+  BranchId branch;
+  BackendId home;
+  Seqno last_seen;           ///< applied(home) when XA PREPARE was sent; for people and checks
+  std::vector<RowKey> keys;  ///< what certification compares
+  Buffer payload;            ///< row events without checksums, ready for BINLOG
+  std::uint8_t flags = 0;    ///< WritesetFlag
+};
+
+/// What a DDL statement is about. Empty `table`: the whole schema. Both empty: accounts, grants.
+struct DdlObject {
+  std::string schema;
+  std::string table;
+  friend bool operator==(const DdlObject&, const DdlObject&) = default;
+};
+
+/// A statement that every backend executes at this place of the order. Takes a seqno.
+struct Ddl {
+  BackendId home;           ///< preferred to execute it first; its result decides (DdlResult)
+  std::string sql;          ///< the client's text, unchanged
+  std::string schema;       ///< its current database; may be empty
+  std::string definer;      ///< "user@host" as CURRENT_USER() says; may be empty
+  std::string session_set;  ///< a SET statement that recreates its session; may be empty
+  std::vector<DdlObject> targets;
+  std::vector<RowKey> keys;
+};
+
+/// What the backends that have not executed a DDL entry do with it.
+enum class DdlOutcome : std::uint8_t {
+  kSkip = 0,  ///< it failed without an effect: nobody else executes it
+  kRun = 1,   ///< it succeeded: everybody executes it and must succeed
+  kRunTolerant =
+      2,  ///< it may have had its effect (in part): ddl_already_applied() errors are fine
+};
+
+struct DdlResult {
+  Seqno ddl;
+  DdlOutcome outcome = DdlOutcome::kSkip;
+};
+
+/// The branch of `seqno` on its home `backend` is rolled back; the lane there applies the payload.
+struct Replay {
+  Seqno seqno;
+  BackendId backend;
+};
+
+/// First entry of each run of the proxy. The run's number is LogEntry::epoch.
+struct EpochStart {
+  std::string cluster_id;  ///< 32 hex digits, the same for the life of the log
+};
+
+enum class EntryKind : std::uint8_t {
+  kWriteset = 1,
+  kDdl = 2,
+  kDdlResult = 3,
+  kReplay = 4,
+  kEpochStart = 5,
+};
+
+using EntryBody = std::variant<Writeset, Ddl, DdlResult, Replay, EpochStart>;
+
+/// One entry of the commit log.
+struct LogEntry {
+  std::uint32_t epoch = 0;  ///< the run that wrote it
+  Seqno seqno;              ///< of a writeset or DDL; 0 for the other kinds
+  EntryBody body;
+
+  [[nodiscard]] EntryKind kind() const { return static_cast<EntryKind>(body.index() + 1); }
+
+  [[nodiscard]] bool takes_seqno() const { return body.index() <= 1; }
+
+  [[nodiscard]] const Writeset* writeset() const { return std::get_if<Writeset>(&body); }
+
+  [[nodiscard]] const Ddl* ddl() const { return std::get_if<Ddl>(&body); }
+};
+
+/// Why bytes are no entry.
+enum class DecodeError : int {
+  kTruncated = 1,   ///< fewer bytes than the format needs
+  kBadMagic,        ///< not an entry or record at all
+  kUnknownVersion,  ///< written by a newer program
+  kBadChecksum,     ///< damaged
+  kMalformed,       ///< the checksum is right but the content breaks the format's rules
+  kTooLarge,        ///< more than EntryLimits allow
+  kOutOfOrder,      ///< a record does not continue the one before
+};
+
+/// The bytes of `entry`. REQUIRES: takes_seqno() == (seqno != 0).
+[[nodiscard]] Buffer encode_entry(const LogEntry& entry);
+
+/// Reads what encode_entry() wrote, all of `bytes`. Trusts nothing. Errors: DecodeError.
+[[nodiscard]] Result<LogEntry> decode_entry(Bytes bytes);
+
+}  // namespace consort::certifier
