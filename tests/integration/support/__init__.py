@@ -1,0 +1,1 @@
+"""What the integration tests stand on: private servers, a running Consort, clients, comparisons."""

@@ -1,0 +1,131 @@
+"""Cluster: three private servers with Consort in front: the fixture of most tests."""
+
+import os
+import threading
+
+from . import wire
+from .compare import assert_identical, wait_settled
+from .consort import Consort
+from .private_server import APP_PASSWORD, APP_USER, PrivateServer, tail
+
+_count = 0
+
+
+class Cluster:
+    """Servers s1..sN and one Consort. Everything below context.work_dir."""
+
+    def __init__(self, context, servers=3, settings=None, server_settings=None, start=True,
+                 data_dir=None):
+        global _count
+        _count += 1
+        self.context = context
+        self.directory = os.path.join(context.work_dir, f"cluster{_count}")
+        self.servers = [PrivateServer(os.path.join(self.directory, f"s{number}"), number,
+                                      context.template, server_settings)
+                        for number in range(1, servers + 1)]
+        for server in self.servers:
+            server.launch()
+        for server in self.servers:
+            server.wait_ready()
+        self.consort = Consort(context.consort, self.directory, self.servers, settings, data_dir)
+        self._names = 0
+        if start:
+            self.consort.start()
+
+    def close(self, keep=False):
+        """Stops everything. Proves on the way that Consort ends cleanly, unless it crashed."""
+        try:
+            if self.consort.running:
+                self.consort.stop()
+        finally:
+            self.consort.kill()
+            for server in self.servers:
+                server.kill()
+
+    def check(self):
+        """After every test: Consort is alive and did not complain about itself."""
+        if self.consort.process is not None and not self.consort.running:
+            raise AssertionError(f"consort ended with {self.consort.process.returncode}\n"
+                                 + tail(self.consort.log_path))
+
+    def evidence(self):
+        """What a failure message should show."""
+        return f"--- {self.consort.log_path}\n{tail(self.consort.log_path, 25)}"
+
+    # ---- clients -----------------------------------------------------------------------------
+
+    def connect(self, database="test", **options):
+        """A protocol client through Consort."""
+        return self.consort.wire(database, **options)
+
+    def direct(self, number, database="test"):
+        """A protocol client straight to server `number` (0-based), as the application's user."""
+        return wire.connect(self.servers[number].port, APP_USER, APP_PASSWORD, database)
+
+    def sql(self, *statements, database="test"):
+        """Runs statements through Consort; the rows of the last one."""
+        with self.connect(database) as client:
+            for statement in statements:
+                rows = client.query(statement).rows
+            return rows
+
+    def table(self, definition, name=None):
+        """Creates a fresh table through Consort, e.g. table('id INT PRIMARY KEY, v INT')."""
+        self._names += 1
+        name = name or f"t{self._names}"
+        self.sql(f"DROP TABLE IF EXISTS {name}", f"CREATE TABLE {name} ({definition})")
+        return name
+
+    def on_homes(self, count=None, database="test"):
+        """Clients whose transactions run on different homes: one for each backend.
+
+        A client's home shows as @@server_id inside a transaction that has written or may write.
+        """
+        wanted = count or len(self.servers)
+        found, spare = {}, []
+        try:
+            for _ in range(20 * wanted):
+                client = self.connect(database)
+                client.query("BEGIN")
+                home = client.value("SELECT @@server_id FOR UPDATE")
+                client.query("ROLLBACK")
+                if home in found:
+                    spare.append(client)
+                else:
+                    found[home] = client
+                if len(found) == wanted:
+                    return [found[home] for home in sorted(found)]
+        finally:
+            for client in spare:
+                client.quit()
+        for client in found.values():
+            client.close()
+        raise AssertionError(f"sessions get only the homes {sorted(found)}")
+
+    # ---- the end -----------------------------------------------------------------------------
+
+    def settle(self, seconds=30):
+        wait_settled(self.servers, seconds)
+
+    def assert_identical(self, seconds=30):
+        return assert_identical(self.servers, seconds)
+
+
+def together(*calls):
+    """Runs the calls in threads at the same moment; their results or exceptions, in order."""
+    barrier = threading.Barrier(len(calls))
+    results = [None] * len(calls)
+
+    def run(index, call):
+        barrier.wait()
+        try:
+            results[index] = call()
+        except Exception as error:  # pylint: disable=broad-except
+            results[index] = error
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results

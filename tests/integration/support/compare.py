@@ -1,0 +1,128 @@
+"""Are the servers identical? By position, definitions, checksums and every row."""
+
+import hashlib
+
+from .process import wait_until
+
+# The proxy's own schema: one row per backend that tells the position.
+CONTROL_SCHEMA = "consort"
+SYSTEM_SCHEMAS = ("mysql", "information_schema", "performance_schema", "sys", CONTROL_SCHEMA)
+
+
+class Different(AssertionError):
+    """Two servers hold different data."""
+
+
+def position(server):
+    """The seqno up to which this server has committed everything; None before the first start."""
+    try:
+        rows = server.query(f"SELECT * FROM {CONTROL_SCHEMA}.`position`")
+    except Exception as error:  # pylint: disable=broad-except
+        if getattr(error, "args", (0,))[0] in (1049, 1146):
+            return None
+        raise
+    return [row for row in rows]
+
+
+def wait_settled(servers, seconds=30):
+    """Waits until all positions are equal, stay so, and no branch is prepared anywhere."""
+
+    seen = {}
+
+    def settled():
+        state = [(server.name, position_seqno(server), len(server.prepared_branches()))
+                 for server in servers]
+        seqnos = {seqno for _, seqno, _ in state}
+        before, seen["state"] = seen.get("state"), state
+        return len(seqnos) == 1 and all(count == 0 for _, _, count in state) and before == state
+
+    wait_until(settled, seconds,
+               lambda: "equal positions and no prepared branch: "
+               + ", ".join(f"{name} at {seqno} with {count} branches"
+                           for name, seqno, count in seen.get("state", [])), every=0.15)
+
+
+def position_seqno(server):
+    """The position's number."""
+    try:
+        return server.query(f"SELECT seqno FROM {CONTROL_SCHEMA}.`position`")[0][0]
+    except Exception as error:  # pylint: disable=broad-except
+        if getattr(error, "args", (0,))[0] in (1049, 1146):
+            return None
+        raise
+
+
+def user_tables(server):
+    """(schema, table, type) of everything that is not the system's."""
+    marks = ",".join(["%s"] * len(SYSTEM_SCHEMAS))
+    return server.query("SELECT table_schema, table_name, table_type FROM information_schema.tables"
+                        f" WHERE table_schema NOT IN ({marks}) ORDER BY 1, 2", SYSTEM_SCHEMAS)
+
+
+def _definition(server, schema, table, kind):
+    row = server.query(f"SHOW CREATE TABLE `{schema}`.`{table}`")[0]
+    text = row[1]
+    # AUTO_INCREMENT counts per server; everything else must be equal.
+    if kind == "BASE TABLE":
+        words = text.rsplit(") ENGINE", 1)
+        tail = " ".join(word for word in words[1].split(" ")
+                        if not word.startswith("AUTO_INCREMENT="))
+        text = words[0] + ") ENGINE" + tail
+    return text
+
+
+def _rows_digest(server, schema, table):
+    """Number of rows and an order-free digest of all of them, byte by byte."""
+    connection = server.connect(schema, charset="binary", use_unicode=False)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM `{schema}`.`{table}`")
+            total, count = 0, 0
+            for row in cursor:
+                digest = hashlib.blake2b(repr(row).encode(), digest_size=16).digest()
+                total = (total + int.from_bytes(digest, "little")) % (1 << 128)
+                count += 1
+            return count, total
+    finally:
+        connection.close()
+
+
+def _checksum(server, schema, table):
+    return server.query(f"CHECKSUM TABLE `{schema}`.`{table}`")[0][1]
+
+
+def _sample(server, schema, table):
+    return set(map(repr, server.query(f"SELECT * FROM `{schema}`.`{table}`")))
+
+
+def assert_identical(servers, seconds=30):
+    """Settles, then compares all servers with the first. Returns the number of tables and rows."""
+    wait_settled(servers, seconds)
+    first, *others = servers
+    tables = user_tables(first)
+    rows_total = 0
+    for other in others:
+        if user_tables(other) != tables:
+            raise Different(f"tables: {first.name} {tables}\n{other.name} {user_tables(other)}")
+    for schema, table, kind in tables:
+        name = f"{schema}.{table}"
+        definition = _definition(first, schema, table, kind)
+        digest = _rows_digest(first, schema, table)
+        checksum = _checksum(first, schema, table) if kind == "BASE TABLE" else None
+        rows_total += digest[0]
+        for other in others:
+            if _definition(other, schema, table, kind) != definition:
+                raise Different(f"{name} is defined differently:\n{definition}\n"
+                                f"{_definition(other, schema, table, kind)}")
+            if _rows_digest(other, schema, table) != digest:
+                raise Different(_difference(first, other, schema, table))
+            if kind == "BASE TABLE" and _checksum(other, schema, table) != checksum:
+                raise Different(f"{name}: CHECKSUM TABLE differs on {first.name}, {other.name}")
+    return f"{len(tables)} tables, {rows_total} rows equal on {len(servers)} servers"
+
+
+def _difference(first, other, schema, table):
+    mine, theirs = _sample(first, schema, table), _sample(other, schema, table)
+    only_mine, only_theirs = sorted(mine - theirs)[:5], sorted(theirs - mine)[:5]
+    return (f"{schema}.{table} differs: {len(mine - theirs)} rows only on {first.name} "
+            f"{only_mine}, {len(theirs - mine)} only on {other.name} {only_theirs}")

@@ -1,0 +1,211 @@
+"""PrivateServer: one mariadbd of our own, in its own directory, on a free port of 127.0.0.1."""
+
+import fcntl
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+
+import pymysql
+
+from .process import free_port, spawn, wait_until
+
+MARIADBD = "/usr/sbin/mariadbd"
+INSTALL_DB = "/usr/bin/mariadb-install-db"
+
+# What architecture.md asks of a backend, and small sizes, since three of them share a test machine.
+SETTINGS = {
+    "bind_address": "127.0.0.1",
+    "skip_name_resolve": "ON",
+    "log_bin": "binlog",
+    "binlog_format": "ROW",
+    "binlog_row_image": "FULL",
+    "binlog_row_metadata": "FULL",
+    "slave_exec_mode": "STRICT",
+    "max_allowed_packet": "1G",
+    "innodb_flush_log_at_trx_commit": "2",
+    "sync_binlog": "0",
+    "binlog_expire_logs_seconds": "86400",
+    "max_binlog_size": "256M",
+    "innodb_buffer_pool_size": "64M",
+    "innodb_log_file_size": "48M",
+    "innodb_log_buffer_size": "8M",
+    "innodb_doublewrite": "OFF",
+    "key_buffer_size": "1M",
+    "performance_schema": "OFF",
+    "max_connections": "600",
+    "table_open_cache": "400",
+    "thread_cache_size": "64",
+    "log_warnings": "2",
+}
+
+# Accounts of every private server: the tests' administrator beside Consort, Consort's own account,
+# and an application that knows nothing of either.
+ROOT_PASSWORD = ""
+SERVICE_USER, SERVICE_PASSWORD = "consort", "consort-secret"
+APP_USER, APP_PASSWORD = "app", "app-secret"
+
+_ACCOUNTS = f"""
+CREATE DATABASE test;
+CREATE USER '{SERVICE_USER}'@'127.0.0.1' IDENTIFIED BY '{SERVICE_PASSWORD}';
+GRANT ALL PRIVILEGES ON *.* TO '{SERVICE_USER}'@'127.0.0.1' WITH GRANT OPTION;
+CREATE USER '{APP_USER}'@'%' IDENTIFIED BY '{APP_PASSWORD}';
+GRANT ALL PRIVILEGES ON *.* TO '{APP_USER}'@'%' WITH GRANT OPTION;
+DELETE FROM mysql.global_priv WHERE User = '';
+"""
+
+
+def _run_as():
+    return ["--user=" + pwd.getpwuid(os.getuid()).pw_name]
+
+
+def make_template(directory):
+    """Makes an initialised data directory with our accounts, once; returns its path."""
+    template = os.path.join(directory, "template-data")
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "template.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(os.path.join(template, "complete")):
+            return template
+        shutil.rmtree(template, ignore_errors=True)
+        small = ["--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
+        log_path = os.path.join(directory, "template.log")
+        with open(log_path, "wb") as log:
+            subprocess.run(
+                [INSTALL_DB, "--no-defaults", "--auth-root-authentication-method=normal",
+                 "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
+                stdout=log, stderr=log, check=True)
+            # A bootstrap server knows no CREATE USER until the grants are loaded.
+            subprocess.run(
+                [MARIADBD, "--no-defaults", "--bootstrap", f"--datadir={template}", *_run_as(),
+                 *small],
+                input=("FLUSH PRIVILEGES;\n" + _ACCOUNTS).encode(), stdout=log, stderr=log,
+                check=True)
+        with open(os.path.join(template, "complete"), "w", encoding="ascii"):
+            pass
+    return template
+
+
+class PrivateServer:
+    """One server. start() and stop() may alternate; kill() is a crash. Not thread-safe."""
+
+    def __init__(self, directory, server_id, template, settings=None):
+        self.name = f"s{server_id}"
+        self.directory = directory
+        self.data_dir = os.path.join(directory, "data")
+        self.error_log = os.path.join(directory, "error.log")
+        self.server_id = server_id
+        self.settings = {**SETTINGS, "server_id": str(server_id), **(settings or {})}
+        self.port = free_port()
+        self.process = None
+        os.makedirs(directory, exist_ok=True)
+        if not os.path.exists(self.data_dir):
+            shutil.copytree(template, self.data_dir)
+            os.unlink(os.path.join(self.data_dir, "complete"))
+
+    def _write_config(self):
+        # A short path: the socket's full name may have 107 bytes at most.
+        lines = ["[mariadbd]", f"datadir={self.data_dir}", f"port={self.port}",
+                 f"socket={self.data_dir}/s", f"pid_file={self.directory}/pid",
+                 f"log_error={self.error_log}"]
+        lines += [f"{key}={value}" for key, value in self.settings.items()]
+        path = os.path.join(self.directory, "my.cnf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+        return path
+
+    def launch(self):
+        """Starts the process without waiting until it answers."""
+        assert self.process is None, f"{self.name} runs already"
+        self.process = spawn(
+            [MARIADBD, f"--defaults-file={self._write_config()}", *_run_as()],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            cwd=self.directory)
+
+    def wait_ready(self, seconds=60):
+        """Waits until it accepts a login."""
+
+        def answers():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended at start ({self.process.returncode}):\n"
+                                   + tail(self.error_log))
+            try:
+                self.connect().close()
+                return True
+            except pymysql.err.OperationalError:
+                return False
+
+        wait_until(answers, seconds, lambda: f"{self.name} answers\n" + tail(self.error_log))
+
+    def start(self):
+        self.launch()
+        self.wait_ready()
+
+    def stop(self, seconds=60):
+        """A clean shutdown; a server that does not obey is killed and reported."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise RuntimeError(f"{self.name} did not stop within {seconds} s") from None
+        self.process = None
+
+    def kill(self):
+        """A crash: kill -9, nothing is flushed."""
+        if self.process is None:
+            return
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def pause(self):
+        """Freezes it: connections stay open, nothing answers."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    @property
+    def running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def connect(self, database=None, **options):
+        """A direct connection as root, past Consort."""
+        return pymysql.connect(host="127.0.0.1", port=self.port, user="root",
+                               password=ROOT_PASSWORD, database=database, autocommit=True,
+                               connect_timeout=options.pop("connect_timeout", 5), **options)
+
+    def query(self, sql, args=None, database=None):
+        """Rows of one statement, directly."""
+        connection = self.connect(database)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, args)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def prepared_branches(self):
+        """What XA RECOVER shows: the branches that wait for their end."""
+        return self.query("XA RECOVER FORMAT='SQL'")
+
+
+def tail(path, lines=30):
+    """The last lines of a log, for messages."""
+    try:
+        with open(path, "rb") as file:
+            return b"\n".join(file.read().splitlines()[-lines:]).decode("utf-8", "replace")
+    except OSError as error:
+        return f"({path}: {error.strerror})"
+
+
+def timed(call):
+    """Seconds that call() took, and what it returned."""
+    began = time.monotonic()
+    value = call()
+    return time.monotonic() - began, value
