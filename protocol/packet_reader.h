@@ -84,21 +84,23 @@ class PacketReader {
   [[nodiscard]] bool between_packets() const { return header_bytes_ == 0 && !joining_; }
 
  private:
-  [[nodiscard]] Result<std::optional<Packet>> next_in_chunk();
+  [[nodiscard]] Result<std::optional<Packet>> whole_frame(const Frame& frame);
   [[nodiscard]] Result<std::optional<Packet>> next_joined();
   [[nodiscard]] bool take_header();
   [[nodiscard]] std::optional<Error> begin_frame();
-  [[nodiscard]] Error fail(PacketError code, const char* message);
+  [[nodiscard]] Error fail(Error error);
 
   PacketLimits limits_;
   Bytes chunk_;
   Buffer joined_;
   std::uint8_t header_[kHeaderBytes] = {};
   std::size_t header_bytes_ = 0;   ///< of header_ that are filled
-  std::size_t frame_missing_ = 0;  ///< payload bytes of the present frame still to come
+  std::size_t frame_missing_ = 0;  ///< payload bytes of the open frame still to come
   std::uint8_t expected_sequence_ = 0;
-  bool joining_ = false;  ///< joined_ holds the front of a logical packet
-  bool handed_out_ = false;
+  bool frame_open_ = false;  ///< its header is read
+  bool continues_ = false;   ///< another frame of the same payload follows it
+  bool joining_ = false;     ///< joined_ holds the front of a logical packet
+  bool handed_out_ = false;  ///< joined_ is the payload of the packet given last
   bool failed_ = false;
 };
 

@@ -1,0 +1,127 @@
+#include "protocol/sql_error.h"
+
+namespace consort::protocol {
+namespace {
+
+SqlError make(std::uint16_t code, const char* state, std::string message) {
+  return SqlError{code, state, std::move(message)};
+}
+
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  out += text;
+  out += "'";
+  return out;
+}
+
+std::string denied_prefix(LoginName name) {
+  return "Access denied for user " + quoted(name.user) + "@" + quoted(name.host);
+}
+
+}  // namespace
+
+SqlError deadlock_error() {
+  return make(sql_code::kDeadlock, "40001",
+              "Deadlock found when trying to get lock; try restarting transaction");
+}
+
+SqlError access_denied_error(LoginName name, bool using_password) {
+  return make(sql_code::kAccessDenied, "28000",
+              denied_prefix(name) + " (using password: " + (using_password ? "YES" : "NO") + ")");
+}
+
+SqlError access_denied_error(LoginName name, std::string_view reason) {
+  return make(sql_code::kAccessDenied, "28000", denied_prefix(name) + ": " + std::string(reason));
+}
+
+SqlError account_locked_error() {
+  return make(sql_code::kAccountLocked, "HY000", "Access denied, this account is locked");
+}
+
+SqlError unknown_database_error(std::string_view database) {
+  return make(sql_code::kUnknownDatabase, "42000", "Unknown database " + quoted(database));
+}
+
+SqlError unknown_command_error() {
+  return make(sql_code::kUnknownCommand, "08S01", "Unknown command");
+}
+
+SqlError handshake_error(std::string_view reason) {
+  std::string message = "Bad handshake";
+  if (!reason.empty()) {
+    message += ": ";
+    message += reason;
+  }
+  return make(sql_code::kHandshakeError, "08S01", std::move(message));
+}
+
+SqlError packet_too_large_error() {
+  return make(sql_code::kPacketTooLarge, "08S01",
+              "Got a packet bigger than 'max_allowed_packet' bytes");
+}
+
+SqlError packets_out_of_order_error() {
+  return make(sql_code::kPacketsOutOfOrder, "08S01", "Got packets out of order");
+}
+
+SqlError malformed_packet_error() {
+  return make(sql_code::kMalformedPacket, "HY000", "Malformed communication packet");
+}
+
+SqlError not_supported_error(std::string_view what) {
+  return make(sql_code::kNotSupported, "42000", "Consort doesn't yet support " + quoted(what));
+}
+
+SqlError guarded_setting_error(std::string_view setting) {
+  return make(sql_code::kOptionPreventsStatement, "HY000",
+              "The setting " + quoted(setting) + " is managed by Consort and cannot be changed");
+}
+
+SqlError too_many_connections_error() {
+  return make(sql_code::kTooManyConnections, "08004", "Too many connections");
+}
+
+SqlError server_shutdown_error() {
+  return make(sql_code::kServerShutdown, "08S01", "Server shutdown in progress");
+}
+
+SqlError connection_killed_error() {
+  return make(sql_code::kConnectionKilled, "70100", "Connection was killed");
+}
+
+SqlError query_interrupted_error() {
+  return make(sql_code::kQueryInterrupted, "70100", "Query execution was interrupted");
+}
+
+SqlError no_such_thread_error(std::uint64_t thread_id) {
+  return make(sql_code::kNoSuchThread, "HY000", "Unknown thread id: " + std::to_string(thread_id));
+}
+
+SqlError lock_wait_timeout_error() {
+  return make(sql_code::kLockWaitTimeout, "HY000",
+              "Lock wait timeout exceeded; try restarting transaction");
+}
+
+SqlError backend_lost_error(std::string_view backend) {
+  return make(sql_code::kNetReadError, "08S01",
+              "Lost the connection to backend " + quoted(backend) + " during the query");
+}
+
+SqlError no_backend_error(std::string_view reason) {
+  return make(sql_code::kUnknownError, "HY000",
+              "No backend can serve this: " + std::string(reason));
+}
+
+SqlError unknown_statement_error(std::uint32_t statement_id) {
+  return make(sql_code::kUnknownStatementHandler, "HY000",
+              "Unknown prepared statement handler (" + std::to_string(statement_id) +
+                  ") given to the server");
+}
+
+SqlError too_many_statements_error(std::size_t statements_max) {
+  return make(sql_code::kTooManyStatements, "42000",
+              "Can't create more than " + std::to_string(statements_max) +
+                  " prepared statements in one session");
+}
+
+}  // namespace consort::protocol
