@@ -157,13 +157,15 @@ def main():
             for name in case_names(module):
                 print(f"{module}.{name}")
         return 0
+    waiting = test_modules(options.filter)
+    if not waiting:
+        return 0
     if not os.access(options.consort, os.X_OK):
         print(f"integration: no program {options.consort}", file=sys.stderr)
         return 2
     options.seed = int(time.time()) % 1000000 if options.seed is None else options.seed
     work_dir = os.path.abspath(options.work_dir or
                                os.path.join(os.path.dirname(options.consort), "..", "integration"))
-    waiting = test_modules(options.filter)
     print(f"integration: {len(waiting)} files, seed {options.seed}, logs in {work_dir}", flush=True)
     template = make_template(work_dir)
     progress = Progress(options.report)

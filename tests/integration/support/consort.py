@@ -29,14 +29,20 @@ class Consort:
         self.write_config()
 
     def _default_config(self, servers):
+        def here(port):
+            return {"address": "127.0.0.1", "port": port}
+
         return {
-            "listen": {"host": "127.0.0.1", "port": self.port},
-            "admin": {"host": "127.0.0.1", "port": self.admin_port},
-            "metrics": {"host": "127.0.0.1", "port": self.metrics_port},
+            "cluster_name": "test",
+            "data_dir": self.data_dir,
+            "listen": {"sql": here(self.port), "admin": here(self.admin_port),
+                       "metrics": here(self.metrics_port)},
+            "account": {"user": SERVICE_USER, "password": SERVICE_PASSWORD},
             "backends": [{"name": server.name, "host": "127.0.0.1", "port": server.port}
                          for server in servers],
-            "service_account": {"user": SERVICE_USER, "password": SERVICE_PASSWORD},
-            "log": {"directory": self.data_dir},
+            # Quicker than the defaults: the tests kill servers all the time.
+            "health": {"probe_interval_ms": 300, "probe_quick_interval_ms": 50,
+                       "backoff_ms_max": 300},
         }
 
     def write_config(self):

@@ -12,6 +12,7 @@ import time
 import traceback
 
 from .case import Context, Skip, take_declared
+from .process import die_with_parent
 
 
 class TimeLimit(Exception):
@@ -85,6 +86,7 @@ class ModuleProcess:
 
 def main(argv):
     """argv: module name, report fd, filter, context as JSON."""
+    die_with_parent()
     name, report_fd, name_filter, settings = argv
     report_file = os.fdopen(int(report_fd), "w", encoding="utf-8")
 

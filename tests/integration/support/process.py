@@ -17,13 +17,14 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _launcher = concurrent.futures.ThreadPoolExecutor(max_workers=1, thread_name_prefix="launcher")
 
 
-def _die_with_parent():
+def die_with_parent():
+    """Asks the kernel to kill this process when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def spawn(command, **options):
     """subprocess.Popen for a child that is killed when this process ends, however it ends."""
-    return _launcher.submit(subprocess.Popen, command, preexec_fn=_die_with_parent,
+    return _launcher.submit(subprocess.Popen, command, preexec_fn=die_with_parent,
                             **options).result()
 
 
