@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "healthcheck/backend_health.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/commit/commit_stats.h"
@@ -37,7 +38,8 @@ struct CommitBackend {
 };
 
 struct CommitOptions {
-  std::string data_dir;  ///< holds `raft/` and `archive/`; created when missing, locked while open
+  std::string data_dir;    ///< holds `raft/` and `archive/`; locked while open
+  std::string cluster_id;  ///< what load_or_create_cluster_id(data_dir) says
   std::vector<CommitBackend> backends;
   std::string service_user;  ///< of lanes and binlog streams
   std::string service_password;
@@ -52,18 +54,25 @@ struct CommitOptions {
   std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come
 };
 
+/// The cluster's UUID, made once with the data directory and kept in `<data_dir>/cluster_id`. It
+/// also stands in consort.position of every backend. Needed before the controllers start.
+[[nodiscard]] Result<std::string> load_or_create_cluster_id(const std::string& data_dir);
+
+/// First 32 bits of a cluster UUID: what branch names hold.
+[[nodiscard]] std::uint32_t cluster_of(const std::string& cluster_id);
+
 /// Which branches are ours: goes into their names (base/branch_name.h).
 struct CommitIdentity {
-  std::uint32_t cluster = 0;  ///< first 32 bits of the log's random id, made with the log
+  std::uint32_t cluster = 0;  ///< cluster_of(the cluster id)
   std::uint32_t epoch = 0;    ///< one more at each start
 };
 
 /// A lane's state has changed. The control thread decides from it whether the backend serves.
 struct LaneReport {
   BackendId backend;
-  LaneState state = LaneState::kDown;
+  healthcheck::LaneState state = healthcheck::LaneState::kLost;
   Seqno applied;
-  std::string reason;  ///< why it is not streaming, for people
+  std::string reason;  ///< why it has not caught up, for people
 };
 
 struct CommitHooks {

@@ -11,22 +11,9 @@
 
 namespace consort::proxy {
 
-/// What one backend's lane is doing. Down: no connection. Recovering: position and prepared
-/// branches are being settled. Catching up: applies the log from behind. Streaming: has applied all
-/// that was in the log when it got there and follows. Paused: reachable but its commits wait (a
-/// backup). Failed: it differs from the log or refuses it; only an operator helps.
-enum class LaneState : std::uint8_t {
-  kDown,
-  kRecovering,
-  kCatchingUp,
-  kStreaming,
-  kPaused,
-  kFailed
-};
-
 /// Cells of one backend's lane and binlog stream.
 struct alignas(64) LaneStats {
-  Gauge state;                     ///< a LaneState
+  Gauge state;                     ///< a healthcheck::LaneState
   Gauge applied;                   ///< seqno up to which the backend has committed everything
   Gauge queue_entries;             ///< durable entries that wait for the lane
   Gauge queue_bytes;               ///< their bytes

@@ -97,15 +97,17 @@ class WritesetArchive {
 
   explicit WritesetArchive(ArchiveOptions options);
 
-  Status load_segments();
-  Status load_last_segment();
+  Status find_segments();
+  Status open_last_segment();
   Status start_segment(Seqno first);
-  Result<ArchiveBatch> read_segment(Segment& segment, Seqno from, std::size_t bytes_max);
+  Status close_last_segment();
+  Status append_record(std::uint64_t log_index, Seqno seqno, Bytes entry);
 
   ArchiveOptions options_;
   std::deque<std::unique_ptr<Segment>> segments_;  // oldest first; the last one is written
   Buffer unwritten_;                               // records of the last segment
-  std::vector<int> unsynced_fds_;                  // closed segments not yet synced, and the dir
+  std::vector<int> unsynced_fds_;  // owned: closed segments not yet synced, changed directories
+  bool last_is_unsynced_ = false;
   Seqno last_seqno_;
   std::uint64_t last_log_index_ = 0;
 };
