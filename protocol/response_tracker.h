@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -76,7 +77,10 @@ class ResponseTracker {
   [[nodiscard]] bool done() const { return phase_ == Phase::kDone; }
 
   /// The file of a LOCAL INFILE is sent, its last (empty) packet numbered `sequence`.
-  void on_infile_sent(std::uint8_t sequence) { next_sequence_ = next_of(sequence); }
+  void on_infile_sent(std::uint8_t sequence) {
+    next_sequence_ = next_of(sequence);
+    any_sequence_ = false;
+  }
 
   /// Rows (or part of one) were forwarded: an error in the middle can no longer be replaced by
   /// another reply.
@@ -103,14 +107,35 @@ class ResponseTracker {
     kDefinitionsEof
   };
 
-  struct Look;
+  /// The header of the packet in front, and its first payload byte.
+  struct Look {
+    std::size_t payload_bytes = 0;
+    std::uint8_t sequence = 0;
+    std::uint8_t first = 0;
+  };
 
   [[nodiscard]] static std::uint8_t next_of(std::uint8_t sequence) {
     return static_cast<std::uint8_t>(sequence + 1);
   }
 
-  [[nodiscard]] Result<Step> forward(Bytes unread);
+  [[nodiscard]] std::size_t forward(Bytes unread);
+  [[nodiscard]] std::optional<Look> look(Bytes unread) const;
+  [[nodiscard]] bool passes(const Look& look) const;
+  [[nodiscard]] bool numbered_right(const Look& look) const;
+  [[nodiscard]] bool well_formed(const Look& look) const;
+  void finish_frame();
+  void next_definitions();
+  void begin_rows(bool metadata_follows);
+
   [[nodiscard]] Result<Step> control(Bytes unread, const Look& look);
+  [[nodiscard]] bool classify(Step& step);
+  [[nodiscard]] bool on_error(Step& step);
+  [[nodiscard]] bool on_first(Step& step);
+  [[nodiscard]] bool on_ok(Step& step, ControlKind kind);
+  [[nodiscard]] bool on_column_count(Step& step);
+  [[nodiscard]] bool on_columns_eof(Step& step);
+  [[nodiscard]] bool on_prepare_ok(Step& step);
+  [[nodiscard]] Error fail(TrackError code, const char* message);
 
   Phase phase_ = Phase::kDone;
   Command command_ = Command::kSleep;
@@ -121,7 +146,7 @@ class ResponseTracker {
   std::uint8_t next_sequence_ = 0;
   bool continues_ = false;  ///< the next packet continues a payload of kMaxPayload
   bool forwarded_ = false;
-  bool any_sequence_ = false;  ///< the client spoke in between: take what comes
+  bool any_sequence_ = false;  ///< the client speaks in between: take what comes next
 };
 
 /// Overwrites the status flags of a whole EOF packet of the old form (header included) in place.

@@ -41,9 +41,12 @@ inline constexpr std::uint16_t kDeadlock = 1213;
 inline constexpr std::uint16_t kNotSupported = 1235;
 inline constexpr std::uint16_t kUnknownStatementHandler = 1243;
 inline constexpr std::uint16_t kOptionPreventsStatement = 1290;
+inline constexpr std::uint16_t kAuthModeNotSupported = 1251;
 inline constexpr std::uint16_t kQueryInterrupted = 1317;
 inline constexpr std::uint16_t kTooManyStatements = 1461;
+inline constexpr std::uint16_t kAccessDeniedNoPassword = 1698;
 inline constexpr std::uint16_t kMalformedPacket = 1835;
+inline constexpr std::uint16_t kPasswordExpired = 1862;
 inline constexpr std::uint16_t kConnectionKilled = 1927;
 inline constexpr std::uint16_t kAccountLocked = 4151;
 }  // namespace sql_code

@@ -1,0 +1,133 @@
+#include "protocol/statement_map.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "protocol/lenenc.h"
+
+namespace consort::protocol {
+namespace {
+
+constexpr std::size_t kIdOffset = 1;
+constexpr std::size_t kFlagsOffset = 5;
+/// Command, id, flags and iteration count in front of the NULL bitmap.
+constexpr std::size_t kExecuteFixedBytes = 10;
+constexpr std::size_t kTypeBytes = 2;
+
+Error malformed() {
+  return make_error(StatementError::kMalformed, "malformed COM_STMT_EXECUTE");
+}
+
+bool has_statement_id(Command command) {
+  switch (command) {
+    case Command::kStmtExecute:
+    case Command::kStmtSendLongData:
+    case Command::kStmtClose:
+    case Command::kStmtReset:
+    case Command::kStmtFetch:
+    case Command::kStmtBulkExecute:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Result<ClientStatement*> StatementMap::add(std::string sql, const StmtPrepareOk& prepared) {
+  if (!has_room()) {
+    return make_error(StatementError::kTooMany, "too many prepared statements");
+  }
+  // 0 and kLastPreparedId mean something else, and after four billion ids some are in use.
+  while (next_id_ == 0 || next_id_ == kLastPreparedId || statements_.contains(next_id_)) {
+    ++next_id_;
+  }
+  ClientStatement statement;
+  statement.client_id = next_id_++;
+  statement.sql = std::move(sql);
+  statement.parameters = prepared.parameters;
+  statement.columns = prepared.columns;
+  newest_id_ = statement.client_id;
+  return &statements_.emplace(newest_id_, std::move(statement)).first->second;
+}
+
+ClientStatement* StatementMap::find(std::uint32_t client_id) {
+  const auto found = statements_.find(client_id == kLastPreparedId ? newest_id_ : client_id);
+  return found == statements_.end() ? nullptr : &found->second;
+}
+
+void StatementMap::erase(std::uint32_t client_id) {
+  statements_.erase(client_id == kLastPreparedId ? newest_id_ : client_id);
+}
+
+void StatementMap::clear() {
+  statements_.clear();
+}
+
+Result<std::uint32_t> statement_id_of(Bytes payload) {
+  Reader reader(payload);
+  const auto command = static_cast<Command>(reader.u8());
+  const std::uint32_t statement_id = reader.u32();
+  if (reader.failed() || !has_statement_id(command)) {
+    return make_error(StatementError::kMalformed, "malformed prepared-statement command");
+  }
+  return statement_id;
+}
+
+void patch_statement_id(MutableBytes payload, std::uint32_t statement_id) {
+  CHECK(payload.size() >= kIdOffset + 4);
+  store_le<4>(payload.data() + kIdOffset, statement_id);
+}
+
+Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
+                                       ClientStatement& statement,
+                                       const ExecuteTarget& target,
+                                       Buffer& out) {
+  if (payload.size() < kExecuteFixedBytes) {
+    return malformed();
+  }
+  patch_statement_id(payload, target.statement_id);
+  payload[kFlagsOffset] = 0;  // no cursor: every backend answers with all rows
+  if (statement.parameters == 0) {
+    return ExecuteRewrite::kInPlace;
+  }
+  const std::size_t types_bytes = kTypeBytes * statement.parameters;
+  Reader reader(payload);
+  reader.skip(kExecuteFixedBytes);
+  reader.skip((statement.parameters + 7U) / 8U);
+  const std::size_t bound_offset = payload.size() - reader.remaining();
+  const bool types_follow = reader.u8() == 1;
+  if (reader.failed()) {
+    return malformed();
+  }
+  if (types_follow) {
+    const Bytes types = reader.bytes(types_bytes);
+    if (reader.failed()) {
+      return malformed();
+    }
+    if (!std::equal(types.begin(), types.end(), statement.parameter_types.begin(),
+                    statement.parameter_types.end())) {
+      statement.parameter_types.assign(types.begin(), types.end());
+      ++statement.types_version;
+    }
+    return ExecuteRewrite::kInPlace;
+  }
+  if (statement.types_version == 0) {
+    return make_error(StatementError::kNeverBound, "parameters of an unknown type");
+  }
+  CHECK(statement.parameter_types.size() == types_bytes);
+  if (target.types_version == statement.types_version) {
+    return ExecuteRewrite::kInPlace;
+  }
+  const Bytes original = payload;
+  out.clear();
+  out.reserve(payload.size() + types_bytes);
+  append(out, original.first(bound_offset));
+  out.push_back(1);
+  append(out, statement.parameter_types);
+  append(out, original.subspan(bound_offset + 1));
+  return ExecuteRewrite::kSpliced;
+}
+
+}  // namespace consort::protocol
