@@ -171,6 +171,8 @@ struct BinlogFormatChanged {
 
 using BinlogOutput = std::variant<BinlogGroup, BinlogRotate, BinlogHeartbeat, BinlogFormatChanged>;
 
+struct EventHeader;
+
 /// Reads one dump stream. After an error the reader is spent: reconnect at position().
 class BinlogGroupReader {
  public:
@@ -212,21 +214,28 @@ class BinlogGroupReader {
 
   using Output = Result<std::optional<BinlogOutput>>;
 
-  Output on_format_description(Bytes event);
+  Output dispatch(Bytes event, const EventHeader& header);
+  Output on_group_event(Bytes event, const EventHeader& header);
+  Output on_unknown_event(const EventHeader& header);
+  Output on_stray_event(const EventHeader& header);
+  Output on_format_description(Bytes event, std::uint32_t next_position);
   Output on_rotate(Bytes body);
   Output on_gtid(Bytes body, std::uint32_t server_id);
+  Output on_mysql_gtid();
   Output on_query(Bytes body);
+  Output on_statement(std::string_view schema, std::string_view sql);
+  Output on_xa_completed(std::string_view sql);
   Output on_xa_prepare(Bytes body);
   Output on_table_map(Bytes event);
   Output on_rows(Bytes event, BinlogEventType type);
-  Output on_statement_query(std::string_view schema, std::string_view sql);
+  Output take_xid(std::string_view sql);
   Output finish_group();
   void begin_group();
-  void keep_event(Bytes event, const EventSpan& span);
   void end_statement();
+  void keep_event(Bytes event, EventSpan span);
+  void remember_savepoint(std::string_view name);
   void roll_back_to(std::string_view savepoint);
   void mark_unfit(BinlogError code, std::string message);
-  [[nodiscard]] bool strip_checksum(Bytes& event) const;
 
   Limits limits_;
   Buffer format_description_;

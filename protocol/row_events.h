@@ -163,6 +163,6 @@ class GroupRowsVisitor {
 /// `applies`. Events logged with the flag already set keep it when `on` is true.
 void set_no_foreign_key_checks(BinlogGroup& group,
                                bool on,
-                               const std::function<bool(const BinlogTable&)>& applies);
+                               const std::function<bool(const TableName&)>& applies);
 
 }  // namespace consort::protocol
