@@ -4,7 +4,6 @@
 #include <cstring>
 #include <exception>
 #include <netdb.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
@@ -12,6 +11,7 @@
 #include <prometheus/exposer.h>
 
 #include "proxy/metrics_collect.h"
+#include "proxy/signals_blocked.h"
 
 namespace consort::proxy {
 
@@ -25,24 +25,6 @@ class Collector final : public prometheus::Collectable {
 
  private:
   const MetricsSources sources_;
-};
-
-/// While it lives, threads that are started take no signals: those are the control thread's.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
 };
 
 /// The first address that `host` and `port` mean, in the form civetweb takes ("ip:port",

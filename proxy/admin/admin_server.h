@@ -22,7 +22,7 @@ class AdminServer {
     std::string token;          ///< asked for as "Authorization: Bearer"; empty: loopback only
     std::size_t threads = 4;    ///< requests served at once
     std::size_t connections_waiting_max = 32;  ///< beyond these a connection is answered 503
-    std::uint32_t request_timeout_ms = 5000;   ///< from accept to the reply's last byte
+    std::uint32_t request_timeout_ms = 5000;   ///< from the moment a thread takes it up
   };
 
   /// Binds and serves at once. `source` outlives the server. Errors: an address that other machines
