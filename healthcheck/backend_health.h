@@ -29,14 +29,17 @@ namespace consort::healthcheck {
 
 /// Whether a backend can be reached.
 ///
-///              probe ok                 probe failed, path reset or timed out
-///   unknown ----------------> up ------------------------------------> shaky
-///      |                      ^ ^-------------- probe ok --------------- |
-///      | refused, or          | `returns_after` probes ok in a row       | refused, or
-///      `ejects_after` | `ejects_after`       |                                          | probes
-///      failed in a row | probes failed        |         probe ok                         |
-///      '------------> down    returning <---------- down <---------------'
-///                      ^---------- probe failed ----' | (up goes down directly when refused)
+///               ok           failed, or path broken
+///   unknown ---------> up ----------------------------> shaky
+///      |               |^ ^------------- ok ------------' |
+///      | refused,      || `returns_after` ok in a row     | refused,
+///      | or too many   |'----- returning                  | or too many
+///      | failed        |         |   ^                    | failed
+///      |               | refused | ok| failed             |
+///      '---------------+-----> down <---------------------'
+///
+/// "ok" and "failed" are probes; "too many": `ejects_after` in a row; "path broken": a session or a
+/// lane met a reset or a timeout.
 enum class Reach : std::uint8_t { kUnknown, kUp, kShaky, kDown, kReturning };
 
 /// What the commit thread says of a backend's lane.
@@ -81,12 +84,15 @@ class BackendHealth {
   /// A session or a lane met this on its own connection.
   void on_path_failure(PathFailure failure, TimePoint now);
 
-  void on_lane(LaneState lane, TimePoint now);
+  /// `reason` says more for people, and may be empty.
+  void on_lane(LaneState lane, std::string_view reason, TimePoint now);
 
+  /// Offline also forgets the lane: it must be reported caught up again afterwards.
   void on_operator(OperatorState wish, TimePoint now);
 
-  /// Preflight and set-up let it in (empty `refusal`) or not. Admission ends when it goes down.
-  void on_admission(std::string_view refusal, TimePoint now);
+  /// Preflight and set-up let it in (empty `refusal`) or not. When it goes down, admission ends and
+  /// the lane is forgotten: both must come again.
+  void on_admission(std::string_view refusal);
 
   /// Time passes: call at next_wake().
   void on_clock(TimePoint now);
@@ -120,7 +126,9 @@ class BackendHealth {
   [[nodiscard]] bool paused() const { return paused_by_probe_ || lane_ == LaneState::kPaused; }
 
  private:
-  void go_down(TimePoint now, std::string why);
+  void doubt(std::string why, TimePoint now);
+  void go_down(std::string why, TimePoint now);
+  void forget_lane();
   void settle();
 
   HealthOptions options_;
@@ -131,11 +139,13 @@ class BackendHealth {
   BackendState state_ = BackendState::kUnknown;
   std::string reason_;
   std::string reach_reason_;  ///< what made it shaky or down
-  std::string refusal_;       ///< of preflight or set-up
+  std::string lane_reason_;
+  std::string difference_;  ///< why it is inconsistent
+  std::string refusal_;     ///< of preflight or set-up
   TimePoint suspected_at_{};
   TimePoint probe_started_{};
   std::uint32_t failures_ = 0;   ///< probes failed in a row
-  std::uint32_t successes_ = 0;  ///< probes ok in a row while returning
+  std::uint32_t successes_ = 0;  ///< probes ok in a row
   bool probing_ = false;
   bool admitted_ = false;
   bool lane_ready_ = false;  ///< caught up, or paused after that

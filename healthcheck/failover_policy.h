@@ -19,7 +19,7 @@ struct Candidate {
   std::uint32_t in_flight = 0;  ///< statements or homes it already has: fewer is better
 };
 
-/// It may keep the transactions that it has: online, suspect and draining.
+/// It may keep the transactions that it has: all but offline and unknown.
 [[nodiscard]] bool keeps_transactions(BackendState state);
 
 /// It may get new work when `candidates` are all there is: online; suspect when nothing is online.
@@ -29,8 +29,10 @@ struct Candidate {
 /// A session's home must end, now or at the end of its transaction, because of its state.
 enum class HomeVerdict : std::uint8_t {
   kStay,
-  kLeaveWhenIdle,  ///< finish the open transaction, then move: draining; suspect with others online
-  kLeaveNow        ///< the open transaction is lost: its client gets 1213
+  /// Finish the open transaction, then move: draining; suspect while another is online; catching up
+  /// (its lane was lost, the server was not).
+  kLeaveWhenIdle,
+  kLeaveNow  ///< the open transaction is lost: its client gets 1213
 };
 
 [[nodiscard]] HomeVerdict judge_home(BackendState state, bool another_is_online);

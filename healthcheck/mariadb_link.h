@@ -73,6 +73,8 @@ class MariadbLink {
 
   [[nodiscard]] bool connected() const { return handle_ != nullptr; }
 
+  [[nodiscard]] const LinkTimeouts& timeouts() const { return timeouts_; }
+
   /// For code that speaks to libmariadb itself. Null when not connected.
   [[nodiscard]] st_mysql* handle() const { return handle_.get(); }
 

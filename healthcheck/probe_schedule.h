@@ -5,6 +5,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 #include "base/clock.h"
 
@@ -43,8 +44,7 @@ class ProbeSchedule {
   ProbeIntervals intervals_;
   Duration backoff_;
   TimePoint next_;
-  TimePoint last_started_;
-  bool started_once_ = false;
+  std::optional<TimePoint> last_started_;
 };
 
 }  // namespace consort::healthcheck

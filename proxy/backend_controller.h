@@ -101,7 +101,7 @@ class BackendController {
   [[nodiscard]] bool find_lock_holder(std::uint64_t lane_thread_id,
                                       Done<std::optional<LockHolder>> done);
 
-  /// The definition of a table, for keys. Error when there is none.
+  /// The definition of a table, for keys. Error::code is a CatalogError.
   [[nodiscard]] bool load_table(std::string schema,
                                 std::string table,
                                 Done<certifier::TableDefinition> done);

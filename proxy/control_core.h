@@ -73,10 +73,10 @@ struct ProbeEffect {
   healthcheck::ProbeRequest request;
 };
 
-enum class LogLevel : std::uint8_t { kInfo, kWarning, kError };
-
-struct LogLine {
-  LogLevel level = LogLevel::kInfo;
+/// A line for the log.
+struct ControlLine {
+  enum class Level : std::uint8_t { kInfo, kWarning, kError };
+  Level level = Level::kInfo;
   std::string text;
 };
 
@@ -85,7 +85,7 @@ struct ControlEffects {
   std::vector<ProbeEffect> probes;
   std::vector<BackendId> admissions;  ///< preflight and set-up; answer with on_admission()
   std::vector<BackendId> account_loads;
-  std::vector<LogLine> log;
+  std::vector<ControlLine> log;
   std::shared_ptr<const ClusterView> view;  ///< null: nothing changed
 };
 
@@ -104,7 +104,11 @@ class ControlCore {
 
   void on_probe(BackendId backend, const healthcheck::ProbeResult& result, TimePoint now);
   void on_path_failure(BackendId backend, healthcheck::PathFailure kind, TimePoint now);
-  void on_lane(BackendId backend, healthcheck::LaneState lane, Seqno applied, TimePoint now);
+  void on_lane(BackendId backend,
+               healthcheck::LaneState lane,
+               Seqno applied,
+               std::string_view reason,
+               TimePoint now);
   void on_operator(BackendId backend, healthcheck::OperatorState wish, TimePoint now);
   void on_weight(BackendId backend, std::uint32_t weight);
   void on_read_consistency(ReadConsistency consistency);
@@ -140,7 +144,7 @@ class ControlCore {
   std::vector<std::unique_ptr<Backend>> backends_;
   std::shared_ptr<const AccountSet> accounts_;
   std::shared_ptr<const ClusterView> view_;
-  std::vector<LogLine> log_;
+  std::vector<ControlLine> log_;
   TimePoint next_accounts_;
   TimePoint last_accounts_{};
   std::optional<TimePoint> accounts_differ_since_;

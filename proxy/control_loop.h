@@ -69,8 +69,12 @@ class ControlLoop {
   /// A session or a lane met a failure on its own connection.
   void report_backend_failure(BackendId backend, healthcheck::PathFailure kind);
 
-  /// The commit thread says how a lane does and up to which seqno it has applied.
-  void report_lane(BackendId backend, healthcheck::LaneState lane, Seqno applied);
+  /// The commit thread says how a lane does, up to which seqno it has applied and, for people, why
+  /// it has not caught up. After a view showed a backend offline its lane must be reported anew.
+  void report_lane(BackendId backend,
+                   healthcheck::LaneState lane,
+                   Seqno applied,
+                   std::string reason = {});
 
   /// Operator commands. An error names what is wrong with the argument.
   [[nodiscard]] Status set_backend_state(std::string_view name, healthcheck::OperatorState wish);

@@ -1,0 +1,436 @@
+#include "healthcheck/preflight.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <charconv>
+#include <cstddef>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+
+namespace consort::healthcheck {
+
+namespace {
+
+constexpr std::uint64_t kPacketBytesMin = 16ULL << 20;
+constexpr std::uint64_t kPacketBytesWanted = 1ULL << 30;
+
+/// A variable that must have one of these values (in lower case; "on" and "1" are one value, so are
+/// "off" and "0").
+struct Wanted {
+  std::string_view variable;
+  std::string_view value;
+  Severity severity;
+  std::string_view why;
+  std::string_view mend;
+};
+
+constexpr std::array kWanted = {
+    Wanted{"log_bin", "on", Severity::kError, "row changes are read from the binlog",
+           "my.cnf [mysqld]: log_bin (then restart)"},
+    Wanted{"binlog_format", "row", Severity::kError, "statements cannot be certified",
+           "SET GLOBAL binlog_format='ROW'; my.cnf: binlog_format=ROW"},
+    Wanted{"binlog_row_image", "full", Severity::kError, "keys need every column",
+           "SET GLOBAL binlog_row_image='FULL'; my.cnf: binlog_row_image=FULL"},
+    Wanted{"binlog_row_metadata", "full", Severity::kWarning,
+           "signedness and character sets are then read from the catalog alone",
+           "SET GLOBAL binlog_row_metadata='FULL'; my.cnf: binlog_row_metadata=FULL"},
+    Wanted{"log_bin_compress", "off", Severity::kError, "BINLOG refuses compressed events",
+           "SET GLOBAL log_bin_compress=OFF; my.cnf: log_bin_compress=OFF"},
+    Wanted{"binlog_transaction_compression", "off", Severity::kError,
+           "compressed transactions cannot be read",
+           "SET GLOBAL binlog_transaction_compression=OFF"},
+    Wanted{"slave_exec_mode", "strict", Severity::kError,
+           "another mode hides differences between backends",
+           "SET GLOBAL slave_exec_mode='STRICT'; my.cnf: slave_exec_mode=STRICT"},
+    Wanted{"replica_exec_mode", "strict", Severity::kError,
+           "another mode hides differences between backends",
+           "SET GLOBAL replica_exec_mode='STRICT'"},
+    Wanted{"autocommit", "on", Severity::kError, "transactions would begin unseen",
+           "SET GLOBAL autocommit=1; my.cnf: autocommit=1"},
+    Wanted{"xa_detach_on_prepare", "on", Severity::kError,
+           "a prepared branch would stay with its connection",
+           "SET GLOBAL xa_detach_on_prepare=ON"},
+    Wanted{"wsrep_on", "off", Severity::kError, "Galera refuses XA and replicates by itself",
+           "my.cnf: wsrep_on=OFF (then restart)"},
+    Wanted{"read_only", "off", Severity::kWarning,
+           "clients without the READ_ONLY ADMIN privilege cannot write with it as their home",
+           "SET GLOBAL read_only=OFF; my.cnf: read_only=OFF"},
+    Wanted{"super_read_only", "off", Severity::kError, "nothing can be applied",
+           "SET GLOBAL super_read_only=OFF"},
+    Wanted{"innodb_rollback_on_timeout", "off", Severity::kWarning,
+           "a lock wait timeout then ends the whole transaction",
+           "my.cnf: innodb_rollback_on_timeout=OFF (then restart)"},
+    Wanted{"innodb_deadlock_detect", "on", Severity::kWarning,
+           "deadlocks then last until innodb_lock_wait_timeout",
+           "SET GLOBAL innodb_deadlock_detect=ON"},
+    Wanted{"default_storage_engine", "innodb", Severity::kWarning,
+           "tables of other engines cannot be written through Consort",
+           "SET GLOBAL default_storage_engine=InnoDB; my.cnf: default_storage_engine=InnoDB"},
+};
+
+/// Filters that would keep rows out of the binlog or out of an apply: must be empty.
+constexpr std::array<std::string_view, 9> kFilters = {
+    "replicate_do_db",         "replicate_ignore_db",
+    "replicate_do_table",      "replicate_ignore_table",
+    "replicate_wild_do_table", "replicate_wild_ignore_table",
+    "replicate_rewrite_db",    "binlog_do_db",
+    "binlog_ignore_db"};
+
+/// Without these the lanes, streams and the control connection do not work.
+constexpr std::array<std::string_view, 10> kPrivilegesNeeded = {
+    "SELECT",          "INSERT",  "UPDATE",
+    "DELETE",          "CREATE",  "BINLOG ADMIN",
+    "BINLOG REPLAY",   "PROCESS", "REPLICATION SLAVE",
+    "CONNECTION ADMIN"};
+
+/// Without these some clients' DDL fails when it is executed for them.
+constexpr std::array<std::string_view, 14> kPrivilegesForDdl = {
+    "DROP",  "ALTER",   "INDEX",   "REFERENCES",  "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE",
+    "EVENT", "TRIGGER", "EXECUTE", "CREATE USER", "RELOAD",      "SET USER",       "SHOW VIEW"};
+
+/// What SUPER stands for before MariaDB 10.11.
+constexpr std::array<std::string_view, 4> kWithinSuper = {"BINLOG ADMIN", "BINLOG REPLAY",
+                                                          "CONNECTION ADMIN", "SET USER"};
+
+std::optional<std::string_view> find(const Facts& facts, std::string_view name) {
+  const auto found = facts.find(name);
+  if (found == facts.end()) {
+    return std::nullopt;
+  }
+  return std::string_view(found->second);
+}
+
+std::string fact(const Facts& facts, std::string_view name) {
+  return std::string(find(facts, name).value_or(""));
+}
+
+std::string canonical(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    out.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+  }
+  return out == "1" ? "on" : out == "0" ? "off" : out;
+}
+
+std::uint64_t to_number(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(", ");
+    out.emplace_back(text.substr(0, comma));
+    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 2);
+  }
+  return out;
+}
+
+using Findings = std::vector<Finding>;
+
+void add(Findings& out, Severity severity, std::string what, std::string_view mend) {
+  out.push_back(Finding{severity, std::move(what), std::string(mend)});
+}
+
+struct Version {
+  bool mariadb = false;
+  std::uint64_t major = 0;
+  std::uint64_t minor = 0;
+  std::uint64_t patch = 0;
+
+  [[nodiscard]] bool at_least(std::uint64_t a, std::uint64_t b, std::uint64_t c) const {
+    return std::tie(major, minor, patch) >= std::tie(a, b, c);
+  }
+};
+
+Version parse_version(std::string_view text) {
+  Version version;
+  version.mariadb = text.find("MariaDB") != std::string_view::npos;
+  std::array<std::uint64_t*, 3> parts = {&version.major, &version.minor, &version.patch};
+  const char* at = text.data();
+  const char* const end = text.data() + text.size();
+  for (std::uint64_t* part : parts) {
+    at = std::from_chars(at, end, *part).ptr;
+    if (at == end || *at != '.') {
+      break;
+    }
+    ++at;
+  }
+  return version;
+}
+
+void check_version(const Facts& facts, Findings& out) {
+  const auto text = find(facts, "version");
+  if (!text) {
+    return;
+  }
+  const Version version = parse_version(*text);
+  if (version.mariadb ? !version.at_least(10, 6, 0) : !version.at_least(8, 0, 30)) {
+    add(out, Severity::kError, "version " + std::string(*text) + " is too old",
+        "upgrade to MariaDB 10.6, MySQL 8.0.30 or newer");
+  }
+  if (version.mariadb && !find(facts, "innodb_snapshot_isolation")) {
+    add(out, Severity::kWarning,
+        "innodb_snapshot_isolation does not exist: REPEATABLE READ transactions may lose updates",
+        "upgrade to MariaDB 10.6.18, 10.11.8 or newer");
+  }
+}
+
+void check_variables(const Facts& facts, Findings& out) {
+  for (const Wanted& wanted : kWanted) {
+    const auto value = find(facts, wanted.variable);
+    if (value && canonical(*value) != wanted.value) {
+      add(out, wanted.severity,
+          std::string(wanted.variable) + " is " + std::string(*value) + ": " +
+              std::string(wanted.why),
+          wanted.mend);
+    }
+  }
+  if (canonical(fact(facts, "binlog_storage_engine")) == "innodb") {
+    add(out, Severity::kError,
+        "binlog_storage_engine is innodb: prepared branches are not in that binlog",
+        "my.cnf: remove binlog_storage_engine (then restart)");
+  }
+  if (!fact(facts, "binlog_row_value_options").empty()) {
+    add(out, Severity::kError, "binlog_row_value_options is set: partial JSON cannot be certified",
+        "SET GLOBAL binlog_row_value_options=''");
+  }
+  for (const std::string_view filter : kFilters) {
+    const std::string value = fact(facts, filter);
+    if (!value.empty()) {
+      add(out, Severity::kError, std::string(filter) + " is " + value + ": rows would be left out",
+          "my.cnf: remove " + std::string(filter) + " (then restart)");
+    }
+  }
+  const std::string filters = fact(facts, kFactBinlogFilters);
+  if (!filters.empty()) {
+    add(out, Severity::kError, "the binlog leaves databases out (" + filters + ")",
+        "my.cnf: remove binlog_do_db and binlog_ignore_db (then restart)");
+  }
+  const auto packet = find(facts, "max_allowed_packet");
+  if (packet && to_number(*packet) < kPacketBytesWanted) {
+    add(out, to_number(*packet) < kPacketBytesMin ? Severity::kError : Severity::kWarning,
+        "max_allowed_packet is " + std::string(*packet) +
+            ": a transaction with more row data than this cannot be applied",
+        "SET GLOBAL max_allowed_packet=1073741824; my.cnf: max_allowed_packet=1G");
+  }
+  std::string isolation = fact(facts, "tx_isolation") + fact(facts, "transaction_isolation");
+  if (canonical(isolation).starts_with("serializable")) {
+    add(out, Severity::kWarning,
+        "the default isolation is SERIALIZABLE: safe only while one home takes all writes",
+        "SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED");
+  }
+  if (find(facts, "server_id") && to_number(fact(facts, "server_id")) == 0) {
+    add(out, Severity::kError, "server_id is 0", "SET GLOBAL server_id=<a number of its own>");
+  }
+}
+
+void check_events(const Facts& facts, Findings& out) {
+  if (canonical(fact(facts, "event_scheduler")) != "on") {
+    return;
+  }
+  const std::string events = fact(facts, kFactEvents);
+  if (events.empty()) {
+    add(out, Severity::kWarning,
+        "event_scheduler is ON: an event would run on every backend, past Consort",
+        "SET GLOBAL event_scheduler=OFF; my.cnf: event_scheduler=OFF");
+  } else {
+    add(out, Severity::kError, "events run on this backend by themselves, past Consort: " + events,
+        "SET GLOBAL event_scheduler=OFF; my.cnf: event_scheduler=OFF");
+  }
+}
+
+void check_privileges(const Facts& facts, Findings& out) {
+  const auto list = find(facts, kFactPrivileges);
+  const Version version = parse_version(fact(facts, "version"));
+  if (!list || !version.mariadb) {
+    return;
+  }
+  const std::vector<std::string> held = split_list(*list);
+  const auto holds = [&held](std::string_view name) {
+    return std::find(held.begin(), held.end(), name) != held.end();
+  };
+  const bool super = holds("SUPER") && !version.at_least(10, 11, 0);
+  const auto lacks = [&](std::string_view name) {
+    const bool within =
+        std::find(kWithinSuper.begin(), kWithinSuper.end(), name) != kWithinSuper.end();
+    return !holds(name) && !(super && within);
+  };
+  const auto lacking = [&](std::span<const std::string_view> wanted) {
+    std::string names;
+    for (const std::string_view name : wanted) {
+      if (lacks(name)) {
+        names += (names.empty() ? "" : ", ") + std::string(name);
+      }
+    }
+    return names;
+  };
+  const std::string account = fact(facts, kFactAccount);
+  const std::string grant = "GRANT ALL PRIVILEGES ON *.* TO " +
+                            (account.empty() ? "<account>" : account) + " WITH GRANT OPTION";
+  if (const std::string names = lacking(kPrivilegesNeeded); !names.empty()) {
+    add(out, Severity::kError, "the service account lacks " + names, grant);
+  }
+  if (const std::string names = lacking(kPrivilegesForDdl); !names.empty()) {
+    add(out, Severity::kWarning,
+        "the service account lacks " + names + ": clients' DDL that needs it fails", grant);
+  }
+  if (fact(facts, kFactMayGrant) == "NO") {
+    add(out, Severity::kWarning,
+        "the service account has no GRANT OPTION: clients' GRANT and REVOKE fail", grant);
+  }
+}
+
+void check_place(const Facts& facts, std::string_view cluster_id, Findings& out) {
+  const std::string masters = fact(facts, kFactReplicaOf);
+  if (!masters.empty()) {
+    add(out, Severity::kError, "it is a replica of " + masters, "STOP ALL SLAVES; RESET SLAVE ALL");
+  }
+  const auto innodb = find(facts, kFactInnodb);
+  if (innodb && canonical(*innodb) != "default" && canonical(*innodb) != "yes") {
+    add(out, Severity::kError, "InnoDB is not available", "my.cnf: remove skip_innodb");
+  }
+  const std::string cluster = fact(facts, kFactCluster);
+  if (!cluster.empty() && !cluster_id.empty() && cluster != cluster_id) {
+    add(out, Severity::kError,
+        "its consort.position belongs to cluster " + cluster + ", not to " +
+            std::string(cluster_id),
+        "make sure that its data equal the other backends', then DROP DATABASE consort");
+  }
+}
+
+void check_tables(const Facts& facts, Findings& out) {
+  const std::string others = fact(facts, kFactOtherEngines);
+  if (!others.empty()) {
+    add(out, Severity::kWarning,
+        "tables of other engines cannot be written through Consort: " + others,
+        "ALTER TABLE <table> ENGINE=InnoDB");
+  }
+  const std::string keyless = fact(facts, kFactKeyless);
+  if (!keyless.empty()) {
+    add(out, Severity::kWarning,
+        "tables without primary key are slow to apply and conflict more: " + keyless,
+        "ALTER TABLE <table> ADD PRIMARY KEY (...)");
+  }
+}
+
+struct MustEqual {
+  std::string_view variable;
+  Severity severity;
+};
+
+constexpr std::array kMustEqual = {
+    MustEqual{"lower_case_table_names", Severity::kError},
+    MustEqual{"max_allowed_packet", Severity::kWarning},
+    MustEqual{"character_set_server", Severity::kWarning},
+    MustEqual{"collation_server", Severity::kWarning},
+    MustEqual{"character_set_collations", Severity::kWarning},
+    MustEqual{"sql_mode", Severity::kWarning},
+    MustEqual{"old_mode", Severity::kWarning},
+    MustEqual{"explicit_defaults_for_timestamp", Severity::kWarning},
+    MustEqual{"default_storage_engine", Severity::kWarning},
+    MustEqual{"innodb_page_size", Severity::kWarning},
+    MustEqual{"innodb_default_row_format", Severity::kWarning},
+    MustEqual{"innodb_strict_mode", Severity::kWarning},
+    MustEqual{"log_bin_trust_function_creators", Severity::kWarning},
+    MustEqual{"foreign_key_checks", Severity::kWarning},
+    MustEqual{"check_constraint_checks", Severity::kWarning},
+};
+
+std::string time_zone(const Facts& facts) {
+  const std::string zone = fact(facts, "time_zone");
+  return canonical(zone) == "system" ? fact(facts, "system_time_zone") : zone;
+}
+
+void compare_two(const NamedFacts& first, const NamedFacts& later, Findings& out) {
+  const Facts& a = *first.facts;
+  const Facts& b = *later.facts;
+  const auto id = find(a, "server_id");
+  if (id && id == find(b, "server_id")) {
+    add(out, Severity::kError, "server_id is " + std::string(*id) + " on " + first.name + " too",
+        "SET GLOBAL server_id=<a number of its own>; my.cnf: server_id=...");
+  }
+  for (const MustEqual& rule : kMustEqual) {
+    const auto left = find(a, rule.variable);
+    const auto right = find(b, rule.variable);
+    if (left && right && canonical(*left) != canonical(*right)) {
+      const std::string name(rule.variable);
+      add(out, rule.severity,
+          name + " is '" + std::string(*right) + "', on " + first.name + " '" + std::string(*left) +
+              "'",
+          "my.cnf: " + name + "=" + std::string(*left) + " on both");
+    }
+  }
+  if (time_zone(a) != time_zone(b)) {
+    add(out, Severity::kWarning,
+        "time_zone is '" + time_zone(b) + "', on " + first.name + " '" + time_zone(a) + "'",
+        "my.cnf: default_time_zone='+00:00' on both");
+  }
+  const Version left = parse_version(fact(a, "version"));
+  const Version right = parse_version(fact(b, "version"));
+  if (left.mariadb != right.mariadb || left.major != right.major || left.minor != right.minor) {
+    add(out, Severity::kWarning,
+        "version is " + fact(b, "version") + ", on " + first.name + " " + fact(a, "version") +
+            ": statements may behave differently",
+        "run one release series on all backends, except while upgrading");
+  }
+}
+
+}  // namespace
+
+std::vector<Finding> check_backend(const Facts& facts, std::string_view cluster_id) {
+  Findings out;
+  check_version(facts, out);
+  check_variables(facts, out);
+  check_place(facts, cluster_id, out);
+  check_events(facts, out);
+  check_privileges(facts, out);
+  check_tables(facts, out);
+  return out;
+}
+
+std::vector<std::vector<Finding>> compare_backends(std::span<const NamedFacts> backends) {
+  std::vector<Findings> out(backends.size());
+  for (std::size_t later = 0; later < backends.size(); ++later) {
+    if (backends[later].facts == nullptr) {
+      continue;
+    }
+    // Against every earlier one for the server_id; one that differs from the first in a setting
+    // differs from all that equal the first, so a setting is told once.
+    Findings& mine = out[later];
+    for (std::size_t first = 0; first < later; ++first) {
+      if (backends[first].facts == nullptr) {
+        continue;
+      }
+      Findings pair;
+      compare_two(backends[first], backends[later], pair);
+      for (Finding& finding : pair) {
+        const bool told = std::any_of(mine.begin(), mine.end(), [&](const Finding& other) {
+          return other.what.substr(0, other.what.find(' ')) ==
+                 finding.what.substr(0, finding.what.find(' '));
+        });
+        if (!told) {
+          mine.push_back(std::move(finding));
+        }
+      }
+    }
+  }
+  return out;
+}
+
+std::string refusal(std::span<const Finding> findings) {
+  for (const Finding& finding : findings) {
+    if (finding.severity == Severity::kError) {
+      return "preflight: " + finding.what + " (mend: " + finding.mend + ")";
+    }
+  }
+  return {};
+}
+
+}  // namespace consort::healthcheck

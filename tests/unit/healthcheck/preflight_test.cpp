@@ -1,0 +1,169 @@
+#include "healthcheck/preflight.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/support/test.h"
+
+using namespace consort::healthcheck;
+
+namespace {
+
+constexpr const char* kCluster = "5f0c3e1a-0000-4000-8000-000000000001";
+
+/// A server that preflight has nothing to say about.
+Facts fit_server() {
+  return Facts{
+      {"version", "10.11.19-MariaDB-0+deb12u1-log"},
+      {"innodb_snapshot_isolation", "OFF"},
+      {"log_bin", "ON"},
+      {"binlog_format", "ROW"},
+      {"binlog_row_image", "FULL"},
+      {"binlog_row_metadata", "FULL"},
+      {"log_bin_compress", "OFF"},
+      {"slave_exec_mode", "STRICT"},
+      {"autocommit", "ON"},
+      {"wsrep_on", "OFF"},
+      {"read_only", "OFF"},
+      {"innodb_rollback_on_timeout", "OFF"},
+      {"innodb_deadlock_detect", "ON"},
+      {"default_storage_engine", "InnoDB"},
+      {"replicate_do_db", ""},
+      {"max_allowed_packet", "1073741824"},
+      {"tx_isolation", "REPEATABLE-READ"},
+      {"server_id", "11"},
+      {"event_scheduler", "OFF"},
+      {"lower_case_table_names", "0"},
+      {"character_set_server", "utf8mb4"},
+      {"collation_server", "utf8mb4_general_ci"},
+      {"sql_mode", "STRICT_TRANS_TABLES"},
+      {"time_zone", "SYSTEM"},
+      {"system_time_zone", "UTC"},
+      {std::string(kFactInnodb), "DEFAULT"},
+      {std::string(kFactAccount), "'consort'@'%'"},
+      {std::string(kFactMayGrant), "YES"},
+      {std::string(kFactReplicaOf), ""},
+      {std::string(kFactBinlogFilters), ""},
+      {std::string(kFactEvents), ""},
+      {std::string(kFactCluster), kCluster},
+      {std::string(kFactPrivileges),
+       "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER,"
+       " SUPER, EXECUTE, REPLICATION SLAVE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE,"
+       " ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, SET USER, CONNECTION ADMIN, BINLOG ADMIN,"
+       " BINLOG REPLAY"},
+  };
+}
+
+std::string told(const std::vector<Finding>& findings) {
+  std::string out;
+  for (const Finding& finding : findings) {
+    out += (finding.severity == Severity::kError ? "E " : "W ") + finding.what + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE("healthcheck") {
+  TEST_CASE("Preflight: a fit server raises nothing") {
+    EXPECT(told(check_backend(fit_server(), kCluster)) == "");
+    EXPECT(refusal(check_backend(fit_server(), kCluster)).empty());
+  }
+
+  TEST_CASE("Preflight: each miss is told once, with what mends it") {
+    struct Row {
+      std::string fact;
+      std::string value;
+      std::string told;  // beginning of the finding
+      std::string mend;  // within the mend
+    };
+
+    const std::vector<Row> rows = {
+        {"version", "10.5.29-MariaDB", "E version 10.5.29", "10.6"},
+        {"version", "8.0.29", "E version 8.0.29", "8.0.30"},
+        {"log_bin", "OFF", "E log_bin is OFF", "log_bin"},
+        {"binlog_format", "MIXED", "E binlog_format is MIXED", "SET GLOBAL binlog_format='ROW'"},
+        {"binlog_row_image", "MINIMAL", "E binlog_row_image", "FULL"},
+        {"binlog_row_metadata", "NO_LOG", "W binlog_row_metadata", "FULL"},
+        {"log_bin_compress", "ON", "E log_bin_compress", "OFF"},
+        {"slave_exec_mode", "IDEMPOTENT", "E slave_exec_mode", "STRICT"},
+        {"autocommit", "OFF", "E autocommit", "autocommit=1"},
+        {"wsrep_on", "ON", "E wsrep_on", "wsrep_on=OFF"},
+        {"read_only", "ON", "W read_only", "read_only=OFF"},
+        {"super_read_only", "ON", "E super_read_only", "OFF"},
+        {"innodb_rollback_on_timeout", "ON", "W innodb_rollback_on_timeout", "OFF"},
+        {"default_storage_engine", "MyISAM", "W default_storage_engine", "InnoDB"},
+        {"binlog_storage_engine", "innodb", "E binlog_storage_engine", "remove"},
+        {"xa_detach_on_prepare", "OFF", "E xa_detach_on_prepare", "ON"},
+        {"replicate_wild_do_table", "a.%", "E replicate_wild_do_table", "remove"},
+        {std::string(kFactBinlogFilters), "Binlog_Do_DB=a", "E the binlog leaves", "binlog_do_db"},
+        {"max_allowed_packet", "16777216", "W max_allowed_packet", "1073741824"},
+        {"max_allowed_packet", "1048576", "E max_allowed_packet", "1073741824"},
+        {"tx_isolation", "SERIALIZABLE", "W the default isolation", "READ COMMITTED"},
+        {"server_id", "0", "E server_id is 0", "server_id"},
+        {"event_scheduler", "ON", "W event_scheduler", "OFF"},
+        {std::string(kFactReplicaOf), "Master_Host=db9", "E it is a replica", "RESET SLAVE"},
+        {std::string(kFactInnodb), "NO", "E InnoDB", "skip_innodb"},
+        {std::string(kFactCluster), "other", "E its consort.position", "DROP DATABASE consort"},
+        {std::string(kFactMayGrant), "NO", "W the service account has no GRANT", "GRANT OPTION"},
+        {std::string(kFactOtherEngines), "a.b (MyISAM)", "W tables of other", "ENGINE=InnoDB"},
+        {std::string(kFactKeyless), "a.b", "W tables without", "ADD PRIMARY KEY"},
+        {std::string(kFactPrivileges), "USAGE", "E the service account lacks SELECT",
+         "GRANT ALL PRIVILEGES ON *.* TO 'consort'@'%'"},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.fact);
+      CAPTURE(row.value);
+      Facts facts = fit_server();
+      facts[row.fact] = row.value;
+      const auto findings = check_backend(facts, kCluster);
+      REQUIRE(!findings.empty());
+      EXPECT(told(findings).starts_with(row.told));
+      EXPECT(findings[0].mend.find(row.mend) != std::string::npos);
+      EXPECT(refusal(findings).empty() == (row.told[0] == 'W'));
+    }
+  }
+
+  TEST_CASE("Preflight: running events are an error, SUPER counts for what it held") {
+    Facts facts = fit_server();
+    facts["event_scheduler"] = "ON";
+    facts[std::string(kFactEvents)] = "a.purge";
+    EXPECT(told(check_backend(facts, kCluster)).starts_with("E events run"));
+
+    facts = fit_server();
+    std::string& privileges = facts[std::string(kFactPrivileges)];
+    privileges.erase(privileges.find(", SET USER"));
+    EXPECT(told(check_backend(facts, kCluster)).starts_with("E the service account lacks BINLOG"));
+    facts["version"] = "10.6.21-MariaDB";
+    EXPECT(told(check_backend(facts, kCluster)) == "");
+  }
+
+  TEST_CASE("Preflight: nothing is said of what is not known") {
+    EXPECT(told(check_backend(Facts{}, kCluster)) == "");
+  }
+
+  TEST_CASE("Preflight: backends must differ in server_id and agree in the rest") {
+    const Facts first = fit_server();
+    Facts second = fit_server();
+    Facts third = fit_server();
+    second["server_id"] = "12";
+    second["sql_mode"] = "ANSI";
+    second["lower_case_table_names"] = "1";
+    third["server_id"] = "12";
+    third["time_zone"] = "+02:00";
+    third["version"] = "11.4.2-MariaDB";
+    const std::vector<NamedFacts> all = {
+        {"a", &first}, {"gone", nullptr}, {"b", &second}, {"c", &third}};
+    const auto findings = compare_backends(all);
+    REQUIRE(findings.size() == 4);
+    EXPECT(told(findings[0]) == "");
+    EXPECT(told(findings[1]) == "");
+    EXPECT(told(findings[2]) ==
+           "E lower_case_table_names is '1', on a '0'\n"
+           "W sql_mode is 'ANSI', on a 'STRICT_TRANS_TABLES'\n");
+    EXPECT(told(findings[3]).find("E server_id is 12 on b too") != std::string::npos);
+    EXPECT(told(findings[3]).find("W time_zone is '+02:00', on a 'UTC'") != std::string::npos);
+    EXPECT(told(findings[3]).find("W version is 11.4.2-MariaDB") != std::string::npos);
+  }
+}
