@@ -36,6 +36,9 @@ struct BranchPrepared {
 struct BranchAbandoned {
   BranchId branch;
   BackendId home;
+  /// The backend's id of the connection that may still be about to prepare it: killed first. 0: it
+  /// was prepared, or that connection is surely gone.
+  std::uint64_t owner_thread = 0;
 };
 
 /// One table a statement names. Empty `table`: the whole schema. Both empty: accounts and grants.

@@ -1,0 +1,164 @@
+#include "proxy/session/backend_connection.h"
+
+#include "protocol/decode.h"
+#include "protocol/packet_reader.h"
+#include "protocol/packet_writer.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::uint16_t kServerGone = 2013;
+
+BackendFailure lost(std::string message, bool refused) {
+  return {protocol::SqlError{kServerGone, "HY000", std::move(message)}, false, refused, false};
+}
+
+}  // namespace
+
+BackendConnection::BackendConnection(EventLoop& loop,
+                                     BackendId backend,
+                                     Params params,
+                                     BackendConnectionObserver& observer)
+    : backend_(backend),
+      observer_(&observer),
+      login_(std::make_unique<protocol::BackendLogin>(std::move(params.login))),
+      setup_(std::move(params.setup)),
+      stream_(loop, *this) {
+  stream_.connect(params.address, params.connect_timeout);
+}
+
+BackendConnection::~BackendConnection() {
+  if (gone_ != nullptr) {
+    *gone_ = true;
+  }
+}
+
+void BackendConnection::on_stream_connected() {
+  state_ = State::kLoggingIn;
+}
+
+void BackendConnection::on_stream_read(MutableBytes bytes) {
+  bool gone = false;
+  gone_ = &gone;
+  const bool direct = inbox_.empty();
+  if (!direct) {
+    inbox_.feed(bytes);
+  }
+  const MutableBytes unread = direct ? bytes : inbox_.unread();
+  const std::size_t used = dispatch(unread);
+  if (gone) {
+    return;
+  }
+  gone_ = nullptr;
+  if (direct) {
+    if (used < bytes.size()) {
+      inbox_.feed(bytes.subspan(used));
+    }
+  } else {
+    inbox_.consume(used);
+  }
+}
+
+std::size_t BackendConnection::dispatch(MutableBytes bytes) {
+  bool* const gone = gone_;
+  std::size_t used = 0;
+  while (used < bytes.size() && !*gone) {
+    const MutableBytes rest = bytes.subspan(used);
+    std::size_t step = 0;
+    if (state_ == State::kReady) {
+      step = observer_->on_backend_bytes(*this, rest);
+    } else if (state_ == State::kSettingUp) {
+      step = follow_setup(rest);
+    } else if (const auto frame = protocol::peek_packet(rest); frame) {
+      step = frame->bytes;
+      if (!log_in(frame->payload, frame->sequence)) {
+        return used;
+      }
+    }
+    if (step == 0 || *gone) {
+      break;
+    }
+    used += step;
+  }
+  return used;
+}
+
+bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence) {
+  auto step = login_->on_packet(payload, sequence);
+  if (const auto* send = std::get_if<protocol::BackendLogin::Send>(&step)) {
+    stream_.write(send->bytes);
+    return true;
+  }
+  if (const auto* failed = std::get_if<protocol::BackendLogin::Failed>(&step)) {
+    fail({failed->error, failed->permanent, false, false});
+    return false;
+  }
+  server_ = std::get<protocol::BackendLogin::Done>(step).server;
+  login_.reset();
+  std::vector<Buffer> commands;
+  for (const std::string& statement : setup_) {
+    protocol::append_command(commands.emplace_back(), protocol::Command::kQuery,
+                             as_bytes(statement));
+  }
+  state_ = State::kReady;
+  bool* const gone = gone_;
+  if (commands.empty()) {
+    observer_->on_backend_ready(*this);
+  } else {
+    set_up(commands);
+  }
+  return !*gone;
+}
+
+void BackendConnection::set_up(const std::vector<Buffer>& commands) {
+  CHECK(state_ == State::kReady);
+  state_ = State::kSettingUp;
+  setup_replies_.clear();
+  for (const Buffer& command : commands) {
+    setup_replies_.insert(setup_replies_.begin(),
+                          static_cast<protocol::Command>(command[protocol::kHeaderBytes]));
+    stream_.write(command);
+  }
+  tracker_.begin(setup_replies_.back(), server_.capabilities);
+}
+
+std::size_t BackendConnection::follow_setup(MutableBytes bytes) {
+  const auto step = tracker_.step(bytes);
+  if (!step.ok()) {
+    fail(lost("malformed reply to a set-up statement", false));
+    return 0;
+  }
+  if (step->kind == protocol::ResponseTracker::StepKind::kNeedMore) {
+    return 0;
+  }
+  if (step->kind == protocol::ResponseTracker::StepKind::kControl &&
+      step->control == protocol::ControlKind::kErr) {
+    // A backend may refuse for a reason that passes (it shuts down) or not (unknown database): the
+    // code tells the caller.
+    fail({protocol::sql_error_of(step->payload), true, false, false});
+    return 0;
+  }
+  const std::size_t used = step->bytes;
+  if (step->last) {
+    setup_replies_.pop_back();
+    if (setup_replies_.empty()) {
+      state_ = State::kReady;
+      observer_->on_backend_ready(*this);
+    } else {
+      tracker_.begin(setup_replies_.back(), server_.capabilities);
+    }
+  }
+  return used;
+}
+
+void BackendConnection::fail(BackendFailure failure) {
+  observer_->on_backend_closed(*this, failure);
+}
+
+void BackendConnection::on_stream_closed(CloseReason reason) {
+  BackendFailure failure = lost("Lost connection to backend: " + reason.text(), reason.refused());
+  failure.logged_in = state_ == State::kReady || state_ == State::kSettingUp;
+  observer_->on_backend_closed(*this, failure);
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,111 @@
+// BackendConnection: one logged-in connection to a backend. Connects, logs in, runs its set-up
+// statements and then hands every byte to its observer.
+//
+//   kConnecting -> kLoggingIn -> kSettingUp <-> kReady      each -> closed: the observer is told
+//   once
+//
+// Threads: its loop's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "base/read_buffer.h"
+#include "protocol/backend_login.h"
+#include "protocol/response_tracker.h"
+#include "proxy/uv/tcp_stream.h"
+
+namespace consort::proxy {
+
+class BackendConnection;
+
+/// Why a backend connection ended, or never was.
+struct BackendFailure {
+  protocol::SqlError error;  ///< what to tell a client
+  bool permanent = false;    ///< the same login will fail again
+  bool refused = false;      ///< nobody listens there
+  bool logged_in = false;    ///< it had been ready before
+};
+
+/// Called by a BackendConnection. It may be destroyed inside any of these.
+class BackendConnectionObserver {
+ public:
+  BackendConnectionObserver() = default;
+  BackendConnectionObserver(const BackendConnectionObserver&) = delete;
+  BackendConnectionObserver& operator=(const BackendConnectionObserver&) = delete;
+  virtual ~BackendConnectionObserver() = default;
+  /// Logged in and set up (again, after set_up()).
+  virtual void on_backend_ready(BackendConnection& connection) = 0;
+  /// Bytes in state ready; returns how many were used, the rest comes again with more behind it.
+  virtual std::size_t on_backend_bytes(BackendConnection& connection, MutableBytes bytes) = 0;
+  /// The last call.
+  virtual void on_backend_closed(BackendConnection& connection, const BackendFailure& failure) = 0;
+};
+
+class BackendConnection final : private TcpStreamObserver {
+ public:
+  struct Params {
+    SocketAddress address;
+    protocol::BackendLogin::Params login;
+    std::vector<std::string> setup;  ///< statements that must succeed before it is ready
+    std::chrono::milliseconds connect_timeout{2000};
+  };
+
+  /// Begins at once. `observer` outlives the connection or is replaced.
+  BackendConnection(EventLoop& loop,
+                    BackendId backend,
+                    Params params,
+                    BackendConnectionObserver& observer);
+  ~BackendConnection() override;
+
+  void set_observer(BackendConnectionObserver& observer) { observer_ = &observer; }
+
+  /// Commands (whole packets) to run now; on_backend_ready() comes when all have succeeded.
+  /// REQUIRES: ready(), no reply outstanding.
+  void set_up(const std::vector<Buffer>& commands);
+
+  void send(std::initializer_list<Bytes> pieces) { stream_.write(pieces); }
+
+  void pause_reading() { stream_.pause_reading(); }
+
+  void resume_reading() { stream_.resume_reading(); }
+
+  [[nodiscard]] std::size_t queued_bytes() const { return stream_.queued_bytes(); }
+
+  [[nodiscard]] bool ready() const { return state_ == State::kReady; }
+
+  [[nodiscard]] BackendId backend() const { return backend_; }
+
+  [[nodiscard]] const protocol::ServerInfo& server() const { return server_; }
+
+ private:
+  enum class State : std::uint8_t { kConnecting, kLoggingIn, kSettingUp, kReady };
+
+  void on_stream_connected() override;
+  void on_stream_read(MutableBytes bytes) override;
+  void on_stream_closed(CloseReason reason) override;
+  std::size_t dispatch(MutableBytes bytes);
+  bool log_in(Bytes payload, std::uint8_t sequence);
+  std::size_t follow_setup(MutableBytes bytes);
+  void fail(BackendFailure failure);
+
+  const BackendId backend_;
+  BackendConnectionObserver* observer_;
+  std::unique_ptr<protocol::BackendLogin> login_;
+  std::vector<std::string> setup_;
+  protocol::ServerInfo server_;
+  TcpStream stream_;
+  ReadBuffer inbox_;
+  protocol::ResponseTracker tracker_;
+  std::vector<protocol::Command> setup_replies_;  ///< still owed, last first
+  State state_ = State::kConnecting;
+  bool* gone_ = nullptr;  ///< set when destroyed inside a callback
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,108 @@
+// SessionEffects: everything a SessionCore can make happen. The core decides and calls; the shell
+// (Session) performs on libuv; tests record.
+// A call never calls back into the core before the core's own method has returned, except where it
+// says so.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "protocol/sql_error.h"
+#include "proxy/cluster_view.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/metrics.h"
+
+namespace consort::proxy {
+
+/// The two backend connections a session may hold. Home: where its transactions run and its session
+/// state lives, kept from first use on. Read: leased for one autocommit read (I2: while a
+/// transaction is open only the home is held).
+enum class Channel : std::uint8_t { kHome, kRead };
+
+/// What a lease gives the core to know.
+struct LeasedConnection {
+  BackendId backend;
+  std::uint64_t thread_id = 0;     ///< the server's connection id: for KILL
+  std::uint64_t capabilities = 0;  ///< in force on this connection
+};
+
+/// A statement that a backend connection has prepared.
+struct BackendStatement {
+  std::uint32_t id = 0;
+  /// Who bound its parameter types last: another binder must send its types again.
+  std::uint64_t types_owner = 0;
+  std::uint64_t types_version = 0;
+};
+
+/// Why no connection could be leased.
+struct LeaseFailure {
+  protocol::SqlError error;
+  bool retryable = false;  ///< another backend, or this one later, may do
+};
+
+class SessionEffects {
+ public:
+  SessionEffects() = default;
+  SessionEffects(const SessionEffects&) = delete;
+  SessionEffects& operator=(const SessionEffects&) = delete;
+  virtual ~SessionEffects() = default;
+
+  // To the client.
+  virtual void send_client(std::initializer_list<Bytes> pieces) = 0;
+  /// Closes when what was sent has left.
+  virtual void close_client() = 0;
+
+  // Backend connections.
+  /// Asks for a connection to `backend` in the session's present state. Answers with on_leased() or
+  /// on_lease_failed(), possibly inside this call.
+  virtual void lease(Channel channel, BackendId backend) = 0;
+  /// Gives a connection back. Not `reusable`: it is closed.
+  virtual void release(Channel channel, bool reusable) = 0;
+  virtual void send_backend(Channel channel, std::initializer_list<Bytes> pieces) = 0;
+
+  // Prepared statements of a leased connection, by schema and text.
+  /// nullptr: not prepared there. The pointer dies with the next call that changes the connection.
+  virtual BackendStatement* backend_statement(Channel channel, std::string_view key) = 0;
+  virtual void add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) = 0;
+
+  // Choosing backends, from the latest ClusterView.
+  struct Choice {
+    bool found = false;
+    BackendId backend;
+    std::string reason;  ///< when none was found
+  };
+
+  /// The least loaded serving backend whose applied position is at least `at_least`.
+  virtual Choice choose_reader(Seqno at_least) = 0;
+  /// Where a session should make its home now.
+  virtual Choice choose_home() = 0;
+  /// The backend a hint names; not found: no such name, or it does not serve.
+  virtual Choice choose_named(std::string_view name) = 0;
+  [[nodiscard]] virtual bool serves(BackendId backend) = 0;
+  /// Serves, or drains: a session may stay where it is but not come.
+  [[nodiscard]] virtual bool tolerates(BackendId backend) = 0;
+  [[nodiscard]] virtual Seqno applied(BackendId backend) = 0;
+  [[nodiscard]] virtual Seqno head() = 0;
+  [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
+  /// Ends in on_applied() when `backend` (or any serving backend, when `any`) has applied `seqno`,
+  /// or in on_applied_timeout().
+  virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;
+  /// Ends in on_retry_due().
+  virtual void retry_after(std::chrono::milliseconds delay) = 0;
+
+  // The commit thread.
+  [[nodiscard]] virtual BranchId next_branch() = 0;
+  /// False when its mailbox is full: the request was not taken.
+  [[nodiscard]] virtual bool post_commit(CommitRequest request) = 0;
+  [[nodiscard]] virtual SessionId session_id() const = 0;
+  virtual void kill_query(BackendId backend, std::uint64_t thread_id) = 0;
+
+  [[nodiscard]] virtual WorkerMetrics& metrics() = 0;
+};
+
+}  // namespace consort::proxy

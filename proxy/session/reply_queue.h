@@ -1,0 +1,69 @@
+// ReplyQueue: which replies a backend connection owes, in order, and what each is for.
+// Commands are pipelined; replies come in the same order.
+// Threads: none; its session's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/check.h"
+#include "protocol/constants.h"
+
+namespace consort::proxy {
+
+/// Whose reply it is.
+enum class ReplyRole : std::uint8_t {
+  kClient,     ///< the client's own command: relay it
+  kSetup,      ///< ours, must succeed: START TRANSACTION READ ONLY, XA START, SELECT for a snapshot
+  kXaEnd,      ///< of a COMMIT
+  kXaPrepare,  ///< of a COMMIT
+  kXaRollback,     ///< ends a branch; failures mean that it is gone already
+  kRollbackReply,  ///< the last step of a ROLLBACK the client waits for
+  kPlainEnd,       ///< COMMIT or ROLLBACK of a plain read-only transaction
+  kReprepare,      ///< a client's statement prepared again on this connection
+  kIgnored         ///< result does not matter
+};
+
+struct ExpectedReply {
+  ReplyRole role = ReplyRole::kIgnored;
+  protocol::Command command = protocol::Command::kQuery;
+  std::uint8_t command_sequence = 0;
+};
+
+class ReplyQueue {
+ public:
+  static constexpr std::size_t kRepliesMax = 16;
+
+  void push(ExpectedReply reply) {
+    CHECK(count_ < kRepliesMax);
+    replies_[(first_ + count_) % kRepliesMax] = reply;
+    ++count_;
+  }
+
+  [[nodiscard]] bool empty() const { return count_ == 0; }
+
+  [[nodiscard]] std::size_t size() const { return count_; }
+
+  [[nodiscard]] const ExpectedReply& front() const {
+    CHECK(count_ > 0);
+    return replies_[first_];
+  }
+
+  void pop() {
+    CHECK(count_ > 0);
+    first_ = static_cast<std::uint8_t>((first_ + 1) % kRepliesMax);
+    --count_;
+  }
+
+  void clear() {
+    first_ = 0;
+    count_ = 0;
+  }
+
+ private:
+  std::array<ExpectedReply, kRepliesMax> replies_;
+  std::uint8_t first_ = 0;
+  std::uint8_t count_ = 0;
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,321 @@
+// SessionCore, third part: how transactions end, and statements that all backends run in one order.
+#include <algorithm>
+
+#include "protocol/decode.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using protocol::ControlKind;
+
+// ---- COMMIT and ROLLBACK ----------------------------------------------------------------------
+
+void SessionCore::begin_commit(AfterCommit after) {
+  after_commit_ = after;
+  if (after == AfterCommit::kReply) {
+    effects_.metrics().count_local_query(QueryKind::kCommit);
+  }
+  switch (transaction_.state()) {
+    case TransactionState::kNone:
+    case TransactionState::kOpen:
+      transaction_over();
+      commit_succeeded();
+      return;
+    case TransactionState::kReadOnly:
+      phase_ = SessionPhase::kRollingBack;
+      xa_buffer_.clear();
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("COMMIT"));
+      expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
+      effects_.send_backend(Channel::kHome, {xa_buffer_});
+      return;
+    case TransactionState::kExecuting:
+      break;
+    case TransactionState::kCertifying:
+    case TransactionState::kMustAbort:
+      CHECK(false);
+      return;
+  }
+  if (!transaction_.may_have_written()) {
+    send_branch_rollback();  // it only read: nothing to certify
+    return;
+  }
+  phase_ = SessionPhase::kPreparing;
+  last_seen_at_prepare_ = effects_.applied(*home_);
+  const BranchId branch = transaction_.branch();
+  transaction_.certify();
+  held_.clear();
+  xa_buffer_.clear();
+  xa_command("XA END ", branch);
+  xa_command("XA PREPARE ", branch);
+  expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kXaPrepare, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+void SessionCore::send_branch_rollback() {
+  phase_ = SessionPhase::kRollingBack;
+  const BranchId branch = transaction_.branch();
+  xa_buffer_.clear();
+  xa_command("XA END ", branch);
+  xa_command("XA ROLLBACK ", branch);
+  expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kRollbackReply, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+void SessionCore::begin_rollback() {
+  after_commit_ = AfterCommit::kReply;
+  effects_.metrics().count_local_query(QueryKind::kRollback);
+  switch (transaction_.state()) {
+    case TransactionState::kNone:
+    case TransactionState::kOpen:
+    case TransactionState::kMustAbort:
+      transaction_over();
+      commit_succeeded();
+      return;
+    case TransactionState::kReadOnly:
+      phase_ = SessionPhase::kRollingBack;
+      xa_buffer_.clear();
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("ROLLBACK"));
+      expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
+      effects_.send_backend(Channel::kHome, {xa_buffer_});
+      return;
+    case TransactionState::kExecuting:
+      send_branch_rollback();
+      return;
+    case TransactionState::kCertifying:
+      CHECK(false);
+      return;
+  }
+}
+
+void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
+  const BranchId branch = transaction_.branch();
+  if (step.control == ControlKind::kErr) {
+    const protocol::SqlError error = protocol::sql_error_of(step.payload);
+    xa_buffer_.clear();
+    xa_command("XA ROLLBACK ", branch);
+    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    transaction_over();
+    if (job_.wrapped && held_is_error_) {
+      answer_held();  // the statement's own error says why
+    } else {
+      commit_failed(error.code == 1399 || error.code == 1402 || error.code == 1614
+                        ? protocol::deadlock_error()
+                        : error);
+    }
+    return;
+  }
+  const Result<protocol::OkPacket> ok = protocol::decode_ok(step.payload, home_lease_.capabilities);
+  const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
+  if (!changed) {
+    finish_unchanged(branch);
+    return;
+  }
+  phase_ = SessionPhase::kCertifying;
+  const BranchPrepared prepared{effects_.session_id(), branch, *home_, last_seen_at_prepare_,
+                                effects_.applied(*home_)};
+  if (!effects_.post_commit(prepared)) {
+    abandon_branch();
+    transaction_over();
+    commit_failed(protocol::deadlock_error());
+  }
+}
+
+void SessionCore::finish_unchanged(const BranchId& branch) {
+  // Nothing was written. The branch must go, but when the client may ask for warnings or errors not
+  // by this connection, whose diagnostics the XA ROLLBACK would replace.
+  // With autocommit=0 the server takes no XA ROLLBACK of a detached branch from this connection.
+  const bool keep_diagnostics = job_.wrapped && (held_is_error_ || warnings_ > 0);
+  if (keep_diagnostics || !autocommit_) {
+    (void)effects_.post_commit(BranchAbandoned{branch, *home_});
+  } else {
+    xa_buffer_.clear();
+    xa_command("XA ROLLBACK ", branch);
+    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+  }
+  transaction_over();
+  if (job_.wrapped) {
+    answer_held();
+  } else {
+    commit_succeeded();
+  }
+}
+
+void SessionCore::on_outcome(const BranchOutcome& outcome) {
+  if (phase_ != SessionPhase::kCertifying || outcome.branch != transaction_.branch()) {
+    return;  // the client went away meanwhile
+  }
+  transaction_over();
+  switch (outcome.verdict) {
+    case BranchVerdict::kCommitted:
+      last_seqno_ = std::max(last_seqno_, outcome.seqno);
+      if (job_.wrapped) {
+        answer_held();
+      } else {
+        effects_.metrics().commit_latency.record(std::chrono::steady_clock::now() - job_.began);
+        commit_succeeded();
+      }
+      return;
+    case BranchVerdict::kHomeLost:
+      if (job_.wrapped && !reply_started_) {
+        effects_.metrics().autocommit_retries.add();
+        drop_home();
+        retry_job();
+        return;
+      }
+      break;
+    case BranchVerdict::kRefused:
+      effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
+      commit_failed(protocol::SqlError{1105, "HY000", outcome.message});
+      return;
+    case BranchVerdict::kConflict:
+    case BranchVerdict::kTooOld:
+      break;
+  }
+  effects_.metrics().count_client_error(ClientErrorClass::kConflict);
+  commit_failed(protocol::deadlock_error());
+}
+
+void SessionCore::answer_held() {
+  reply_started_ = true;
+  effects_.send_client({held_});
+  warnings_ = 0;
+  if (held_.capacity() > 4096) {
+    Buffer().swap(held_);
+  }
+  finish_command();
+}
+
+void SessionCore::commit_succeeded() {
+  if (after_commit_ == AfterCommit::kJob) {
+    advance_job();
+    return;
+  }
+  if (chain_) {
+    chain_ = false;
+    transaction_.begin(chain_traits_);
+  }
+  reply_ok();
+}
+
+void SessionCore::commit_failed(const protocol::SqlError& error) {
+  chain_ = false;
+  if (job_.wrapped && !held_.empty() && reply_started_) {
+    // Rows are out already: the error takes the place of their last packet.
+    reply_sequence_ = held_[3];
+  }
+  job_.kind = JobKind::kNone;
+  reply_error(error);
+}
+
+void SessionCore::transaction_over() {
+  chain_traits_ = {transaction_.traits().read_only, false};
+  transaction_.end();
+  branch_tables_.clear();
+  abort_asks_ = 0;
+}
+
+void SessionCore::abandon_branch() {
+  if (transaction_.is(TransactionState::kCertifying) && phase_ != SessionPhase::kCertifying &&
+      home_) {
+    (void)effects_.post_commit(
+        BranchAbandoned{transaction_.branch(), *home_, home_lease_.thread_id});
+  }
+}
+
+void SessionCore::drop_home() {
+  if (home_held_) {
+    home_held_ = false;
+    replies_[static_cast<int>(Channel::kHome)].clear();
+    tracking_[static_cast<int>(Channel::kHome)] = false;
+    effects_.release(Channel::kHome, false);
+  }
+}
+
+// ---- aborted by the cluster -------------------------------------------------------------------
+
+void SessionCore::on_abort_branch() {
+  if (!transaction_.is(TransactionState::kExecuting) || !home_held_) {
+    return;  // not there, or prepared already: certification decides
+  }
+  if (phase_ == SessionPhase::kIdle) {
+    const BranchId branch = transaction_.branch();
+    transaction_.must_abort();
+    xa_buffer_.clear();
+    xa_command("XA END ", branch);
+    xa_command("XA ROLLBACK ", branch);
+    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    return;
+  }
+  if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
+    abort_requested_ = true;
+    home_tainted_ = true;
+    effects_.kill_query(*home_, home_lease_.thread_id);
+  }
+}
+
+void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
+  if (!transaction_.is(TransactionState::kExecuting)) {
+    return;
+  }
+  // Views and foreign keys hide tables from us: when DDL keeps waiting, every branch is suspect.
+  constexpr std::uint32_t kPatience = 3;
+  bool uses = ++abort_asks_ >= kPatience || targets.empty();
+  for (const DdlTarget& target : targets) {
+    uses = uses || branch_tables_.uses(target);
+  }
+  if (uses) {
+    on_abort_branch();
+  }
+}
+
+// ---- ordered statements -----------------------------------------------------------------------
+
+void SessionCore::request_order() {
+  phase_ = SessionPhase::kOrdering;
+  ordered_.session = effects_.session_id();
+  ordered_.home = *home_;
+  if (!effects_.post_commit(ordered_)) {
+    reply_error(protocol::no_backend_error("the commit log is overloaded"));
+  }
+}
+
+void SessionCore::on_ddl_turn(const DdlTurn& turn) {
+  if (phase_ != SessionPhase::kOrdering) {
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
+    return;
+  }
+  ddl_seqno_ = turn.seqno;
+  held_.clear();
+  if (home_held_ && home_ != turn.backend) {
+    home_held_ = false;
+    effects_.release(Channel::kHome, true);
+  }
+  home_ = turn.backend;
+  if (home_held_) {
+    send_job();
+  } else {
+    effects_.lease(Channel::kHome, *home_);
+  }
+}
+
+void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
+  if (phase_ != SessionPhase::kOrdering) {
+    return;
+  }
+  last_seqno_ = std::max(last_seqno_, outcome.seqno);
+  if (held_.empty()) {
+    reply_error(protocol::backend_lost_error("home"));
+    return;
+  }
+  answer_held();
+}
+
+}  // namespace consort::proxy
