@@ -29,6 +29,7 @@
 
 #include "base/ids.h"
 #include "base/state_machine.h"
+#include "certifier/lane_batch.h"
 #include "certifier/lane_errors.h"
 #include "certifier/lane_sql.h"
 #include "certifier/writeset.h"
@@ -38,22 +39,6 @@ namespace consort::certifier {
 struct LaneLimits {
   std::size_t queue_entries_max = 20'000;
   std::size_t queue_bytes_max = std::size_t{64} << 20;  ///< payloads; one entry always fits
-};
-
-struct BatchLimits {
-  std::size_t entries_max = 256;
-  std::size_t payload_bytes_max = std::size_t{1} << 20;    ///< more than one entry only below this
-  std::size_t statement_bytes_max = std::size_t{4} << 20;  ///< a larger BINLOG goes in pieces
-};
-
-/// Statements to send one after the other, each as a packet of its own, stopping at the first error
-/// (on_turn_failed). All succeeded: on_turn_done().
-struct LaneBatch {
-  std::vector<std::string> statements;
-  Seqno first;  ///< entries it commits; first > last for one that commits none (a DDL's mark)
-  Seqno last;
-  /// Index of the client's own DDL text in `statements`, to which the shell may add the definer.
-  std::optional<std::size_t> ddl_statement;
 };
 
 /// The lane has applied everything before this DDL entry and nobody has decided it yet.
@@ -90,12 +75,14 @@ struct LaneStart {
   Seqno ddl_mark;              ///< BackendPosition::ddl
   std::vector<BranchId> held;  ///< RecoveryPlan::held
   Seqno listed_up_to;          ///< RecoveryInput::head
+  Seqno durable;               ///< the newest seqno that the archive holds
 };
 
 /// Whether a branch may be rolled back for a replay.
 enum class ReplayStep : std::uint8_t {
   kRollBack,        ///< yes, now: the lane will apply the payload in its turn
-  kInterruptFirst,  ///< the turn under way would commit it: KILL QUERY the lane, then ask again
+  kInterruptFirst,  ///< the turn under way would commit it, or its end is not known: KILL QUERY
+                    ///< the lane if it runs, and ask again after the next on_connected()
   kApplied,         ///< too late and needless: it is committed here
 };
 
@@ -123,7 +110,7 @@ enum class LaneState : std::uint8_t {
   kIdle,         ///< nothing is under way
   kApplying,     ///< a batch is under way
   kUnsure,       ///< a batch failed: on_connected() with what the backend says now
-  kDdlReached,   ///< told or about to tell the shell of an undecided DDL
+  kDdlReached,   ///< the shell was told of a DDL that nobody decided
   kDdlTurn,      ///< this lane's backend shall execute it first
   kDdlMarking,   ///< the mark is under way
   kDdlMarked,    ///< the session's turn has come
@@ -149,7 +136,7 @@ class ApplyLane {
   /// DdlResults and Replays among them; nullopt while none is missing or there is no room.
   [[nodiscard]] std::optional<Seqno> wants_from() const;
 
-  /// A DDL's result is in the log. Also the answer to wants_ddl_result().
+  /// A DDL's result is in the log. Also the answer to a DdlReached that was decided long ago.
   void on_ddl_result(const DdlResult& result);
 
   // ---- the connection ----
@@ -176,7 +163,8 @@ class ApplyLane {
 
   // ---- DDL ----
 
-  /// Makes this backend the one whose result decides. REQUIRES: state kDdlReached, at `seqno`.
+  /// Makes this backend the one whose result decides, or, after DdlOffer, the lane itself instead
+  /// of a session that is gone. REQUIRES: state kDdlReached or kDdlOffered, at `seqno`.
   void execute_ddl(Seqno seqno, DdlExecutor executor);
 
   /// The session executed the DDL here and its result is known (a DdlResult will follow).
@@ -205,24 +193,31 @@ class ApplyLane {
   [[nodiscard]] const std::string& stop_reason() const { return stop_reason_; }
 
  private:
-  enum class Role : std::uint8_t { kNothing, kPayload, kBranch, kDdl };
-
   struct Item {
     std::shared_ptr<const LogEntry> entry;
     bool held = false;  ///< its branch waits here for XA COMMIT
   };
 
-  [[nodiscard]] Role role_of(const Item& item) const;
+  void take(const std::shared_ptr<const LogEntry>& entry);
+  [[nodiscard]] bool has_room(std::size_t payload_bytes) const;
+  [[nodiscard]] EntryRole role_of(const Item& item) const;
   [[nodiscard]] bool branch_is_held(const LogEntry& entry) const;
+  [[nodiscard]] std::optional<DdlOutcome> ddl_result(Seqno seqno) const;
+
+  [[nodiscard]] Seqno front_seqno() const { return queue_.front().entry->seqno; }
+
   [[nodiscard]] std::optional<LaneTurn> turn_when_idle(const BatchLimits& limits);
-  [[nodiscard]] LaneBatch writeset_batch(const BatchLimits& limits) const;
-  [[nodiscard]] LaneBatch large_batch(const BatchLimits& limits) const;
-  [[nodiscard]] LaneBatch ddl_batch(bool decides) const;
+  [[nodiscard]] LaneBatch next_batch(const BatchLimits& limits) const;
+
+  [[nodiscard]] BatchStart batch_start() const { return {cluster_, owner_, applied_}; }
+
   [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
+
+  void on_ddl_done();
   [[nodiscard]] LaneAction on_ddl_failed(std::uint16_t error, std::string_view message);
-  [[nodiscard]] LaneAction stop(LaneAction action, std::uint16_t error, std::string_view message);
+  [[nodiscard]] LaneAction fail(LaneAction action, std::uint16_t error, std::string_view message);
   void restart_queue_at(Seqno next);
-  void take_until(Seqno last);
+  void drop_front();
 
   BackendId backend_;
   std::uint32_t cluster_;
@@ -230,21 +225,25 @@ class ApplyLane {
   StateMachine<LaneState> machine_;
   LaneOwner owner_;
   Seqno applied_;
-  Seqno next_;              ///< the seqno that push() takes next
-  Seqno offered_;           ///< the newest seqno that push() was given
+
   std::deque<Item> queue_;  ///< seqnos applied_+1 .. next_-1
   std::size_t queued_bytes_ = 0;
-  std::set<BranchId> held_;  ///< of entries <= listed_up_to_
+  Seqno next_;     ///< the seqno that push() takes next; 0 before the first on_connected()
+  Seqno offered_;  ///< the newest seqno known to be in the log
+
+  std::set<BranchId> held_;  ///< of entries up to listed_up_to_
   Seqno listed_up_to_;
-  std::set<Seqno> replayed_;
-  std::map<Seqno, DdlOutcome> ddl_results_;
+  std::set<Seqno> replayed_;  ///< beyond applied_
+
+  std::map<Seqno, DdlOutcome> ddl_results_;  ///< beyond applied_
   Seqno ddl_mark_;
-  Seqno ddl_executed_;  ///< by the session or as decider, on this connection
+  Seqno ddl_executed_;             ///< known to have been executed here
+  bool ddl_may_have_run_ = false;  ///< the DDL under way was begun here before
   DdlExecutor executor_ = DdlExecutor::kSession;
-  bool ddl_told_ = false;
-  bool session_dirty_ = false;  ///< a DDL's settings may still be in force
-  std::optional<LaneBatch> under_way_;
   std::optional<DdlDecided> decided_;
+  bool session_dirty_ = false;  ///< a DDL's settings may still be in force
+
+  std::optional<LaneBatch> under_way_;  ///< its statements are empty; kept while its end is unknown
   std::string stop_reason_;
 };
 

@@ -38,7 +38,8 @@ class EntrySplitter {
 
 /// Joins records, in log order, to encoded entries. An entry that lacks its last records because
 /// its run ended there is dropped when a later epoch's first record arrives: it was never
-/// acknowledged. Within one epoch a gap is damage.
+/// acknowledged. Within one epoch a gap is damage. The first record of all may be any entry's
+/// first.
 class EntryAssembler {
  public:
   explicit EntryAssembler(EntryLimits limits = {});

@@ -9,23 +9,20 @@
 
 namespace consort::certifier {
 
-/// What the shell does after a failed turn. Except for the last two: then read the position and
-/// XA RECOVER again, plan_recovery(), and ApplyLane::on_connected().
+/// What the shell does after a failed turn. After kRetry, kResync and kBackOff the lane is unsure
+/// how far the turn got: read the position and XA RECOVER again, plan_recovery(), and
+/// ApplyLane::on_connected().
 enum class LaneAction : std::uint8_t {
-  kRetry,         ///< a lock stood in the way (1205, 1213): abort its holder
+  kRetry,         ///< a lock stood in the way (1205, 1213): abort its holder first
   kResync,        ///< interrupted, or the branches are not as believed: nothing to abort
   kBackOff,       ///< the backend lacks a resource or is read-only: wait before trying again
-  kDdlDecided,    ///< the lane was the first to execute a DDL and it failed: ask next_turn()
+  kGoOn,          ///< the failed DDL counts as executed, or its failure decides: ask next_turn()
   kInconsistent,  ///< this backend differs: take it out, loudly. The lane stops
   kFenced,        ///< another owner moves this backend: end the process, loudly. The lane stops
 };
 
-/// Classifies a failed batch of writesets.
-[[nodiscard]] LaneAction classify_apply_error(std::uint16_t error);
-
-/// Classifies a failed statement of a DDL turn, other than the DDL itself deciding.
-/// True when the error says nothing about the statement: locks, interrupts, resources.
-[[nodiscard]] bool ddl_error_is_transient(std::uint16_t error);
+/// Classifies the error of any statement of a lane. An error it does not know means a difference.
+[[nodiscard]] LaneAction classify_lane_error(std::uint16_t error);
 
 /// True for errors that a DDL statement gives when it was already executed: the object exists, or
 /// exists no more. Means success only where the statement may have run before.

@@ -65,9 +65,9 @@ class Sequencer {
   /// knows what it still holds. Costs nearly nothing: who waits for a held row has seen its entry.
   void withdraw_exemptions_of(BackendId home, Seqno applied);
 
-  /// Takes an entry of the log at start, in log order. The first one with a seqno says where the
-  /// log begins; what lies before is beyond the horizon. Entries without a seqno are welcome
-  /// (Replay withdraws). Error: seqnos are not dense. REQUIRES: nothing certified yet.
+  /// Takes an entry of the log at start, in log order. The first one says where the log begins;
+  /// what lies before is beyond the horizon. Entries of every kind are welcome (Replay withdraws).
+  /// Error: seqnos are not dense. REQUIRES: nothing certified yet.
   [[nodiscard]] Status restore(const LogEntry& entry);
 
   /// Every backend that may be a home has applied `seqno`. Frees memory in small steps, now and
@@ -95,14 +95,18 @@ class Sequencer {
   };
 
   Seqno take(std::span<const RowKey> keys, ExemptHome home);
+  [[nodiscard]] Held* held(Seqno seqno);
+  void withdraw(Held& entry, Seqno seqno);
+  void begin_after(Seqno seqno);
   void make_room(std::size_t keys_coming);
   void collect(std::size_t keys_budget);
+  std::size_t purge_oldest(std::size_t keys_budget);
 
   SequencerLimits limits_;
   CertificationIndex index_;
   std::deque<Held> held_;  ///< of seqnos first_held_ .. head_
   Seqno first_held_{1};
-  std::size_t first_held_purged_ = 0;  ///< keys of the oldest entry that are purged already
+  std::size_t oldest_purged_ = 0;  ///< keys of the oldest entry that are purged already
   Seqno head_;
   Seqno horizon_;
   Seqno applied_everywhere_;

@@ -71,7 +71,8 @@ struct Replay {
 
 /// First entry of each run of the proxy. The run's number is LogEntry::epoch.
 struct EpochStart {
-  std::string cluster_id;  ///< 32 hex digits, the same for the life of the log
+  std::string cluster_id;  ///< UUID text, the same for the life of the log
+  Seqno head;              ///< newest seqno in the log before it: known even when that was released
 };
 
 enum class EntryKind : std::uint8_t {

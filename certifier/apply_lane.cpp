@@ -1,0 +1,417 @@
+#include "certifier/apply_lane.h"
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "base/check.h"
+
+namespace consort::certifier {
+namespace {
+
+using S = LaneState;
+
+constexpr std::array<Transition<LaneState>, 40> kMoves{{
+    {S::kOffline, S::kIdle},
+    {S::kUnsure, S::kIdle},
+    {S::kIdle, S::kApplying},
+    {S::kApplying, S::kIdle},
+    {S::kIdle, S::kDdlReached},
+    {S::kDdlReached, S::kDdlTurn},
+    {S::kDdlTurn, S::kDdlMarking},
+    {S::kDdlTurn, S::kDdlMarked},
+    {S::kDdlTurn, S::kDdlDeciding},
+    {S::kDdlMarking, S::kDdlMarked},
+    {S::kDdlMarked, S::kDdlOffered},
+    {S::kDdlOffered, S::kDdlWaiting},
+    {S::kDdlOffered, S::kDdlTurn},
+    {S::kDdlDeciding, S::kDdlDecided},
+    {S::kDdlDecided, S::kDdlWaiting},
+    // the result is in the log
+    {S::kDdlReached, S::kIdle},
+    {S::kDdlTurn, S::kIdle},
+    {S::kDdlMarking, S::kIdle},
+    {S::kDdlMarked, S::kIdle},
+    {S::kDdlOffered, S::kIdle},
+    {S::kDdlDeciding, S::kIdle},
+    {S::kDdlDecided, S::kIdle},
+    {S::kDdlWaiting, S::kIdle},
+    // a turn failed
+    {S::kApplying, S::kUnsure},
+    {S::kDdlMarking, S::kUnsure},
+    {S::kDdlDeciding, S::kUnsure},
+    {S::kApplying, S::kStopped},
+    {S::kDdlMarking, S::kStopped},
+    {S::kDdlDeciding, S::kStopped},
+    // the connection is lost
+    {S::kIdle, S::kOffline},
+    {S::kApplying, S::kOffline},
+    {S::kUnsure, S::kOffline},
+    {S::kDdlReached, S::kOffline},
+    {S::kDdlTurn, S::kOffline},
+    {S::kDdlMarking, S::kOffline},
+    {S::kDdlMarked, S::kOffline},
+    {S::kDdlOffered, S::kOffline},
+    {S::kDdlDeciding, S::kOffline},
+    {S::kDdlDecided, S::kOffline},
+    {S::kDdlWaiting, S::kOffline},
+}};
+
+/// DDL results kept for entries that the queue does not hold yet.
+constexpr std::size_t kDdlResultsMax = 4096;
+
+std::size_t payload_bytes(const LogEntry& entry) {
+  const Writeset* writeset = entry.writeset();
+  return writeset == nullptr ? 0 : writeset->payload.size();
+}
+
+}  // namespace
+
+ApplyLane::ApplyLane(BackendId backend, std::uint32_t cluster, LaneLimits limits)
+    : backend_(backend), cluster_(cluster), limits_(limits), machine_(S::kOffline, kMoves) {}
+
+// ---- the log ----
+
+void ApplyLane::push(const std::shared_ptr<const LogEntry>& entry) {
+  if (const auto* result = std::get_if<DdlResult>(&entry->body)) {
+    on_ddl_result(*result);
+  } else if (const auto* replayed = std::get_if<Replay>(&entry->body)) {
+    if (replayed->backend == backend_) {
+      (void)replay(replayed->seqno);
+    }
+  } else if (entry->takes_seqno()) {
+    take(entry);
+  }
+}
+
+void ApplyLane::take(const std::shared_ptr<const LogEntry>& entry) {
+  offered_ = std::max(offered_, entry->seqno);
+  const std::size_t bytes = payload_bytes(*entry);
+  if (entry->seqno != next_ || machine_.is(S::kStopped) || !has_room(bytes)) {
+    return;
+  }
+  queue_.push_back(Item{entry, branch_is_held(*entry)});
+  queued_bytes_ += bytes;
+  next_ = next_.next();
+}
+
+bool ApplyLane::has_room(std::size_t payload_bytes) const {
+  return queue_.empty() || (queue_.size() < limits_.queue_entries_max &&
+                            queued_bytes_ + payload_bytes <= limits_.queue_bytes_max);  // I8
+}
+
+std::optional<Seqno> ApplyLane::wants_from() const {
+  const bool knows_where = next_ > Seqno{0} && !machine_.is(S::kStopped);
+  const bool half_empty = queue_.size() <= limits_.queue_entries_max / 2 &&
+                          queued_bytes_ <= limits_.queue_bytes_max / 2;
+  return knows_where && half_empty && next_ <= offered_ ? std::optional(next_) : std::nullopt;
+}
+
+void ApplyLane::on_ddl_result(const DdlResult& result) {
+  const bool queued = result.ddl > applied_ && result.ddl < next_;
+  if (result.ddl <= applied_ || (!queued && ddl_results_.size() >= kDdlResultsMax)) {
+    return;
+  }
+  ddl_results_[result.ddl] = result.outcome;
+  const bool turn_under_way = under_way_.has_value();
+  const bool at_it = !queue_.empty() && front_seqno() == result.ddl;
+  if (at_it && !turn_under_way && machine_.can_move(S::kIdle) && !machine_.is(S::kOffline) &&
+      !machine_.is(S::kUnsure)) {
+    machine_.move(S::kIdle);
+    decided_.reset();
+  }
+}
+
+std::optional<DdlOutcome> ApplyLane::ddl_result(Seqno seqno) const {
+  const auto found = ddl_results_.find(seqno);
+  return found == ddl_results_.end() ? std::nullopt : std::optional(found->second);
+}
+
+bool ApplyLane::branch_is_held(const LogEntry& entry) const {
+  const Writeset* writeset = entry.writeset();
+  if (writeset == nullptr || writeset->home != backend_ || replayed_.contains(entry.seqno)) {
+    return false;
+  }
+  // Later than the list: its branch was prepared on this backend as it is now.
+  return entry.seqno > listed_up_to_ || held_.contains(writeset->branch);
+}
+
+// ---- the connection ----
+
+void ApplyLane::on_connected(const LaneStart& start) {
+  machine_.move(S::kIdle);
+  under_way_.reset();
+  owner_ = start.owner;
+  applied_ = start.position;
+  offered_ = std::max({offered_, start.durable, applied_});
+  ddl_mark_ = start.ddl_mark;
+  listed_up_to_ = start.listed_up_to;
+  held_ = std::set<BranchId>(start.held.begin(), start.held.end());
+  replayed_.erase(replayed_.begin(), replayed_.upper_bound(applied_));
+  ddl_results_.erase(ddl_results_.begin(), ddl_results_.upper_bound(applied_));
+  restart_queue_at(applied_.next());
+}
+
+void ApplyLane::restart_queue_at(Seqno next) {
+  while (!queue_.empty() && front_seqno() < next) {
+    drop_front();
+  }
+  if (!queue_.empty() && front_seqno() != next) {  // the backend has lost its newest commits
+    queue_.clear();
+    queued_bytes_ = 0;
+  }
+  if (queue_.empty()) {
+    next_ = next;
+  }
+  for (Item& item : queue_) {
+    item.held = branch_is_held(*item.entry);
+  }
+}
+
+void ApplyLane::drop_front() {
+  queued_bytes_ -= payload_bytes(*queue_.front().entry);
+  queue_.pop_front();
+}
+
+void ApplyLane::on_disconnected() {
+  if (machine_.is(S::kStopped) || machine_.is(S::kOffline)) {
+    return;
+  }
+  machine_.move(S::kOffline);
+  ddl_executed_ = Seqno{0};  // by a backend that may have lost it since
+  decided_.reset();
+  session_dirty_ = false;  // the next session is a new one
+}
+
+// ---- turns ----
+
+std::optional<LaneTurn> ApplyLane::next_turn(const BatchLimits& limits) {
+  switch (machine_.state()) {
+    case S::kIdle:
+      return turn_when_idle(limits);
+    case S::kDdlTurn:
+      ddl_may_have_run_ = ddl_mark_ == front_seqno();
+      if (executor_ == DdlExecutor::kLane) {
+        return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_),
+                     S::kDdlDeciding);
+      }
+      if (!ddl_may_have_run_) {
+        return begin(mark_batch(batch_start(), *queue_.front().entry), S::kDdlMarking);
+      }
+      machine_.move(S::kDdlMarked);
+      [[fallthrough]];
+    case S::kDdlMarked:
+      machine_.move(S::kDdlOffered);
+      return DdlOffer{front_seqno()};
+    case S::kDdlDecided:
+      machine_.move(S::kDdlWaiting);
+      return std::exchange(decided_, std::nullopt).value_or(DdlDecided{});
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
+  if (queue_.empty()) {
+    return std::nullopt;
+  }
+  if (role_of(queue_.front()) == EntryRole::kDdl) {
+    ddl_may_have_run_ = ddl_mark_ == front_seqno();
+    if (ddl_result(front_seqno())) {
+      return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_),
+                   S::kApplying);
+    }
+    machine_.move(S::kDdlReached);
+    return DdlReached{front_seqno(), ddl_may_have_run_};
+  }
+  return begin(next_batch(limits), S::kApplying);
+}
+
+EntryRole ApplyLane::role_of(const Item& item) const {
+  const LogEntry& entry = *item.entry;
+  if (const Writeset* writeset = entry.writeset()) {
+    if (writeset->home == backend_ && (writeset->flags & kWritesetAtHome) != 0) {
+      return EntryRole::kNothing;
+    }
+    if (item.held) {
+      return EntryRole::kBranch;
+    }
+    return writeset->payload.empty() ? EntryRole::kNothing : EntryRole::kPayload;
+  }
+  const std::optional<DdlOutcome> result = ddl_result(entry.seqno);
+  const bool skipped = result == DdlOutcome::kSkip;
+  const bool executed = result && ddl_executed_ == entry.seqno;
+  return skipped || executed ? EntryRole::kNothing : EntryRole::kDdl;
+}
+
+/// As many entries as the limits allow, up to a DDL; a large one alone.
+LaneBatch ApplyLane::next_batch(const BatchLimits& limits) const {
+  std::vector<BatchEntry> entries;
+  std::size_t bytes = 0;
+  for (const Item& item : queue_) {
+    const BatchEntry next{item.entry.get(), role_of(item)};
+    if (next.role == EntryRole::kDdl || entries.size() >= limits.entries_max) {
+      break;
+    }
+    if (next.role == EntryRole::kPayload) {
+      const Buffer& payload = next.entry->writeset()->payload;
+      bytes += payload.size();
+      const bool large = binlog_text_bytes(payload) > limits.statement_bytes_max;
+      if (entries.empty() && large) {
+        return large_batch(batch_start(), *next.entry, limits.statement_bytes_max);
+      }
+      if (large || (!entries.empty() && bytes > limits.payload_bytes_max)) {
+        break;
+      }
+    }
+    entries.push_back(next);
+  }
+  return writeset_batch(batch_start(), entries);
+}
+
+/// Notes that `batch` is under way. A session that a DDL has changed is set right before.
+LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
+  CHECK(batch.first == applied_.next());  // I5
+  if (session_dirty_) {
+    std::vector<std::string> statements = lane_session_setup();
+    batch.ddl_statement = batch.ddl_statement
+                              ? std::optional(*batch.ddl_statement + statements.size())
+                              : std::nullopt;
+    std::move(batch.statements.begin(), batch.statements.end(), std::back_inserter(statements));
+    batch.statements = std::move(statements);
+  }
+  session_dirty_ = session_dirty_ || batch.ddl_statement.has_value();
+  under_way_ = LaneBatch{{}, batch.first, batch.last, batch.ddl_statement};
+  machine_.move(state);
+  return batch;
+}
+
+void ApplyLane::on_turn_done() {
+  CHECK(under_way_.has_value());
+  const LaneBatch done = *std::exchange(under_way_, std::nullopt);
+  if (done.ddl_statement || machine_.is(S::kDdlMarking)) {
+    on_ddl_done();
+    return;
+  }
+  CHECK(done.last > applied_);
+  while (!queue_.empty() && front_seqno() <= done.last) {
+    drop_front();
+  }
+  applied_ = done.last;
+  replayed_.erase(replayed_.begin(), replayed_.upper_bound(applied_));
+  ddl_results_.erase(ddl_results_.begin(), ddl_results_.upper_bound(applied_));
+  session_dirty_ = false;
+  machine_.move(S::kIdle);
+}
+
+void ApplyLane::on_ddl_done() {
+  const Seqno seqno = front_seqno();
+  const bool result_is_known = ddl_result(seqno).has_value();
+  ddl_mark_ = seqno;
+  if (machine_.is(S::kDdlMarking)) {
+    session_dirty_ = false;
+    machine_.move(result_is_known ? S::kIdle : S::kDdlMarked);
+    return;
+  }
+  ddl_executed_ = seqno;
+  if (result_is_known) {
+    machine_.move(S::kIdle);
+    return;
+  }
+  decided_ =
+      DdlDecided{seqno, ddl_may_have_run_ ? DdlOutcome::kRunTolerant : DdlOutcome::kRun, 0, {}};
+  machine_.move(S::kDdlDecided);
+}
+
+LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
+                                     std::string_view message,
+                                     std::size_t statement) {
+  CHECK(under_way_.has_value());
+  const LaneAction action = classify_lane_error(error);
+  // USE and the session's settings count as the DDL's own: they stand behind the mark.
+  const Ddl* ddl = queue_.front().entry->ddl();
+  const std::size_t own_statements =
+      ddl == nullptr ? 0 : 1 + (ddl->schema.empty() ? 0 : 1) + (ddl->session_set.empty() ? 0 : 1);
+  const bool ddl_itself = under_way_->ddl_statement && statement <= *under_way_->ddl_statement &&
+                          statement + own_statements > *under_way_->ddl_statement;
+  if (ddl_itself && action == LaneAction::kInconsistent) {
+    return on_ddl_failed(error, message);
+  }
+  return fail(action, error, message);
+}
+
+LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view message) {
+  const Seqno seqno = front_seqno();
+  const std::optional<DdlOutcome> result = ddl_result(seqno);
+  const bool already_applied = ddl_already_applied(error);
+  const bool tolerated =
+      already_applied && (ddl_may_have_run_ || result == DdlOutcome::kRunTolerant);
+  if (result && *result != DdlOutcome::kSkip && !tolerated) {
+    return fail(LaneAction::kInconsistent, error, message);
+  }
+  under_way_.reset();
+  ddl_mark_ = seqno;
+  ddl_executed_ = seqno;
+  if (result) {
+    machine_.move(S::kIdle);
+    return LaneAction::kGoOn;
+  }
+  const DdlOutcome outcome =
+      tolerated ? DdlOutcome::kRunTolerant : ddl_outcome(error).value_or(DdlOutcome::kRunTolerant);
+  decided_ = DdlDecided{seqno, outcome, error, std::string(message)};
+  machine_.move(S::kDdlDecided);
+  return LaneAction::kGoOn;
+}
+
+LaneAction ApplyLane::fail(LaneAction action, std::uint16_t error, std::string_view message) {
+  if (action != LaneAction::kInconsistent && action != LaneAction::kFenced) {
+    machine_.move(S::kUnsure);
+    return action;
+  }
+  stop_reason_ = action == LaneAction::kFenced ? "another owner moves this backend's position"
+                                               : "this backend differs from the others";
+  stop_reason_ += " (seqno " + std::to_string(under_way_->first.value);
+  if (under_way_->last > under_way_->first) {
+    stop_reason_ += " to " + std::to_string(under_way_->last.value);
+  }
+  stop_reason_ += "): error " + std::to_string(error) + ": " + std::string(message);
+  queue_.clear();
+  queued_bytes_ = 0;
+  machine_.move(S::kStopped);
+  return action;
+}
+
+// ---- DDL ----
+
+void ApplyLane::execute_ddl(Seqno seqno, DdlExecutor executor) {
+  CHECK(machine_.is(S::kDdlReached) || machine_.is(S::kDdlOffered));
+  CHECK(front_seqno() == seqno);
+  executor_ = executor;
+  machine_.move(S::kDdlTurn);
+}
+
+void ApplyLane::on_ddl_executed(Seqno seqno) {
+  if (machine_.is(S::kDdlOffered) && front_seqno() == seqno) {
+    ddl_executed_ = seqno;
+    machine_.move(S::kDdlWaiting);
+  }
+}
+
+// ---- blocked lane ----
+
+ReplayStep ApplyLane::replay(Seqno seqno) {
+  if (seqno <= applied_) {
+    return ReplayStep::kApplied;
+  }
+  replayed_.insert(seqno);
+  if (under_way_ && seqno <= under_way_->last) {
+    return ReplayStep::kInterruptFirst;
+  }
+  if (!queue_.empty() && seqno >= front_seqno() && seqno < next_) {
+    queue_[seqno.value - front_seqno().value].held = false;
+  }
+  return ReplayStep::kRollBack;
+}
+
+}  // namespace consort::certifier

@@ -1,0 +1,137 @@
+#include "certifier/lane_batch.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "base/branch_name.h"
+#include "base/check.h"
+
+namespace consort::certifier {
+namespace {
+
+bool has_role(std::span<const BatchEntry> entries, EntryRole role) {
+  return std::any_of(entries.begin(), entries.end(),
+                     [role](const BatchEntry& entry) { return entry.role == role; });
+}
+
+/// The entries at the front of `entries` that share one move of the position: payloads, then
+/// branches.
+std::span<const BatchEntry> first_run(std::span<const BatchEntry> entries) {
+  bool branches = false;
+  std::size_t count = 0;
+  for (; count < entries.size(); ++count) {
+    const EntryRole role = entries[count].role;
+    if (branches && role == EntryRole::kPayload) {
+      break;
+    }
+    branches = branches || role == EntryRole::kBranch;
+  }
+  return entries.first(count);
+}
+
+void append_run(std::string& body,
+                const BatchStart& start,
+                Seqno position,
+                std::span<const BatchEntry> run) {
+  const bool has_payload = has_role(run, EntryRole::kPayload);
+  if (has_payload) {
+    body += "START TRANSACTION; BINLOG '";
+    for (const BatchEntry& entry : run) {
+      if (entry.role == EntryRole::kPayload) {
+        append_base64(body, entry.entry->writeset()->payload);
+        body += '\n';
+      }
+    }
+    body += "'; ";
+  }
+  body += move_position_sql(start.owner, position, run.back().entry->seqno);
+  if (has_payload) {
+    body += "COMMIT; ";
+  }
+  for (const BatchEntry& entry : run) {
+    if (entry.role == EntryRole::kBranch) {
+      body += "XA COMMIT " + branch_xid_sql(start.cluster, entry.entry->writeset()->branch) + "; ";
+    }
+  }
+}
+
+/// Statements that build the base64 of `bytes` in the user variable `name`.
+/// REQUIRES: piece_bytes is a multiple of 3.
+void append_variable(std::vector<std::string>& statements,
+                     std::string_view name,
+                     Bytes bytes,
+                     std::size_t piece_bytes) {
+  for (std::size_t from = 0; from == 0 || from < bytes.size(); from += piece_bytes) {
+    const Bytes piece = bytes.subspan(from, std::min(piece_bytes, bytes.size() - from));
+    std::string sql = "SET ";
+    sql += name;
+    sql += '=';
+    if (from > 0) {
+      sql += "CONCAT(";
+      sql += name;
+      sql += ',';
+    }
+    sql += '\'';
+    append_base64(sql, piece);
+    sql += from > 0 ? "')" : "'";
+    statements.push_back(std::move(sql));
+  }
+}
+
+}  // namespace
+
+LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> entries) {
+  CHECK(!entries.empty());
+  std::string body;
+  Seqno position = start.position;
+  for (auto rest = entries; !rest.empty();) {
+    const std::span<const BatchEntry> run = first_run(rest);
+    append_run(body, start, position, run);
+    position = run.back().entry->seqno;
+    rest = rest.subspan(run.size());
+  }
+  return LaneBatch{{compound_sql(body)}, start.position.next(), position, {}};
+}
+
+std::size_t binlog_text_bytes(Bytes payload) {
+  return (payload.size() + 2) / 3 * 4;
+}
+
+LaneBatch large_batch(const BatchStart& start,
+                      const LogEntry& entry,
+                      std::size_t statement_bytes_max) {
+  const Bytes payload = entry.writeset()->payload;
+  const std::size_t piece = std::max<std::size_t>(statement_bytes_max / 4, 1) * 3;
+  const std::size_t half = std::min((payload.size() / 2 + 2) / 3 * 3, payload.size());
+  LaneBatch batch{{}, entry.seqno, entry.seqno, {}};
+  append_variable(batch.statements, "@consort_1", payload.first(half), piece);
+  append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
+  batch.statements.push_back(
+      compound_sql("START TRANSACTION; BINLOG @consort_1,@consort_2; " +
+                   move_position_sql(start.owner, start.position, entry.seqno) + "COMMIT; "));
+  batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
+  return batch;
+}
+
+LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
+  return LaneBatch{
+      {compound_sql(mark_ddl_sql(start.owner, entry.seqno))}, entry.seqno, start.position, {}};
+}
+
+LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
+  const Ddl& ddl = *entry.ddl();
+  LaneBatch batch =
+      mark ? mark_batch(start, entry) : LaneBatch{{}, entry.seqno, start.position, {}};
+  if (!ddl.schema.empty()) {
+    batch.statements.push_back("USE " + sql_identifier(ddl.schema));
+  }
+  if (!ddl.session_set.empty()) {
+    batch.statements.push_back(ddl.session_set);
+  }
+  batch.ddl_statement = batch.statements.size();
+  batch.statements.push_back(ddl.sql);
+  return batch;
+}
+
+}  // namespace consort::certifier

@@ -1,0 +1,77 @@
+// Builds the statements of a lane's batches from log entries. Pure; see lane_sql.h for the pieces.
+// Threads: none.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/ids.h"
+#include "certifier/lane_sql.h"
+#include "certifier/writeset.h"
+
+namespace consort::certifier {
+
+struct BatchLimits {
+  std::size_t entries_max = 256;
+  std::size_t payload_bytes_max = std::size_t{1} << 20;    ///< several entries only below this
+  std::size_t statement_bytes_max = std::size_t{4} << 20;  ///< a larger BINLOG goes in pieces
+};
+
+/// Statements to send one after the other, each as a packet of its own, stopping at the first error
+/// (ApplyLane::on_turn_failed). All succeeded: on_turn_done().
+struct LaneBatch {
+  std::vector<std::string> statements;
+  Seqno first;  ///< entries it commits; first > last for one that commits none (DDL)
+  Seqno last;
+  /// Index of the client's own DDL text in `statements`, to which the shell may add the definer.
+  std::optional<std::size_t> ddl_statement;
+};
+
+/// What an entry asks of a backend.
+enum class EntryRole : std::uint8_t {
+  kNothing,  ///< only the position moves
+  kPayload,  ///< its row events are applied
+  kBranch,   ///< its branch waits there, prepared
+  kDdl,      ///< it is executed
+};
+
+struct BatchEntry {
+  const LogEntry* entry = nullptr;
+  EntryRole role = EntryRole::kNothing;
+};
+
+/// Where a batch begins.
+struct BatchStart {
+  std::uint32_t cluster = 0;  ///< as spelled in branch names
+  LaneOwner owner;
+  Seqno position;
+};
+
+/// Commits `entries`, which follow `start.position`, in one compound statement. Payloads that
+/// follow each other share a transaction and one BINLOG; the position moves with them, over the
+/// branches behind them too, whose XA COMMITs come last. That order is what recovery relies on.
+/// REQUIRES: no kDdl among them; not empty.
+[[nodiscard]] LaneBatch writeset_batch(const BatchStart& start,
+                                       std::span<const BatchEntry> entries);
+
+/// Bytes of `payload` in a BINLOG statement.
+[[nodiscard]] std::size_t binlog_text_bytes(Bytes payload);
+
+/// Applies one writeset whose BINLOG would be longer than `statement_bytes_max`: its text is built
+/// in two user variables, piece by piece. REQUIRES: `entry` holds a writeset.
+[[nodiscard]] LaneBatch large_batch(const BatchStart& start,
+                                    const LogEntry& entry,
+                                    std::size_t statement_bytes_max);
+
+/// Notes on the backend that the DDL `entry` begins.
+[[nodiscard]] LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry);
+
+/// Executes the DDL `entry` in the way its session would have, the mark before it when `mark`.
+/// Leaves the session's settings changed and the position where it was.
+[[nodiscard]] LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark);
+
+}  // namespace consort::certifier

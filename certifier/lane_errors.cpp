@@ -1,0 +1,119 @@
+#include "certifier/lane_errors.h"
+
+#include <algorithm>
+#include <array>
+
+#include "certifier/lane_sql.h"
+
+namespace consort::certifier {
+namespace {
+
+// Error numbers of MariaDB and MySQL; where they differ, the remark says whose.
+
+/// A lock stood in the way.
+constexpr std::array<std::uint16_t, 2> kRetryErrors{
+    1205,  // lock wait timeout
+    1213,  // deadlock
+};
+
+/// Somebody stopped the statement, or the branches or the session are not as the lane believes.
+constexpr std::array<std::uint16_t, 7> kResyncErrors{
+    1020,  // record has changed since last read
+    1053,  // server shutdown in progress
+    1317,  // query execution was interrupted
+    1397,  // XAER_NOTA
+    1609,  // no format description event before BINLOG
+    1927,  // connection was killed
+    1969,  // max_statement_time exceeded
+};
+
+/// The backend lacks something for now, or somebody made it read-only.
+constexpr std::array<std::uint16_t, 14> kBackOffErrors{
+    1021,  // disk full
+    1030,  // error from the storage engine
+    1037,  // out of memory
+    1038,  // out of sort memory
+    1041,  // out of resources
+    1114,  // table full (also: tablespace, temporary space)
+    1135,  // cannot create a thread
+    1180,  // error during commit
+    1206,  // lock table full
+    1290,  // an option such as read_only prevents the statement
+    1637,  // too many concurrent transactions
+    1792,  // read only transaction
+    1836,  // read-only mode
+    3019,  // undo log full
+};
+
+/// The object is already there, or already gone.
+constexpr std::array<std::uint16_t, 29> kAlreadyApplied{
+    1007,  // create database: it exists
+    1008,  // drop database: it does not
+    1049,  // unknown database
+    1050,  // create table, rename: it exists
+    1051,  // drop table: unknown
+    1054,  // unknown column: renamed or dropped
+    1060,  // duplicate column name
+    1061,  // duplicate key name
+    1068,  // multiple primary key
+    1072,  // key column is not there
+    1091,  // drop column or key: it is not there
+    1133,  // no such account
+    1141,  // no such grant
+    1146,  // no such table: renamed or dropped
+    1147,  // no such grant on the table
+    1176,  // no such key: renamed or dropped
+    1269,  // cannot revoke from such accounts
+    1304,  // routine exists
+    1305,  // routine does not exist
+    1359,  // trigger exists
+    1360,  // trigger does not exist
+    1396,  // account exists, or does not
+    1507,  // drop partition: it is not there
+    1517,  // duplicate partition name
+    1537,  // event exists
+    1539,  // unknown event
+    1826,  // duplicate constraint name
+    4091,  // unknown sequence (MariaDB)
+    4092,  // unknown view (MariaDB)
+};
+
+/// The statement works through a list of objects or accounts and reports those it could not treat:
+/// others of them may have been treated.
+constexpr std::array<std::uint16_t, 7> kPartialEffect{1051, 1133, 1141, 1269, 1396, 4091, 4092};
+
+template <std::size_t Size>
+bool contains(const std::array<std::uint16_t, Size>& errors, std::uint16_t error) {
+  return std::find(errors.begin(), errors.end(), error) != errors.end();
+}
+
+}  // namespace
+
+LaneAction classify_lane_error(std::uint16_t error) {
+  if (error == kFencedErrno) {
+    return LaneAction::kFenced;
+  }
+  if (contains(kRetryErrors, error)) {
+    return LaneAction::kRetry;
+  }
+  if (contains(kResyncErrors, error)) {
+    return LaneAction::kResync;
+  }
+  return contains(kBackOffErrors, error) ? LaneAction::kBackOff : LaneAction::kInconsistent;
+}
+
+bool ddl_already_applied(std::uint16_t error) {
+  return contains(kAlreadyApplied, error);
+}
+
+std::optional<DdlOutcome> ddl_outcome(std::uint16_t error) {
+  if (error == 0) {
+    return DdlOutcome::kRun;
+  }
+  if (classify_lane_error(error) != LaneAction::kInconsistent) {
+    return std::nullopt;
+  }
+  return contains(kPartialEffect, error) ? DdlOutcome::kRunTolerant : DdlOutcome::kSkip;
+}
+
+}  // namespace consort::certifier
