@@ -1,28 +1,22 @@
-// Metrics: what each thread counts, and the endpoint that Prometheus reads.
+// Metrics: what each worker counts.
 // Each thread owns one struct of relaxed cells, so the packet path shares no cache line and takes
-// no lock; MetricsServer adds them up when it is asked. Every label has a fixed, small set of
-// values. The commit thread's struct is CommitStats in proxy/commit/commit_loop.h.
-// Threads: a struct's cells are written by its owner only and read by any thread.
+// no lock; MetricsServer (proxy/metrics_server.h) adds them up when it is asked. Every label has a
+// fixed, small set of values. The commit thread's struct is CommitStats
+// (proxy/commit/commit_stats.h). Threads: a struct's cells are written by its owner only and read
+// by any thread.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/ids.h"
-#include "base/result.h"
-#include "healthcheck/backend_state.h"
-#include "proxy/cluster_view.h"
 #include "proxy/latency_histogram.h"
 #include "proxy/metric_cell.h"
+#include "router/session_traits.h"
 
 namespace consort::proxy {
-
-struct CommitStats;
 
 /// What a client asked for, as far as counting goes.
 enum class QueryKind : std::uint8_t {
@@ -69,9 +63,6 @@ inline constexpr std::size_t kClientErrorClassesCount = 8;
 /// Place in a per-backend row of cells for what Consort answered without a backend.
 inline constexpr std::size_t kNoBackendSlot = kBackendsMax;
 
-/// How many different reasons a session may be pinned for; the index is the router's enum value.
-inline constexpr std::size_t kPinReasonsMax = 16;
-
 /// One per worker, written by that worker only.
 struct alignas(64) WorkerMetrics {
   // Connections.
@@ -91,7 +82,7 @@ struct alignas(64) WorkerMetrics {
   LatencyHistogram commit_latency;
 
   // Sessions and the backend connections they lease.
-  std::array<Gauge, kPinReasonsMax> sessions_pinned;
+  std::array<Gauge, router::kPinReasonsCount> sessions_pinned;  ///< [router::PinReason]
   std::array<Gauge, kBackendsMax> pool_leased;
   std::array<Gauge, kBackendsMax> pool_idle;
   std::array<Counter, kBackendsMax> pool_opened;    ///< connections logged in
@@ -118,66 +109,6 @@ struct alignas(64) WorkerMetrics {
   void count_client_error(ClientErrorClass error_class) {
     client_errors[static_cast<std::size_t>(error_class)].add();
   }
-};
-
-/// What the control thread and a backend's prober know of that backend.
-struct alignas(64) BackendHealthMetrics {
-  Gauge state;                     ///< a healthcheck::BackendState; written by the control thread
-  Counter state_changes;           ///< written by the control thread
-  Counter probe_failures;          ///< written by the prober
-  LatencyHistogram probe_latency;  ///< written by the prober
-
-  void set_state(healthcheck::BackendState to) {
-    const auto value = static_cast<std::int64_t>(to);
-    if (state.value() != value) {
-      state.set(value);
-      state_changes.add();
-    }
-  }
-};
-
-struct ControlMetrics {
-  std::array<BackendHealthMetrics, kBackendsMax> backends;
-  Gauge view_version;  ///< of the newest published ClusterView
-};
-
-/// What MetricsServer reads at each scrape. Everything pointed to outlives the server; null: the
-/// proxy has no such part.
-struct MetricsSources {
-  std::vector<const WorkerMetrics*> workers;
-  const ControlMetrics* control = nullptr;
-  const CommitStats* commit = nullptr;
-  const AppliedPositions* positions = nullptr;
-  std::vector<std::string> backend_names;     ///< index = BackendId::value
-  std::vector<std::string> pin_reason_names;  ///< index = the router's enum value
-  std::string version;                        ///< Consort's own
-};
-
-/// Serves `GET /metrics` in Prometheus' text format, in threads of its own.
-class MetricsServer {
- public:
-  struct Options {
-    std::string host = "127.0.0.1";
-    std::uint16_t port = 6090;  ///< 0: any free one
-  };
-
-  /// Binds and serves at once. Errors: the address cannot be bound, saying which and why.
-  [[nodiscard]] static Result<std::unique_ptr<MetricsServer>> start(const Options& options,
-                                                                    MetricsSources sources);
-
-  /// Stops serving; a scrape under way is finished first.
-  ~MetricsServer();
-  MetricsServer(const MetricsServer&) = delete;
-  MetricsServer& operator=(const MetricsServer&) = delete;
-
-  /// The port it is bound to.
-  [[nodiscard]] std::uint16_t port() const;
-
- private:
-  struct Impl;
-  explicit MetricsServer(std::unique_ptr<Impl> impl);
-
-  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace consort::proxy

@@ -5,7 +5,9 @@
 #include <string_view>
 
 #include "healthcheck/backend_state.h"
+#include "proxy/metrics_commit.h"
 #include "proxy/process_metrics.h"
+#include "router/session_traits.h"
 
 namespace consort::proxy {
 
@@ -137,16 +139,14 @@ void collect_queries(MetricFamilies& out, const MetricsSources& sources) {
                   workers, [](const auto& w) -> auto& { return w.freshness_waits; }));
 }
 
-void collect_sessions(MetricFamilies& out, const MetricsSources& sources) {
-  const Workers& workers = sources.workers;
+void collect_sessions(MetricFamilies& out, const Workers& workers) {
   MetricFamily& pinned = add_family(out, MetricType::Gauge, "consort_sessions_pinned",
                                     "Sessions that cannot change their backend now, by reason");
-  const std::size_t reasons = std::min(sources.pin_reason_names.size(), kPinReasonsMax);
-  for (std::size_t i = 0; i < reasons; ++i) {
+  for (std::size_t i = 0; i < router::kPinReasonsCount; ++i) {
     add_sample(pinned,
                sum(
                    workers, [i](const auto& w) -> auto& { return w.sessions_pinned[i]; }),
-               {{"reason", sources.pin_reason_names[i]}});
+               {{"reason", std::string(router::to_text(static_cast<router::PinReason>(i)))}});
   }
   MetricFamily& paused = add_family(
       out, MetricType::Counter, "consort_backpressure_pauses_total",
@@ -200,34 +200,36 @@ void collect_pools(MetricFamilies& out, const MetricsSources& sources) {
 }
 
 void collect_health(MetricFamilies& out, const MetricsSources& sources) {
-  const ControlMetrics& control = *sources.control;
+  const std::vector<BackendStatus> statuses = sources.backend_statuses();
   MetricFamily& states = add_family(out, MetricType::Gauge, "consort_backend_state",
                                     "1 for the state a backend is in, 0 for the others");
-  for (std::size_t i = 0; i < backends_count(sources); ++i) {
-    const std::int64_t now = control.backends[i].state.value();
+  for (const BackendStatus& status : statuses) {
     for (const BackendState state : kBackendStates) {
-      add_sample(states, static_cast<std::int64_t>(state) == now ? 1 : 0,
-                 {{"backend", sources.backend_names[i]},
-                  {"state", std::string(healthcheck::to_text(state))}});
+      add_sample(states, state == status.state ? 1 : 0,
+                 {{"backend", status.name}, {"state", std::string(healthcheck::to_text(state))}});
     }
   }
-  add_per_backend(out, MetricType::Counter, "consort_backend_state_changes_total",
-                  "Times a backend went from one state to another", sources, [&](std::size_t i) {
-                    return as_sample(control.backends[i].state_changes.value());
-                  });
-  add_per_backend(out, MetricType::Counter, "consort_backend_probe_failures_total",
-                  "Probes that failed", sources, [&](std::size_t i) {
-                    return as_sample(control.backends[i].probe_failures.value());
-                  });
-  MetricFamily& probes =
-      add_family(out, MetricType::Histogram, "consort_backend_probe_duration_seconds",
-                 "Round trip of the probes that succeeded");
-  for (std::size_t i = 0; i < backends_count(sources); ++i) {
-    add_histogram(probes, control.backends[i].probe_latency.snapshot(),
-                  {{"backend", sources.backend_names[i]}});
-  }
-  add_gauge(out, "consort_cluster_view_version", "Version of the newest published cluster view",
-            as_sample(control.view_version.value()));
+  const auto add_each = [&](MetricType type, const char* name, const char* help, auto value) {
+    MetricFamily& family = add_family(out, type, name, help);
+    for (const BackendStatus& status : statuses) {
+      add_sample(family, value(status), {{"backend", status.name}});
+    }
+  };
+  add_each(MetricType::Counter, "consort_backend_probes_total", "Probes that ended",
+           [](const BackendStatus& s) { return as_sample(s.probes); });
+  add_each(MetricType::Counter, "consort_backend_probe_failures_total", "Probes that failed",
+           [](const BackendStatus& s) { return as_sample(s.probes_failed); });
+  add_each(MetricType::Gauge, "consort_backend_probe_duration_seconds",
+           "How long the last successful probe took; 0: none has succeeded",
+           [](const BackendStatus& s) { return s.last_probe_ms.value_or(0) / 1e3; });
+  add_each(MetricType::Gauge, "consort_backend_paused",
+           "1 while a backup or a global read lock stops its writers",
+           [](const BackendStatus& s) { return s.paused ? 1.0 : 0.0; });
+  add_each(MetricType::Gauge, "consort_backend_weight", "Its share of reads and of new homes",
+           [](const BackendStatus& s) { return static_cast<double>(s.weight); });
+  add_each(MetricType::Gauge, "consort_backend_preflight_findings",
+           "Settings of the server that should be mended",
+           [](const BackendStatus& s) { return static_cast<double>(s.findings.size()); });
 }
 
 void collect_positions(MetricFamilies& out, const MetricsSources& sources) {
@@ -250,19 +252,22 @@ void collect_positions(MetricFamilies& out, const MetricsSources& sources) {
 
 MetricFamilies collect_metrics(const MetricsSources& sources) {
   MetricFamilies families;
-  families.reserve(64);
+  families.reserve(96);
   MetricFamily& build =
       add_family(families, MetricType::Gauge, "consort_build_info", "1; the version is a label");
   add_sample(build, 1, {{"version", sources.version}});
   collect_connections(families, sources.workers);
   collect_queries(families, sources);
-  collect_sessions(families, sources);
+  collect_sessions(families, sources.workers);
   collect_pools(families, sources);
-  if (sources.control != nullptr) {
+  if (sources.backend_statuses) {
     collect_health(families, sources);
   }
   if (sources.positions != nullptr) {
     collect_positions(families, sources);
+  }
+  if (sources.commit != nullptr) {
+    collect_commit_metrics(families, *sources.commit, sources.backend_names);
   }
   collect_process_metrics(families);
   return families;

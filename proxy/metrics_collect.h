@@ -3,11 +3,11 @@
 #pragma once
 
 #include "proxy/metric_families.h"
-#include "proxy/metrics.h"
+#include "proxy/metrics_server.h"
 
 namespace consort::proxy {
 
-/// One scrape. Samples of backends and pin reasons without a name are left out.
+/// One scrape. Backends beyond MetricsSources::backend_names are left out.
 [[nodiscard]] MetricFamilies collect_metrics(const MetricsSources& sources);
 
 }  // namespace consort::proxy

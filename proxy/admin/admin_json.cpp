@@ -49,7 +49,7 @@ AdminJson to_json(const BackendInfo& backend) {
           {"port", backend.port},
           {"state", healthcheck::to_text(backend.state)},
           {"reason", backend.reason},
-          {"wanted", to_text(backend.wanted)},
+          {"wanted", healthcheck::to_text(backend.wanted)},
           {"weight", backend.weight},
           {"server_version", backend.server_version},
           {"applied", backend.applied},
@@ -88,18 +88,6 @@ std::string_view to_text(ReadConsistency value) {
       return "strong";
   }
   return "session";
-}
-
-std::string_view to_text(WantedState value) {
-  switch (value) {
-    case WantedState::kOnline:
-      return "online";
-    case WantedState::kDraining:
-      return "draining";
-    case WantedState::kOffline:
-      return "offline";
-  }
-  return "online";
 }
 
 std::string to_text(SessionId id) {

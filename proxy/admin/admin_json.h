@@ -18,7 +18,6 @@ using AdminJson = nlohmann::ordered_json;
 [[nodiscard]] AdminJson to_json(const SessionInfo& session);
 
 [[nodiscard]] std::string_view to_text(ReadConsistency value);
-[[nodiscard]] std::string_view to_text(WantedState value);
 
 /// "worker-slot-generation".
 [[nodiscard]] std::string to_text(SessionId id);

@@ -16,6 +16,8 @@ namespace consort::proxy {
 
 namespace {
 
+using healthcheck::OperatorState;
+
 constexpr std::size_t kSessionsPageDefault = 100;
 constexpr std::size_t kSessionsPageMax = 1000;
 constexpr std::uint32_t kWeightMax = 1000;
@@ -289,9 +291,9 @@ AdminReply put_backend_state(const Call& call) {
     return std::move(*reply);
   }
   const auto& text = std::get<std::string>(parsed);
-  const WantedState wanted = text == "online"     ? WantedState::kOnline
-                             : text == "draining" ? WantedState::kDraining
-                                                  : WantedState::kOffline;
+  const OperatorState wanted = text == "online"     ? OperatorState::kOnline
+                               : text == "draining" ? OperatorState::kDraining
+                                                    : OperatorState::kOffline;
   const Status done = call.source.set_backend_state(backend->id, wanted);
   if (!done.ok()) {
     return source_error(done.error(), call.request);

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "healthcheck/backend_health.h"
 #include "healthcheck/backend_state.h"
 #include "proxy/cluster_view.h"
 
@@ -25,9 +26,6 @@ enum class AdminErrorCode : int {
   kConflict,      ///< 409: right value, wrong moment (draining the last backend)
   kUnavailable    ///< 503: the owner did not answer in time
 };
-
-/// The state an operator may ask a backend to be in.
-enum class WantedState : std::uint8_t { kOnline, kDraining, kOffline };
 
 /// The proxy as a whole.
 struct StatusInfo {
@@ -56,7 +54,7 @@ struct BackendInfo {
   std::uint16_t port = 0;
   healthcheck::BackendState state = healthcheck::BackendState::kUnknown;
   std::string reason;  ///< why it is not online, for people; empty when online
-  WantedState wanted = WantedState::kOnline;
+  healthcheck::OperatorState wanted = healthcheck::OperatorState::kOnline;
   std::uint32_t weight = 1;
   std::string server_version;
   std::uint64_t applied = 0;      ///< seqno up to which it has committed everything
@@ -116,7 +114,8 @@ class AdminSource {
   [[nodiscard]] virtual Result<std::string> config_json() = 0;
 
   /// Returns when the wish is recorded; reaching the state may take longer.
-  [[nodiscard]] virtual Status set_backend_state(BackendId backend, WantedState wanted) = 0;
+  [[nodiscard]] virtual Status set_backend_state(BackendId backend,
+                                                 healthcheck::OperatorState wanted) = 0;
 
   [[nodiscard]] virtual Status set_read_consistency(ReadConsistency value) = 0;
 

@@ -10,6 +10,8 @@
 namespace consort::proxy {
 namespace {
 
+using healthcheck::OperatorState;
+
 using nlohmann::json;
 
 struct Fixture {
@@ -133,11 +135,11 @@ TEST_SUITE("proxy") {
   TEST_CASE("AdminRoutes: PUT backend state") {
     Fixture fixture;
     EXPECT(fixture.put("/backends/db2/state", R"({"state": "draining"})").status == 200);
-    EXPECT(fixture.source.backend(1).wanted == WantedState::kDraining);
+    EXPECT(fixture.source.backend(1).wanted == OperatorState::kDraining);
     EXPECT(fixture.put("/backends/db2/state", R"({"state": "offline"})").status == 200);
-    EXPECT(fixture.source.backend(1).wanted == WantedState::kOffline);
+    EXPECT(fixture.source.backend(1).wanted == OperatorState::kOffline);
     EXPECT(fixture.put("/backends/db2/state", R"({"state": "online"})").status == 200);
-    EXPECT(fixture.source.backend(1).wanted == WantedState::kOnline);
+    EXPECT(fixture.source.backend(1).wanted == OperatorState::kOnline);
   }
 
   TEST_CASE("AdminRoutes: PUT read consistency") {
@@ -206,7 +208,7 @@ TEST_SUITE("proxy") {
     }
     for (std::size_t i = 0; i < 3; ++i) {
       EXPECT(fixture.source.backend(i).weight == 1);
-      EXPECT(fixture.source.backend(i).wanted == WantedState::kOnline);
+      EXPECT(fixture.source.backend(i).wanted == OperatorState::kOnline);
     }
   }
 

@@ -18,6 +18,8 @@
 namespace consort::proxy {
 namespace {
 
+using healthcheck::OperatorState;
+
 using nlohmann::json;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
@@ -105,7 +107,7 @@ TEST_SUITE("proxy") {
         client.Put("/backends/db2/state", R"({"state":"draining"})", "application/json");
     REQUIRE(put);
     EXPECT(put->status == 200);
-    EXPECT(fixture.source.backend(1).wanted == WantedState::kDraining);
+    EXPECT(fixture.source.backend(1).wanted == OperatorState::kDraining);
 
     const auto page = client.Get("/sessions?limit=5&offset=0");
     REQUIRE(page);

@@ -96,7 +96,7 @@ class FakeAdminSource final : public AdminSource {
       "backends": [{"name": "db1", "passwd": "puma"}, {"name": "db2", "passwd": ""}]})");
   }
 
-  Status set_backend_state(BackendId backend, WantedState wanted) override {
+  Status set_backend_state(BackendId backend, healthcheck::OperatorState wanted) override {
     const MutexLock lock(mutex_);
     if (failure_) {
       return *failure_;

@@ -1,5 +1,3 @@
-#include "proxy/metrics.h"
-
 #include <httplib.h>
 #include <memory>
 #include <netinet/in.h>
@@ -11,6 +9,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "proxy/metrics_collect.h"
+#include "proxy/metrics_server.h"
 #include "tests/support/test.h"
 
 namespace consort::proxy {
@@ -20,16 +19,22 @@ namespace {
 struct Fixture {
   std::unique_ptr<WorkerMetrics> first = std::make_unique<WorkerMetrics>();
   std::unique_ptr<WorkerMetrics> second = std::make_unique<WorkerMetrics>();
-  std::unique_ptr<ControlMetrics> control = std::make_unique<ControlMetrics>();
+  std::unique_ptr<CommitStats> commit = std::make_unique<CommitStats>();
   AppliedPositions positions;
+  std::vector<BackendStatus> statuses = std::vector<BackendStatus>(2);
+
+  Fixture() {
+    statuses[0].name = "db1";
+    statuses[1].name = "db2";
+  }
 
   [[nodiscard]] MetricsSources sources() const {
     MetricsSources sources;
     sources.workers = {first.get(), second.get()};
-    sources.control = control.get();
+    sources.commit = commit.get();
+    sources.backend_statuses = [this] { return statuses; };
     sources.positions = &positions;
     sources.backend_names = {"db1", "db2"};
-    sources.pin_reason_names = {"transaction", "temporary_table"};
     sources.version = "1.2.3";
     return sources;
   }
@@ -82,7 +87,7 @@ TEST_SUITE("proxy") {
     fixture.second->count_local_query(QueryKind::kBegin);
     fixture.first->count_refused(RefusalReason::kNoBackend);
     fixture.first->count_client_error(ClientErrorClass::kConflict);
-    fixture.second->sessions_pinned[1].set(4);
+    fixture.second->sessions_pinned[0].set(4);
     fixture.second->pool_idle[0].set(7);
     const std::string text = fixture.text();
     EXPECT(has_line(text, "consort_build_info{version=\"1.2.3\"} 1"));
@@ -113,17 +118,42 @@ TEST_SUITE("proxy") {
     EXPECT(text.find(name + "_sum{kind=\"commit\"} 120.001003") != std::string::npos);
   }
 
-  TEST_CASE("collect_metrics: exactly one state per backend is 1, changes are counted") {
+  TEST_CASE("collect_metrics: exactly one state per backend is 1") {
     Fixture fixture;
-    fixture.control->backends[0].set_state(healthcheck::BackendState::kOnline);
-    fixture.control->backends[0].set_state(healthcheck::BackendState::kOnline);
-    fixture.control->backends[1].set_state(healthcheck::BackendState::kCatchingUp);
+    fixture.statuses[0].state = healthcheck::BackendState::kOnline;
+    fixture.statuses[0].probes = 9;
+    fixture.statuses[0].last_probe_ms = 1.5;
+    fixture.statuses[1].state = healthcheck::BackendState::kCatchingUp;
+    fixture.statuses[1].paused = true;
     const std::string text = fixture.text();
     EXPECT(has_line(text, "consort_backend_state{backend=\"db1\",state=\"online\"} 1"));
     EXPECT(has_line(text, "consort_backend_state{backend=\"db1\",state=\"unknown\"} 0"));
     EXPECT(has_line(text, "consort_backend_state{backend=\"db2\",state=\"catching_up\"} 1"));
     EXPECT(has_line(text, "consort_backend_state{backend=\"db2\",state=\"online\"} 0"));
-    EXPECT(has_line(text, "consort_backend_state_changes_total{backend=\"db1\"} 1"));
+    EXPECT(has_line(text, "consort_backend_probes_total{backend=\"db1\"} 9"));
+    EXPECT(has_line(text, "consort_backend_probe_duration_seconds{backend=\"db1\"} 0.0015"));
+    EXPECT(has_line(text, "consort_backend_probe_duration_seconds{backend=\"db2\"} 0"));
+    EXPECT(has_line(text, "consort_backend_paused{backend=\"db2\"} 1"));
+  }
+
+  TEST_CASE("collect_metrics: the commit thread's cells") {
+    Fixture fixture;
+    fixture.commit->certified_passed.add(5);
+    fixture.commit->certified_failed.add(2);
+    fixture.commit->append_latency.record(std::chrono::milliseconds(1));
+    fixture.commit->lanes[1].remote_applies.add(3);
+    fixture.commit->lanes[1].queue_entries.set(7);
+    fixture.commit->lanes[0].state.set(static_cast<int>(healthcheck::LaneState::kCaughtUp));
+    fixture.commit->lanes[0].apply_latency.record(std::chrono::microseconds(200));
+    const std::string text = fixture.text();
+    EXPECT(has_line(text, "consort_certifications_total{result=\"passed\"} 5"));
+    EXPECT(has_line(text, "consort_certifications_total{result=\"conflict\"} 2"));
+    EXPECT(has_line(text, "consort_commit_phase_duration_seconds_count{phase=\"log\"} 1"));
+    EXPECT(has_line(text, "consort_lane_remote_applies_total{backend=\"db2\"} 3"));
+    EXPECT(has_line(text, "consort_lane_queue_entries{backend=\"db2\"} 7"));
+    EXPECT(has_line(text, "consort_lane_state{backend=\"db1\",state=\"" +
+                              std::string(to_text(healthcheck::LaneState::kCaughtUp)) + "\"} 1"));
+    EXPECT(has_line(text, "consort_lane_apply_duration_seconds_count{backend=\"db1\"} 1"));
   }
 
   TEST_CASE("collect_metrics: lag is head minus applied and never negative") {
@@ -150,29 +180,28 @@ TEST_SUITE("proxy") {
       EXPECT_FALSE(family.metric.empty());
       EXPECT(family.name.ends_with("_total") == (family.type == prometheus::MetricType::Counter));
       if (family.type == prometheus::MetricType::Histogram) {
-        EXPECT(family.name.ends_with("_seconds"));
+        EXPECT(family.name.ends_with("_duration_seconds"));
       }
     }
   }
 
-  TEST_CASE("collect_metrics: works without workers, control and positions") {
+  TEST_CASE("collect_metrics: works without workers, backends, positions and commits") {
     const std::string text = prometheus::TextSerializer().Serialize(collect_metrics({}));
     EXPECT(has_line(text, "consort_connections 0"));
     EXPECT(text.find("consort_backend_state{") == std::string::npos);
   }
 
-  TEST_CASE("collect_metrics: names beyond the tables' bounds are not read") {
+  TEST_CASE("collect_metrics: backends beyond the tables' bound are not read") {
     const Fixture fixture;
     MetricsSources sources = fixture.sources();
     sources.backend_names.assign(kBackendsMax + 3, "db");
-    sources.pin_reason_names.assign(kPinReasonsMax + 3, "why");
     const MetricFamilies families = collect_metrics(sources);
     for (const prometheus::MetricFamily& family : families) {
       if (family.name == "consort_pool_waits_total") {
         EXPECT(family.metric.size() == kBackendsMax);
       }
-      if (family.name == "consort_sessions_pinned") {
-        EXPECT(family.metric.size() == kPinReasonsMax);
+      if (family.name == "consort_lane_batches_total") {
+        EXPECT(family.metric.size() == kBackendsMax);
       }
     }
   }
