@@ -8,9 +8,10 @@
 namespace consort::protocol {
 namespace {
 
-/// Payloads of EOF packets of the old form are shorter than this; rows that begin with the same
-/// byte are longer.
-constexpr std::size_t kEofPayloadEnd = 9;
+/// Payload of an EOF packet of the old form. The shortest OK packet that takes its place has 7.
+constexpr std::size_t kEofPayloadBytes = 5;
+/// Rows that begin with EOF's first byte are at least this long.
+constexpr std::size_t kRowLikeEofBytesMin = 9;
 /// Servers allow 4096 columns; more is nonsense.
 constexpr std::uint64_t kColumnsMax = 0xFFFF;
 
@@ -25,7 +26,7 @@ std::size_t ok_status_offset(Bytes payload) {
 }
 
 bool is_eof(Bytes payload) {
-  return payload.size() >= 5 && payload.size() < kEofPayloadEnd && payload[0] == kEofByte;
+  return payload.size() == kEofPayloadBytes && payload[0] == kEofByte;
 }
 
 MutableBytes payload_of(MutableBytes packet) {
@@ -162,8 +163,9 @@ bool ResponseTracker::passes(const Look& look) const {
       return look.first != kEofByte;
     case Phase::kRows:
       return look.first != kEofByte ||
-             look.payload_bytes >=
-                 ((capabilities_ & capability::kDeprecateEof) != 0 ? kMaxPayload : kEofPayloadEnd);
+             look.payload_bytes >= ((capabilities_ & capability::kDeprecateEof) != 0
+                                        ? kMaxPayload
+                                        : kRowLikeEofBytesMin);
     default:
       return false;
   }

@@ -1,0 +1,124 @@
+#include "protocol/statement_map.h"
+
+#include "tests/support/test.h"
+#include "tests/unit/protocol/wire_script.h"
+
+using namespace consort;
+using namespace consort::protocol;
+using namespace consort::protocol::test;
+
+namespace {
+
+/// COM_STMT_EXECUTE of statement 5 with a read-only cursor, `parameters` NULL bits, then `tail`.
+Buffer execute(int parameters, std::initializer_list<int> tail) {
+  Buffer out = bytes_of({0x17, 5, 0, 0, 0, 1, 1, 0, 0, 0});
+  out.resize(out.size() + static_cast<std::size_t>((parameters + 7) / 8));
+  append(out, bytes_of(tail));
+  return out;
+}
+
+ClientStatement statement_with(std::uint16_t parameters) {
+  ClientStatement out;
+  out.parameters = parameters;
+  return out;
+}
+
+}  // namespace
+
+TEST_SUITE("protocol") {
+  TEST_CASE("StatementMap: ids, the newest one, and the bound") {
+    StatementMap map(2);
+    auto first = map.add("SELECT ?", StmtPrepareOk{99, 1, 1, 0});
+    REQUIRE(first.ok());
+    EXPECT((*first)->client_id == 1);
+    EXPECT((*first)->parameters == 1);
+    EXPECT((*first)->columns == 1);
+    auto second = map.add("DO 1", StmtPrepareOk{98, 0, 0, 0});
+    REQUIRE(second.ok());
+    EXPECT_FALSE(map.has_room());
+    EXPECT(map.add("DO 2", {}).error().code == static_cast<int>(StatementError::kTooMany));
+    EXPECT(map.find(1)->sql == "SELECT ?");
+    EXPECT(map.find(kLastPreparedId)->sql == "DO 1");
+    EXPECT(map.find(3) == nullptr);
+    map.erase(kLastPreparedId);
+    EXPECT(map.find(kLastPreparedId) == nullptr);
+    EXPECT(map.size() == 1);
+    map.clear();
+    EXPECT(map.find(1) == nullptr);
+    EXPECT((*map.add("DO 3", {}))->client_id == 3);
+  }
+
+  TEST_CASE("rewrite_execute: id and cursor change in place") {
+    ClientStatement statement = statement_with(0);
+    Buffer payload = execute(0, {});
+    Buffer out;
+    const auto done = rewrite_execute(payload, statement, ExecuteTarget{0x01020304, 0}, out);
+    REQUIRE(done.ok());
+    EXPECT(*done == ExecuteRewrite::kInPlace);
+    EXPECT(payload == bytes_of({0x17, 4, 3, 2, 1, 0, 1, 0, 0, 0}));
+    EXPECT(*statement_id_of(payload) == 0x01020304);
+  }
+
+  TEST_CASE("rewrite_execute: types are remembered and spliced in where they are missing") {
+    ClientStatement statement = statement_with(2);
+    Buffer out;
+    // Bound: new_params_bound, two types, values.
+    Buffer bound = execute(2, {1, 0x03, 0x00, 0xFD, 0x00, 7, 0, 0, 0, 1, 'x'});
+    REQUIRE(*rewrite_execute(bound, statement, ExecuteTarget{8, 0}, out) ==
+            ExecuteRewrite::kInPlace);
+    EXPECT(statement.types_version == 1);
+    EXPECT(statement.parameter_types == bytes_of({0x03, 0x00, 0xFD, 0x00}));
+    // Again without types, to the backend that has seen them.
+    Buffer seen = execute(2, {0, 9, 0, 0, 0, 1, 'y'});
+    REQUIRE(*rewrite_execute(seen, statement, ExecuteTarget{8, 1}, out) ==
+            ExecuteRewrite::kInPlace);
+    // And to one that has not.
+    Buffer unseen = execute(2, {0, 9, 0, 0, 0, 1, 'y'});
+    REQUIRE(*rewrite_execute(unseen, statement, ExecuteTarget{8, 0}, out) ==
+            ExecuteRewrite::kSpliced);
+    Buffer expected = execute(2, {1, 0x03, 0x00, 0xFD, 0x00, 9, 0, 0, 0, 1, 'y'});
+    patch_statement_id(expected, 8);
+    expected[5] = 0;
+    EXPECT(out == expected);
+    // The same types bound again are no new version, others are.
+    bound = execute(2, {1, 0x03, 0x00, 0xFD, 0x00});
+    REQUIRE(rewrite_execute(bound, statement, ExecuteTarget{8, 1}, out).ok());
+    EXPECT(statement.types_version == 1);
+    bound = execute(2, {1, 0x08, 0x80, 0xFD, 0x00});
+    REQUIRE(rewrite_execute(bound, statement, ExecuteTarget{8, 1}, out).ok());
+    EXPECT(statement.types_version == 2);
+  }
+
+  TEST_CASE("rewrite_execute: NULL bitmaps of every width") {
+    for (const std::uint16_t parameters : {1, 7, 8, 9, 16, 17, 1000}) {
+      ClientStatement statement = statement_with(parameters);
+      Buffer payload = execute(parameters, {1});
+      const Buffer types(2U * parameters, 0x08);
+      append(payload, types);
+      Buffer out;
+      REQUIRE(rewrite_execute(payload, statement, ExecuteTarget{1, 0}, out).ok());
+      EXPECT(statement.parameter_types == types);
+      Buffer again = execute(parameters, {0, 42});
+      REQUIRE(rewrite_execute(again, statement, ExecuteTarget{1, 0}, out).ok());
+      EXPECT(out.size() == again.size() + types.size());
+      EXPECT(out.back() == 42);
+    }
+  }
+
+  TEST_CASE("rewrite_execute: what cannot be executed") {
+    Buffer out;
+    ClientStatement statement = statement_with(2);
+    Buffer never = execute(2, {0, 1});
+    EXPECT(rewrite_execute(never, statement, ExecuteTarget{1, 0}, out).error().code ==
+           static_cast<int>(StatementError::kNeverBound));
+    const Buffer whole = execute(2, {1, 0x03, 0x00, 0xFD, 0x00});
+    for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+      Buffer payload(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut));
+      EXPECT(rewrite_execute(payload, statement, ExecuteTarget{1, 0}, out).error().code ==
+             static_cast<int>(StatementError::kMalformed));
+    }
+    EXPECT_FALSE(statement_id_of(bytes_of({0x17, 1, 2, 3})).ok());
+    EXPECT_FALSE(statement_id_of(bytes_of({0x03, 1, 2, 3, 4})).ok());
+    EXPECT(*statement_id_of(bytes_of({0x19, 1, 0, 0, 0})) == 1);
+  }
+}
