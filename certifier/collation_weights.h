@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,10 +35,13 @@ struct CollationTraits {
 /// What is known of a collation by its name alone.
 [[nodiscard]] CollationTraits collation_traits(std::string_view name);
 
-/// One class per character: two single characters of one class are equal, everything else differs.
-/// Class 0 marks characters that are not simple (ignorable, expanding, contracting, unassigned).
+/// One class per character. Texts of characters with a class are equal exactly when their classes
+/// are, trailing spaces aside. Whatever is not so simple (ignorable, expanding, contracting or
+/// unassigned) is kUncertain.
 struct WeightTable {
-  std::vector<std::uint32_t> classes;  ///< by code point
+  static constexpr std::uint32_t kUncertain = 0;
+
+  std::vector<std::uint32_t> classes;  ///< by code point, or by byte for single-byte sets
 };
 
 class CollationWeights {

@@ -6,12 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,6 +22,11 @@
 namespace consort::certifier {
 
 class CollationWeights;
+class KeyHash;
+struct HashedValue;
+struct IndexPlan;
+struct ReferencePlan;
+struct ReferencedPlan;
 struct TableKeyPlan;
 
 enum class KeyError : int {
@@ -68,18 +73,26 @@ class KeyBuilder {
   [[nodiscard]] std::vector<RowKey> take();
 
  private:
-  struct TableCount;
-
   void add_key(std::uint64_t hash, KeyHold hold);
-  void add_image(const RowImage& image, const RowImage* other, bool is_new);
+  void add_row_key(std::uint64_t hash, KeyHold hold);
+  void hold_table();
+  void add_index_keys(const IndexPlan& index, const RowDiff& row);
+  void add_new_value(const IndexPlan& index, const RowImage& after, HashedValue value);
+  void add_whole_row(const RowImage& image);
+  void add_reference(const ReferencePlan& reference, const RowDiff& row);
+  void add_referenced(const ReferencedPlan& referenced, const RowDiff& row);
+  [[nodiscard]] Result<TableKeyPlan*> find_plan(TableName table,
+                                                std::span<const std::string> column_names,
+                                                std::size_t column_count);
 
   const SchemaCatalog& catalog_;
   const CollationWeights* weights_;
   Limits limits_;
   std::unordered_map<std::uint64_t, KeyHold> keys_;
-  std::unordered_map<std::string, std::unique_ptr<TableKeyPlan>> plans_;
+  std::map<TableRef, std::unique_ptr<TableKeyPlan>> plans_;
   std::uint64_t plans_version_ = 0;
   TableKeyPlan* plan_ = nullptr;
+  std::unique_ptr<KeyHash> hash_;  ///< scratch
 };
 
 /// Key of a whole table. Rows hold it kShared; DDL on the table kExclusive. Names are compared
@@ -88,9 +101,6 @@ class KeyBuilder {
 
 /// Key of a whole schema. Rows hold it kShared; DROP or ALTER DATABASE kExclusive.
 [[nodiscard]] std::uint64_t schema_key(std::string_view schema);
-
-/// Key of everything: held kShared by rows and DDL, kExclusive by what touches the whole server.
-[[nodiscard]] std::uint64_t server_key();
 
 /// Key of accounts, roles and privileges. Held kExclusive by account management.
 [[nodiscard]] std::uint64_t accounts_key();

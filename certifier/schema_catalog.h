@@ -25,10 +25,11 @@ struct TableRef {
 
 struct ColumnDefinition {
   std::string name;
-  std::string data_type;    ///< "int", "varchar", ...
-  std::string column_type;  ///< "int(11) unsigned", "varchar(20)", ...
-  std::string collation;    ///< its name; empty when the column holds no characters
-  bool is_text = false;     ///< CHAR, VARCHAR, TEXT and so on: compared by `collation`
+  std::string data_type;           ///< "int", "varchar", ...
+  std::string column_type;         ///< "int(11) unsigned", "varchar(20)", ...
+  std::string collation;           ///< its name; empty when the column holds no characters
+  std::uint16_t collation_id = 0;  ///< 0: unknown
+  bool is_text = false;            ///< CHAR, VARCHAR, TEXT and so on: compared by `collation`
   bool nullable = false;
   bool generated = false;  ///< VIRTUAL or STORED
 };
@@ -41,8 +42,8 @@ struct KeyPart {
 struct UniqueKey {
   std::string name;  ///< "PRIMARY" or the index name
   bool primary = false;
-  /// False when equality is not that of its parts (hashed long uniques, WITHOUT OVERLAPS, an
-  /// expression): its keys are then coarse, one for the whole index.
+  /// False when equality is not that of its parts (WITHOUT OVERLAPS, an expression): its keys are
+  /// then coarse, one for the whole index.
   bool exact = true;
   bool nullable = false;  ///< some part may be NULL
   std::vector<KeyPart> parts;

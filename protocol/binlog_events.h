@@ -190,7 +190,8 @@ class BinlogGroupReader {
   [[nodiscard]] Result<std::optional<BinlogOutput>> feed(Bytes event);
 
   /// The FORMAT_DESCRIPTION event that `BINLOG ''` needs before any group's events, with checksum
-  /// algorithm 0. Empty before the stream's first one. Lives as long as the reader.
+  /// algorithm 0 (its own four checksum bytes stay, as zeros). Empty before the stream's first one.
+  /// Lives as long as the reader.
   [[nodiscard]] Bytes format_description() const { return format_description_; }
 
   /// Where to ask a new dump from: behind the last completed group.

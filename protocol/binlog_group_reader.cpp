@@ -176,9 +176,9 @@ Output BinlogGroupReader::on_format_description(Bytes event, std::uint32_t next_
   if (next_position != 0) {
     next_offset_ = next_position;
   }
-  format_description_.assign(event.begin(), event.end() - kChecksumBytes);
-  format_description_.back() = 0;
-  set_event_bytes(format_description_, format_description_.size());
+  // This event keeps its (ignored) checksum bytes even when the algorithm before them says "none".
+  format_description_.assign(event.begin(), event.end());
+  std::fill(format_description_.end() - kChecksumBytes - 1, format_description_.end(), 0);
   return std::optional<BinlogOutput>(BinlogFormatChanged{std::string(format->server_version)});
 }
 
