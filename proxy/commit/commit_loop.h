@@ -80,6 +80,8 @@ struct CommitHooks {
   std::function<void(std::uint16_t worker, CommitEvent event)> post_to_worker;
   /// May be empty.
   std::function<void(const LaneReport& report)> lane_changed;
+  /// May be empty. Called after an applied position was published: readers may wait for it.
+  std::function<void()> positions_moved;
 };
 
 class CommitLoop {
