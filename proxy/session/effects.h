@@ -61,7 +61,7 @@ class SessionEffects {
   /// Asks for a connection to `backend` in the session's present state. Answers with on_leased() or
   /// on_lease_failed(), possibly inside this call.
   virtual void lease(Channel channel, BackendId backend) = 0;
-  /// Gives a connection back. Not `reusable`: it is closed.
+  /// Gives a connection back (or takes back the wish for one). Not `reusable`: it is closed.
   virtual void release(Channel channel, bool reusable) = 0;
   virtual void send_backend(Channel channel, std::initializer_list<Bytes> pieces) = 0;
 

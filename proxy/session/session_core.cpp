@@ -182,6 +182,26 @@ void SessionCore::begin(SessionOwner owner) {
   phase_ = SessionPhase::kIdle;
 }
 
+void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
+  begin(std::move(owner));
+  job_ = {};
+  job_.kind = JobKind::kLogin;
+  job_.began = std::chrono::steady_clock::now();
+  reply_sequence_ = sequence;
+  reply_started_ = false;
+  advance_job();
+}
+
+bool SessionCore::release_idle_home() {
+  if (!idle() || !home_held_ || !pins_.empty() || transaction_.open() ||
+      !replies_[static_cast<int>(Channel::kHome)].empty()) {
+    return false;
+  }
+  home_held_ = false;
+  effects_.release(Channel::kHome, true);
+  return true;
+}
+
 void SessionCore::reset() {
   abandon_branch();
   transaction_.end();
@@ -565,7 +585,12 @@ void SessionCore::advance_job() {
   }
   phase_ = SessionPhase::kAwaitingBackend;
   const bool ready = job_.channel == Channel::kHome ? acquire_home() : acquire_reader();
-  if (ready) {
+  if (ready && job_.kind == JobKind::kLogin) {
+    home_held_ = false;
+    effects_.release(Channel::kHome, true);
+    job_.kind = JobKind::kNone;
+    reply_ok();
+  } else if (ready) {
     send_job();
   }
 }
@@ -728,6 +753,10 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
   if (phase_ == SessionPhase::kOrdering) {
     (void)effects_.post_commit(DdlExecuted{ddl_seqno_, *home_, false, true});
     return;  // the commit thread gives another turn, or decides
+  }
+  if (!failure.retryable && job_.kind == JobKind::kLogin) {
+    close_with(failure.error);
+    return;
   }
   if (!failure.retryable) {
     if (transaction_.is(TransactionState::kOpen)) {

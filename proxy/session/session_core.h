@@ -93,6 +93,12 @@ class SessionCore {
 
   /// The client is authenticated (again, after COM_CHANGE_USER).
   void begin(SessionOwner owner);
+  /// The same, when a database was named: a home connection proves that the backends let the
+  /// account use it, then the client gets its OK (or their error, and is closed). `sequence`: of
+  /// that reply.
+  void begin_checked(SessionOwner owner, std::uint8_t sequence);
+  /// Gives the home connection back when nothing would be lost by it. True when it did.
+  bool release_idle_home();
   /// As COM_RESET_CONNECTION: rolls back, forgets all state, gives connections back.
   void reset();
 
@@ -147,7 +153,15 @@ class SessionCore {
 
  private:
   /// What is done with the client's command once a connection is there.
-  enum class JobKind : std::uint8_t { kNone, kQuery, kPrepare, kExecute, kOrdered, kSnapshot };
+  enum class JobKind : std::uint8_t {
+    kNone,
+    kQuery,
+    kPrepare,
+    kExecute,
+    kOrdered,
+    kSnapshot,
+    kLogin
+  };
   /// What follows a successful end of the transaction.
   enum class AfterCommit : std::uint8_t { kReply, kJob };
 

@@ -1,0 +1,275 @@
+#include "proxy/app.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+
+#include "base/check.h"
+#include "proxy/signals_blocked.h"
+
+namespace consort::proxy {
+namespace {
+
+/// What every connection that serves clients is told first (architecture.md, "guarded settings").
+std::string connection_setup(const Config& config, std::size_t backend) {
+  return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
+         "auto_increment_increment=" +
+         std::to_string(config.auto_increment.increment) +
+         ", auto_increment_offset=" + std::to_string(backend + 1) +
+         ", innodb_snapshot_isolation=" + (config.session.innodb_snapshot_isolation ? "ON" : "OFF");
+}
+
+bool reachable(healthcheck::BackendState state) {
+  switch (state) {
+    case healthcheck::BackendState::kOnline:
+    case healthcheck::BackendState::kSuspect:
+    case healthcheck::BackendState::kCatchingUp:
+    case healthcheck::BackendState::kDraining:
+      return true;
+    case healthcheck::BackendState::kUnknown:
+    case healthcheck::BackendState::kOffline:
+      return false;
+  }
+  return false;
+}
+
+}  // namespace
+
+App::App(Config config) : config_(std::move(config)), began_(std::chrono::steady_clock::now()) {}
+
+App::~App() {
+  admin_.reset();
+  metrics_.reset();
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->stop();
+  }
+  if (commit_) {
+    commit_->stop();
+  }
+  // The control loop's callbacks know the others, so it goes before them.
+  control_.reset();
+}
+
+Result<std::unique_ptr<App>> App::start(Config config) {
+  std::unique_ptr<App> app(new App(std::move(config)));
+  if (Status opened = app->open(); !opened.ok()) {
+    return opened.error();
+  }
+  return app;
+}
+
+Status App::open() {
+  const SignalsBlocked blocked;  // threads that start here leave signals to the main thread
+  Result<std::string> cluster_id = load_or_create_cluster_id(config_.data_dir);
+  if (!cluster_id.ok()) {
+    return cluster_id.error();
+  }
+  cluster_id_ = std::move(cluster_id).value();
+  for (Status (App::*step)() :
+       {&App::open_backends, &App::open_commit_log, &App::open_workers, &App::open_servers}) {
+    if (Status done = (this->*step)(); !done.ok()) {
+      return done;
+    }
+  }
+  on_view(control_->view());
+  spdlog::info("ready: SQL on {}:{}, admin on {}:{}, metrics on {}:{}", config_.listen.sql.address,
+               config_.listen.sql.port, config_.listen.admin.address, config_.listen.admin.port,
+               config_.listen.metrics.address, config_.listen.metrics.port);
+  return Ok{};
+}
+
+void App::run() {
+  control_->run();
+}
+
+void App::request_stop() {
+  control_->stop();
+}
+
+// ---- putting it together ----------------------------------------------------------------------
+
+ControlOptions App::control_options(const std::string& cluster_id) const {
+  ControlOptions options;
+  for (const BackendConfig& backend : config_.backends) {
+    options.core.backends.push_back({backend.name, backend.host, backend.port, backend.weight});
+  }
+  const HealthConfig& health = config_.health;
+  using std::chrono::milliseconds;
+  options.core.cluster_id = cluster_id;
+  options.core.health.intervals.steady = milliseconds(health.probe_interval_ms);
+  options.core.health.intervals.quick = milliseconds(health.probe_quick_interval_ms);
+  options.core.health.intervals.backoff_max = milliseconds(health.backoff_ms_max);
+  options.core.health.ejects_after = health.failures_to_offline;
+  options.core.health.returns_after = health.successes_to_online;
+  options.timeouts.connect = milliseconds(health.connect_timeout_ms);
+  options.timeouts.read = milliseconds(health.probe_timeout_ms);
+  options.core.read_consistency = config_.read_consistency;
+  options.core.read_wait_ms_max = config_.read_wait_ms_max;
+  options.account.user = config_.account.user;
+  options.account.password = config_.account.password;
+  return options;
+}
+
+Status App::open_backends() {
+  control_ = std::make_unique<ControlLoop>(control_options(cluster_id_));
+  control_->on_view([this](std::shared_ptr<const ClusterView> view) { on_view(view); });
+  for (const BackendStatus& backend : control_->bootstrap()) {
+    for (const healthcheck::Finding& finding : backend.findings) {
+      spdlog::warn("preflight: backend={} {}", backend.name,
+                   finding.what + (finding.mend.empty() ? "" : ": " + finding.mend));
+    }
+  }
+  return Ok{};
+}
+
+Status App::open_commit_log() {
+  CommitOptions options;
+  options.data_dir = config_.data_dir;
+  options.cluster_id = cluster_id_;
+  for (std::size_t i = 0; i < config_.backends.size(); ++i) {
+    const BackendConfig& backend = config_.backends[i];
+    options.backends.push_back({backend.name, backend.host, backend.port,
+                                &control_->controller(BackendId{static_cast<std::uint8_t>(i)})});
+  }
+  options.service_user = config_.account.user;
+  options.service_password = config_.account.password;
+  options.workers_count = static_cast<std::uint16_t>(config_.workers_effective());
+  options.durability = config_.durability == CommitDurability::kDurable ? Durability::kDurable
+                                                                        : Durability::kRelaxed;
+  options.archive_bytes_max = config_.commit.archive_bytes_max;
+  options.disk_free_bytes_min = config_.commit.disk_free_bytes_min;
+  options.index_entries_max = config_.commit.index_commits_max;
+  options.lane_stall = std::chrono::milliseconds(config_.commit.lane_stall_ms);
+  options.group_wait_max = std::chrono::milliseconds(config_.commit.group_wait_ms_max);
+  CommitHooks hooks;
+  hooks.post_to_worker = [this](std::uint16_t worker, CommitEvent event) {
+    if (worker < workers_.size() && !workers_[worker]->post(std::move(event))) {
+      spdlog::error("worker {} does not take messages any more", worker);
+    }
+  };
+  hooks.lane_changed = [this](const LaneReport& report) {
+    control_->report_lane(report.backend, report.state, report.applied);
+  };
+  hooks.positions_moved = [this] {
+    for (const std::unique_ptr<Worker>& worker : workers_) {
+      worker->positions_moved();
+    }
+  };
+  // The commit thread reads workers_ through these hooks: filled before, never changed after.
+  workers_.reserve(options.workers_count);
+  Result<std::unique_ptr<CommitLoop>> commit =
+      CommitLoop::start(std::move(options), std::move(hooks), positions_);
+  if (!commit.ok()) {
+    return commit.error();
+  }
+  commit_ = std::move(commit).value();
+  return Ok{};
+}
+
+BackendPool::Options App::pool_options(const std::vector<SocketAddress>& addresses) const {
+  BackendPool::Options options;
+  options.addresses = addresses;
+  for (std::size_t i = 0; i < config_.backends.size(); ++i) {
+    options.setup.push_back({connection_setup(config_, i)});
+  }
+  options.connections_max = std::max<std::size_t>(
+      1, config_.limits.backend_connections_max / config_.workers_effective());
+  options.connect_timeout = std::chrono::milliseconds(config_.health.connect_timeout_ms);
+  return options;
+}
+
+WorkerHooks App::worker_hooks() {
+  WorkerHooks hooks;
+  hooks.post_commit = [this](CommitRequest request) { return commit_->post(std::move(request)); };
+  hooks.kill_query = [this](BackendId backend, std::uint64_t thread_id) {
+    (void)control_->controller(backend).kill_query(thread_id, [](const Result<Ok>&) {});
+  };
+  hooks.report_failure = [this](BackendId backend, bool refused) {
+    control_->report_backend_failure(
+        backend, refused ? healthcheck::PathFailure::kRefused : healthcheck::PathFailure::kReset);
+  };
+  hooks.refresh_accounts = [this] { control_->request_account_refresh(); };
+  return hooks;
+}
+
+Status App::open_workers() {
+  std::vector<SocketAddress> addresses;
+  for (const BackendConfig& backend : config_.backends) {
+    Result<SocketAddress> address = SocketAddress::resolve(backend.host, backend.port);
+    if (!address.ok()) {
+      return address.error();
+    }
+    addresses.push_back(*address);
+  }
+  Result<SocketAddress> listen =
+      SocketAddress::resolve(config_.listen.sql.address, config_.listen.sql.port);
+  if (!listen.ok()) {
+    return listen.error();
+  }
+  const std::uint32_t count = config_.workers_effective();
+  for (std::uint32_t i = 0; i < count; ++i) {
+    WorkerOptions options;
+    options.index = static_cast<std::uint16_t>(i);
+    options.listen = *listen;
+    options.pool = pool_options(addresses);
+    options.session.cluster = commit_->identity().cluster;
+    options.session.statements_max = config_.limits.prepared_statements_max;
+    options.epoch = commit_->identity().epoch;
+    options.connections_max = std::max<std::size_t>(1, config_.limits.connections_max / count);
+    options.packet_bytes_max = config_.limits.packet_bytes_max;
+    options.client_buffer_low = config_.limits.client_buffer_bytes_low;
+    options.client_buffer_high = config_.limits.client_buffer_bytes_high;
+    options.login_timeout = std::chrono::milliseconds(config_.limits.login_timeout_ms);
+    options.idle_timeout = std::chrono::seconds(config_.limits.idle_timeout_s);
+    Result<std::unique_ptr<Worker>> worker =
+        Worker::start(std::move(options), worker_hooks(), positions_, control_->view());
+    if (!worker.ok()) {
+      return worker.error();
+    }
+    workers_.push_back(std::move(worker).value());
+  }
+  return Ok{};
+}
+
+Status App::open_servers() {
+  MetricsSources sources;
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    sources.workers.push_back(&worker->metrics());
+  }
+  sources.commit = &commit_->stats();
+  sources.positions = &positions_;
+  sources.backend_statuses = [this] { return control_->snapshot(); };
+  for (const BackendConfig& backend : config_.backends) {
+    sources.backend_names.push_back(backend.name);
+  }
+  sources.version = kVersion;
+  Result<std::unique_ptr<MetricsServer>> metrics = MetricsServer::start(
+      {config_.listen.metrics.address, config_.listen.metrics.port}, std::move(sources));
+  if (!metrics.ok()) {
+    return metrics.error();
+  }
+  metrics_ = std::move(metrics).value();
+  AdminServer::Options admin;
+  admin.host = config_.listen.admin.address;
+  admin.port = config_.listen.admin.port;
+  admin.token = config_.admin.token;
+  Result<std::unique_ptr<AdminServer>> server = AdminServer::start(std::move(admin), *this);
+  if (!server.ok()) {
+    return server.error();
+  }
+  admin_ = std::move(server).value();
+  return Ok{};
+}
+
+void App::on_view(const std::shared_ptr<const ClusterView>& view) {
+  if (!commit_) {
+    return;  // told again when all is open
+  }
+  for (const BackendView& backend : view->backends) {
+    commit_->set_backend(backend.id, reachable(backend.state));
+  }
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->set_view(view);
+  }
+}
+
+}  // namespace consort::proxy

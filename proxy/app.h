@@ -1,0 +1,68 @@
+// App: the running proxy: control loop, commit thread, workers, admin and metrics, put together.
+// Threads: start() and run() the main thread; request_stop() any (a signal's thread).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "proxy/admin/admin_server.h"
+#include "proxy/admin/admin_source.h"
+#include "proxy/commit/commit_loop.h"
+#include "proxy/config.h"
+#include "proxy/control_loop.h"
+#include "proxy/metrics_server.h"
+#include "proxy/worker.h"
+
+namespace consort::proxy {
+
+inline constexpr std::string_view kVersion = "0.1.0";
+
+class App final : private AdminSource {
+ public:
+  /// Preflight, log recovery, listening. Returns when clients may come. Errors say what to mend.
+  [[nodiscard]] static Result<std::unique_ptr<App>> start(Config config);
+  ~App() override;
+
+  /// Works until request_stop().
+  void run();
+  void request_stop();
+
+ private:
+  explicit App(Config config);
+  Status open();
+  Status open_backends();
+  Status open_commit_log();
+  Status open_workers();
+  Status open_servers();
+  void on_view(const std::shared_ptr<const ClusterView>& view);
+  [[nodiscard]] ControlOptions control_options(const std::string& cluster_id) const;
+  [[nodiscard]] BackendPool::Options pool_options(
+      const std::vector<SocketAddress>& addresses) const;
+  [[nodiscard]] WorkerHooks worker_hooks();
+
+  // AdminSource.
+  [[nodiscard]] Result<StatusInfo> status() override;
+  [[nodiscard]] Result<std::vector<BackendInfo>> backends() override;
+  [[nodiscard]] Result<SessionPage> sessions(std::size_t offset, std::size_t limit) override;
+  [[nodiscard]] Result<std::string> config_json() override;
+  [[nodiscard]] Status set_backend_state(BackendId backend,
+                                         healthcheck::OperatorState wanted) override;
+  [[nodiscard]] Status set_read_consistency(ReadConsistency value) override;
+  [[nodiscard]] Status set_weights(const std::vector<BackendWeight>& weights) override;
+
+  const Config config_;
+  const std::chrono::steady_clock::time_point began_;
+  std::string cluster_id_;
+  AppliedPositions positions_;
+  std::unique_ptr<ControlLoop> control_;
+  std::unique_ptr<CommitLoop> commit_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<AdminServer> admin_;
+  std::unique_ptr<MetricsServer> metrics_;
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,547 @@
+#include "proxy/session/session.h"
+
+#include "protocol/packet_writer.h"
+#include "proxy/accounts.h"
+#include "proxy/worker.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kAccountWait{2000};
+constexpr std::chrono::milliseconds kCloseWait{5000};
+constexpr std::size_t kPipelinedBytesMax = 64 * 1024;
+
+int index_of(Channel channel) {
+  return static_cast<int>(channel);
+}
+
+}  // namespace
+
+Session::Session(Worker& worker, SessionId id, std::uint32_t connection_id)
+    : worker_(worker),
+      id_(id),
+      connection_id_(connection_id),
+      client_(worker.loop(), *this),
+      began_(worker.loop().now()),
+      last_active_(began_),
+      core_(*this, worker.options().session) {}
+
+Session::~Session() {
+  core_.on_client_gone();
+  for (PooledConnection*& lease : leases_) {
+    if (lease != nullptr) {
+      worker_.pool().release(*lease, {0, {}, false, true});
+      lease = nullptr;
+    }
+  }
+  if (busy_) {
+    worker_.note_busy(*busy_, -1);
+  }
+  if (homed_) {
+    worker_.note_home(*homed_, -1);
+  }
+}
+
+bool Session::accept(uv_stream_t* listener) {
+  if (!client_.accept(listener)) {
+    return false;
+  }
+  client_.set_low_water(worker_.options().client_buffer_low);
+  client_.set_keepalive(std::chrono::seconds(60));
+  const SocketAddress peer = client_.peer();
+  client_ip_ = peer.host();
+  client_address_ = client_ip_ + ":" + std::to_string(peer.port());
+  protocol::ClientAuth::Params params;
+  const ClusterView& view = worker_.view();
+  params.server_version = view.server_version;
+  params.connection_id = connection_id_;
+  params.capabilities = protocol::kClientCapabilities & ~protocol::capability::kLocalFiles;
+  params.default_collation = view.default_collation;
+  params.client_host =
+      client_host(client_ip_).host.empty() ? client_ip_ : std::string(client_host(client_ip_).host);
+  params.salt = protocol::make_scramble();
+  auth_ = std::make_unique<protocol::ClientAuth>(std::move(params));
+  timer_use_ = TimerUse::kLogin;
+  timer_once(worker_.options().login_timeout);
+  client_.write(auth_->greeting());
+  client_.resume_reading();
+  return true;
+}
+
+void Session::refuse(const protocol::SqlError& error) {
+  Buffer packet;
+  protocol::append_err(packet, error, 0);
+  send_client({packet});
+  close_client();
+}
+
+// ---- the client -------------------------------------------------------------------------------
+
+void Session::on_stream_read(MutableBytes bytes) {
+  last_active_ = worker_.loop().now();
+  worker_.own_metrics().bytes_received.add(bytes.size());
+  if (inbox_.empty()) {
+    const std::size_t used = take_packets(bytes);
+    if (used < bytes.size() && !closing_) {
+      inbox_.feed(bytes.subspan(used));
+    }
+  } else {
+    inbox_.feed(bytes);
+    pump();
+  }
+  const bool busy = authenticated_ ? !core_.idle() : awaiting_account_;
+  if (busy && inbox_.unread().size() > kPipelinedBytesMax) {
+    client_.pause_reading();
+    worker_.own_metrics().backpressure_from_backend.add();
+  }
+}
+
+void Session::pump() {
+  if (pumping_) {
+    return;
+  }
+  pumping_ = true;
+  count_busy(!core_.idle());
+  if (orphaned_ && core_.phase() != SessionPhase::kOrdering) {
+    orphaned_ = false;
+    core_.on_client_gone();
+    worker_.retire(id_);
+  }
+  if (!inbox_.empty() && !closing_) {
+    const std::size_t used = take_packets(inbox_.unread());
+    inbox_.consume(used);
+  }
+  pumping_ = false;
+  if (!closing_ && core_.idle() && !client_.reading() && !awaiting_account_) {
+    client_.resume_reading();
+  }
+}
+
+std::size_t Session::take_packets(MutableBytes bytes) {
+  std::size_t used = 0;
+  while (used < bytes.size() && !closing_) {
+    const Bytes unread = Bytes(bytes).subspan(used);
+    if (!authenticated_) {
+      if (awaiting_account_) {
+        break;
+      }
+      const auto frame = protocol::peek_packet(unread);
+      if (!frame) {
+        break;
+      }
+      used += frame->bytes;
+      on_login_packet(frame->payload, frame->sequence);
+      continue;
+    }
+    if (!core_.idle()) {
+      break;
+    }
+    const auto message = protocol::peek_message(unread, 0, {worker_.options().packet_bytes_max});
+    if (!message.ok()) {
+      protocol_error(message.error(), unread.size() > 3 ? unread[3] : 0);
+      return bytes.size();
+    }
+    if (!*message) {
+      break;
+    }
+    const protocol::Message& found = **message;
+    used += found.wire.size();
+    if (!found.payload_front.empty() &&
+        found.payload_front[0] == static_cast<std::uint8_t>(protocol::Command::kChangeUser)) {
+      core_.reset();
+      authenticated_ = false;
+      follow(auth_->begin_change_user(found.payload_front, found.sequence));
+      continue;
+    }
+    if (found.split) {
+      const Buffer joined = protocol::join_payload(found.wire);
+      core_.on_command({found.wire, joined, found.sequence});
+    } else {
+      core_.on_command({found.wire, found.payload_front, found.sequence});
+    }
+    count_busy(!core_.idle());
+  }
+  return used;
+}
+
+void Session::protocol_error(const Error& error, std::uint8_t sequence) {
+  worker_.own_metrics().count_client_error(ClientErrorClass::kProtocol);
+  const bool too_large = error.code == static_cast<int>(protocol::PacketError::kPacketTooLarge);
+  deny(too_large ? protocol::packet_too_large_error() : protocol::packets_out_of_order_error(),
+       static_cast<std::uint8_t>(sequence + 1));
+}
+
+void Session::deny(const protocol::SqlError& error, std::uint8_t sequence) {
+  Buffer packet;
+  protocol::append_err(packet, error, sequence);
+  send_client({packet});
+  close_client();
+}
+
+void Session::on_stream_drained() {
+  for (PooledConnection* lease : leases_) {
+    if (lease != nullptr) {
+      lease->wire().resume_reading();
+    }
+  }
+}
+
+void Session::on_stream_closed(CloseReason) {
+  closing_ = true;
+  if (core_.phase() == SessionPhase::kOrdering) {
+    orphaned_ = true;  // what all backends must agree on is seen through
+    return;
+  }
+  core_.on_client_gone();
+  worker_.retire(id_);
+}
+
+// ---- login ------------------------------------------------------------------------------------
+
+void Session::on_login_packet(Bytes payload, std::uint8_t sequence) {
+  follow(auth_->on_packet(payload, sequence));
+}
+
+void Session::follow(protocol::ClientAuth::Step step) {
+  if (const auto* send = std::get_if<protocol::ClientAuth::Send>(&step)) {
+    send_client({send->bytes});
+  } else if (const auto* need = std::get_if<protocol::ClientAuth::NeedAccount>(&step)) {
+    account_wanted_ = need->user;
+    look_up_account(false);
+  } else if (const auto* failed = std::get_if<protocol::ClientAuth::Failed>(&step)) {
+    worker_.own_metrics().authentication_failures.add();
+    worker_.own_metrics().count_client_error(ClientErrorClass::kAccessDenied);
+    worker_.hooks().refresh_accounts();  // the password may be newer than our accounts
+    deny(failed->error, auth_->next_sequence());
+  } else {
+    on_authenticated(std::get<protocol::ClientAuth::Authenticated>(step).login);
+  }
+}
+
+void Session::look_up_account(bool final_try) {
+  const ClusterView& view = worker_.view();
+  const Account* account =
+      view.accounts ? view.accounts->find(account_wanted_, client_host(client_ip_)) : nullptr;
+  if (account == nullptr && !final_try) {
+    awaiting_account_ = true;
+    timer_use_ = TimerUse::kAccounts;
+    timer_once(kAccountWait);
+    worker_.await_accounts(id_);
+    worker_.hooks().refresh_accounts();
+    return;
+  }
+  awaiting_account_ = false;
+  std::optional<protocol::AccountCredential> credential;
+  if (account != nullptr) {
+    credential = protocol::AccountCredential{account->plugin, account->authentication_string,
+                                             account->locked};
+    definer_ = account->name();
+  }
+  follow(auth_->on_account(credential));
+  pump();
+}
+
+void Session::on_accounts() {
+  const ClusterView& view = worker_.view();
+  if (awaiting_account_ && view.accounts &&
+      view.accounts->find(account_wanted_, client_host(client_ip_)) != nullptr) {
+    look_up_account(true);
+  } else if (awaiting_account_) {
+    worker_.await_accounts(id_);
+  }
+}
+
+void Session::on_authenticated(const protocol::LoginInfo& login) {
+  authenticated_ = true;
+  timer_.reset();
+  timer_use_ = TimerUse::kNone;
+  user_ = login.user;
+  account_.user = login.user;
+  account_.stage1 = login.stage1;
+  account_.capabilities =
+      protocol::backend_capabilities_for(login.capabilities & ~protocol::capability::kLocalFiles);
+  account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
+  login_sequence_ = auth_->next_sequence();
+  SessionOwner owner{definer_, login.capabilities, login.database};
+  if (!login.database.empty()) {
+    core_.begin_checked(std::move(owner), login_sequence_);
+    return;
+  }
+  core_.begin(std::move(owner));
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  Buffer packet;
+  protocol::append_ok(packet, ok, login.capabilities, login_sequence_);
+  send_client({packet});
+}
+
+// ---- timers and waits -------------------------------------------------------------------------
+
+void Session::timer_once(std::chrono::milliseconds delay) {
+  if (!timer_) {
+    timer_ = std::make_unique<Timer>(worker_.loop(), [this] { on_timer(); });
+  }
+  timer_->start_once(delay);
+}
+
+void Session::on_timer() {
+  const TimerUse use = timer_use_;
+  timer_use_ = TimerUse::kNone;
+  switch (use) {
+    case TimerUse::kNone:
+      if (closing_) {
+        worker_.retire(id_);
+      }
+      return;
+    case TimerUse::kLogin:
+      worker_.own_metrics().count_refused(RefusalReason::kHandshakeTimeout);
+      closing_ = true;
+      worker_.retire(id_);
+      return;
+    case TimerUse::kAccounts:
+      look_up_account(true);
+      return;
+    case TimerUse::kApplied:
+      applied_wait_.active = false;
+      core_.on_applied_timeout();
+      break;
+    case TimerUse::kRetry:
+      core_.on_retry_due();
+      break;
+  }
+  pump();
+}
+
+void Session::wait_applied(BackendId backend, bool any, Seqno seqno) {
+  applied_wait_ = {true, any, backend, seqno};
+  timer_use_ = TimerUse::kApplied;
+  timer_once(std::chrono::milliseconds(worker_.view().read_wait_ms_max));
+  worker_.wait_applied(id_);
+}
+
+void Session::on_applied() {
+  applied_wait_.active = false;
+  if (timer_use_ == TimerUse::kApplied) {
+    timer_use_ = TimerUse::kNone;
+    timer_->stop();
+  }
+  core_.on_applied();
+  pump();
+}
+
+void Session::retry_after(std::chrono::milliseconds delay) {
+  timer_use_ = TimerUse::kRetry;
+  timer_once(delay);
+}
+
+// ---- backends ---------------------------------------------------------------------------------
+
+std::optional<Channel> Session::channel_of(const PooledConnection& connection) const {
+  if (leases_[0] == &connection) {
+    return Channel::kHome;
+  }
+  if (leases_[1] == &connection) {
+    return Channel::kRead;
+  }
+  return std::nullopt;
+}
+
+void Session::lease(Channel channel, BackendId backend) {
+  const SessionState& state = core_.state();
+  LeaseState wanted;
+  wanted.schema = state.schema();
+  wanted.fingerprint = state.fingerprint();
+  if (wanted.fingerprint != 0) {
+    wanted.set_statement = state.set_statement();
+  }
+  leasing_ = channel;
+  PooledConnection* connection = worker_.pool().lease(backend, account_, std::move(wanted), *this);
+  if (leasing_ != channel || core_.lent(channel)) {
+    return;  // answered inside the call
+  }
+  if (connection == nullptr) {
+    leasing_.reset();
+    core_.on_lease_failed(channel, {protocol::too_many_connections_error(), true});
+    return;
+  }
+  leases_[index_of(channel)] = connection;
+}
+
+void Session::on_lease(PooledConnection& connection) {
+  const Channel channel = *leasing_;
+  leasing_.reset();
+  leases_[index_of(channel)] = &connection;
+  home_used_ = channel == Channel::kHome ? false : home_used_;
+  const protocol::ServerInfo& server = connection.wire().server();
+  core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities});
+  pump();
+}
+
+void Session::on_lease_failed(PooledConnection&, const LeaseFailure& failure) {
+  if (!leasing_) {
+    return;
+  }
+  const Channel channel = *leasing_;
+  leasing_.reset();
+  leases_[index_of(channel)] = nullptr;
+  core_.on_lease_failed(channel, failure);
+  pump();
+}
+
+std::size_t Session::on_leased_bytes(PooledConnection& connection, MutableBytes bytes) {
+  const std::optional<Channel> channel = channel_of(connection);
+  if (!channel) {
+    return bytes.size();
+  }
+  const std::size_t used = core_.on_backend_read(*channel, bytes);
+  pump();
+  return used;
+}
+
+void Session::on_leased_lost(PooledConnection& connection) {
+  const std::optional<Channel> channel = channel_of(connection);
+  if (!channel) {
+    return;
+  }
+  leases_[index_of(*channel)] = nullptr;
+  core_.on_backend_lost(*channel);
+  pump();
+}
+
+void Session::release(Channel channel, bool reusable) {
+  PooledConnection*& lease = leases_[index_of(channel)];
+  if (lease == nullptr) {
+    return;
+  }
+  PooledConnection& connection = *lease;
+  lease = nullptr;
+  if (reusable) {
+    connection.wire().resume_reading();
+  }
+  const SessionState& state = core_.state();
+  worker_.pool().release(connection, {state.fingerprint(), state.schema(), reusable,
+                                      channel == Channel::kHome && home_used_});
+}
+
+void Session::send_backend(Channel channel, std::initializer_list<Bytes> pieces) {
+  PooledConnection* lease = leases_[index_of(channel)];
+  CHECK(lease != nullptr);
+  home_used_ = home_used_ || channel == Channel::kHome;
+  if (!busy_) {
+    busy_ = lease->backend();
+    worker_.note_busy(*busy_, 1);
+  }
+  lease->wire().send(pieces);
+}
+
+BackendStatement* Session::backend_statement(Channel channel, std::string_view key) {
+  return leases_[index_of(channel)]->statement(key);
+}
+
+void Session::add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) {
+  leases_[index_of(channel)]->add_statement(key, id);
+}
+
+// ---- effects ----------------------------------------------------------------------------------
+
+void Session::send_client(std::initializer_list<Bytes> pieces) {
+  std::size_t bytes = 0;
+  for (const Bytes& piece : pieces) {
+    bytes += piece.size();
+  }
+  worker_.own_metrics().bytes_sent.add(bytes);
+  client_.write(pieces);
+  if (client_.queued_bytes() > worker_.options().client_buffer_high) {
+    worker_.own_metrics().backpressure_from_client.add();
+    for (PooledConnection* lease : leases_) {
+      if (lease != nullptr) {
+        lease->wire().pause_reading();
+      }
+    }
+  }
+}
+
+void Session::close_client() {
+  if (closing_) {
+    return;
+  }
+  closing_ = true;
+  timer_use_ = TimerUse::kNone;
+  timer_once(kCloseWait);  // a client that does not read is not waited for
+  client_.close_after_write();
+}
+
+SessionEffects::Choice Session::choose_reader(Seqno at_least) {
+  return worker_.choose_reader(at_least);
+}
+
+SessionEffects::Choice Session::choose_home() {
+  return worker_.choose_home();
+}
+
+SessionEffects::Choice Session::choose_named(std::string_view name) {
+  for (const BackendView& backend : worker_.view().backends) {
+    if (backend.name == name) {
+      if (!worker_.serves(backend.id)) {
+        return {false, backend.id, "backend '" + backend.name + "' does not serve"};
+      }
+      return {true, backend.id, {}};
+    }
+  }
+  return {false, {}, "no backend is named '" + std::string(name) + "'"};
+}
+
+bool Session::serves(BackendId backend) {
+  return worker_.serves(backend);
+}
+
+bool Session::tolerates(BackendId backend) {
+  return serves(backend) ||
+         worker_.view().backends[backend.value].state == healthcheck::BackendState::kDraining;
+}
+
+Seqno Session::applied(BackendId backend) {
+  return Seqno{worker_.positions().applied[backend.value].load(std::memory_order_acquire)};
+}
+
+Seqno Session::head() {
+  return Seqno{worker_.positions().head.load(std::memory_order_acquire)};
+}
+
+ReadConsistency Session::read_consistency() {
+  return worker_.view().read_consistency;
+}
+
+BranchId Session::next_branch() {
+  return worker_.next_branch();
+}
+
+bool Session::post_commit(CommitRequest request) {
+  return worker_.hooks().post_commit(std::move(request));
+}
+
+void Session::kill_query(BackendId backend, std::uint64_t thread_id) {
+  worker_.hooks().kill_query(backend, thread_id);
+}
+
+WorkerMetrics& Session::metrics() {
+  return worker_.own_metrics();
+}
+
+void Session::count_busy(bool busy) {
+  if (!busy && busy_) {
+    worker_.note_busy(*busy_, -1);
+    busy_.reset();
+  }
+  if (core_.home() != homed_) {
+    if (homed_) {
+      worker_.note_home(*homed_, -1);
+    }
+    homed_ = core_.home();
+    if (homed_) {
+      worker_.note_home(*homed_, 1);
+    }
+  }
+}
+
+}  // namespace consort::proxy

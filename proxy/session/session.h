@@ -1,0 +1,150 @@
+// Session: one client connection. The shell around SessionCore: packets in and out, login, leases.
+// Threads: its worker's. Only the worker destroys it (retire()).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/read_buffer.h"
+#include "protocol/client_auth.h"
+#include "protocol/packet_reader.h"
+#include "proxy/session/backend_pool.h"
+#include "proxy/session/session_core.h"
+#include "proxy/uv/tcp_stream.h"
+#include "proxy/uv/timer.h"
+
+namespace consort::proxy {
+
+class Worker;
+
+class Session final : private TcpStreamObserver, private SessionEffects, private PoolClient {
+ public:
+  Session(Worker& worker, SessionId id, std::uint32_t connection_id);
+  ~Session() override;
+
+  /// Takes the waiting connection and greets it. False when it is gone already.
+  [[nodiscard]] bool accept(uv_stream_t* listener);
+  /// Tells the client and closes: the process ends, or there are too many clients.
+  void refuse(const protocol::SqlError& error);
+
+  [[nodiscard]] SessionCore& core() { return core_; }
+
+  [[nodiscard]] const SessionCore& core() const { return core_; }
+
+  [[nodiscard]] SessionId id() const { return id_; }
+
+  [[nodiscard]] std::uint32_t connection_id() const { return connection_id_; }
+
+  [[nodiscard]] const std::string& user() const { return user_; }
+
+  [[nodiscard]] const std::string& client_address() const { return client_address_; }
+
+  [[nodiscard]] bool authenticated() const { return authenticated_; }
+
+  [[nodiscard]] TimePoint began() const { return began_; }
+
+  [[nodiscard]] TimePoint last_active() const { return last_active_; }
+
+  /// What this session waits for in Worker's list of waiters.
+  struct AppliedWait {
+    bool active = false;
+    bool any = false;
+    BackendId backend;
+    Seqno seqno;
+  };
+
+  [[nodiscard]] const AppliedWait& applied_wait() const { return applied_wait_; }
+
+  /// The worker saw it fulfilled.
+  void on_applied();
+  /// New accounts are there: a login that waits for them goes on.
+  void on_accounts();
+  /// Runs what the client sent meanwhile, once the core is idle. Call after every core event.
+  void pump();
+
+ private:
+  // TcpStreamObserver: the client.
+  void on_stream_read(MutableBytes bytes) override;
+  void on_stream_drained() override;
+  void on_stream_closed(CloseReason reason) override;
+
+  // PoolClient: the backends.
+  void on_lease(PooledConnection& connection) override;
+  void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) override;
+  std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) override;
+  void on_leased_lost(PooledConnection& connection) override;
+
+  // SessionEffects.
+  void send_client(std::initializer_list<Bytes> pieces) override;
+  void close_client() override;
+  void lease(Channel channel, BackendId backend) override;
+  void release(Channel channel, bool reusable) override;
+  void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override;
+  BackendStatement* backend_statement(Channel channel, std::string_view key) override;
+  void add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) override;
+  Choice choose_reader(Seqno at_least) override;
+  Choice choose_home() override;
+  Choice choose_named(std::string_view name) override;
+  [[nodiscard]] bool serves(BackendId backend) override;
+  [[nodiscard]] bool tolerates(BackendId backend) override;
+  [[nodiscard]] Seqno applied(BackendId backend) override;
+  [[nodiscard]] Seqno head() override;
+  [[nodiscard]] ReadConsistency read_consistency() override;
+  void wait_applied(BackendId backend, bool any, Seqno seqno) override;
+  void retry_after(std::chrono::milliseconds delay) override;
+  [[nodiscard]] BranchId next_branch() override;
+  [[nodiscard]] bool post_commit(CommitRequest request) override;
+
+  [[nodiscard]] SessionId session_id() const override { return id_; }
+
+  void kill_query(BackendId backend, std::uint64_t thread_id) override;
+  [[nodiscard]] WorkerMetrics& metrics() override;
+
+  [[nodiscard]] std::size_t take_packets(MutableBytes bytes);
+  void on_login_packet(Bytes payload, std::uint8_t sequence);
+  void follow(protocol::ClientAuth::Step step);
+  void look_up_account(bool final_try);
+  void on_authenticated(const protocol::LoginInfo& login);
+  void deny(const protocol::SqlError& error, std::uint8_t sequence);
+  void protocol_error(const Error& error, std::uint8_t sequence);
+  void count_busy(bool busy);
+  void timer_once(std::chrono::milliseconds delay);
+  void on_timer();
+  [[nodiscard]] std::optional<Channel> channel_of(const PooledConnection& connection) const;
+
+  enum class TimerUse : std::uint8_t { kNone, kLogin, kAccounts, kApplied, kRetry };
+
+  Worker& worker_;
+  const SessionId id_;
+  const std::uint32_t connection_id_;
+  TcpStream client_;
+  ReadBuffer inbox_;
+  std::unique_ptr<protocol::ClientAuth> auth_;
+  std::unique_ptr<Timer> timer_;
+  PoolAccount account_;
+  std::string user_;
+  std::string client_ip_;
+  std::string client_address_;
+  std::string account_wanted_;
+  std::string definer_;
+  PooledConnection* leases_[2] = {nullptr, nullptr};
+  AppliedWait applied_wait_;
+  TimePoint began_{};
+  TimePoint last_active_{};
+  std::optional<BackendId> busy_;
+  std::optional<BackendId> homed_;
+  TimerUse timer_use_ = TimerUse::kNone;
+  std::uint8_t login_sequence_ = 0;
+  std::optional<Channel> leasing_;  ///< a lease is under way for it
+  bool home_used_ = false;
+  bool authenticated_ = false;
+  bool awaiting_account_ = false;
+  bool orphaned_ = false;  ///< the client left in the middle of an ordered statement
+  bool pumping_ = false;
+  bool closing_ = false;
+  SessionCore core_;
+};
+
+}  // namespace consort::proxy

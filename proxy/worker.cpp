@@ -1,0 +1,334 @@
+#include "proxy/worker.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::size_t kMessagesMax = 1 << 18;
+constexpr std::chrono::seconds kReapPeriod{5};
+
+std::uint32_t next_connection_id() {
+  static std::atomic<std::uint32_t> last{0};
+  return ++last;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Worker>> Worker::start(WorkerOptions options,
+                                              WorkerHooks hooks,
+                                              AppliedPositions& positions,
+                                              std::shared_ptr<const ClusterView> view) {
+  std::unique_ptr<Worker> worker(
+      new Worker(std::move(options), std::move(hooks), positions, std::move(view)));
+  // The loop belongs to the thread that runs it; opening before that thread begins is the same.
+  if (Status opened = worker->open(); !opened.ok()) {
+    return opened.error();
+  }
+  worker->thread_ = std::thread([raw = worker.get()] { raw->run(); });
+  return worker;
+}
+
+Worker::Worker(WorkerOptions options,
+               WorkerHooks hooks,
+               AppliedPositions& positions,
+               std::shared_ptr<const ClusterView> view)
+    : options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      positions_(positions),
+      view_(std::move(view)),
+      loop_(std::make_unique<EventLoop>()) {
+  wake_ = std::make_unique<AsyncWake>(*loop_, [this] { on_wake(); });
+  mailbox_ = std::make_unique<Mailbox<Message>>(kMessagesMax, [this] { wake_->wake(); });
+  pool_ = std::make_unique<BackendPool>(*loop_, options_.pool, metrics_, hooks_.report_failure,
+                                        [this](BackendId backend) { reclaim(backend); });
+}
+
+Worker::~Worker() {
+  stop();
+}
+
+Status Worker::open() {
+  auto listener = Listener::open(*loop_, options_.listen,
+                                 [this](uv_stream_t* stream) { on_connection(stream); });
+  if (!listener.ok()) {
+    return listener.error();
+  }
+  listener_ = std::move(listener).value();
+  loop_->set_turn_hook([this] { end_turn(); });
+  reaper_ = std::make_unique<Timer>(*loop_, [this] { reap_idle(); });
+  reaper_->start_periodic(kReapPeriod);
+  return Ok{};
+}
+
+void Worker::run() {
+  loop_->run();
+}
+
+void Worker::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  (void)post_task([](Worker& self) {
+    self.listener_.reset();
+    self.for_each_session(
+        [](Session& session) { session.refuse(protocol::server_shutdown_error()); });
+    self.loop_->stop();
+  });
+  thread_.join();
+  slots_.clear();
+  pool_.reset();
+  reaper_.reset();
+  listener_.reset();
+  wake_.reset();
+}
+
+bool Worker::post(CommitEvent event) {
+  return mailbox_->post(Message(std::move(event)));
+}
+
+void Worker::set_view(std::shared_ptr<const ClusterView> view) {
+  (void)mailbox_->post(Message(std::move(view)));
+}
+
+bool Worker::post_task(std::function<void(Worker&)> task) {
+  return mailbox_->post(Message(std::move(task)));
+}
+
+void Worker::positions_moved() {
+  if (wants_positions_.load(std::memory_order_seq_cst)) {
+    wake_->wake();
+  }
+}
+
+// ---- connections ------------------------------------------------------------------------------
+
+void Worker::on_connection(uv_stream_t* listener) {
+  std::uint32_t slot = 0;
+  if (free_slots_.empty()) {
+    slot = static_cast<std::uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    slot = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  Slot& place = slots_[slot];
+  const SessionId id{options_.index, slot, ++place.generation};
+  place.session = std::make_unique<Session>(*this, id, next_connection_id());
+  place.retired = false;
+  ++session_count_;
+  metrics_.connections_accepted.add();
+  metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
+  Session& session = *place.session;
+  if (!session.accept(listener)) {
+    retire(id);
+    return;
+  }
+  if (session_count_ > options_.connections_max) {
+    metrics_.count_refused(RefusalReason::kTooManyConnections);
+    session.refuse(protocol::too_many_connections_error());
+  }
+}
+
+Session* Worker::find(SessionId id) {
+  if (id.slot >= slots_.size()) {
+    return nullptr;
+  }
+  Slot& slot = slots_[id.slot];
+  return slot.generation == id.generation && !slot.retired ? slot.session.get() : nullptr;
+}
+
+void Worker::retire(SessionId id) {
+  if (find(id) == nullptr) {
+    return;
+  }
+  slots_[id.slot].retired = true;
+  retired_.push_back(id);
+}
+
+void Worker::end_turn() {
+  while (!retired_.empty()) {
+    const SessionId id = retired_.back();
+    retired_.pop_back();
+    slots_[id.slot].session.reset();
+    free_slots_.push_back(id.slot);
+    --session_count_;
+    metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
+  }
+}
+
+void Worker::reclaim(BackendId backend) {
+  // A session that merely keeps its home for later gives it up.
+  for (Slot& slot : slots_) {
+    if (slot.session && !slot.retired && slot.session->core().home() == backend &&
+        slot.session->core().release_idle_home()) {
+      return;
+    }
+  }
+}
+
+void Worker::reap_idle() {
+  const TimePoint now = loop_->now();
+  for_each_session([&](Session& session) {
+    if (session.authenticated() && session.core().idle() &&
+        now - session.last_active() > options_.idle_timeout) {
+      session.refuse(
+          protocol::SqlError{4031, "HY000", "The client was disconnected because of inactivity"});
+    }
+  });
+}
+
+// ---- messages ---------------------------------------------------------------------------------
+
+void Worker::on_wake() {
+  mailbox_->drain(messages_);
+  metrics_.mailbox_depth.set(static_cast<std::int64_t>(messages_.size()));
+  for (Message& message : messages_) {
+    if (auto* event = std::get_if<CommitEvent>(&message)) {
+      on_commit_event(*event);
+    } else if (auto* view = std::get_if<std::shared_ptr<const ClusterView>>(&message)) {
+      on_view(std::move(*view));
+    } else {
+      std::get<std::function<void(Worker&)>>(message)(*this);
+    }
+  }
+  messages_.clear();
+  check_waiters();
+}
+
+void Worker::on_commit_event(CommitEvent& event) {
+  if (auto* outcome = std::get_if<BranchOutcome>(&event)) {
+    if (Session* session = find(outcome->session); session != nullptr) {
+      session->core().on_outcome(*outcome);
+      session->pump();
+    }
+  } else if (auto* turn = std::get_if<DdlTurn>(&event)) {
+    if (Session* session = find(turn->session); session != nullptr) {
+      session->core().on_ddl_turn(*turn);
+      session->pump();
+    } else {
+      // Nobody is left to execute it: it did not happen.
+      (void)hooks_.post_commit(DdlExecuted{turn->seqno, turn->backend, false, false});
+    }
+  } else if (auto* done = std::get_if<DdlOutcome>(&event)) {
+    if (Session* session = find(done->session); session != nullptr) {
+      session->core().on_ddl_outcome(*done);
+      session->pump();
+    }
+  } else if (auto* abort = std::get_if<AbortBranch>(&event)) {
+    for_each_session([&](Session& session) {
+      if (session.core().home() == abort->home &&
+          session.core().home_thread() == abort->thread_id) {
+        session.core().on_abort_branch();
+        session.pump();
+      }
+    });
+  } else if (auto* users = std::get_if<AbortTableUsers>(&event)) {
+    for_each_session([&](Session& session) {
+      if (session.core().home() == users->home) {
+        session.core().on_abort_table_users(users->targets);
+        session.pump();
+      }
+    });
+  }
+}
+
+void Worker::on_view(std::shared_ptr<const ClusterView> view) {
+  view_ = std::move(view);
+  for (const BackendView& backend : view_->backends) {
+    if (backend.state == healthcheck::BackendState::kOffline) {
+      pool_->drop_idle(backend.id);
+    }
+  }
+  std::vector<SessionId> waiting;
+  waiting.swap(waiting_accounts_);
+  for (const SessionId id : waiting) {
+    if (Session* session = find(id); session != nullptr) {
+      session->on_accounts();
+    }
+  }
+}
+
+void Worker::wait_applied(SessionId id) {
+  waiting_applied_.push_back(id);
+  wants_positions_.store(true, std::memory_order_seq_cst);
+  // The position may have moved between the session's look and the flag: look again this turn.
+  wake_->wake();
+}
+
+void Worker::await_accounts(SessionId id) {
+  waiting_accounts_.push_back(id);
+}
+
+void Worker::check_waiters() {
+  if (waiting_applied_.empty()) {
+    return;
+  }
+  std::vector<SessionId> waiting;
+  waiting.swap(waiting_applied_);
+  for (const SessionId id : waiting) {
+    Session* session = find(id);
+    if (session == nullptr || !session->applied_wait().active) {
+      continue;
+    }
+    const Session::AppliedWait& wait = session->applied_wait();
+    const auto has_applied = [&](BackendId backend) {
+      return positions_.applied[backend.value].load(std::memory_order_acquire) >= wait.seqno.value;
+    };
+    bool fulfilled = !wait.any && has_applied(wait.backend);
+    for (const BackendView& backend : view_->backends) {
+      fulfilled = fulfilled || (wait.any && serves(backend.id) && has_applied(backend.id));
+    }
+    if (fulfilled) {
+      session->on_applied();
+    } else {
+      waiting_applied_.push_back(id);
+    }
+  }
+  wants_positions_.store(!waiting_applied_.empty(), std::memory_order_seq_cst);
+}
+
+// ---- choosing ---------------------------------------------------------------------------------
+
+bool Worker::serves(BackendId id) const {
+  const healthcheck::BackendState state = view_->backends[id.value].state;
+  return state == healthcheck::BackendState::kOnline ||
+         state == healthcheck::BackendState::kSuspect;
+}
+
+router::BackendChoice Worker::choose(Seqno at_least, bool home) {
+  std::array<router::Candidate, kBackendsMax> candidates;
+  const auto fill = [&](healthcheck::BackendState state) {
+    bool any = false;
+    for (const BackendView& backend : view_->backends) {
+      const std::size_t at = backend.id.value;
+      const bool eligible = backend.state == state;
+      any = any || eligible;
+      candidates[at] = {backend.id, backend.weight,
+                        home ? static_cast<std::uint32_t>(homes_[at].value()) : in_flight_[at],
+                        Seqno{positions_.applied[at].load(std::memory_order_acquire)}, eligible};
+    }
+    return any;
+  };
+  if (!fill(healthcheck::BackendState::kOnline)) {
+    fill(healthcheck::BackendState::kSuspect);
+  }
+  router::Balancer& balancer = home ? home_balancer_ : readers_;
+  return balancer.choose({candidates.data(), view_->backends.size()}, at_least);
+}
+
+SessionEffects::Choice Worker::choose_reader(Seqno at_least) {
+  const router::BackendChoice choice = choose(at_least, false);
+  return {choice.backend.has_value(), choice.backend.value_or(BackendId{}),
+          std::string(router::to_text(choice.reason))};
+}
+
+SessionEffects::Choice Worker::choose_home() {
+  const router::BackendChoice choice = choose(Seqno{}, true);
+  return {choice.backend.has_value(), choice.backend.value_or(BackendId{}),
+          std::string(router::to_text(choice.reason))};
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,180 @@
+// Worker: a thread that serves clients: its listening socket, its sessions, its backend
+// connections. Threads: start() and stop() from the owner; post() any; everything else its own.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "base/mailbox.h"
+#include "healthcheck/backend_health.h"
+#include "proxy/cluster_view.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/metrics.h"
+#include "proxy/session/backend_pool.h"
+#include "proxy/session/session.h"
+#include "proxy/uv/async_wake.h"
+#include "proxy/uv/event_loop.h"
+#include "proxy/uv/listener.h"
+#include "router/balancer.h"
+
+namespace consort::proxy {
+
+/// What a worker asks of the other threads. Every call is safe from any worker thread.
+struct WorkerHooks {
+  std::function<bool(CommitRequest)> post_commit;
+  std::function<void(BackendId, std::uint64_t thread_id)> kill_query;
+  std::function<void(BackendId, bool refused)> report_failure;
+  std::function<void()> refresh_accounts;
+};
+
+struct WorkerOptions {
+  std::uint16_t index = 0;
+  SocketAddress listen;
+  BackendPool::Options pool;
+  SessionCore::Options session;
+  std::uint32_t epoch = 0;             ///< of branch names
+  std::size_t connections_max = 1000;  ///< this worker's share
+  std::size_t packet_bytes_max = 64 << 20;
+  std::size_t client_buffer_low = 64 << 10;
+  std::size_t client_buffer_high = 256 << 10;
+  std::chrono::milliseconds login_timeout{10000};
+  std::chrono::seconds idle_timeout{28800};
+};
+
+class Worker {
+ public:
+  /// `positions` outlives the worker. Errors: the address cannot be listened on.
+  [[nodiscard]] static Result<std::unique_ptr<Worker>> start(
+      WorkerOptions options,
+      WorkerHooks hooks,
+      AppliedPositions& positions,
+      std::shared_ptr<const ClusterView> view);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  /// Closes all sessions with 1053 and joins the thread.
+  void stop();
+
+  // From other threads.
+  [[nodiscard]] bool post(CommitEvent event);
+  void set_view(std::shared_ptr<const ClusterView> view);
+  /// Runs `task` on the worker's thread.
+  [[nodiscard]] bool post_task(std::function<void(Worker&)> task);
+  /// A backend's applied position moved: wakes the worker if a session waits for one.
+  void positions_moved();
+
+  [[nodiscard]] const WorkerMetrics& metrics() const { return metrics_; }
+
+  // For its sessions and tasks.
+  [[nodiscard]] EventLoop& loop() { return *loop_; }
+
+  [[nodiscard]] BackendPool& pool() { return *pool_; }
+
+  [[nodiscard]] WorkerMetrics& own_metrics() { return metrics_; }
+
+  [[nodiscard]] const WorkerOptions& options() const { return options_; }
+
+  [[nodiscard]] const WorkerHooks& hooks() const { return hooks_; }
+
+  [[nodiscard]] const ClusterView& view() const { return *view_; }
+
+  [[nodiscard]] AppliedPositions& positions() { return positions_; }
+
+  [[nodiscard]] BranchId next_branch() {
+    return BranchId{options_.epoch, options_.index, ++branches_};
+  }
+
+  /// Destroys the session at the end of the loop's turn.
+  void retire(SessionId id);
+  void wait_applied(SessionId id);
+  void await_accounts(SessionId id);
+  SessionEffects::Choice choose_reader(Seqno at_least);
+  SessionEffects::Choice choose_home();
+
+  void note_busy(BackendId backend, int by) {
+    in_flight_[backend.value] =
+        static_cast<std::uint32_t>(static_cast<int>(in_flight_[backend.value]) + by);
+  }
+
+  void note_home(BackendId backend, int by) { homes_[backend.value].add(by); }
+
+  /// Sessions whose home is `backend`. Any thread.
+  [[nodiscard]] std::uint64_t homes_published(BackendId backend) const {
+    return static_cast<std::uint64_t>(homes_[backend.value].value());
+  }
+
+  [[nodiscard]] bool serves(BackendId backend) const;
+
+  /// Calls `visit(Session&)` for every live session.
+  template <typename Visit>
+  void for_each_session(Visit visit) {
+    for (Slot& slot : slots_) {
+      if (slot.session && !slot.retired) {
+        visit(*slot.session);
+      }
+    }
+  }
+
+  [[nodiscard]] std::size_t session_count() const { return session_count_; }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Session> session;
+    std::uint32_t generation = 0;
+    bool retired = false;
+  };
+
+  using Message =
+      std::variant<CommitEvent, std::shared_ptr<const ClusterView>, std::function<void(Worker&)>>;
+
+  Worker(WorkerOptions options,
+         WorkerHooks hooks,
+         AppliedPositions& positions,
+         std::shared_ptr<const ClusterView> view);
+  Status open();
+  void run();
+  void on_connection(uv_stream_t* listener);
+  void on_wake();
+  void on_commit_event(CommitEvent& event);
+  void on_view(std::shared_ptr<const ClusterView> view);
+  void check_waiters();
+  void end_turn();
+  void reclaim(BackendId backend);
+  void reap_idle();
+  [[nodiscard]] Session* find(SessionId id);
+  router::BackendChoice choose(Seqno at_least, bool home);
+
+  const WorkerOptions options_;
+  const WorkerHooks hooks_;
+  AppliedPositions& positions_;
+  std::shared_ptr<const ClusterView> view_;
+  WorkerMetrics metrics_;
+  std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<AsyncWake> wake_;
+  std::unique_ptr<Mailbox<Message>> mailbox_;
+  std::vector<Message> messages_;
+  std::unique_ptr<Listener> listener_;
+  std::unique_ptr<BackendPool> pool_;
+  std::unique_ptr<Timer> reaper_;
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_slots_;
+  std::vector<SessionId> retired_;
+  std::vector<SessionId> waiting_applied_;
+  std::vector<SessionId> waiting_accounts_;
+  std::atomic<bool> wants_positions_{false};
+  std::array<std::uint32_t, kBackendsMax> in_flight_{};
+  std::array<Gauge, kBackendsMax> homes_;
+  router::Balancer readers_;
+  router::Balancer home_balancer_;
+  std::uint64_t branches_ = 0;
+  std::size_t session_count_ = 0;
+  std::thread thread_;
+};
+
+}  // namespace consort::proxy
