@@ -193,6 +193,10 @@ bool BackendHealth::needs_admission() const {
   return !admitted_ && (reach_.is(Reach::kUp) || reach_.is(Reach::kShaky));
 }
 
+bool BackendHealth::judged() const {
+  return !reach_.is(Reach::kUnknown) && (reach_.is(Reach::kDown) || admitted_ || !refusal_.empty());
+}
+
 void BackendHealth::doubt(std::string why, TimePoint now) {
   suspected_at_ = now;
   reach_reason_ = std::move(why);

@@ -115,6 +115,11 @@ class BackendHealth {
   /// It answers, but was not admitted since it came back: run preflight and set-up.
   [[nodiscard]] bool needs_admission() const;
 
+  [[nodiscard]] bool admitted() const { return admitted_; }
+
+  /// It was probed, and either it is down or preflight and set-up have judged it.
+  [[nodiscard]] bool judged() const;
+
   [[nodiscard]] Reach reach() const { return reach_.state(); }
 
   [[nodiscard]] LaneState lane() const { return lane_; }

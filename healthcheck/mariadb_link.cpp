@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <mutex>
 #include <errmsg.h>
 #include <utility>
 
@@ -140,6 +141,8 @@ Status MariadbLink::connect() {
   if (connected()) {
     return Ok{};
   }
+  static std::once_flag once;  // the library's own initialisation is not safe between threads
+  std::call_once(once, [] { mysql_server_init(0, nullptr, nullptr); });
   std::unique_ptr<st_mysql, Closer> handle(mysql_init(nullptr));
   CHECK(handle != nullptr);
   const unsigned connect_s = whole_seconds(timeouts_.connect);

@@ -6,7 +6,6 @@
 // Threads: post methods any; start() and stop() the owner.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -39,7 +38,9 @@ struct ControllerOptions {
   healthcheck::LinkTimeouts timeouts;
   std::uint32_t cluster = 0;        ///< the cluster id's first 32 bits: in branch names
   std::size_t commands_max = 1024;  ///< waiting commands (I8)
-  Duration reconnect_gap = std::chrono::milliseconds(100);  ///< least time between connects
+  Duration reconnect_gap = std::chrono::milliseconds(100);  ///< after a failed connect; doubles
+  Duration reconnect_gap_max = std::chrono::milliseconds(2000);
+  Duration rollback_max = std::chrono::seconds(10);  ///< how long roll_back_branch() keeps trying
 };
 
 /// What became of a branch that must go.
@@ -129,23 +130,29 @@ class BackendController {
  private:
   /// What one attempt came to: nullopt: answered; else: try again after this time.
   using Retry = std::optional<Duration>;
+  /// Gets the connected link, or null with the reason why there is none; then it must answer.
+  using Attempt = std::function<Retry(healthcheck::MariadbLink*, const Error& why_not)>;
 
-  /// One posted command. `attempt` gets the connected link, or null with the reason why there is
-  /// none; with null it must answer.
   struct Command {
-    std::function<Retry(healthcheck::MariadbLink*, const Error& why_not)> attempt;
+    Attempt attempt;
     TimePoint due{};
     bool urgent = false;
     bool connects_by_itself = false;  ///< the probe: it measures the connect too
   };
 
-  [[nodiscard]] bool post(Command command);
+  /// Whether a command may be sent again when the link broke while it was under way.
+  enum class Repeat : std::uint8_t { kNever, kOnce };
+
+  template <typename T>
+  [[nodiscard]] bool post_work(Repeat repeat,
+                               std::function<Result<T>(healthcheck::MariadbLink&)> work,
+                               Done<T> done);
+  [[nodiscard]] bool post(Attempt attempt);
   void thread_main();
-  void take(std::vector<Command>& arrived);
   void run_due();
-  void run_one(Command& command);
+  [[nodiscard]] Retry run_one(const Command& command);
+  void note_connection(bool connected, const Error& why_not);
   [[nodiscard]] TimePoint next_due() const;
-  [[nodiscard]] Status ensure_connected();
 
   const ControllerOptions options_;
   SystemClock clock_;
@@ -153,8 +160,8 @@ class BackendController {
   BlockingMailbox<Command> mailbox_;
   std::vector<Command> commands_;  ///< taken, not yet answered; the thread's
   TimePoint next_connect_{};
+  Duration connect_gap_;
   Error connect_error_;
-  std::atomic<bool> stopping_{false};
   std::thread thread_;
 };
 

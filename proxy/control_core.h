@@ -37,9 +37,11 @@ struct ControlCoreOptions {
   std::string server_version;     ///< of our greeting; empty: the first backend's
   bool preflight_refuses = true;  ///< false: preflight errors are only logged
   Duration accounts_interval = std::chrono::seconds(5);
-  Duration accounts_gap = std::chrono::milliseconds(200);  ///< least time between two refreshes
-  Duration admission_retry = std::chrono::seconds(5);      ///< after preflight refused
-  Duration accounts_warn_after = std::chrono::seconds(3);  ///< how long sets may differ quietly
+  Duration accounts_gap = std::chrono::milliseconds(200);    ///< least time between two refreshes
+  Duration accounts_again = std::chrono::milliseconds(500);  ///< a wanted refresh comes once more
+  Duration admission_retry = std::chrono::seconds(5);        ///< after preflight refused
+  Duration preflight_interval = std::chrono::seconds(60);    ///< looks again, but then only warns
+  Duration accounts_warn_after = std::chrono::seconds(3);    ///< how long sets may differ quietly
 };
 
 /// One backend as admin and metrics show it.
@@ -91,8 +93,8 @@ struct ControlEffects {
 
 /// What preflight and set-up of one backend came to.
 struct AdmissionResult {
-  healthcheck::Facts facts;
-  std::string error;  ///< set-up failed; empty: done
+  healthcheck::Facts facts;  ///< empty: they could not be read
+  std::string error;         ///< reading or set-up failed; empty: done
 };
 
 class ControlCore {
@@ -135,18 +137,23 @@ class ControlCore {
   struct Backend;  // see control_core.cpp
 
   [[nodiscard]] Backend& at(BackendId id);
-  void judge_preflight(TimePoint now);
+  void say(ControlLine::Level level, std::string text);
+  void judge_preflight(Backend& backend);
+  void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
   void advance_accounts(TimePoint now, ControlEffects& effects);
-  void adopt_accounts(TimePoint now);
+  void adopt_accounts();
+  void compare_accounts(TimePoint now);
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 
-  ControlCoreOptions options_;
+  const ControlCoreOptions options_;
   std::vector<std::unique_ptr<Backend>> backends_;
+  ReadConsistency read_consistency_;
   std::shared_ptr<const AccountSet> accounts_;
   std::shared_ptr<const ClusterView> view_;
-  std::vector<ControlLine> log_;
+  std::vector<ControlLine> lines_;
   TimePoint next_accounts_;
-  TimePoint last_accounts_{};
+  TimePoint last_accounts_;
+  std::uint32_t quick_refreshes_ = 0;  ///< account refreshes that shall follow soon
   std::optional<TimePoint> accounts_differ_since_;
   bool accounts_warned_ = false;
   bool view_dirty_ = true;

@@ -93,13 +93,13 @@ class ControlLoop {
  private:
   using Event = std::function<void(ControlCore&, TimePoint)>;
 
+  [[nodiscard]] Result<BackendId> find_backend(std::string_view name) const;
   void post(Event event);
   void step(TimePoint latest);
   void perform(const ControlEffects& effects);
   void begin_probe(const ProbeEffect& effect);
   void begin_admission(BackendId backend);
   void begin_account_load(BackendId backend);
-  void publish(std::shared_ptr<const ClusterView> view);
 
   const ControlOptions options_;
   SystemClock clock_;
@@ -107,7 +107,9 @@ class ControlLoop {
   BlockingMailbox<Event> mailbox_;
   std::vector<std::unique_ptr<BackendController>> controllers_;
   std::vector<ViewCallback> callbacks_;
+  std::vector<Event> events_;  ///< being handled
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> refresh_requested_{false};
   mutable std::mutex mutex_;
   std::vector<BackendStatus> statuses_;      ///< under mutex_
   std::shared_ptr<const ClusterView> view_;  ///< under mutex_

@@ -1,0 +1,199 @@
+// The part of accounts.h that reads the servers' own tables.
+#include <array>
+#include <charconv>
+#include <errmsg.h>
+#include <utility>
+
+#include <mysql.h>
+#include <nlohmann/json.hpp>
+
+#include "proxy/accounts.h"
+
+namespace consort::proxy {
+
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kNoSuchTable = 1146;
+constexpr std::int64_t kDaySeconds = 86400;
+/// More accounts than this are refused, not loaded (I8).
+constexpr std::size_t kAccountsMax = 1000000;
+
+std::string text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::int64_t number_at(const Json& object, const char* key, std::int64_t absent) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<std::int64_t>() : absent;
+}
+
+bool flag_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_boolean() && found->get<bool>();
+}
+
+AuthMethod method_at(const Json& object) {
+  AuthMethod method{text_at(object, "plugin"), text_at(object, "authentication_string")};
+  if (method.plugin.empty()) {
+    method.plugin = "mysql_native_password";  // rows from before plugins
+  }
+  return method;
+}
+
+/// `auth_or` lists all methods in order; its empty object stands for the one at the top.
+void read_methods(const Json& priv, Account& account) {
+  std::vector<AuthMethod> methods;
+  const auto listed = priv.find("auth_or");
+  if (listed != priv.end() && listed->is_array()) {
+    for (const Json& method : *listed) {
+      methods.push_back(method_at(method.is_object() && !method.empty() ? method : priv));
+    }
+  }
+  if (methods.empty()) {
+    methods.push_back(method_at(priv));
+  }
+  account.plugin = std::move(methods.front().plugin);
+  account.authentication_string = std::move(methods.front().authentication_string);
+  methods.erase(methods.begin());
+  account.alternatives = std::move(methods);
+}
+
+/// Only `password_last_changed` 0 is an explicit expiry; a locked system account has it too.
+bool is_expired(const Json& priv, std::uint64_t now_s) {
+  const std::int64_t changed = number_at(priv, "password_last_changed", -1);
+  const std::int64_t lifetime_days = number_at(priv, "password_lifetime", -1);
+  if (changed == 0) {
+    return true;
+  }
+  return changed > 0 && lifetime_days > 0 &&
+         changed + lifetime_days * kDaySeconds < static_cast<std::int64_t>(now_s);
+}
+
+TlsDemand tls_demand(std::int64_t ssl_type) {
+  switch (ssl_type) {
+    case 1:
+      return TlsDemand::kAny;
+    case 2:
+      return TlsDemand::kX509;
+    case 3:
+      return TlsDemand::kSpecified;
+    default:
+      return TlsDemand::kNone;
+  }
+}
+
+std::string_view cell(MYSQL_ROW row, const unsigned long* lengths, unsigned column) {
+  return row[column] == nullptr ? std::string_view()
+                                : std::string_view(row[column], lengths[column]);
+}
+
+Error last_error(MYSQL* connection) {
+  return Error{static_cast<int>(mysql_errno(connection)), mysql_error(connection)};
+}
+
+/// Calls `take(row, lengths)` for each row of `sql`; it returns a Status.
+template <typename Take>
+Status for_each_row(MYSQL* connection, std::string_view sql, const Take& take) {
+  if (mysql_real_query(connection, sql.data(), sql.size()) != 0) {
+    return last_error(connection);
+  }
+  const std::unique_ptr<MYSQL_RES, decltype(&mysql_free_result)> result(
+      mysql_store_result(connection), mysql_free_result);
+  if (result == nullptr) {
+    return last_error(connection);
+  }
+  if (mysql_num_rows(result.get()) > kAccountsMax) {
+    return make_error("too many accounts");
+  }
+  while (MYSQL_ROW row = mysql_fetch_row(result.get())) {
+    const Status taken = take(row, mysql_fetch_lengths(result.get()));
+    if (!taken.ok()) {
+      return taken;
+    }
+  }
+  return Ok{};
+}
+
+Status load_global_priv(MYSQL* connection, std::vector<Account>& accounts) {
+  return for_each_row(
+      connection, "SELECT User, Host, Priv, UNIX_TIMESTAMP() FROM mysql.global_priv",
+      [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
+        std::uint64_t now_s = 0;
+        const std::string_view now = cell(row, lengths, 3);
+        std::from_chars(now.data(), now.data() + now.size(), now_s);
+        auto account = account_from_global_priv(cell(row, lengths, 0), cell(row, lengths, 1),
+                                                cell(row, lengths, 2), now_s);
+        if (!account.ok()) {
+          return account.error();
+        }
+        if (account->has_value()) {
+          accounts.push_back(std::move(**account));
+        }
+        return Ok{};
+      });
+}
+
+/// MySQL, which has no global_priv.
+Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
+  return for_each_row(
+      connection,
+      "SELECT User, Host, plugin, authentication_string, account_locked, password_expired,"
+      " ssl_type FROM mysql.user",
+      [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
+        Account account;
+        account.user = cell(row, lengths, 0);
+        account.host = cell(row, lengths, 1);
+        account.plugin = cell(row, lengths, 2);
+        account.authentication_string = cell(row, lengths, 3);
+        account.locked = cell(row, lengths, 4) == "Y";
+        account.password_expired = cell(row, lengths, 5) == "Y";
+        const std::string_view tls = cell(row, lengths, 6);
+        account.tls = tls == "ANY"         ? TlsDemand::kAny
+                      : tls == "X509"      ? TlsDemand::kX509
+                      : tls == "SPECIFIED" ? TlsDemand::kSpecified
+                                           : TlsDemand::kNone;
+        accounts.push_back(std::move(account));
+        return Ok{};
+      });
+}
+
+}  // namespace
+
+Result<std::optional<Account>> account_from_global_priv(std::string_view user,
+                                                        std::string_view host,
+                                                        std::string_view priv_json,
+                                                        std::uint64_t now_s) {
+  const Json priv = Json::parse(priv_json, nullptr, false);
+  if (!priv.is_object()) {
+    return make_error("mysql.global_priv: the Priv of '" + std::string(user) + "'@'" +
+                      std::string(host) + "' is no JSON object");
+  }
+  if (flag_at(priv, "is_role")) {
+    return std::optional<Account>();
+  }
+  Account account;
+  account.user = user;
+  account.host = host;
+  read_methods(priv, account);
+  account.tls = tls_demand(number_at(priv, "ssl_type", 0));
+  account.locked = flag_at(priv, "account_locked");
+  account.password_expired = is_expired(priv, now_s);
+  return std::optional<Account>(std::move(account));
+}
+
+Result<std::shared_ptr<const AccountSet>> load_accounts(st_mysql* connection) {
+  std::vector<Account> accounts;
+  Status status = load_global_priv(connection, accounts);
+  if (!status.ok() && status.error().code == kNoSuchTable) {
+    status = load_user_table(connection, accounts);
+  }
+  if (!status.ok()) {
+    return status.error();
+  }
+  return std::shared_ptr<const AccountSet>(std::make_shared<AccountSet>(std::move(accounts)));
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,64 @@
+#include "proxy/backend_setup.h"
+
+#include <string>
+#include <utility>
+
+#include "certifier/lane_sql.h"
+#include "healthcheck/mariadb_facts.h"
+
+namespace consort::proxy {
+
+namespace {
+
+/// A statement that some servers do not know: only a broken link is an error.
+Status attempt(healthcheck::MariadbLink& link, std::string_view sql) {
+  const auto done = link.query(sql);
+  if (!done.ok() && !link.connected()) {
+    return done.error();
+  }
+  return Ok{};
+}
+
+/// Sessions read the position with their clients' accounts (MariaDB 10.11 has PUBLIC).
+Status let_everybody_read(healthcheck::MariadbLink& link) {
+  const auto granted = link.query(
+      "SELECT COUNT(*) FROM mysql.tables_priv"
+      " WHERE User='PUBLIC' AND Db='consort' AND Table_name='position'");
+  if (!granted.ok() && !link.connected()) {
+    return granted.error();
+  }
+  if (granted.ok() && granted->first() != "0") {
+    return Ok{};
+  }
+  return attempt(link, "GRANT SELECT ON consort.`position` TO PUBLIC");
+}
+
+}  // namespace
+
+Status prepare_backend(healthcheck::MariadbLink& link,
+                       std::string_view cluster_id,
+                       AdmissionResult& result) {
+  auto facts = healthcheck::mariadb_facts(link);
+  if (!facts.ok()) {
+    return facts.error();
+  }
+  const auto known = facts->find(healthcheck::kFactCluster);
+  const bool has_position = known != facts->end() && !known->second.empty();
+  const bool refused =
+      !healthcheck::refusal(healthcheck::check_backend(*facts, cluster_id)).empty();
+  result.facts = std::move(*facts);
+  if (refused) {
+    return Ok{};
+  }
+  if (!has_position) {
+    for (const std::string& sql : certifier::create_position_sql(cluster_id)) {
+      const auto done = link.query(sql);
+      if (!done.ok()) {
+        return Error{done.error().code, done.error().message + " in: " + sql};
+      }
+    }
+  }
+  return let_everybody_read(link);
+}
+
+}  // namespace consort::proxy

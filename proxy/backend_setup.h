@@ -1,0 +1,21 @@
+// prepare_backend: preflight facts, and Consort's own schema on a backend where it lacks.
+// Threads: the one that owns the link.
+#pragma once
+
+#include <string_view>
+
+#include "base/result.h"
+#include "healthcheck/mariadb_link.h"
+#include "proxy/control_core.h"
+
+namespace consort::proxy {
+
+/// Reads the facts into `result.facts`; then, unless they refuse the backend by themselves, creates
+/// consort.position and lets everybody read it. What is there already is not touched, so that a
+/// backup's lock does not keep a backend out. Errors: a statement failed or the link broke.
+/// REQUIRES: link.connected().
+[[nodiscard]] Status prepare_backend(healthcheck::MariadbLink& link,
+                                     std::string_view cluster_id,
+                                     AdmissionResult& result);
+
+}  // namespace consort::proxy

@@ -1,0 +1,433 @@
+#include "proxy/control_core.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+
+namespace consort::proxy {
+
+namespace {
+
+using healthcheck::BackendState;
+using healthcheck::Finding;
+using healthcheck::Severity;
+using Level = ControlLine::Level;
+
+/// How many accounts a warning names.
+constexpr std::size_t kNamesMax = 5;
+/// Each backend's findings are said once; this many are remembered.
+constexpr std::size_t kSaidMax = 256;
+
+Level level_of(BackendState state) {
+  return state == BackendState::kSuspect || state == BackendState::kOffline ? Level::kWarning
+                                                                            : Level::kInfo;
+}
+
+double to_ms(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+}  // namespace
+
+struct ControlCore::Backend {
+  Backend(BackendId its_id,
+          const BackendOptions& its_options,
+          const ControlCoreOptions& all,
+          TimePoint now)
+      : id(its_id), options(its_options), weight(its_options.weight), health(all.health, now) {}
+
+  BackendId id;
+  BackendOptions options;
+  std::uint32_t weight;
+  healthcheck::BackendHealth health;
+  healthcheck::ServerReport server;
+  healthcheck::Facts facts;
+  std::vector<Finding> findings;
+  std::set<std::string> said;  ///< findings that stand in the log already
+  std::shared_ptr<const AccountSet> accounts;
+  std::uint64_t applied = 0;
+  std::uint64_t probes = 0;
+  std::uint64_t probes_failed = 0;
+  std::optional<double> last_probe_ms;
+  bool admitting = false;
+  bool loading_accounts = false;
+  TimePoint next_admission{};
+  BackendState shown_state = BackendState::kUnknown;  ///< in the last view
+  std::string shown_reason;
+  std::string shown_version;
+};
+
+ControlCore::ControlCore(const ControlCoreOptions& options, TimePoint now)
+    : options_(options),
+      read_consistency_(options.read_consistency),
+      next_accounts_(now),
+      last_accounts_(now - options.accounts_gap) {
+  CHECK(!options.backends.empty());
+  CHECK(options.backends.size() <= kBackendsMax);
+  for (std::size_t i = 0; i < options.backends.size(); ++i) {
+    const BackendId id{static_cast<std::uint8_t>(i)};
+    backends_.push_back(std::make_unique<Backend>(id, options_.backends[i], options_, now));
+  }
+  view_ = build_view();
+}
+
+ControlCore::~ControlCore() = default;
+
+void ControlCore::on_probe(BackendId id, const healthcheck::ProbeResult& result, TimePoint now) {
+  Backend& backend = at(id);
+  ++backend.probes;
+  if (!result.ok()) {
+    ++backend.probes_failed;
+    backend.health.on_probe_failed(*result.failure, result.message, now);
+    return;
+  }
+  const std::string& cluster = result.server.cluster;
+  if (!cluster.empty() && !options_.cluster_id.empty() && cluster != options_.cluster_id) {
+    ++backend.probes_failed;
+    backend.health.on_probe_failed(
+        healthcheck::ProbeFailure::kWrongServer,
+        "its consort.position belongs to cluster " + cluster + ", ours is " + options_.cluster_id,
+        now);
+    return;
+  }
+  if (backend.server.uptime_s > result.server.uptime_s + 1) {
+    say(Level::kInfo, "backend " + backend.options.name + ": the server has restarted");
+    backend.next_admission = now;  // its settings may have changed
+  }
+  backend.server = result.server;
+  backend.last_probe_ms = to_ms(result.ended - result.started);
+  backend.health.on_probe_ok(result.started, now, result.server.paused);
+}
+
+void ControlCore::on_path_failure(BackendId id, healthcheck::PathFailure kind, TimePoint now) {
+  at(id).health.on_path_failure(kind, now);
+}
+
+void ControlCore::on_lane(BackendId id,
+                          healthcheck::LaneState lane,
+                          Seqno applied,
+                          std::string_view reason,
+                          TimePoint now) {
+  Backend& backend = at(id);
+  backend.applied = applied.value;
+  if (lane == healthcheck::LaneState::kInconsistent) {
+    say(Level::kError, "backend " + backend.options.name +
+                           ": its data differ from the log: " + std::string(reason));
+  }
+  backend.health.on_lane(lane, reason, now);
+}
+
+void ControlCore::on_operator(BackendId id, healthcheck::OperatorState wish, TimePoint now) {
+  Backend& backend = at(id);
+  say(Level::kInfo,
+      "backend " + backend.options.name + ": an operator sets it " + std::string(to_text(wish)));
+  backend.health.on_operator(wish, now);
+}
+
+void ControlCore::on_weight(BackendId id, std::uint32_t weight) {
+  view_dirty_ |= at(id).weight != weight;
+  at(id).weight = weight;
+}
+
+void ControlCore::on_read_consistency(ReadConsistency consistency) {
+  view_dirty_ |= read_consistency_ != consistency;
+  read_consistency_ = consistency;
+}
+
+void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint now) {
+  Backend& backend = at(id);
+  backend.admitting = false;
+  if (!result.facts.empty()) {
+    backend.facts = std::move(result.facts);
+    for (const auto& each : backends_) {
+      judge_preflight(*each);
+    }
+  }
+  if (backend.health.admitted()) {
+    backend.next_admission = now + options_.preflight_interval;
+    return;  // a look at a serving backend only warns
+  }
+  if (!backend.health.needs_admission()) {
+    backend.next_admission = now;
+    return;  // it went down meanwhile
+  }
+  std::string refusal = result.error.empty() ? "" : "set-up: " + result.error;
+  const std::string preflight = healthcheck::refusal(backend.findings);
+  if (options_.preflight_refuses && !preflight.empty()) {
+    refusal = preflight;
+  }
+  backend.next_admission =
+      now + (refusal.empty() ? options_.preflight_interval : options_.admission_retry);
+  backend.health.on_admission(refusal);
+}
+
+void ControlCore::on_accounts(BackendId id,
+                              std::shared_ptr<const AccountSet> accounts,
+                              TimePoint now) {
+  Backend& backend = at(id);
+  backend.loading_accounts = false;
+  if (accounts == nullptr) {
+    return;
+  }
+  backend.accounts = std::move(accounts);
+  adopt_accounts();
+  compare_accounts(now);
+}
+
+void ControlCore::on_account_request(TimePoint now) {
+  // Twice: the change may reach the backend that counts a moment after it was made elsewhere.
+  quick_refreshes_ = 2;
+  next_accounts_ = std::min(next_accounts_, std::max(now, last_accounts_ + options_.accounts_gap));
+}
+
+ControlEffects ControlCore::advance(TimePoint now) {
+  ControlEffects effects;
+  for (const auto& backend : backends_) {
+    advance_backend(*backend, now, effects);
+  }
+  advance_accounts(now, effects);
+  if (view_dirty_) {
+    view_ = build_view();
+    view_dirty_ = false;
+    effects.view = view_;
+  }
+  effects.log.swap(lines_);
+  return effects;
+}
+
+void ControlCore::advance_backend(Backend& backend, TimePoint now, ControlEffects& effects) {
+  healthcheck::BackendHealth& health = backend.health;
+  health.on_clock(now);
+  if (health.probe_due(now)) {
+    const healthcheck::ProbeRequest request{health.wants_fresh_connection(),
+                                            health.wants_pause_look()};
+    health.on_probe_started(now);
+    effects.probes.push_back(ProbeEffect{backend.id, request});
+  }
+  if ((health.needs_admission() || health.admitted()) && !backend.admitting &&
+      now >= backend.next_admission) {
+    backend.admitting = true;
+    effects.admissions.push_back(backend.id);
+  }
+  if (health.reach() == healthcheck::Reach::kDown) {
+    backend.next_admission = now;  // when it returns, at once
+  }
+  if (health.state() != backend.shown_state) {
+    const bool was_online = backend.shown_state == BackendState::kOnline;
+    say(level_of(health.state()), "backend " + backend.options.name + ": " +
+                                      std::string(to_text(backend.shown_state)) + " -> " +
+                                      std::string(to_text(health.state())) +
+                                      (health.reason().empty() ? "" : ": " + health.reason()));
+    if (was_online) {
+      backend.accounts = nullptr;  // they may change unseen
+    } else if (health.admitted()) {
+      on_account_request(now);
+    }
+  }
+  if (health.state() != backend.shown_state || health.reason() != backend.shown_reason ||
+      backend.server.version != backend.shown_version) {
+    backend.shown_state = health.state();
+    backend.shown_reason = health.reason();
+    backend.shown_version = backend.server.version;
+    view_dirty_ = true;
+  }
+}
+
+void ControlCore::advance_accounts(TimePoint now, ControlEffects& effects) {
+  if (now < next_accounts_) {
+    return;
+  }
+  quick_refreshes_ -= quick_refreshes_ > 0 ? 1 : 0;
+  next_accounts_ =
+      now + (quick_refreshes_ > 0 ? options_.accounts_again : options_.accounts_interval);
+  bool any = false;
+  for (const auto& backend : backends_) {
+    if (backend->health.admitted() && !backend->loading_accounts) {
+      backend->loading_accounts = true;
+      last_accounts_ = now;
+      effects.account_loads.push_back(backend->id);
+      any = true;
+    }
+  }
+  if (!any && accounts_ == nullptr) {
+    next_accounts_ = now + options_.accounts_gap;  // as soon as there is somebody to ask
+  }
+}
+
+/// The set of the first online backend counts; before any is online, of the first that has one.
+void ControlCore::adopt_accounts() {
+  const Backend* chosen = nullptr;
+  for (const auto& backend : backends_) {
+    if (backend->accounts != nullptr && backend->health.state() == BackendState::kOnline) {
+      chosen = backend.get();
+      break;
+    }
+    if (backend->accounts != nullptr && accounts_ == nullptr && chosen == nullptr) {
+      chosen = backend.get();
+    }
+  }
+  if (chosen == nullptr ||
+      (accounts_ != nullptr && accounts_->digest() == chosen->accounts->digest())) {
+    return;
+  }
+  accounts_ = chosen->accounts;
+  view_dirty_ = true;
+  say(Level::kInfo, "accounts: " + std::to_string(accounts_->accounts().size()) + " read from " +
+                        chosen->options.name);
+}
+
+void ControlCore::compare_accounts(TimePoint now) {
+  std::string differing;
+  for (const auto& backend : backends_) {
+    if (backend->health.state() == BackendState::kOnline && backend->accounts != nullptr &&
+        backend->accounts->digest() != accounts_->digest()) {
+      differing += (differing.empty() ? "" : "; ") + backend->options.name + ":";
+      for (const auto& name : account_difference(*backend->accounts, *accounts_, kNamesMax)) {
+        differing += " " + name;
+      }
+    }
+  }
+  if (differing.empty()) {
+    if (accounts_warned_) {
+      say(Level::kInfo, "accounts: the same on all online backends again");
+    }
+    accounts_differ_since_.reset();
+    accounts_warned_ = false;
+    return;
+  }
+  if (!accounts_differ_since_) {
+    accounts_differ_since_ = now;  // a change on its way through the lanes looks like this
+    quick_refreshes_ = std::max(quick_refreshes_, 1U);
+    next_accounts_ = std::min(next_accounts_, now + options_.accounts_again);
+  } else if (!accounts_warned_ && now - *accounts_differ_since_ >= options_.accounts_warn_after) {
+    accounts_warned_ = true;
+    say(Level::kWarning,
+        "accounts differ between backends; the first online one's count. " + differing);
+  }
+}
+
+TimePoint ControlCore::next_wake() const {
+  TimePoint next = next_accounts_;
+  for (const auto& backend : backends_) {
+    next = std::min(next, backend->health.next_wake());
+    if ((backend->health.needs_admission() || backend->health.admitted()) && !backend->admitting) {
+      next = std::min(next, backend->next_admission);
+    }
+  }
+  return next;
+}
+
+bool ControlCore::settled() const {
+  bool any_admitted = false;
+  for (const auto& backend : backends_) {
+    if (!backend->health.judged()) {
+      return false;
+    }
+    any_admitted |= backend->health.admitted();
+  }
+  return !any_admitted || accounts_ != nullptr;
+}
+
+std::vector<BackendStatus> ControlCore::statuses() const {
+  std::vector<BackendStatus> out;
+  for (const auto& backend : backends_) {
+    BackendStatus& status = out.emplace_back();
+    status.id = backend->id;
+    status.name = backend->options.name;
+    status.host = backend->options.host;
+    status.port = backend->options.port;
+    status.state = backend->health.state();
+    status.reason = backend->health.reason();
+    status.lane = backend->health.lane();
+    status.operator_state = backend->health.operator_state();
+    status.weight = backend->weight;
+    status.failures = backend->health.failures();
+    status.probes = backend->probes;
+    status.probes_failed = backend->probes_failed;
+    status.last_probe_ms = backend->last_probe_ms;
+    status.next_probe = backend->health.next_wake();
+    status.paused = backend->health.paused();
+    status.read_only = backend->server.read_only;
+    status.server_version = backend->server.version;
+    status.server_id = backend->server.server_id;
+    status.uptime_s = backend->server.uptime_s;
+    status.applied = backend->applied;
+    status.position = backend->server.position;
+    status.findings = backend->findings;
+  }
+  return out;
+}
+
+std::optional<BackendId> ControlCore::find(std::string_view name) const {
+  for (const auto& backend : backends_) {
+    if (backend->options.name == name) {
+      return backend->id;
+    }
+  }
+  return std::nullopt;
+}
+
+ControlCore::Backend& ControlCore::at(BackendId id) {
+  CHECK(id.value < backends_.size());
+  return *backends_[id.value];
+}
+
+void ControlCore::say(Level level, std::string text) {
+  lines_.push_back(ControlLine{level, std::move(text)});
+}
+
+void ControlCore::judge_preflight(Backend& backend) {
+  if (backend.facts.empty()) {
+    return;
+  }
+  std::vector<healthcheck::NamedFacts> named;
+  for (const auto& each : backends_) {
+    named.push_back({each->options.name, each->facts.empty() ? nullptr : &each->facts});
+  }
+  backend.findings = healthcheck::check_backend(backend.facts, options_.cluster_id);
+  std::vector<std::vector<Finding>> compared = healthcheck::compare_backends(named);
+  for (Finding& finding : compared[backend.id.value]) {
+    backend.findings.push_back(std::move(finding));
+  }
+  for (const Finding& finding : backend.findings) {
+    if (backend.said.size() < kSaidMax && backend.said.insert(finding.what).second) {
+      say(finding.severity == Severity::kError ? Level::kError : Level::kWarning,
+          "backend " + backend.options.name + ": preflight: " + finding.what +
+              " (mend: " + finding.mend + ")");
+    }
+  }
+}
+
+std::shared_ptr<const ClusterView> ControlCore::build_view() const {
+  auto view = std::make_shared<ClusterView>();
+  view->version = view_ == nullptr ? 1 : view_->version + 1;
+  view->accounts = accounts_;
+  view->read_consistency = read_consistency_;
+  view->read_wait_ms_max = options_.read_wait_ms_max;
+  view->server_version = options_.server_version;
+  bool collation_known = false;
+  for (const auto& backend : backends_) {
+    view->backends.push_back(BackendView{backend->id, backend->options.name, backend->options.host,
+                                         backend->options.port, backend->health.state(),
+                                         backend->weight, backend->health.reason(),
+                                         backend->server.version});
+    if (view->server_version.empty()) {
+      view->server_version = backend->server.version;
+    }
+    const auto collation = backend->facts.find(healthcheck::kFactCollationId);
+    if (!collation_known && collation != backend->facts.end()) {
+      unsigned id = 0;
+      std::from_chars(collation->second.data(), collation->second.data() + collation->second.size(),
+                      id);
+      collation_known = id > 0 && id < 256;
+      view->default_collation =
+          collation_known ? static_cast<std::uint8_t>(id) : view->default_collation;
+    }
+  }
+  return view;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,207 @@
+#include "proxy/accounts.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/support/test.h"
+
+using namespace consort::proxy;
+
+namespace {
+
+Account account(std::string user, std::string host) {
+  Account out;
+  out.user = std::move(user);
+  out.host = std::move(host);
+  out.plugin = "mysql_native_password";
+  return out;
+}
+
+std::string found(const AccountSet& set, std::string_view user, const ClientHost& client) {
+  const Account* const chosen = set.find(user, client);
+  return chosen == nullptr ? "none" : chosen->name();
+}
+
+}  // namespace
+
+TEST_SUITE("proxy") {
+  TEST_CASE("AccountSet: host patterns") {
+    struct Row {
+      const char* pattern;
+      const char* ip;
+      const char* host;
+      bool matches;
+    };
+
+    for (const Row& row : {
+             Row{"%", "10.1.2.3", "", true},
+             Row{"", "10.1.2.3", "", true},
+             Row{"10.1.2.3", "10.1.2.3", "", true},
+             Row{"10.1.2.3", "10.1.2.30", "", false},
+             Row{"10.1.%", "10.1.2.3", "", true},
+             Row{"10.1.%", "10.10.2.3", "", false},
+             Row{"10.1.2._", "10.1.2.3", "", true},
+             Row{"10.1.2._", "10.1.2.30", "", false},
+             Row{"%.1.%.3", "10.1.2.3", "", true},
+             Row{"localhost", "127.0.0.1", "localhost", true},
+             Row{"LocalHost", "127.0.0.1", "localhost", true},
+             Row{"localhost", "10.1.2.3", "", false},
+             Row{"%.example.com", "10.1.2.3", "db.Example.com", true},
+             Row{"db\\_1", "10.1.2.3", "db_1", true},
+             Row{"db\\_1", "10.1.2.3", "dbx1", false},
+             Row{"10.0.0.0/255.0.0.0", "10.9.8.7", "", true},
+             Row{"10.0.0.0/255.0.0.0", "11.9.8.7", "", false},
+             Row{"10.0.0.1/255.0.0.0", "10.0.0.1", "", false},
+             Row{"10.0.0.0/8", "10.0.0.0", "", false},
+             Row{"0.0.0.0/0.0.0.0", "10.0.0.0", "", false},
+             Row{"10.0.0.0/255.0.0.0", "fe80::1", "", false},
+             Row{"::1", "::1", "", true},
+             Row{"a%b%c%d", "x", "abcabcabd", true},
+             Row{"a%b%c%d", "x", "abcabcabe", false},
+         }) {
+      CAPTURE(row.pattern);
+      CAPTURE(row.ip);
+      EXPECT(host_matches(row.pattern, ClientHost{row.ip, row.host}) == row.matches);
+    }
+  }
+
+  TEST_CASE("AccountSet: loopback clients are localhost, mapped addresses are IPv4") {
+    EXPECT(client_host("127.0.0.1").host == "localhost");
+    EXPECT(client_host("::1").host == "localhost");
+    EXPECT(client_host("::ffff:127.0.0.1").host == "localhost");
+    EXPECT(client_host("::ffff:10.0.0.1").ip == "10.0.0.1");
+    EXPECT(client_host("10.0.0.1").host.empty());
+    EXPECT(client_host("127.0.0.2").host.empty());
+  }
+
+  // The order in which MariaDB 10.11 itself chose them, the winner dropped each time.
+  TEST_CASE("AccountSet: the most specific host wins, as on the server") {
+    const std::vector<std::vector<const char*>> orders = {
+        {"localhost",
+         "127\\.0.0.1",
+         "127.0.0.1/255.255.255.255",
+         "127.0.0.1",
+         "127.0.0.0/255.255.255.0",
+         "127.0.0.0/255.0.0.0",
+         "_27.0.0.1",
+         "12_.0.0.1",
+         "loca_host",
+         "127.0._.1",
+         "localhos_",
+         "127.0.0._",
+         "127.0.%.1",
+         "127.0.0.%",
+         "127._.%",
+         "local%",
+         "%host",
+         "127.%",
+         "%.1",
+         "%t",
+         "l%",
+         "1%",
+         "_%",
+         "%%",
+         "%"},
+        {"loca_h_s_", "127.0.0.%"},
+        {"_________", "127.0.0.%", "%7.0.0.1", "1%"},
+        {"1%2%7.0.0.1", "127.0.0.%"},
+        {"_o__lhos%", "127.0%0_%_", "12___.%0_%", "12__0.0%", "_%27.%0.1"},
+        {"127.0._%%1", "local%o__"},
+        {"1%%_0.1", "lo%l%st"},
+    };
+    for (const auto& order : orders) {
+      std::vector<Account> left;
+      for (auto name = order.rbegin(); name != order.rend(); ++name) {
+        left.push_back(account("u", *name));
+      }
+      for (const char* expected : order) {
+        CAPTURE(expected);
+        const AccountSet set(left);
+        const Account* const chosen = set.find("u", client_host("127.0.0.1"));
+        REQUIRE(chosen != nullptr);
+        EXPECT(chosen->host == expected);
+        std::erase_if(left, [&](const Account& other) { return other.host == expected; });
+      }
+    }
+  }
+
+  TEST_CASE("AccountSet: an anonymous account with a more specific host hides a named one") {
+    const AccountSet set({account("u", "%"), account("", "10.0.0.1"), account("", "10.0.0.%"),
+                          account("u", "10.0.0.%")});
+    EXPECT(found(set, "u", client_host("10.0.0.1")) == "''@'10.0.0.1'");
+    EXPECT(found(set, "u", client_host("10.0.0.2")) == "'u'@'10.0.0.%'");
+    EXPECT(found(set, "v", client_host("10.0.0.2")) == "''@'10.0.0.%'");
+    EXPECT(found(set, "u", client_host("10.9.0.2")) == "'u'@'%'");
+    EXPECT(found(set, "v", client_host("10.9.0.2")) == "none");
+    EXPECT(found(set, "U", client_host("10.9.0.2")) == "none");
+    EXPECT(found(set, "", client_host("10.0.0.1")) == "''@'10.0.0.1'");
+  }
+
+  TEST_CASE("AccountSet: the digest ignores order and sees every field") {
+    const std::vector<Account> plain = {account("a", "%"), account("b", "localhost")};
+    const AccountSet set(plain);
+    EXPECT(AccountSet({plain[1], plain[0]}).digest() == set.digest());
+    const auto differs = [&](auto change) {
+      std::vector<Account> changed = plain;
+      change(changed[0]);
+      const AccountSet other(changed);
+      return other.digest() != set.digest() &&
+             account_difference(set, other, 8) == std::vector<std::string>{"'a'@'%'"};
+    };
+    EXPECT(differs([](Account& a) { a.plugin = "ed25519"; }));
+    EXPECT(differs([](Account& a) { a.authentication_string = "x"; }));
+    EXPECT(differs([](Account& a) { a.alternatives.push_back({"unix_socket", ""}); }));
+    EXPECT(differs([](Account& a) { a.tls = TlsDemand::kAny; }));
+    EXPECT(differs([](Account& a) { a.locked = true; }));
+    EXPECT(differs([](Account& a) { a.password_expired = true; }));
+    EXPECT(account_difference(set, AccountSet({}), 8).size() == 2);
+    EXPECT(account_difference(set, AccountSet({}), 1).size() == 1);
+  }
+
+  TEST_CASE("AccountSet: rows of mysql.global_priv") {
+    constexpr std::uint64_t kNow = 1700000000;
+    const auto read = [](const char* priv) {
+      return account_from_global_priv("u", "h", priv, kNow);
+    };
+
+    auto plain =
+        read(R"({"access":0,"plugin":"mysql_native_password","authentication_string":"*AB",)"
+             R"("password_last_changed":1699999999})");
+    REQUIRE(plain.ok());
+    REQUIRE(plain->has_value());
+    EXPECT(plain.value()->plugin == "mysql_native_password");
+    EXPECT(plain.value()->authentication_string == "*AB");
+    EXPECT_FALSE(plain.value()->locked);
+    EXPECT_FALSE(plain.value()->password_expired);
+
+    const auto fresh = read(R"({"access":18446744073709551615})");
+    REQUIRE(fresh.ok());
+    EXPECT(fresh.value()->plugin == "mysql_native_password");
+    EXPECT(fresh.value()->authentication_string.empty());
+
+    const auto either = read(R"({"plugin":"mysql_native_password","authentication_string":"*AB",)"
+                             R"("auth_or":[{"plugin":"unix_socket"},{},{"plugin":"ed25519",)"
+                             R"("authentication_string":"e"}]})");
+    REQUIRE(either.ok());
+    EXPECT(either.value()->plugin == "unix_socket");
+    EXPECT(either.value()->alternatives ==
+           std::vector<AuthMethod>{{"mysql_native_password", "*AB"}, {"ed25519", "e"}});
+
+    const auto guarded = read(R"({"plugin":"ed25519","ssl_type":2,"account_locked":true,)"
+                              R"("password_last_changed":1699740000,"password_lifetime":3})");
+    REQUIRE(guarded.ok());
+    EXPECT((guarded.value()->tls == TlsDemand::kX509));
+    EXPECT(guarded.value()->locked);
+    EXPECT(guarded.value()->password_expired);
+    EXPECT(read(R"({"password_last_changed":0})").value()->password_expired);
+    EXPECT_FALSE(
+        read(R"({"password_last_changed":1,"password_lifetime":-1})").value()->password_expired);
+
+    EXPECT_FALSE(read(R"({"is_role":true})").value().has_value());
+    for (const char* broken : {"", "[]", "{", "7", "null"}) {
+      CAPTURE(broken);
+      EXPECT_FALSE(read(broken).ok());
+    }
+    EXPECT(read(R"({"plugin":7,"auth_or":{},"account_locked":"x","ssl_type":"y"})").ok());
+  }
+}
