@@ -35,19 +35,18 @@ void append_run(std::string& body,
                 Seqno position,
                 std::span<const BatchEntry> run) {
   const bool has_payload = has_role(run, EntryRole::kPayload);
+  // The position goes first: who has been fenced must learn it before a row tells him 1062.
+  body += has_payload ? "START TRANSACTION; " : "";
+  body += move_position_sql(start.owner, position, run.back().entry->seqno);
   if (has_payload) {
-    body += "START TRANSACTION; BINLOG '";
+    body += "BINLOG '";
     for (const BatchEntry& entry : run) {
       if (entry.role == EntryRole::kPayload) {
         append_base64(body, entry.entry->writeset()->payload);
         body += '\n';
       }
     }
-    body += "'; ";
-  }
-  body += move_position_sql(start.owner, position, run.back().entry->seqno);
-  if (has_payload) {
-    body += "COMMIT; ";
+    body += "'; COMMIT; ";
   }
   for (const BatchEntry& entry : run) {
     if (entry.role == EntryRole::kBranch) {
@@ -107,9 +106,9 @@ LaneBatch large_batch(const BatchStart& start,
   LaneBatch batch{{}, entry.seqno, entry.seqno, {}};
   append_variable(batch.statements, "@consort_1", payload.first(half), piece);
   append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
-  batch.statements.push_back(
-      compound_sql("START TRANSACTION; BINLOG @consort_1,@consort_2; " +
-                   move_position_sql(start.owner, start.position, entry.seqno) + "COMMIT; "));
+  batch.statements.push_back(compound_sql(
+      "START TRANSACTION; " + move_position_sql(start.owner, start.position, entry.seqno) +
+      "BINLOG @consort_1,@consort_2; COMMIT; "));
   batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
   return batch;
 }

@@ -16,12 +16,13 @@ constexpr std::array<std::uint16_t, 2> kRetryErrors{
     1213,  // deadlock
 };
 
-/// Somebody stopped the statement, or the branches or the session are not as the lane believes.
-constexpr std::array<std::uint16_t, 7> kResyncErrors{
+/// Somebody stopped the statement, or the session is not as the lane believes. 1397 (no such
+/// branch) is not among them: the position has moved over that branch, so it would pass for
+/// committed.
+constexpr std::array<std::uint16_t, 6> kResyncErrors{
     1020,  // record has changed since last read
     1053,  // server shutdown in progress
     1317,  // query execution was interrupted
-    1397,  // XAER_NOTA
     1609,  // no format description event before BINLOG
     1927,  // connection was killed
     1969,  // max_statement_time exceeded

@@ -14,14 +14,15 @@ namespace consort::certifier {
 /// ApplyLane::on_connected().
 enum class LaneAction : std::uint8_t {
   kRetry,         ///< a lock stood in the way (1205, 1213): abort its holder first
-  kResync,        ///< interrupted, or the branches are not as believed: nothing to abort
+  kResync,        ///< interrupted: nothing to abort
   kBackOff,       ///< the backend lacks a resource or is read-only: wait before trying again
   kGoOn,          ///< the failed DDL counts as executed, or its failure decides: ask next_turn()
   kInconsistent,  ///< this backend differs: take it out, loudly. The lane stops
   kFenced,        ///< another owner moves this backend: end the process, loudly. The lane stops
 };
 
-/// Classifies the error of any statement of a lane. An error it does not know means a difference.
+/// Classifies the error of any statement of a lane. An error it does not know means a difference;
+/// so does 1397: a certified branch that the lane still counted on is gone.
 [[nodiscard]] LaneAction classify_lane_error(std::uint16_t error);
 
 /// True for errors that a DDL statement gives when it was already executed: the object exists, or

@@ -1,0 +1,619 @@
+#include "certifier/apply_lane.h"
+
+#include <string>
+
+#include "tests/support/test.h"
+
+namespace {
+
+using namespace consort;
+using namespace consort::certifier;
+
+constexpr BackendId kHere{0};
+constexpr BackendId kThere{1};
+constexpr std::uint32_t kCluster = 0xAB;
+
+bool contains(std::string_view text, std::string_view what) {
+  return text.find(what) != text.npos;
+}
+
+std::shared_ptr<const LogEntry> writeset(std::uint64_t seqno,
+                                         BackendId home,
+                                         std::string_view payload = "rows") {
+  Writeset body;
+  body.branch = {1, 0, seqno};
+  body.home = home;
+  const Bytes bytes = as_bytes(payload);
+  body.payload.assign(bytes.begin(), bytes.end());
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+}
+
+std::shared_ptr<const LogEntry> ddl(std::uint64_t seqno) {
+  Ddl body;
+  body.home = kHere;
+  body.sql = "CREATE TABLE t (a INT)";
+  body.schema = "shop";
+  body.session_set = "SET sql_mode='ANSI'";
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+}
+
+std::shared_ptr<const LogEntry> other(EntryBody body) {
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{0}, std::move(body)});
+}
+
+/// A lane that is connected at `position` with everything before it listed.
+struct Rig {
+  ApplyLane lane{kHere, kCluster};
+  std::uint32_t generation = 0;
+
+  explicit Rig(std::uint64_t position = 0, LaneLimits limits = {}) : lane(kHere, kCluster, limits) {
+    connect(position);
+  }
+
+  void connect(std::uint64_t position,
+               std::vector<BranchId> held = {},
+               std::uint64_t listed_up_to = 0,
+               std::uint64_t mark = 0,
+               std::uint64_t durable = 0) {
+    LaneStart start;
+    start.owner = {1, ++generation};
+    start.position = Seqno{position};
+    start.ddl_mark = Seqno{mark};
+    start.held = std::move(held);
+    start.listed_up_to = Seqno{listed_up_to};
+    start.durable = Seqno{durable};
+    lane.on_connected(start);
+  }
+
+  LaneBatch batch(const BatchLimits& limits = {}) {
+    const auto turn = lane.next_turn(limits);
+    REQUIRE(turn.has_value());
+    const auto* batch = std::get_if<LaneBatch>(&*turn);
+    REQUIRE(batch != nullptr);
+    return *batch;
+  }
+
+  template <typename Turn>
+  Turn turn() {
+    const auto turn = lane.next_turn();
+    REQUIRE(turn.has_value());
+    REQUIRE(std::holds_alternative<Turn>(*turn));
+    return std::get<Turn>(*turn);
+  }
+
+  LaneAction fail(std::uint16_t error, std::size_t statement = 0) {
+    return lane.on_turn_failed(error, "because", statement);
+  }
+
+  void apply_all() {
+    while (const auto turn = lane.next_turn()) {
+      REQUIRE(std::holds_alternative<LaneBatch>(*turn));
+      lane.on_turn_done();
+    }
+  }
+};
+
+}  // namespace
+
+TEST_SUITE("certifier") {
+  TEST_CASE("ApplyLane: applies payloads of others and commits its own branches, in order") {
+    Rig rig;
+    rig.lane.push(writeset(1, kThere));
+    rig.lane.push(writeset(2, kHere));
+    rig.lane.push(writeset(3, kThere));
+    const LaneBatch batch = rig.batch();
+    EXPECT((batch.first == Seqno{1}));
+    EXPECT((batch.last == Seqno{3}));
+    REQUIRE(batch.statements.size() == 1);
+    EXPECT(contains(batch.statements[0], "SET seqno=2 "));  // over the branch behind the payload
+    EXPECT(contains(batch.statements[0], "XA COMMIT 'consort-ab-1-0-2'"));
+    EXPECT(contains(batch.statements[0], "SET seqno=3 "));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());  // one at a time
+    EXPECT((rig.lane.applied() == Seqno{0}));
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{3}));
+    EXPECT(rig.lane.queued_entries() == 0);
+    EXPECT(rig.lane.queued_bytes() == 0);
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+  }
+
+  TEST_CASE("ApplyLane: does nothing before it is connected") {
+    ApplyLane lane(kHere, kCluster);
+    lane.push(writeset(1, kThere));
+    EXPECT_FALSE(lane.next_turn().has_value());
+    EXPECT_FALSE(lane.wants_from().has_value());
+    lane.on_disconnected();
+    EXPECT(lane.state() == LaneState::kOffline);
+  }
+
+  TEST_CASE("ApplyLane: rows that the home committed by itself only move its position") {
+    Rig rig;
+    Writeset body;
+    body.home = kHere;
+    body.flags = kWritesetAtHome;
+    body.payload = {1};
+    rig.lane.push(std::make_shared<LogEntry>(LogEntry{1, Seqno{1}, body}));
+    const LaneBatch batch = rig.batch();
+    EXPECT_FALSE(contains(batch.statements[0], "BINLOG"));
+    EXPECT_FALSE(contains(batch.statements[0], "XA COMMIT"));
+    EXPECT(contains(batch.statements[0], "SET seqno=1 "));
+  }
+
+  TEST_CASE("ApplyLane: batches keep their limits") {
+    Rig rig;
+    for (std::uint64_t seqno = 1; seqno <= 10; ++seqno) {
+      rig.lane.push(writeset(seqno, kThere, std::string(100, 'x')));
+    }
+    EXPECT((rig.batch({4, 1000, 1000}).last == Seqno{4}));
+    rig.lane.on_turn_done();
+    EXPECT((rig.batch({100, 250, 1000}).last == Seqno{6}));
+    rig.lane.on_turn_done();
+    EXPECT((rig.batch({100, 10, 1000}).last == Seqno{7}));  // one goes always
+    rig.lane.on_turn_done();
+    const LaneBatch large = rig.batch({100, 1000, 99});
+    EXPECT(large.statements.size() > 3);
+    EXPECT((large.first == Seqno{8}));
+    EXPECT((large.last == Seqno{8}));
+    rig.lane.on_turn_done();
+    rig.lane.push(writeset(11, kThere, std::string(500, 'x')));
+    EXPECT((rig.batch({100, 10'000, 400}).last == Seqno{10}));  // stops before a large one
+  }
+
+  TEST_CASE("ApplyLane: a full queue asks for what it left out") {
+    Rig rig(0, LaneLimits{4, 1000});
+    for (std::uint64_t seqno = 1; seqno <= 6; ++seqno) {
+      rig.lane.push(writeset(seqno, kThere));
+    }
+    EXPECT(rig.lane.queued_entries() == 4);
+    EXPECT_FALSE(rig.lane.wants_from().has_value());  // no room yet
+    rig.apply_all();
+    EXPECT((rig.lane.wants_from() == Seqno{5}));
+    rig.lane.push(writeset(7, kThere));  // live, but not its turn
+    EXPECT(rig.lane.queued_entries() == 0);
+    for (std::uint64_t seqno = 5; seqno <= 7; ++seqno) {
+      rig.lane.push(writeset(seqno, kThere));
+    }
+    EXPECT_FALSE(rig.lane.wants_from().has_value());
+    rig.apply_all();
+    EXPECT((rig.lane.applied() == Seqno{7}));
+  }
+
+  TEST_CASE("ApplyLane: a full queue by bytes, and one entry that is larger than the bound") {
+    Rig rig(0, LaneLimits{100, 50});
+    rig.lane.push(writeset(1, kThere, std::string(80, 'x')));
+    rig.lane.push(writeset(2, kThere, "x"));
+    EXPECT(rig.lane.queued_entries() == 1);
+    EXPECT(rig.lane.queued_bytes() == 80);
+    rig.apply_all();
+    EXPECT((rig.lane.wants_from() == Seqno{2}));
+  }
+
+  TEST_CASE("ApplyLane: after a restart it asks for what the log has beyond the position") {
+    ApplyLane lane(kHere, kCluster);
+    lane.push(writeset(9, kThere));
+    LaneStart start;
+    start.owner = {1, 1};
+    start.position = Seqno{5};
+    start.durable = Seqno{8};
+    lane.on_connected(start);
+    EXPECT((lane.applied() == Seqno{5}));
+    EXPECT((lane.wants_from() == Seqno{6}));
+  }
+
+  TEST_CASE("ApplyLane: what an error leads to") {
+    struct Row {
+      std::uint16_t error;
+      LaneAction action;
+      LaneState state;
+    };
+
+    const Row rows[] = {
+        {1205, LaneAction::kRetry, LaneState::kUnsure},
+        {1213, LaneAction::kRetry, LaneState::kUnsure},
+        {1317, LaneAction::kResync, LaneState::kUnsure},
+        {1021, LaneAction::kBackOff, LaneState::kUnsure},
+        {1032, LaneAction::kInconsistent, LaneState::kStopped},
+        {1062, LaneAction::kInconsistent, LaneState::kStopped},
+        {1397, LaneAction::kInconsistent, LaneState::kStopped},
+        {kFencedErrno, LaneAction::kFenced, LaneState::kStopped},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.error);
+      Rig rig;
+      rig.lane.push(writeset(1, kThere));
+      (void)rig.batch();
+      EXPECT(rig.fail(row.error) == row.action);
+      EXPECT(rig.lane.state() == row.state);
+      EXPECT((rig.lane.applied() == Seqno{0}));
+      EXPECT_FALSE(rig.lane.next_turn().has_value());
+      EXPECT(rig.lane.stop_reason().empty() == (row.state != LaneState::kStopped));
+    }
+  }
+
+  TEST_CASE("ApplyLane: a stopped lane stays stopped and keeps nothing") {
+    Rig rig;
+    rig.lane.push(writeset(1, kThere));
+    (void)rig.batch();
+    (void)rig.fail(1032);
+    EXPECT(contains(rig.lane.stop_reason(), "error 1032: because"));
+    EXPECT(contains(rig.lane.stop_reason(), "seqno 1"));
+    rig.lane.on_disconnected();
+    rig.lane.push(writeset(1, kThere));
+    rig.lane.push(writeset(2, kThere));
+    EXPECT(rig.lane.state() == LaneState::kStopped);
+    EXPECT(rig.lane.queued_entries() == 0);
+    EXPECT_FALSE(rig.lane.wants_from().has_value());
+  }
+
+  TEST_CASE("ApplyLane: after a failure it goes on from where the backend says it is") {
+    for (std::uint64_t position = 0; position <= 3; ++position) {
+      CAPTURE(position);
+      Rig rig;
+      rig.lane.push(writeset(1, kThere));
+      rig.lane.push(writeset(2, kHere));
+      rig.lane.push(writeset(3, kThere));
+      (void)rig.batch();
+      EXPECT(rig.fail(1317) == LaneAction::kResync);
+      rig.connect(position, {BranchId{1, 0, 2}}, 3);
+      EXPECT((rig.lane.applied() == Seqno{position}));
+      if (position < 3) {
+        const LaneBatch batch = rig.batch();
+        EXPECT((batch.first == Seqno{position + 1}));
+        EXPECT(contains(batch.statements[0], "XA COMMIT") == (position < 2));
+        EXPECT(contains(batch.statements[0], "AND owner=4294967298 "));  // the new connection's
+        rig.lane.on_turn_done();
+      }
+      EXPECT_FALSE(rig.lane.next_turn().has_value());
+    }
+  }
+
+  TEST_CASE("ApplyLane: own entries are applied from the log where their branch is gone") {
+    Rig rig;
+    rig.lane.push(writeset(1, kHere, "one"));
+    rig.lane.push(writeset(2, kHere, "two"));
+    rig.lane.on_disconnected();
+    rig.lane.push(writeset(3, kHere, "three"));
+    rig.connect(0, {BranchId{1, 0, 2}}, 3);
+    rig.lane.push(writeset(4, kHere, "four"));  // prepared after the list was read
+    const std::string sql = rig.batch().statements[0];
+    EXPECT(contains(sql, "b25l\n"));
+    EXPECT(contains(sql, "XA COMMIT 'consort-ab-1-0-2'"));
+    EXPECT(contains(sql, "dGhyZWU=\n"));
+    EXPECT(contains(sql, "XA COMMIT 'consort-ab-1-0-4'"));
+    EXPECT_FALSE(contains(sql, "consort-ab-1-0-1'"));
+    EXPECT_FALSE(contains(sql, "consort-ab-1-0-3'"));
+  }
+
+  TEST_CASE("ApplyLane: a backend that lost its newest commits gets them again") {
+    Rig rig;
+    for (std::uint64_t seqno = 1; seqno <= 4; ++seqno) {
+      rig.lane.push(writeset(seqno, kThere));
+    }
+    (void)rig.batch({2, 1000, 1000});
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{2}));
+    rig.lane.on_disconnected();
+    rig.connect(1, {}, 4);
+    EXPECT((rig.lane.applied() == Seqno{1}));
+    EXPECT((rig.lane.wants_from() == Seqno{2}));
+    for (std::uint64_t seqno = 2; seqno <= 4; ++seqno) {
+      rig.lane.push(writeset(seqno, kThere));
+    }
+    EXPECT((rig.batch().first == Seqno{2}));
+  }
+
+  TEST_CASE("ApplyLane: replay of an entry that waits") {
+    Rig rig;
+    rig.lane.push(writeset(1, kHere, "one"));
+    rig.lane.push(writeset(2, kHere, "two"));
+    EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kRollBack);
+    const std::string sql = rig.batch().statements[0];
+    EXPECT(contains(sql, "XA COMMIT 'consort-ab-1-0-1'"));
+    EXPECT(contains(sql, "BINLOG 'dHdv\n'"));
+    EXPECT_FALSE(contains(sql, "consort-ab-1-0-2"));
+    rig.lane.on_turn_done();
+    EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kApplied);
+  }
+
+  TEST_CASE("ApplyLane: replay of an entry under way must interrupt the lane first") {
+    Rig rig;
+    rig.lane.push(writeset(1, kThere));
+    rig.lane.push(writeset(2, kHere, "two"));
+    (void)rig.batch();
+    EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kInterruptFirst);
+    SUBCASE("the interrupt came in time") {
+      EXPECT(rig.fail(1317) == LaneAction::kResync);
+      EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kInterruptFirst);  // how far did it get?
+      rig.connect(0, {BranchId{1, 0, 2}}, 2);
+      EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kRollBack);
+      EXPECT_FALSE(contains(rig.batch().statements[0], "XA COMMIT"));
+    }
+    SUBCASE("the interrupt came too late") {
+      rig.lane.on_turn_done();
+      EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kApplied);
+    }
+    SUBCASE("the connection broke instead") {
+      rig.lane.on_disconnected();
+      EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kInterruptFirst);
+      rig.connect(2, {}, 2);
+      EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kApplied);
+    }
+  }
+
+  TEST_CASE("ApplyLane: replay of an entry that has not come yet") {
+    Rig rig;
+    EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kRollBack);
+    rig.lane.push(writeset(1, kThere));
+    rig.lane.push(writeset(2, kHere));
+    EXPECT_FALSE(contains(rig.batch().statements[0], "XA COMMIT"));
+  }
+
+  TEST_CASE("ApplyLane: a Replay entry read from the archive does the same, here only") {
+    Rig rig;
+    rig.lane.push(writeset(1, kHere));
+    rig.lane.push(writeset(2, kHere));
+    rig.lane.push(other(Replay{Seqno{1}, kHere}));
+    rig.lane.push(other(Replay{Seqno{2}, kThere}));
+    const std::string sql = rig.batch().statements[0];
+    EXPECT_FALSE(contains(sql, "consort-ab-1-0-1"));
+    EXPECT(contains(sql, "XA COMMIT 'consort-ab-1-0-2'"));
+  }
+
+  TEST_CASE("ApplyLane: the session executes a DDL that the lane has marked") {
+    Rig rig;
+    rig.lane.push(writeset(1, kThere));
+    rig.lane.push(ddl(2));
+    rig.lane.push(writeset(3, kThere));
+    EXPECT((rig.batch().last == Seqno{1}));  // not over the DDL
+    rig.lane.on_turn_done();
+    const auto reached = rig.turn<DdlReached>();
+    EXPECT((reached.seqno == Seqno{2}));
+    EXPECT_FALSE(reached.may_have_run);
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.execute_ddl(Seqno{2}, DdlExecutor::kSession);
+    const LaneBatch mark = rig.batch();
+    EXPECT(contains(mark.statements[0], "SET ddl=2 "));
+    EXPECT_FALSE(mark.ddl_statement.has_value());
+    rig.lane.on_turn_done();
+    EXPECT((rig.turn<DdlOffer>().seqno == Seqno{2}));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.on_ddl_executed(Seqno{2});
+    EXPECT(rig.lane.state() == LaneState::kDdlWaiting);
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.push(other(DdlResult{Seqno{2}, DdlOutcome::kRun}));
+    const LaneBatch batch = rig.batch();  // moves over the DDL with what follows
+    EXPECT((batch.first == Seqno{2}));
+    EXPECT((batch.last == Seqno{3}));
+    EXPECT_FALSE(contains(batch.statements[0], "CREATE"));
+  }
+
+  TEST_CASE("ApplyLane: another backend's lane executes a DDL that succeeded") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
+    const LaneBatch batch = rig.batch();
+    REQUIRE(batch.statements.size() == 4);
+    EXPECT(contains(batch.statements[0], "SET ddl=1 "));
+    EXPECT(batch.statements[1] == "USE `shop`");
+    EXPECT(batch.statements[2] == "SET sql_mode='ANSI'");
+    EXPECT(batch.statements[3] == "CREATE TABLE t (a INT)");
+    EXPECT(batch.ddl_statement == 3);
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{0}));
+    const LaneBatch move = rig.batch();
+    REQUIRE(move.statements.size() == lane_session_setup().size() + 1);
+    EXPECT(move.statements[0] == lane_session_setup()[0]);
+    EXPECT(contains(move.statements.back(), "SET seqno=1 "));
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{1}));
+    rig.lane.push(writeset(2, kThere));
+    EXPECT(rig.batch().statements.size() == 1);  // its settings are back
+  }
+
+  TEST_CASE("ApplyLane: a result that is known before the DDL is reached, and a skipped one") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip}));
+    rig.lane.push(writeset(2, kThere));
+    const LaneBatch batch = rig.batch();
+    EXPECT(batch.statements.size() == 1);
+    EXPECT((batch.last == Seqno{2}));
+  }
+
+  TEST_CASE("ApplyLane: a DDL that fails here after it succeeded elsewhere") {
+    const auto failing = [](std::uint16_t error, DdlOutcome outcome, std::uint64_t mark,
+                            std::size_t statement) {
+      Rig rig;
+      rig.lane.on_disconnected();
+      rig.connect(0, {}, 0, mark);
+      rig.lane.push(ddl(1));
+      rig.lane.push(other(DdlResult{Seqno{1}, outcome}));
+      (void)rig.batch();
+      return rig.fail(error, statement);
+    };
+    EXPECT(failing(1050, DdlOutcome::kRun, 0, 3) == LaneAction::kInconsistent);
+    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 3) == LaneAction::kGoOn);
+    EXPECT(failing(1050, DdlOutcome::kRun, 1, 2) ==
+           LaneAction::kGoOn);  // marked: no mark before it
+    EXPECT(failing(1049, DdlOutcome::kRun, 1, 0) == LaneAction::kGoOn);  // USE of a dropped schema
+    EXPECT(failing(1064, DdlOutcome::kRunTolerant, 1, 2) == LaneAction::kInconsistent);
+    EXPECT(failing(1205, DdlOutcome::kRun, 0, 3) == LaneAction::kRetry);
+    EXPECT(failing(1021, DdlOutcome::kRun, 0, 3) == LaneAction::kBackOff);
+    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 0) == LaneAction::kInconsistent);  // the mark
+    EXPECT(failing(kFencedErrno, DdlOutcome::kRun, 0, 0) == LaneAction::kFenced);
+  }
+
+  TEST_CASE("ApplyLane: goes on over a DDL that had been applied already") {
+    Rig rig;
+    rig.lane.on_disconnected();
+    rig.connect(0, {}, 0, 1);
+    rig.lane.push(ddl(1));
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
+    (void)rig.batch();
+    REQUIRE(rig.fail(1050, 2) == LaneAction::kGoOn);
+    const LaneBatch move = rig.batch();
+    EXPECT(contains(move.statements.back(), "SET seqno=1 "));
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{1}));
+  }
+
+  TEST_CASE("ApplyLane: the lane decides a DDL whose session is gone") {
+    struct Row {
+      std::uint64_t mark;
+      std::uint16_t error;
+      DdlOutcome expected;
+    };
+
+    const Row rows[] = {
+        {0, 0, DdlOutcome::kRun},
+        {1, 0, DdlOutcome::kRunTolerant},
+        {0, 1064, DdlOutcome::kSkip},
+        {0, 1050, DdlOutcome::kSkip},
+        {1, 1050, DdlOutcome::kRunTolerant},
+        {0, 1051, DdlOutcome::kRunTolerant},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.mark);
+      CAPTURE(row.error);
+      Rig rig;
+      rig.lane.on_disconnected();
+      rig.connect(0, {}, 0, row.mark);
+      rig.lane.push(ddl(1));
+      EXPECT(rig.turn<DdlReached>().may_have_run == (row.mark == 1));
+      rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
+      const LaneBatch batch = rig.batch();
+      if (row.error == 0) {
+        rig.lane.on_turn_done();
+      } else {
+        REQUIRE(rig.fail(row.error, *batch.ddl_statement) == LaneAction::kGoOn);
+      }
+      const auto decided = rig.turn<DdlDecided>();
+      EXPECT((decided.outcome == row.expected));
+      EXPECT(decided.error == row.error);
+      EXPECT_FALSE(rig.lane.next_turn().has_value());
+      rig.lane.on_ddl_result({Seqno{1}, decided.outcome});
+      const LaneBatch move = rig.batch();  // does not execute it again
+      EXPECT_FALSE(move.ddl_statement.has_value());
+      EXPECT((move.last == Seqno{1}));
+    }
+  }
+
+  TEST_CASE("ApplyLane: a transient error decides no DDL") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
+    const LaneBatch batch = rig.batch();
+    EXPECT(rig.fail(1205, *batch.ddl_statement) == LaneAction::kRetry);
+    rig.connect(0, {}, 1, 1);
+    EXPECT(rig.turn<DdlReached>().may_have_run);
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
+    EXPECT(rig.batch().statements[0] ==
+           lane_session_setup()[0]);  // the first try left its settings
+    rig.lane.on_turn_done();
+    EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));
+  }
+
+  TEST_CASE("ApplyLane: the lane takes over from a session that went away") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+    (void)rig.batch();
+    rig.lane.on_turn_done();
+    (void)rig.turn<DdlOffer>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
+    const LaneBatch batch = rig.batch();
+    EXPECT(batch.ddl_statement == 2);  // marked already
+    rig.lane.on_turn_done();
+    EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));
+  }
+
+  TEST_CASE("ApplyLane: a connection lost at any step of a DDL") {
+    // Brings a fresh lane to step `step` of a DDL and breaks the connection there.
+    for (int step = 0; step <= 6; ++step) {
+      CAPTURE(step);
+      Rig rig;
+      rig.lane.push(ddl(1));
+      rig.lane.push(writeset(2, kThere));
+      std::uint64_t mark = 0;
+      for (int at = 0; at < step; ++at) {
+        if (at == 0) {
+          (void)rig.turn<DdlReached>();
+        } else if (at == 1) {
+          rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+        } else if (at == 2) {
+          (void)rig.batch();
+          mark = 1;
+        } else if (at == 3) {
+          rig.lane.on_turn_done();
+        } else if (at == 4) {
+          (void)rig.turn<DdlOffer>();
+        } else if (at == 5) {
+          rig.lane.on_ddl_executed(Seqno{1});
+        }
+      }
+      rig.lane.on_disconnected();
+      EXPECT(rig.lane.state() == LaneState::kOffline);
+      rig.lane.on_ddl_executed(Seqno{1});  // too late: it is not known what the backend kept
+      SUBCASE("the result came meanwhile") {
+        rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRun});
+        EXPECT(rig.lane.state() == LaneState::kOffline);
+        rig.connect(0, {}, 2, mark);
+        const LaneBatch batch = rig.batch();
+        REQUIRE(batch.ddl_statement.has_value());
+        EXPECT(contains(batch.statements[0], "SET ddl=1") == (mark == 0));
+        const LaneAction action = rig.fail(1050, *batch.ddl_statement);
+        EXPECT((action == LaneAction::kGoOn) == (mark == 1));
+      }
+      SUBCASE("nobody has decided") {
+        rig.connect(0, {}, 2, mark);
+        EXPECT(rig.turn<DdlReached>().may_have_run == (mark == 1));
+      }
+    }
+  }
+
+  TEST_CASE("ApplyLane: a result that arrives while the mark is under way") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+    (void)rig.batch();
+    rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kSkip});
+    EXPECT(rig.lane.state() == LaneState::kDdlMarking);
+    rig.lane.on_turn_done();
+    EXPECT((rig.batch().last == Seqno{1}));
+  }
+
+  TEST_CASE("ApplyLane: a resync on the same connection remembers an executed DDL") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRun});
+    (void)rig.batch();
+    rig.lane.on_turn_done();  // executed
+    (void)rig.batch();        // moves the position
+    EXPECT(rig.fail(1317) == LaneAction::kResync);
+    rig.connect(0, {}, 1, 1);
+    EXPECT_FALSE(rig.batch().ddl_statement.has_value());
+  }
+
+  TEST_CASE("ApplyLane: results for the far future are bounded") {
+    Rig rig;
+    for (std::uint64_t seqno = 1; seqno <= 10'000; ++seqno) {
+      rig.lane.on_ddl_result({Seqno{seqno}, DdlOutcome::kSkip});
+    }
+    for (std::uint64_t seqno = 1; seqno <= 5'000; ++seqno) {
+      rig.lane.push(ddl(seqno));
+    }
+    while (rig.lane.applied() < Seqno{5'000}) {
+      auto turn = rig.lane.next_turn();
+      REQUIRE(turn.has_value());
+      if (const auto* reached = std::get_if<DdlReached>(&*turn)) {
+        rig.lane.on_ddl_result({reached->seqno, DdlOutcome::kSkip});  // the shell knows
+      } else {
+        rig.lane.on_turn_done();
+      }
+    }
+  }
+}

@@ -1,0 +1,191 @@
+#include "certifier/lane_sql.h"
+
+#include "certifier/lane_batch.h"
+#include "certifier/lane_errors.h"
+#include "tests/support/test.h"
+
+namespace {
+
+using namespace consort;
+using namespace consort::certifier;
+
+constexpr BatchStart kStart{0xAB, {2, 1}, Seqno{10}};
+constexpr std::string_view kMove12 =
+    "UPDATE consort.`position` SET seqno=12 WHERE id=1 AND owner=8589934593 AND seqno=10; "
+    "IF ROW_COUNT()<>1 THEN SIGNAL SQLSTATE '45C51' SET MYSQL_ERRNO=30451,"
+    "MESSAGE_TEXT='consort: another owner moves this position'; END IF; ";
+constexpr std::string_view kHead =
+    "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+
+LogEntry entry(std::uint64_t seqno, std::string_view payload) {
+  Writeset body;
+  body.branch = {1, 0, seqno};
+  const Bytes bytes = as_bytes(payload);
+  body.payload.assign(bytes.begin(), bytes.end());
+  return {1, Seqno{seqno}, body};
+}
+
+std::size_t count_of(std::string_view text, std::string_view what) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
+/// What a server makes of `SET @x='..'`, `SET @x=CONCAT(@x,'..')`.
+std::string literal_of(std::string_view statement) {
+  const std::size_t from = statement.find('\'') + 1;
+  return std::string(statement.substr(from, statement.rfind('\'') - from));
+}
+
+}  // namespace
+
+TEST_SUITE("certifier") {
+  TEST_CASE("LaneSql: base64") {
+    constexpr const char* kRows[][2] = {{"", ""},
+                                        {"f", "Zg=="},
+                                        {"fo", "Zm8="},
+                                        {"foo", "Zm9v"},
+                                        {"foob", "Zm9vYg=="},
+                                        {"fooba", "Zm9vYmE="},
+                                        {"foobar", "Zm9vYmFy"}};
+    for (const auto& row : kRows) {
+      EXPECT(base64(as_bytes(row[0])) == row[1]);
+    }
+    const std::uint8_t all[] = {0xFB, 0xFF, 0xBF, 0x00, 0x10, 0x83};
+    EXPECT(base64(all) == "+/+/ABCD");
+    std::string out = "x";
+    append_base64(out, as_bytes("foo"));
+    EXPECT(out == "xZm9v");
+  }
+
+  TEST_CASE("LaneSql: literals and identifiers cannot be left") {
+    EXPECT(sql_literal("a'b\\c") == "'a\\'b\\\\c'");
+    EXPECT(sql_literal(std::string_view("\0", 1)) == "'\\0'");
+    EXPECT(sql_identifier("a`b") == "`a``b`");
+  }
+
+  TEST_CASE("LaneSql: a newer run and a newer connection own more") {
+    EXPECT(LaneOwner{1, 9}.value() < LaneOwner{2, 1}.value());
+    EXPECT(LaneOwner{2, 1}.value() < LaneOwner{2, 2}.value());
+    EXPECT(claim_position_sql({2, 1}) ==
+           "UPDATE consort.`position` SET owner=8589934593 WHERE id=1 AND owner<8589934593");
+  }
+
+  TEST_CASE("LaneBatch: payloads share a transaction, branches commit behind the position") {
+    const LogEntry one = entry(11, "foo");
+    const LogEntry two = entry(12, "foobar");
+    SUBCASE("two payloads") {
+      const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&two, EntryRole::kPayload}};
+      const LaneBatch batch = writeset_batch(kStart, entries);
+      REQUIRE(batch.statements.size() == 1);
+      EXPECT(batch.statements[0] == std::string(kHead) + "START TRANSACTION; " +
+                                        std::string(kMove12) +
+                                        "BINLOG 'Zm9v\nZm9vYmFy\n'; COMMIT; END");
+      EXPECT((batch.first == Seqno{11}));
+      EXPECT((batch.last == Seqno{12}));
+    }
+    SUBCASE("two branches") {
+      const BatchEntry entries[] = {{&one, EntryRole::kBranch}, {&two, EntryRole::kBranch}};
+      EXPECT(writeset_batch(kStart, entries).statements[0] ==
+             std::string(kHead) + std::string(kMove12) +
+                 "XA COMMIT 'consort-ab-1-0-b','',1131376243; "
+                 "XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
+    }
+    SUBCASE("a payload, then a branch") {
+      const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&two, EntryRole::kBranch}};
+      EXPECT(writeset_batch(kStart, entries).statements[0] ==
+             std::string(kHead) + "START TRANSACTION; " + std::string(kMove12) +
+                 "BINLOG 'Zm9v\n'; COMMIT; XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
+    }
+    SUBCASE("nothing to do but to move") {
+      const BatchEntry entries[] = {{&one, EntryRole::kNothing}, {&two, EntryRole::kNothing}};
+      EXPECT(writeset_batch(kStart, entries).statements[0] ==
+             std::string(kHead) + std::string(kMove12) + "END");
+    }
+    SUBCASE("a branch, then a payload: the position moves twice") {
+      const BatchEntry entries[] = {{&one, EntryRole::kBranch}, {&two, EntryRole::kPayload}};
+      const std::string sql = writeset_batch(kStart, entries).statements[0];
+      EXPECT(count_of(sql, "UPDATE consort.`position`") == 2);
+      EXPECT(sql.find("SET seqno=11 ") < sql.find("XA COMMIT"));
+      EXPECT(sql.find("XA COMMIT") < sql.find("START TRANSACTION"));
+      EXPECT(sql.find("seqno=11; IF", sql.find("START TRANSACTION")) != sql.npos);
+    }
+  }
+
+  TEST_CASE("LaneBatch: a large payload goes in pieces and comes out whole") {
+    for (const std::size_t size : {1, 2, 3, 4, 5, 7, 11, 12, 13, 24, 25, 100}) {
+      CAPTURE(size);
+      const std::string payload(size, 'q');
+      const LogEntry large = entry(11, payload);
+      const LaneBatch batch = large_batch(kStart, large, 16);
+      std::string first;
+      std::string second;
+      for (const std::string& statement : batch.statements) {
+        if (statement.starts_with("SET @consort_1='") ||
+            statement.starts_with("SET @consort_1=CONCAT(@consort_1,'")) {
+          first += literal_of(statement);
+          EXPECT(literal_of(statement).size() <= 16);
+        } else if (statement.starts_with("SET @consort_2=") && count_of(statement, "NULL") == 0) {
+          second += literal_of(statement);
+          EXPECT(literal_of(statement).size() <= 16);
+        }
+      }
+      EXPECT(first + second == base64(as_bytes(payload)));
+      const std::string& apply = batch.statements[batch.statements.size() - 2];
+      EXPECT(count_of(apply, "BINLOG @consort_1,@consort_2; COMMIT;") == 1);
+      EXPECT(batch.statements.back() == "SET @consort_1=NULL,@consort_2=NULL");
+      EXPECT((batch.last == Seqno{11}));
+    }
+  }
+
+  TEST_CASE("LaneBatch: a DDL runs as its session would have run it") {
+    Ddl body;
+    body.sql = "CREATE TABLE t (a INT)";
+    body.schema = "shop";
+    body.session_set = "SET sql_mode='ANSI'";
+    const LogEntry ddl{1, Seqno{11}, body};
+    const LaneBatch marked = ddl_batch(kStart, ddl, true);
+    REQUIRE(marked.statements.size() == 4);
+    EXPECT(count_of(marked.statements[0],
+                    "SET ddl=11 WHERE id=1 AND owner=8589934593 AND seqno=10") == 1);
+    EXPECT(marked.statements[1] == "USE `shop`");
+    EXPECT(marked.statements[2] == body.session_set);
+    EXPECT(marked.statements[3] == body.sql);
+    EXPECT(marked.ddl_statement == 3);
+    EXPECT(marked.last < marked.first);
+    const LogEntry plain{1, Seqno{11}, Ddl{{}, "DROP USER u", "", "", "", {}, {}}};
+    const LaneBatch again = ddl_batch(kStart, plain, false);
+    REQUIRE(again.statements.size() == 1);
+    EXPECT(again.ddl_statement == 0);
+  }
+
+  TEST_CASE("LaneErrors: what an error means") {
+    struct Row {
+      std::uint16_t error;
+      LaneAction expected;
+    };
+
+    const Row rows[] = {
+        {1205, LaneAction::kRetry},          {1213, LaneAction::kRetry},
+        {1317, LaneAction::kResync},         {1609, LaneAction::kResync},
+        {1021, LaneAction::kBackOff},        {1290, LaneAction::kBackOff},
+        {kFencedErrno, LaneAction::kFenced}, {1032, LaneAction::kInconsistent},
+        {1062, LaneAction::kInconsistent},   {1397, LaneAction::kInconsistent},
+        {1452, LaneAction::kInconsistent},   {9999, LaneAction::kInconsistent},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.error);
+      EXPECT(classify_lane_error(row.error) == row.expected);
+    }
+    EXPECT((ddl_outcome(0) == DdlOutcome::kRun));
+    EXPECT((ddl_outcome(1064) == DdlOutcome::kSkip));
+    EXPECT((ddl_outcome(1050) == DdlOutcome::kSkip));
+    EXPECT((ddl_outcome(1051) == DdlOutcome::kRunTolerant));
+    EXPECT_FALSE(ddl_outcome(1205).has_value());
+    EXPECT_FALSE(ddl_outcome(1317).has_value());
+    EXPECT(ddl_already_applied(1050));
+    EXPECT_FALSE(ddl_already_applied(1064));
+  }
+}
