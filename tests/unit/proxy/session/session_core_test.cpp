@@ -1,0 +1,334 @@
+#include "proxy/session/session_core.h"
+
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+protocol::OkPacket rows_changed(std::uint64_t rows) {
+  protocol::OkPacket ok;
+  ok.affected_rows = rows;
+  ok.status = protocol::status_flag::kAutocommit | protocol::status_flag::kInTransaction;
+  return ok;
+}
+
+/// BEGIN and one update inside the branch.
+void open_transaction(SessionScript& script) {
+  script.query("BEGIN");
+  script.query("UPDATE t SET v=1");
+  script.sent(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  script.backend_ok(Channel::kHome, rows_changed(1));
+}
+
+/// An autocommit write up to its answered XA PREPARE.
+void prepare_write(SessionScript& script) {
+  script.query("UPDATE t SET v=1");
+  script.sent(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  script.backend_ok(Channel::kHome, rows_changed(1));
+  script.backend_ok(Channel::kHome);
+  script.backend_ok_gtid();
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: an autocommit read leases a reader and passes its reply") {
+    SessionScript script;
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT 1 FROM t"});
+    script.backend_rows(Channel::kRead);
+    EXPECT(script.answer() == "data | data | data | EOF");
+    EXPECT(script.core.idle());
+    EXPECT(script.releases == std::vector<bool>{true});
+  }
+
+  TEST_CASE("SessionCore: an autocommit write is four packets and answers after certification") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome, rows_changed(3));
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer().empty());
+    script.backend_ok_gtid();
+    EXPECT(script.core.phase() == SessionPhase::kCertifying);
+    EXPECT(script.answer().empty());
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "OK 3");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: the loser of a conflict gets 1213") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kConflict);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.core.idle());
+    EXPECT_FALSE(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: a write that changes nothing is rolled back and answered at once") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1 WHERE 0");
+    script.sent(Channel::kHome);
+    for (int i = 0; i < 4; ++i) {
+      script.backend_ok(Channel::kHome);
+    }
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA ROLLBACK"});
+    EXPECT(script.posted.empty());
+  }
+
+  TEST_CASE("SessionCore: a statement's own error comes unchanged and its branch goes") {
+    SessionScript script;
+    script.query("INSERT INTO t VALUES (1)");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_error(Channel::kHome, 1062);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "ERR 1062");
+    // Not by this connection: SHOW WARNINGS must still find the error there.
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT(script.posted.size() == 1);
+    EXPECT((script.posted_back<BranchAbandoned>().branch == BranchId{1, 0, 1}));
+  }
+
+  TEST_CASE("SessionCore: BEGIN is answered at once, the branch starts with the first statement") {
+    SessionScript script;
+    script.query("BEGIN");
+    EXPECT(script.answer() == "OK trx");
+    EXPECT(script.leases == 0);
+    script.query("UPDATE t SET v=1");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "UPDATE t SET v=1"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome, rows_changed(1));
+    EXPECT(script.answer() == "OK 1 trx");
+    script.query("SELECT v FROM t");
+    EXPECT(script.sent(Channel::kHome) == Texts{"SELECT v FROM t"});
+    script.backend_rows(Channel::kHome);
+    EXPECT(script.answer() == "data | data | data | EOF trx");
+    script.query("COMMIT");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: a transaction that only read ends without PREPARE") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("SELECT 1 FROM t");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    script.query("COMMIT");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.posted.empty());
+  }
+
+  TEST_CASE("SessionCore: ROLLBACK ends the branch on the home") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("ROLLBACK");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer().empty());
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: COMMIT AND CHAIN begins another transaction") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("COMMIT AND CHAIN");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "OK trx");
+    EXPECT(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: a deadlock inside the branch cleans the connection") {
+    for (const std::uint16_t code : {std::uint16_t{1213}, std::uint16_t{1020}}) {
+      SessionScript script;
+      open_transaction(script);
+      script.query("UPDATE t SET v=2");
+      script.sent(Channel::kHome);
+      script.backend_error(Channel::kHome, code);
+      EXPECT(script.answer() == "ERR 1213");
+      EXPECT(script.sent(Channel::kHome) == Texts{"XA ROLLBACK"});
+      EXPECT_FALSE(script.core.in_transaction());
+      EXPECT(script.core.idle());
+    }
+  }
+
+  TEST_CASE("SessionCore: a statement error leaves the transaction usable") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("INSERT INTO t VALUES (1)");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1062);
+    EXPECT(script.answer() == "ERR 1062");
+    EXPECT(script.core.in_transaction());
+  }
+
+  TEST_CASE(
+      "SessionCore: the home lost while idle in a transaction is 1213 at the next statement") {
+    SessionScript script;
+    open_transaction(script);
+    script.lose(Channel::kHome);
+    EXPECT(script.core.in_transaction());
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT_FALSE(script.core.in_transaction());
+    script.query("ROLLBACK");
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: an autocommit write is run again when its home is lost") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1");
+    script.sent(Channel::kHome);
+    script.lose(Channel::kHome);
+    EXPECT(script.answer().empty());
+    EXPECT(script.posted.size() == 1);
+    EXPECT(script.posted_back<BranchAbandoned>().owner_thread == 100);
+    EXPECT(script.retries == 1);
+    script.core.on_retry_due();
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: after PREPARE only the commit thread knows") {
+    SessionScript script;
+    prepare_write(script);
+    script.lose(Channel::kHome);
+    EXPECT(script.core.phase() == SessionPhase::kCertifying);
+    script.outcome(BranchVerdict::kCommitted, 12);
+    EXPECT(script.answer() == "OK 1");
+    SessionScript other;
+    prepare_write(other);
+    other.lose(Channel::kHome);
+    other.outcome(BranchVerdict::kHomeLost);
+    EXPECT(other.answer().empty());
+    EXPECT(other.retries == 1);
+  }
+
+  TEST_CASE("SessionCore: the next statement waits until its own commit is applied") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kCommitted, 11);
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.waits == std::vector<Seqno>{Seqno{11}});
+    script.applied_seqno = Seqno{11};
+    script.core.on_applied();
+    EXPECT(script.sent(Channel::kRead).size() + script.sent(Channel::kHome).size() == 1);
+  }
+
+  TEST_CASE("SessionCore: aborted by the lane while idle") {
+    SessionScript script;
+    open_transaction(script);
+    script.sent(Channel::kHome);
+    script.core.on_abort_branch();
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.query("COMMIT");
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT_FALSE(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: aborted by the lane in the middle of a statement") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("UPDATE t SET v=3");
+    script.sent(Channel::kHome);
+    script.core.on_abort_branch();
+    EXPECT(script.killed == 100);
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+  }
+
+  TEST_CASE("SessionCore: DDL waits for its turn, then for its result in the log") {
+    SessionScript script;
+    script.query("CREATE TABLE x (id INT PRIMARY KEY)");
+    const auto request = script.posted_back<DdlRequest>();
+    EXPECT(request.targets.size() == 1);
+    EXPECT(request.targets[0].schema == "d");
+    EXPECT(request.targets[0].table == "x");
+    EXPECT(script.sent(Channel::kHome).empty());
+    script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
+    EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE x (id INT PRIMARY KEY)"});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer().empty());
+    EXPECT(script.posted_back<DdlExecuted>().succeeded);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: DDL commits the open transaction first") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("DROP TABLE x");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kConflict);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: a refused XA START closes the connection behind it") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1399);
+    EXPECT(script.answer() == "ERR 1399");
+    EXPECT(script.releases == std::vector<bool>{false});
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: what is not supported yet is said, not done") {
+    SessionScript script;
+    for (const char* sql : {"CREATE TEMPORARY TABLE x (a INT)", "SELECT 1; SELECT 2", "KILL 5",
+                            "CREATE TABLE y SELECT 1"}) {
+      CAPTURE(sql);
+      script.query(sql);
+      EXPECT(script.answer() == "ERR 1235");
+      EXPECT(script.core.idle());
+    }
+  }
+
+  TEST_CASE("SessionCore: without any backend a command ends in an error after its tries") {
+    SessionScript script;
+    script.online = false;
+    script.query("UPDATE t SET v=1");
+    for (int i = 0; i < 10 && !script.core.idle(); ++i) {
+      script.core.on_retry_due();
+    }
+    EXPECT(script.answer() == "ERR 1105");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: the client leaving during PREPARE leaves no branch behind") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1");
+    script.core.on_client_gone();
+    EXPECT(script.posted.size() == 1);
+    EXPECT(script.posted_back<BranchAbandoned>().owner_thread == 100);
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy

@@ -1,0 +1,245 @@
+// SessionScript: drives a SessionCore by hand. Records what it makes happen, plays client, backends
+// and commit thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "protocol/decode.h"
+#include "protocol/packet_reader.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+class SessionScript final : public SessionEffects {
+ public:
+  static constexpr std::uint64_t kCapabilities = protocol::capability::kProtocol41 |
+                                                 protocol::capability::kDeprecateEof |
+                                                 protocol::capability::kSessionTrack;
+
+  SessionScript() : core(*this, {0xC1, 3, 16}) { core.begin({"'u'@'%'", kClient, "d"}); }
+
+  static constexpr std::uint64_t kClient =
+      protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof;
+
+  // ---- the client
+
+  void query(std::string_view sql) {
+    to_client.clear();
+    Buffer wire;
+    protocol::append_command(wire, protocol::Command::kQuery, as_bytes(sql));
+    core.on_command({wire, Bytes(wire).subspan(4), 0});
+  }
+
+  /// Packets the client got since its last command, as short texts: "OK", "OK trx", "ERR 1213", ...
+  std::string answer() const {
+    std::string text;
+    Bytes rest(to_client);
+    while (const auto frame = protocol::peek_packet(rest)) {
+      text += text.empty() ? "" : " | ";
+      text += describe(frame->payload);
+      rest = rest.subspan(frame->bytes);
+    }
+    return text;
+  }
+
+  std::uint8_t last_sequence() const {
+    std::uint8_t sequence = 0;
+    Bytes rest(to_client);
+    while (const auto frame = protocol::peek_packet(rest)) {
+      sequence = frame->sequence;
+      rest = rest.subspan(frame->bytes);
+    }
+    return sequence;
+  }
+
+  // ---- the backends
+
+  /// Commands sent on the channel since the last look, in order: "XA START", the SQL, ...
+  std::vector<std::string> sent(Channel channel) {
+    std::vector<std::string> texts;
+    Bytes rest(to_backend[static_cast<int>(channel)]);
+    while (const auto frame = protocol::peek_packet(rest)) {
+      std::string text(as_text(frame->payload.subspan(1)));
+      if (text.starts_with("XA ")) {
+        text = text.substr(0, text.find(" '"));
+      }
+      texts.push_back(text);
+      rest = rest.subspan(frame->bytes);
+    }
+    to_backend[static_cast<int>(channel)].clear();
+    return texts;
+  }
+
+  void backend_ok(Channel channel, protocol::OkPacket ok = {}) {
+    Buffer reply;
+    if (ok.status == 0) {
+      ok.status = protocol::status_flag::kAutocommit | protocol::status_flag::kInTransaction;
+    }
+    protocol::append_ok(reply, ok, kCapabilities, 1);
+    feed(channel, reply);
+  }
+
+  void backend_ok_gtid() {
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    ok.changes.system_variables.emplace_back("last_gtid", "0-1-7");
+    backend_ok(Channel::kHome, ok);
+  }
+
+  void backend_error(Channel channel, std::uint16_t code) {
+    Buffer reply;
+    protocol::append_err(reply, {code, "HY000", "no"}, 1);
+    feed(channel, reply);
+  }
+
+  /// A result set of one column and one row.
+  void backend_rows(Channel channel) {
+    Buffer reply;
+    const std::uint8_t count[] = {1};
+    std::uint8_t sequence = protocol::append_packet(reply, count, 1);
+    sequence = protocol::append_packet(reply, as_bytes("column definition"), sequence);
+    sequence = protocol::append_packet(reply, as_bytes("\001x"), sequence);
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    protocol::append_ok(reply, ok, kCapabilities, sequence, protocol::OkHeader::kEof);
+    feed(channel, reply);
+  }
+
+  void feed(Channel channel, Buffer& reply) {
+    MutableBytes rest(reply);
+    while (!rest.empty() && core.lent(channel)) {
+      const std::size_t used = core.on_backend_read(channel, rest);
+      if (used == 0) {
+        break;
+      }
+      rest = rest.subspan(used);
+    }
+  }
+
+  void lose(Channel channel) { core.on_backend_lost(channel); }
+
+  // ---- the commit thread
+
+  template <typename T>
+  T posted_back() const {
+    return std::get<T>(posted.back());
+  }
+
+  void outcome(BranchVerdict verdict, std::uint64_t seqno = 0) {
+    const auto prepared = posted_back<BranchPrepared>();
+    core.on_outcome({prepared.session, prepared.branch, verdict, Seqno{seqno}, "refused"});
+  }
+
+  // ---- SessionEffects
+
+  void send_client(std::initializer_list<Bytes> pieces) override {
+    for (const Bytes& piece : pieces) {
+      append(to_client, piece);
+    }
+  }
+
+  void close_client() override { closed = true; }
+
+  void lease(Channel channel, BackendId backend) override {
+    if (lease_fails_permanently) {
+      core.on_lease_failed(channel, {protocol::unknown_database_error("d"), false});
+      return;
+    }
+    ++leases;
+    core.on_leased(channel, {backend, 100U + backend.value, kCapabilities});
+  }
+
+  void release(Channel, bool reusable) override { releases.push_back(reusable); }
+
+  void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override {
+    for (const Bytes& piece : pieces) {
+      append(to_backend[static_cast<int>(channel)], piece);
+    }
+  }
+
+  BackendStatement* backend_statement(Channel, std::string_view key) override {
+    const auto found = statements.find(std::string(key));
+    return found == statements.end() ? nullptr : &found->second;
+  }
+
+  void add_backend_statement(Channel, std::string_view key, std::uint32_t id) override {
+    statements[std::string(key)] = {id, 0, 0};
+  }
+
+  Choice choose_reader(Seqno at_least) override {
+    return {online && applied_seqno >= at_least, reader, "none"};
+  }
+
+  Choice choose_home() override { return {online, home, "none"}; }
+
+  Choice choose_named(std::string_view) override { return {true, reader, {}}; }
+
+  bool serves(BackendId) override { return online; }
+
+  bool tolerates(BackendId) override { return online; }
+
+  Seqno applied(BackendId) override { return applied_seqno; }
+
+  Seqno head() override { return applied_seqno; }
+
+  ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
+
+  void wait_applied(BackendId, bool, Seqno seqno) override { waits.push_back(seqno); }
+
+  void retry_after(std::chrono::milliseconds) override { ++retries; }
+
+  BranchId next_branch() override { return {1, 0, ++branches}; }
+
+  bool post_commit(CommitRequest request) override {
+    posted.push_back(std::move(request));
+    return true;
+  }
+
+  SessionId session_id() const override { return {0, 1, 1}; }
+
+  void kill_query(BackendId, std::uint64_t thread_id) override { killed = thread_id; }
+
+  WorkerMetrics& metrics() override { return metrics_; }
+
+  Buffer to_client;
+  Buffer to_backend[2];
+  std::vector<CommitRequest> posted;
+  std::vector<bool> releases;
+  std::vector<Seqno> waits;
+  std::map<std::string, BackendStatement> statements;
+  Seqno applied_seqno{10};
+  BackendId reader{1};
+  BackendId home{0};
+  std::uint64_t killed = 0;
+  std::uint64_t branches = 0;
+  int leases = 0;
+  int retries = 0;
+  bool online = true;
+  bool closed = false;
+  bool lease_fails_permanently = false;
+  SessionCore core;
+
+ private:
+  static std::string describe(Bytes payload) {
+    if (payload[0] == protocol::kErrByte) {
+      return "ERR " + std::to_string(protocol::sql_error_of(payload).code);
+    }
+    if (payload[0] == protocol::kOkByte || payload[0] == protocol::kEofByte) {
+      const auto ok = protocol::decode_ok(payload, kClient);
+      const bool open = ok.ok() && (ok->status & protocol::status_flag::kInTransaction) != 0;
+      const std::string name = payload[0] == protocol::kOkByte ? "OK" : "EOF";
+      return name +
+             (ok.ok() && ok->affected_rows > 0 ? " " + std::to_string(ok->affected_rows) : "") +
+             (open ? " trx" : "");
+    }
+    return "data";
+  }
+
+  WorkerMetrics metrics_;
+};
+
+}  // namespace consort::proxy
