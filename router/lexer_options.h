@@ -8,17 +8,20 @@
 
 namespace consort::router {
 
-/// Defaults are those of a MariaDB 10.11 session with its default sql_mode.
+/// Defaults are those of a MariaDB session with its default sql_mode.
 struct LexerOptions {
   bool no_backslash_escapes = false;  ///< sql_mode NO_BACKSLASH_ESCAPES
   bool ansi_quotes = false;           ///< sql_mode ANSI_QUOTES: "x" is an identifier
   bool ignore_space = false;          ///< sql_mode IGNORE_SPACE: `count (` is the built-in
   bool mysql = false;                 ///< the backends are MySQL: other rules for /*!NNNNN */
   /// The session's sql_mode or character set is not known, or its multi-byte characters may end in
-  /// an ASCII byte (sjis, cp932, gbk, big5, gb18030): a statement with a backslash, a double quote
-  /// or a byte >= 0x80 is then reported as Flag::kUncertain.
+  /// an ASCII byte (sjis, gbk, big5, ...): a statement with a backslash, a double quote, a byte >=
+  /// 0x80 or another suspicious sign is then reported as Flag::kUncertain.
   bool doubtful = false;
-  std::uint32_t server_version = 101100;  ///< MMmmpp, of the oldest backend
+  /// The character set has one byte per character: a byte >= 0x80 outside quotes may be a blank, so
+  /// such a statement is reported as Flag::kUncertain.
+  bool single_byte = false;
+  std::uint32_t server_version = 100600;  ///< MMmmpp, of the oldest backend
 };
 
 /// `options` with the quoting rules of `sql_mode`: names separated by commas, in any case,
@@ -27,7 +30,7 @@ struct LexerOptions {
 [[nodiscard]] std::optional<LexerOptions> with_sql_mode(LexerOptions options,
                                                         std::string_view sql_mode);
 
-/// `options` for client character set `name`: sets or clears `doubtful`.
+/// `options` for client character set `name`: sets or clears `doubtful` and `single_byte`.
 [[nodiscard]] LexerOptions with_character_set(LexerOptions options, std::string_view name);
 
 }  // namespace consort::router

@@ -37,7 +37,6 @@ enum class RouteReason : std::uint8_t {
   kUserVariable,        ///< home: assigns or reads @variables
   kUserLock,            ///< home: GET_LOCK and its family
   kIntoFile,            ///< home: writes a file on one server
-  kMultiStatement,      ///< home: more than one statement
   kSessionSetting,      ///< home: changes the session
   kServerLocal,         ///< home: speaks of one server or one connection
   kUnknownStatement,    ///< home: not understood
@@ -45,7 +44,9 @@ enum class RouteReason : std::uint8_t {
   kTemporaryTable,      ///< home: defines a temporary table
   kTransactionControl,  ///< proxy
   kKill,                ///< proxy
+  kLockTables,          ///< proxy: LOCK or UNLOCK TABLES without effect: answer OK
   kEmptyStatement,      ///< proxy: error 1065
+  kMultiStatement,      ///< proxy: several statements: route each by itself, or refuse
   kDdl,                 ///< ordered
   kAccounts,            ///< ordered
   kGuardedSetting,      ///< refuse: Consort owns this variable

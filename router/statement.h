@@ -103,6 +103,8 @@ enum class Flag : std::uint8_t {
   kSetStatement,        ///< SET STATEMENT .. FOR this statement
   kExecutesInner,       ///< ANALYZE <statement>: runs it, answers with the plan
   kReturnsRows,         ///< INSERT, REPLACE or DELETE .. RETURNING
+  kLocksTables,         ///< FLUSH TABLES .. WITH READ LOCK or FOR EXPORT
+  kServerLocal,         ///< speaks of one server or one connection: SHOW STATUS, EXPLAIN FOR ..
   kPlaceholders,        ///< has `?`
   kConditionalComment,  ///< a /*!NNNNNN */ that only some server versions run
   kUncertain            ///< the text cannot be read with certainty (see LexerOptions::doubtful)
@@ -147,9 +149,9 @@ inline constexpr unsigned kFlagsCount = static_cast<unsigned>(Flag::kUncertain) 
 /// definition.
 enum class TableRole : std::uint8_t { kRead, kWrite, kDdl };
 
-/// A table (or view, routine, schema) as the statement spells it. Quotes are stripped but doubled
-/// quotes inside are not undone: identifier_text() does that. `schema` is empty when not given;
-/// `name` is empty for a whole schema.
+/// A table, view, sequence or schema as the statement spells it. Quotes are stripped but doubled
+/// quotes inside are not undone: identifier_text() does that. An empty `schema` is the session's
+/// current one; an empty `name` means the whole schema.
 struct TableRef {
   std::string_view schema;
   std::string_view name;

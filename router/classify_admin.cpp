@@ -1,0 +1,152 @@
+// SHOW, KILL, FLUSH, LOCK, EXECUTE and table maintenance.
+#include "router/classify.h"
+
+namespace consort::router {
+namespace {
+
+/// Words behind SHOW that speak of one server, or of one connection's past.
+constexpr std::string_view kServerLocalWords[] = {
+    "STATUS",
+    "PROCESSLIST",
+    "ENGINE",
+    "MASTER",
+    "BINARY",
+    "BINLOG",
+    "SLAVE",
+    "RELAYLOG",
+    "REPLICA",
+    "REPLICAS",
+    "SLAVES",
+    "ALL",
+    "OPEN",
+    "PROFILE",
+    "PROFILES",
+    "EXPLAIN",
+    "INDEX_STATISTICS",
+    "USER_STATISTICS",
+    "CLIENT_STATISTICS",
+    "TABLE_STATISTICS",
+    "LOCALES",
+    "CONTRIBUTORS",
+    "MUTEX",
+    "HOST_CACHE",
+    "QUERY_RESPONSE_TIME",
+};
+
+bool is_server_local(const Token& token) {
+  for (const std::string_view word : kServerLocalWords) {
+    if (token.is(word)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool parse_number(std::string_view text, std::uint64_t& value) {
+  constexpr std::size_t kDigitsMax = 19;
+  if (text.empty() || text.size() > kDigitsMax) {
+    return false;
+  }
+  value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') {
+      return false;
+    }
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return true;
+}
+
+}  // namespace
+
+// The words in front decide; the rest may hold any expression (SHOW .. WHERE f(x)).
+void classify_show(StatementScan& scan, Statement& out) {
+  out.kind = StatementKind::kShow;
+  constexpr int kWordsMax = 3;  // SHOW [FULL | GLOBAL | COUNT(*)] <subject>
+  for (int i = 0; i < kWordsMax && !scan.ended(); ++i) {
+    if (scan.accept("COUNT")) {  // COUNT(*) WARNINGS
+      out.flags.set(Flag::kDiagnostics);
+      return;
+    }
+    if (scan.token().is("WARNINGS") || scan.token().is("ERRORS")) {
+      out.flags.set(Flag::kDiagnostics);
+    } else if (is_server_local(scan.token())) {
+      out.flags.set(Flag::kServerLocal);
+    } else if (scan.token().is("CREATE") || scan.token().is(Keyword::kFrom)) {
+      break;
+    }
+    scan.advance();
+  }
+  scan.scan_body(StatementScan::Body::kQuery);
+}
+
+void classify_kill(StatementScan& scan, Statement& out) {
+  out.kind = StatementKind::kKill;
+  scan.accept("HARD") || scan.accept("SOFT");
+  if (scan.accept("QUERY")) {
+    out.kill.query_only = true;
+  } else {
+    scan.accept("CONNECTION");
+  }
+  const Token id = scan.token();
+  scan.advance();
+  out.kill.supported =
+      id.is(TokenKind::kNumber) && scan.ended() && parse_number(id.text, out.kill.id);
+}
+
+void classify_flush(StatementScan& scan, Statement& out) {
+  out.kind = StatementKind::kFlush;
+  out.flags.set(Flag::kImplicitCommit);
+  while (!scan.ended()) {
+    if (scan.token().is(Keyword::kLock) || scan.token().is("EXPORT")) {
+      out.flags.set(Flag::kLocksTables);
+    }
+    scan.advance();
+  }
+}
+
+void classify_lock(StatementScan& scan, Statement& out) {
+  if (!scan.accept("TABLES") && !scan.accept(Keyword::kTable)) {
+    out.kind = StatementKind::kServerAdmin;  // LOCK INSTANCE FOR BACKUP
+    return;
+  }
+  out.kind = StatementKind::kLockTables;
+  out.flags.set(Flag::kImplicitCommit);
+  while (scan.read_table(TableRole::kRead)) {
+    while (!scan.ended() && !scan.accept(TokenKind::kComma)) {
+      scan.advance();  // [AS alias] READ [LOCAL] | WRITE
+    }
+  }
+}
+
+void classify_unlock(StatementScan& scan, Statement& out) {
+  const bool tables = scan.accept("TABLES") || scan.accept(Keyword::kTable);
+  out.kind = tables ? StatementKind::kUnlockTables : StatementKind::kServerAdmin;
+}
+
+void classify_execute(StatementScan& scan, Statement& out) {
+  out.kind = StatementKind::kExecuteText;
+  out.flags.set(Flag::kTouchesTables);
+  if (!scan.token().is("IMMEDIATE")) {
+    out.name = scan.token().name();
+  }
+  scan.scan_body(StatementScan::Body::kQuery);  // USING @a, @b
+}
+
+void classify_maintenance(StatementScan& scan, Statement& out, StatementKind kind) {
+  scan.accept("LOCAL") || scan.accept("NO_WRITE_TO_BINLOG");
+  if (!scan.accept(Keyword::kTable) && !scan.accept("TABLES") && !scan.accept("VIEW")) {
+    return;
+  }
+  out.kind = kind;
+  if (kind != StatementKind::kChecksum) {
+    out.flags.set(Flag::kImplicitCommit);
+  }
+  do {
+    if (!scan.read_table(TableRole::kRead)) {
+      return;
+    }
+  } while (scan.accept(TokenKind::kComma));
+}
+
+}  // namespace consort::router

@@ -1,0 +1,36 @@
+#include "router/guarded_settings.h"
+
+#include "router/token.h"
+
+namespace consort::router {
+namespace {
+
+// What each is for: rows must reach the binlog as full row images (sql_log_bin, binlog_*,
+// skip_replication); branches must detach (pseudo_slave_mode, xa_detach_on_prepare); the session
+// reads what the OK packets carry (session_track_*); numbers of AUTO_INCREMENT must not collide;
+// COMMIT is the session's own affair (completion_type); the rest names servers and their streams.
+constexpr std::string_view kNames[] = {
+    "auto_increment_increment", "auto_increment_offset", "completion_type",
+    "pseudo_slave_mode",        "pseudo_thread_id",      "server_id",
+    "skip_replication",         "sql_log_bin",           "xa_detach_on_prepare",
+};
+
+constexpr std::string_view kPrefixes[] = {"binlog_", "gtid_", "session_track_", "wsrep_"};
+
+}  // namespace
+
+bool is_guarded_setting(std::string_view name) {
+  for (const std::string_view guarded : kNames) {
+    if (equals_ignoring_case(name, guarded)) {
+      return true;
+    }
+  }
+  for (const std::string_view prefix : kPrefixes) {
+    if (equals_ignoring_case(name.substr(0, prefix.size()), prefix)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace consort::router

@@ -1,0 +1,118 @@
+#include "router/lexer_options.h"
+
+#include <array>
+#include <cstddef>
+
+#include "router/token.h"
+
+namespace consort::router {
+namespace {
+
+// Bits of a numeric sql_mode.
+constexpr std::uint64_t kAnsiQuotesBit = 4;
+constexpr std::uint64_t kIgnoreSpaceBit = 8;
+constexpr std::uint64_t kNoBackslashEscapesBit = 1ULL << 20;
+// ORACLE, MSSQL, DB2, MAXDB, ANSI: a number does not expand what they stand for, except ORACLE's
+// 512; be on the safe side and leave them to `doubtful`.
+constexpr std::uint64_t kCompositeBits = 512 | 1024 | 2048 | 4096 | 262144;
+
+/// Modes that stand for several, ANSI_QUOTES and IGNORE_SPACE among them.
+constexpr std::string_view kComposites[] = {"ANSI",  "DB2",    "MAXDB",
+                                            "MSSQL", "ORACLE", "POSTGRESQL"};
+
+std::string_view trimmed(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && text.back() == ' ') {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+bool is_composite(std::string_view mode) {
+  for (const std::string_view composite : kComposites) {
+    if (equals_ignoring_case(mode, composite)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool is_word(std::string_view text) {
+  for (const char c : text) {
+    const bool letter =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    if (!letter) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 19;
+  if (text.empty() || text.size() > kDigitsMax) {
+    return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') {
+      return std::nullopt;
+    }
+    value = value * 10 + static_cast<std::uint64_t>(c - '0');
+  }
+  return value;
+}
+
+}  // namespace
+
+std::optional<LexerOptions> with_sql_mode(LexerOptions options, std::string_view sql_mode) {
+  options.ansi_quotes = false;
+  options.ignore_space = false;
+  options.no_backslash_escapes = false;
+  if (const std::optional<std::uint64_t> bits = number_of(trimmed(sql_mode))) {
+    if ((*bits & kCompositeBits) != 0) {
+      return std::nullopt;
+    }
+    options.ansi_quotes = (*bits & kAnsiQuotesBit) != 0;
+    options.ignore_space = (*bits & kIgnoreSpaceBit) != 0;
+    options.no_backslash_escapes = (*bits & kNoBackslashEscapesBit) != 0;
+    return options;
+  }
+  while (!sql_mode.empty()) {
+    const std::size_t comma = sql_mode.find(',');
+    const std::string_view mode = trimmed(sql_mode.substr(0, comma));
+    sql_mode.remove_prefix(comma == std::string_view::npos ? sql_mode.size() : comma + 1);
+    if (!is_word(mode)) {
+      return std::nullopt;
+    }
+    const bool composite = is_composite(mode);
+    options.ansi_quotes |= composite || equals_ignoring_case(mode, "ANSI_QUOTES");
+    options.ignore_space |= composite || equals_ignoring_case(mode, "IGNORE_SPACE");
+    options.no_backslash_escapes |= equals_ignoring_case(mode, "NO_BACKSLASH_ESCAPES");
+  }
+  return options;
+}
+
+LexerOptions with_character_set(LexerOptions options, std::string_view name) {
+  constexpr std::array<std::string_view, 4> kUnicode = {"utf8", "utf8mb3", "utf8mb4", "ascii"};
+  constexpr std::array<std::string_view, 28> kOneByte = {
+      "latin1",  "latin2", "latin5",   "latin7", "cp1250",  "cp1251", "cp1256",
+      "cp1257",  "cp850",  "cp852",    "cp866",  "koi8r",   "koi8u",  "greek",
+      "hebrew",  "tis620", "armscii8", "binary", "keybcs2", "macce",  "macroman",
+      "geostd8", "dec8",   "hp8",      "ujis",   "eucjpms", "euckr",  "gb2312"};
+  const auto is_among = [&](const auto& names) {
+    for (const std::string_view known : names) {
+      if (equals_ignoring_case(name, known)) {
+        return true;
+      }
+    }
+    return false;
+  };
+  options.single_byte = is_among(kOneByte);
+  options.doubtful = !options.single_byte && !is_among(kUnicode);
+  return options;
+}
+
+}  // namespace consort::router

@@ -1,0 +1,249 @@
+#include "router/router.h"
+
+#include <optional>
+#include <utility>
+
+#include "router/temporary_tables.h"
+
+namespace consort::router {
+namespace {
+
+constexpr std::uint16_t kNotSupportedYet = 1235;  // ER_NOT_SUPPORTED_YET
+constexpr std::uint16_t kNotSettable = 1238;      // ER_INCORRECT_GLOBAL_LOCAL_VAR
+
+Route route(Target target, RouteReason reason) {
+  Route result;
+  result.target = target;
+  result.reason = reason;
+  return result;
+}
+
+Route home(RouteReason reason) {
+  return route(Target::kHome, reason);
+}
+
+Route refuse(std::string message) {
+  Route result = route(Target::kRefuse, RouteReason::kNotSupported);
+  result.refusal = {kNotSupportedYet, "42000", std::move(message)};
+  return result;
+}
+
+Route refuse_guarded(std::string_view name) {
+  Route result = route(Target::kRefuse, RouteReason::kGuardedSetting);
+  result.refusal = {
+      kNotSettable, "HY000",
+      "Variable '" + std::string(name) + "' belongs to Consort and cannot be set by a client"};
+  return result;
+}
+
+Route lock_tables(const RouterPolicy& policy) {
+  if (policy.ignore_lock_tables) {
+    return route(Target::kProxy, RouteReason::kLockTables);
+  }
+  return refuse(
+      "Consort does not support LOCK TABLES: a lock on one server does not keep the others from "
+      "writing. Use transactions (for mysqldump: --skip-add-locks, --single-transaction)");
+}
+
+/// What the statement may not do at all, whatever the session's state.
+std::optional<Route> refusal(const Statement& statement, const RouterPolicy& policy) {
+  if (statement.has(Flag::kGuardedSetting)) {
+    return refuse_guarded(statement.name);
+  }
+  if (statement.has(Flag::kSetsGlobal)) {
+    return refuse("SET GLOBAL through Consort would change one server only: set it on each server");
+  }
+  if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary)) {
+    return refuse(
+        "Consort does not support CREATE TABLE .. SELECT: create the table, then INSERT .. SELECT");
+  }
+  switch (statement.kind) {
+    case StatementKind::kXa:
+      return refuse("XA statements are Consort's own: use BEGIN and COMMIT");
+    case StatementKind::kShutdown:
+    case StatementKind::kServerAdmin:
+    case StatementKind::kBinlog:
+      return refuse("This statement concerns one server: connect to that server directly");
+    case StatementKind::kLockTables:
+      return lock_tables(policy);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Where the text's quotes or comments leave a doubt, rows may be touched, inside a branch that can
+/// be rolled back; what all backends must execute alike may not.
+Route uncertain(const Statement& statement) {
+  const bool ordered = statement.kind == StatementKind::kDdl ||
+                       statement.kind == StatementKind::kAccount ||
+                       statement.kind == StatementKind::kSetPassword;
+  if (ordered) {
+    return refuse(
+        "This statement cannot be read with certainty in the session's sql_mode and character set");
+  }
+  return home(RouteReason::kUncertainText);
+}
+
+/// Statements that neither read nor write rows on a backend of the session's choice.
+std::optional<Route> session_matter(const Statement& statement, const SessionTraits& session) {
+  switch (statement.kind) {
+    case StatementKind::kEmpty:
+      return route(Target::kProxy, RouteReason::kEmptyStatement);
+    case StatementKind::kBegin:
+    case StatementKind::kCommit:
+    case StatementKind::kRollback:
+      return route(Target::kProxy, RouteReason::kTransactionControl);
+    case StatementKind::kKill:
+      return route(Target::kProxy, RouteReason::kKill);
+    case StatementKind::kAccount:
+    case StatementKind::kSetPassword:
+      return route(Target::kOrdered, RouteReason::kAccounts);
+    case StatementKind::kDdl: {
+      const bool own = statement.has(Flag::kTemporary) ||
+                       (session.temporary_tables != nullptr &&
+                        session.temporary_tables->owns_all_targets(statement, session.schema));
+      return own ? home(RouteReason::kTemporaryTable) : route(Target::kOrdered, RouteReason::kDdl);
+    }
+    case StatementKind::kUnlockTables:
+      return session.pins.has(PinReason::kLockedTables)
+                 ? home(RouteReason::kServerLocal)
+                 : route(Target::kProxy, RouteReason::kLockTables);
+    default:
+      return std::nullopt;
+  }
+}
+
+/// Why a statement that changes no data still needs its session's connection.
+std::optional<RouteReason> session_dependence(const Statement& statement) {
+  const Flags& flags = statement.flags;
+  if (flags.has_any({Flag::kUserLock, Flag::kTakesUserLock})) {
+    return RouteReason::kUserLock;
+  }
+  if (flags.has_any({Flag::kLastInsertId, Flag::kSetsLastInsertId, Flag::kFoundRows,
+                     Flag::kCalcFoundRows, Flag::kRowCount, Flag::kDiagnostics, Flag::kConnectionId,
+                     Flag::kSessionState})) {
+    return RouteReason::kSessionDependent;
+  }
+  if (flags.has_any({Flag::kAssignsUserVariable, Flag::kIntoVariable})) {
+    return RouteReason::kUserVariable;
+  }
+  if (flags.has(Flag::kIntoOutfile)) {
+    return RouteReason::kIntoFile;
+  }
+  if (flags.has(Flag::kLockingRead)) {
+    return RouteReason::kLockingRead;
+  }
+  if (flags.has(Flag::kServerLocal)) {
+    return RouteReason::kServerLocal;
+  }
+  return std::nullopt;
+}
+
+RouteReason write_reason(const Statement& statement) {
+  if (statement.kind == StatementKind::kUnknown) {
+    return RouteReason::kUnknownStatement;
+  }
+  if (statement.has(Flag::kSequence)) {
+    return RouteReason::kSequence;
+  }
+  const bool reads_otherwise = statement.kind == StatementKind::kSelect ||
+                               statement.kind == StatementKind::kDo ||
+                               statement.kind == StatementKind::kExplain;
+  return reads_otherwise && statement.has(Flag::kUnknownFunction) ? RouteReason::kUnknownFunction
+                                                                  : RouteReason::kWrite;
+}
+
+bool may_leave_home(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kDo:
+    case StatementKind::kShow:
+    case StatementKind::kExplain:
+    case StatementKind::kDescribe:
+    case StatementKind::kHelp:
+    case StatementKind::kChecksum:
+      return true;
+    default:
+      return false;
+  }
+}
+
+RouteReason home_only_reason(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kSetAutocommit:
+    case StatementKind::kSetTransaction:
+    case StatementKind::kSetSession:
+    case StatementKind::kSetUserVariable:
+    case StatementKind::kSetNames:
+    case StatementKind::kSetRole:
+    case StatementKind::kUse:
+    case StatementKind::kPrepareText:
+    case StatementKind::kDeallocateText:
+      return RouteReason::kSessionSetting;
+    case StatementKind::kSavepoint:
+    case StatementKind::kReleaseSavepoint:
+    case StatementKind::kRollbackToSavepoint:
+      return RouteReason::kTransaction;
+    case StatementKind::kDiagnostics:
+      return RouteReason::kSessionDependent;
+    default:
+      return RouteReason::kServerLocal;
+  }
+}
+
+Route pinned(PinReason pin) {
+  Route result = home(RouteReason::kPinned);
+  result.pin = pin;
+  return result;
+}
+
+/// A statement that changes no data and could run anywhere, if the session lets it.
+Route route_read(const Statement& statement, const SessionTraits& session) {
+  if (session.in_transaction) {
+    return home(RouteReason::kTransaction);
+  }
+  if (!session.autocommit && statement.has(Flag::kTouchesTables)) {
+    return home(RouteReason::kAutocommitOff);
+  }
+  if (const std::optional<RouteReason> reason = session_dependence(statement)) {
+    return home(*reason);
+  }
+  if (!session.pins.empty()) {
+    return pinned(session.pins.first());
+  }
+  if (statement.hints.home) {
+    return home(RouteReason::kHint);
+  }
+  const bool hinted =
+      statement.hints.read != ReadFreshness::kDefault || !statement.hints.backend.empty();
+  Route result = route(Target::kAnyFresh, hinted ? RouteReason::kHint : RouteReason::kSafeRead);
+  result.freshness = statement.hints.read;
+  result.backend = statement.hints.backend;
+  return result;
+}
+
+}  // namespace
+
+Route decide(const Statement& statement, const SessionTraits& session, const RouterPolicy& policy) {
+  if (std::optional<Route> refused = refusal(statement, policy)) {
+    return *std::move(refused);
+  }
+  if (statement.has(Flag::kMultiStatement)) {
+    return route(Target::kProxy, RouteReason::kMultiStatement);
+  }
+  if (statement.has(Flag::kUncertain)) {
+    return uncertain(statement);
+  }
+  if (std::optional<Route> own = session_matter(statement, session)) {
+    return *std::move(own);
+  }
+  if (statement.may_write()) {
+    return home(session.in_transaction ? RouteReason::kTransaction : write_reason(statement));
+  }
+  if (!may_leave_home(statement.kind)) {
+    return home(home_only_reason(statement.kind));
+  }
+  return route_read(statement, session);
+}
+
+}  // namespace consort::router
