@@ -7,8 +7,8 @@
 A fixture is made again after a failed test, so that one failure does not cause the next.
 """
 
-import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from random import Random
 
 
 class Skip(Exception):
@@ -36,7 +36,7 @@ class Context:
     soak: bool = False
     slowdown: float = 1.0
     seed: int = 0
-    random: random.Random = field(default_factory=random.Random)
+    random: Random | None = None  # seeded anew for every test
 
     def pick(self, short, full):
         """`short` in tests/run, `full` in tests/run --soak."""

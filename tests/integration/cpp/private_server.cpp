@@ -1,0 +1,183 @@
+#include "tests/integration/cpp/private_server.h"
+
+#include <arpa/inet.h>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+#include "tests/support/test.h"
+
+namespace consort::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kStartTriesMax = 600;
+constexpr auto kStartPause = std::chrono::milliseconds(50);
+
+std::string find_program(const char* variable, const std::vector<std::string>& places) {
+  if (const char* given = std::getenv(variable)) {
+    return given;
+  }
+  for (const std::string& place : places) {
+    if (fs::exists(place)) {
+      return place;
+    }
+  }
+  FAIL("not found: ", places.front());
+  return {};
+}
+
+/// Starts a program with its output in `log`.
+pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
+  std::vector<char*> argv;
+  for (const std::string& argument : arguments) {
+    argv.push_back(const_cast<char*>(argument.c_str()));
+  }
+  argv.push_back(nullptr);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    dup2(file, STDOUT_FILENO);
+    dup2(file, STDERR_FILENO);
+    execv(argv[0], argv.data());
+    _exit(127);
+  }
+  REQUIRE(pid > 0);
+  return pid;
+}
+
+std::uint16_t free_port() {
+  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  REQUIRE(bind(probe, generic, length) == 0);
+  REQUIRE(getsockname(probe, generic, &length) == 0);
+  close(probe);
+  return ntohs(address.sin_port);
+}
+
+}  // namespace
+
+PrivateServer::PrivateServer(std::uint32_t server_id, const std::vector<std::string>& options) {
+  std::string pattern = (fs::temp_directory_path() / "consort-rows-XXXXXX").string();
+  REQUIRE(mkdtemp(pattern.data()) != nullptr);
+  directory_ = pattern;
+  port_ = free_port();
+  create();
+  launch(server_id, options);
+  wait_until_up();
+}
+
+PrivateServer::~PrivateServer() {
+  if (pid_ > 0) {
+    kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+  std::error_code ignored;
+  fs::remove_all(directory_, ignored);
+}
+
+void PrivateServer::create() {
+  const std::string program = find_program(
+      "MARIADB_INSTALL_DB", {"/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-install-db"});
+  std::vector<std::string> arguments{program,
+                                     "--no-defaults",
+                                     "--datadir=" + directory_ + "/data",
+                                     "--auth-root-authentication-method=normal",
+                                     "--skip-test-db",
+                                     "--skip-name-resolve"};
+  if (geteuid() == 0) {
+    arguments.push_back("--user=root");
+  }
+  int status = 0;
+  waitpid(spawn(arguments, directory_ + "/install.log"), &status, 0);
+  REQUIRE_MESSAGE(status == 0, "mariadb-install-db failed in ", directory_);
+}
+
+void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::string>& options) {
+  const std::string program =
+      find_program("MARIADBD", {"/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"});
+  std::vector<std::string> arguments{program,
+                                     "--no-defaults",
+                                     "--datadir=" + directory_ + "/data",
+                                     "--socket=" + directory_ + "/socket",
+                                     "--port=" + std::to_string(port_),
+                                     "--bind-address=127.0.0.1",
+                                     "--server-id=" + std::to_string(server_id),
+                                     "--log-bin=bin",
+                                     "--binlog-format=ROW",
+                                     "--binlog-row-image=FULL",
+                                     "--binlog-row-metadata=FULL",
+                                     "--binlog-annotate-row-events=0",
+                                     "--innodb-flush-log-at-trx-commit=2",
+                                     "--innodb-buffer-pool-size=64M",
+                                     "--innodb-lock-wait-timeout=5",
+                                     "--max-allowed-packet=1G",
+                                     "--skip-name-resolve"};
+  if (geteuid() == 0) {
+    arguments.push_back("--user=root");
+  }
+  arguments.insert(arguments.end(), options.begin(), options.end());
+  pid_ = spawn(arguments, directory_ + "/server.log");
+}
+
+void PrivateServer::wait_until_up() const {
+  for (int i = 0; i < kStartTriesMax; ++i) {
+    MysqlPtr connection(mysql_init(nullptr));
+    if (mysql_real_connect(connection.get(), "127.0.0.1", "root", "", nullptr, port_, nullptr, 0) !=
+        nullptr) {
+      return;
+    }
+    REQUIRE_MESSAGE(waitpid(pid_, nullptr, WNOHANG) == 0, "the server ended: see ", directory_);
+    std::this_thread::sleep_for(kStartPause);
+  }
+  FAIL("the server did not start: see ", directory_);
+}
+
+MysqlPtr PrivateServer::connect() const {
+  MysqlPtr connection(mysql_init(nullptr));
+  mysql_options(connection.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
+  REQUIRE_MESSAGE(mysql_real_connect(connection.get(), "127.0.0.1", "root", "", nullptr, port_,
+                                     nullptr, 0) != nullptr,
+                  std::string(mysql_error(connection.get())));
+  return connection;
+}
+
+SqlRows run_sql(MYSQL* connection, const std::string& sql) {
+  REQUIRE_MESSAGE(mysql_real_query(connection, sql.data(), sql.size()) == 0,
+                  mysql_error(connection), " in: ", sql.substr(0, 500));
+  SqlRows rows;
+  MYSQL_RES* result = mysql_store_result(connection);
+  if (result == nullptr) {
+    return rows;
+  }
+  while (const MYSQL_ROW values = mysql_fetch_row(result)) {
+    const unsigned long* lengths = mysql_fetch_lengths(result);
+    auto& row = rows.emplace_back();
+    for (unsigned i = 0; i < mysql_num_fields(result); ++i) {
+      row.emplace_back(values[i] ? std::string(values[i], lengths[i]) : "\\N");
+    }
+  }
+  mysql_free_result(result);
+  return rows;
+}
+
+unsigned try_sql(MYSQL* connection, const std::string& sql) {
+  const int failed = mysql_real_query(connection, sql.data(), sql.size());
+  if (MYSQL_RES* result = failed == 0 ? mysql_store_result(connection) : nullptr) {
+    mysql_free_result(result);
+  }
+  return mysql_errno(connection);
+}
+
+}  // namespace consort::test

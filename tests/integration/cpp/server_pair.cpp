@@ -1,0 +1,71 @@
+#include "tests/integration/cpp/server_pair.h"
+
+#include "certifier/lane_sql.h"
+#include "tests/support/test.h"
+
+namespace consort::test {
+
+ServerPair& ServerPair::instance() {
+  static ServerPair pair;
+  return pair;
+}
+
+ServerPair::ServerPair() : origin_(11, {}), replica_(12, {}) {
+  client_ = origin_.connect();
+  unlogged_ = origin_.connect();
+  lane_ = replica_.connect();
+  run_sql(unlogged_.get(), "SET sql_log_bin=0");
+  run_sql(lane_.get(), "SET sql_log_bin=0");
+  on_both("CREATE DATABASE `rows`");
+  on_both("USE `rows`");
+  run_sql(client_.get(), "USE `rows`");
+  run_sql(client_.get(), "SET pseudo_slave_mode=1");
+}
+
+void ServerPair::on_both(const std::string& sql) {
+  run_sql(unlogged_.get(), sql);
+  run_sql(lane_.get(), sql);
+}
+
+Dump ServerPair::capture(const std::function<void()>& work,
+                         const protocol::BinlogGroupReader::Limits& limits) {
+  const SqlRows status = run_sql(unlogged_.get(), "SHOW MASTER STATUS");
+  const protocol::BinlogPosition from{status.at(0).at(0), std::stoull(status.at(0).at(1))};
+  work();
+  return read_dump(origin_.port(), from, limits);
+}
+
+void ServerPair::apply(const Dump& dump) {
+  run_sql(lane_.get(), "BINLOG '" + certifier::base64(dump.format_description) + "'");
+  for (const protocol::BinlogGroup& group : dump.groups) {
+    if (!group.has_rows) {
+      continue;
+    }
+    REQUIRE_FALSE(group.unfit.has_value());
+    run_sql(lane_.get(), "START TRANSACTION");
+    run_sql(lane_.get(), "BINLOG '" + certifier::base64(group.events) + "'");
+    run_sql(lane_.get(), "COMMIT");
+  }
+}
+
+void ServerPair::expect_equal(const std::string& table) {
+  INFO(table);
+  for (const std::string sql : {"CHECKSUM TABLE ", "SELECT * FROM "}) {
+    const std::string order = sql[0] == 'S' ? " ORDER BY 1,2" : "";
+    EXPECT(run_sql(unlogged_.get(), sql + table + order) ==
+           run_sql(lane_.get(), sql + table + order));
+  }
+}
+
+void run_branch(MYSQL* client,
+                const std::string& name,
+                const std::vector<std::string>& statements) {
+  run_sql(client, "XA START '" + name + "'");
+  for (const std::string& statement : statements) {
+    run_sql(client, statement);
+  }
+  run_sql(client, "XA END '" + name + "'");
+  run_sql(client, "XA PREPARE '" + name + "'");
+}
+
+}  // namespace consort::test

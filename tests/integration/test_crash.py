@@ -1,0 +1,192 @@
+"""kill -9 at random moments: nothing hangs, nothing promised is lost, the servers stay equal."""
+
+import time
+
+from support import bank, wire
+from support.case import case
+from support.cluster import Cluster
+from support.process import wait_until
+
+SETTLE_SECONDS = 30
+
+
+class Bank(Cluster):
+    """A cluster with the bank's tables; outcomes of all tests add up."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        bank.create_tables(self)
+        self.loads = 0
+
+    def load(self, context, sessions=8, processes=2):
+        self.loads += 1
+        return bank.BankLoad(self, sessions=sessions, processes=processes,
+                             seed=f"{context.seed}/{self.loads}",
+                             first_number=100 * self.loads).start()
+
+
+def setup(context):
+    return Bank(context)
+
+
+def no_branch_left(cluster):
+    """XA RECOVER is empty on every server, soon after a crash."""
+    wait_until(lambda: not any(server.prepared_branches() for server in cluster.servers),
+               SETTLE_SECONDS,
+               lambda: "no branch hangs: " + str({server.name: server.prepared_branches()
+                                                  for server in cluster.servers}))
+
+
+def all_online(cluster, seconds=30):
+    wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, seconds,
+               lambda: f"all backends online: {cluster.consort.get('/backends')}")
+
+
+@case(seconds=90, soak_seconds=1800)
+def consort_crashes(context, cluster):
+    """Load, kill -9 of Consort, restart: no hanging branch, no lost promise, equal backends."""
+    told = ""
+    for _ in range(context.pick(3, 50)):
+        load = cluster.load(context)
+        time.sleep(context.random.uniform(0.3, 1.2))
+        cluster.consort.kill()
+        time.sleep(0.1)
+        cluster.consort.start()
+        outcome = load.stop()
+        no_branch_left(cluster)
+        cluster.assert_identical()
+        told = bank.verify(cluster, [outcome])
+    return told
+
+
+@case(seconds=90, soak_seconds=1800, each=[("s1", 0), ("s2", 1), ("s3", 2)])
+def backend_crashes(context, cluster, index):
+    """The same for one backend, which restarts at once."""
+    server = cluster.servers[index]
+    told = ""
+    for _ in range(context.pick(1, 20)):
+        load = cluster.load(context)
+        time.sleep(context.random.uniform(0.3, 0.8))
+        server.kill()
+        server.start()
+        all_online(cluster)
+        outcome = load.stop()
+        assert not outcome["closed"], f"connections were lost: {outcome['closed'][:5]}"
+        no_branch_left(cluster)
+        cluster.assert_identical()
+        told = bank.verify(cluster, [outcome])
+    return told
+
+
+@case(seconds=90, soak_seconds=1800)
+def everything_crashes(context, cluster):
+    """Consort and all backends at the same moment."""
+    for _ in range(context.pick(1, 20)):
+        load = cluster.load(context)
+        time.sleep(context.random.uniform(0.3, 0.8))
+        for one in (cluster.consort, *cluster.servers):
+            one.kill()
+        for server in cluster.servers:
+            server.launch()
+        for server in cluster.servers:
+            server.wait_ready()
+        cluster.consort.start()
+        outcome = load.stop()
+        no_branch_left(cluster)
+        cluster.assert_identical()
+        told = bank.verify(cluster, [outcome])
+    return told
+
+
+@case(seconds=90, soak_seconds=600)
+def backend_catches_up_by_itself(context, cluster):
+    """Away under load, out of rotation until it has caught up, then serving again."""
+    server = cluster.servers[1]
+    load = cluster.load(context)
+    server.kill()
+    time.sleep(context.pick(2, 30))
+    with cluster.connect() as client:
+        for _ in range(30):
+            home = client.value("SELECT @@server_id")
+            assert home != "2", "a read went to the dead server"
+    server.start()
+    began = time.monotonic()
+    all_online(cluster, 60)
+    caught_up = time.monotonic() - began
+    served = set()
+    with cluster.connect() as client:
+        for _ in range(200):
+            served.add(client.value("SELECT @@server_id"))
+    outcome = load.stop()
+    assert "2" in served, f"the returned server gets no reads: {served}"
+    assert not outcome["closed"], f"connections were lost: {outcome['closed'][:5]}"
+    cluster.assert_identical()
+    return f"{bank.verify(cluster, [outcome])}; online {caught_up:.1f} s after its start"
+
+
+@case(seconds=60, soak_seconds=300)
+def consort_stops_and_starts_cleanly(context, cluster):
+    """SIGTERM under load: it ends by itself; afterwards everything goes on."""
+    load = cluster.load(context)
+    time.sleep(0.5)
+    cluster.consort.stop()
+    cluster.consort.start()
+    time.sleep(0.5)
+    outcome = load.stop()
+    no_branch_left(cluster)
+    cluster.assert_identical()
+    return bank.verify(cluster, [outcome])
+
+
+@case(seconds=60)
+def starts_without_one_backend(_context, cluster):
+    """Two of three are enough; the third comes later and catches up."""
+    cluster.consort.stop()
+    cluster.servers[2].kill()
+    cluster.consort.start(backends=2)
+    table = cluster.table("id INT PRIMARY KEY")
+    cluster.sql(f"INSERT INTO {table} VALUES (1), (2)")
+    cluster.servers[2].start()
+    all_online(cluster)
+    cluster.assert_identical()
+    assert cluster.servers[2].query(f"SELECT COUNT(*) FROM test.{table}")[0][0] == 2
+
+
+@case(seconds=60)
+def frozen_backend_leaves_rotation(_context, cluster):
+    """A server that hangs (SIGSTOP) answers nothing and refuses nothing: reads go elsewhere."""
+    server = cluster.servers[2]
+    server.pause()
+    try:
+        wait_until(lambda: cluster.consort.backend_states()["s3"] != "online", 20,
+                   "the frozen server leaves rotation")
+        with cluster.connect() as client:
+            began = time.monotonic()
+            for _ in range(50):
+                assert client.value("SELECT @@server_id") != "3"
+            assert time.monotonic() - began < 5
+    finally:
+        server.resume()
+    all_online(cluster)
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def autocommit_statements_survive_a_backend(_context, cluster):
+    """Reads and autocommit writes are run again elsewhere: the client notices nothing."""
+    table = cluster.table("id INT PRIMARY KEY")
+    wrong = []
+    with cluster.connect() as client:
+        for number in range(300):
+            if number == 100:
+                cluster.servers[0].kill()
+            if number == 200:
+                cluster.servers[0].start()
+            try:
+                client.query(f"INSERT INTO {table} VALUES ({number})")
+                client.query(f"SELECT COUNT(*) FROM {table}")
+            except wire.ServerError as error:
+                wrong.append(str(error))
+    assert not wrong, wrong[:5]
+    all_online(cluster)
+    cluster.assert_identical()

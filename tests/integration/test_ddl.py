@@ -1,0 +1,219 @@
+"""DDL, users and grants through Consort reach every server in one order."""
+
+import threading
+import time
+
+from support import wire
+from support.case import case
+from support.cluster import Cluster
+from support.process import wait_until
+
+
+def setup(context):
+    return Cluster(context)
+
+
+@case(seconds=30)
+def tables(_context, cluster):
+    """CREATE, ALTER, RENAME, TRUNCATE, DROP."""
+    cluster.sql("CREATE TABLE d (id INT PRIMARY KEY, v INT)", "INSERT INTO d VALUES (1, 1), (2, 2)",
+                "ALTER TABLE d ADD COLUMN w VARCHAR(20) DEFAULT 'x', ADD UNIQUE KEY (v)",
+                "INSERT INTO d VALUES (3, 3, 'y')", "CREATE INDEX by_w ON d (w)",
+                "RENAME TABLE d TO e")
+    cluster.assert_identical()
+    for server in cluster.servers:
+        assert len(server.query("SELECT * FROM test.e")) == 3
+    cluster.sql("TRUNCATE TABLE e", "INSERT INTO e VALUES (9, 9, 'z')")
+    cluster.assert_identical()
+    cluster.sql("DROP TABLE e")
+    for server in cluster.servers:
+        assert not server.query("SHOW TABLES FROM test LIKE 'e'")
+
+
+@case(seconds=30)
+def other_objects(_context, cluster):
+    """Databases, views, procedures, functions, triggers: the same on all, definers kept."""
+    cluster.sql("CREATE DATABASE objects", "CREATE TABLE objects.t (id INT PRIMARY KEY, v INT)",
+                "CREATE TABLE objects.log (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+                "CREATE VIEW objects.w AS SELECT v FROM objects.t",
+                "CREATE TRIGGER objects.r AFTER INSERT ON objects.t FOR EACH ROW"
+                " INSERT INTO objects.log (v) VALUES (NEW.v)",
+                "CREATE FUNCTION objects.f(a INT) RETURNS INT DETERMINISTIC RETURN a + 1",
+                "CREATE PROCEDURE objects.p() INSERT INTO objects.t VALUES (2, 20)",
+                "INSERT INTO objects.t VALUES (1, 10)", "CALL objects.p()")
+    cluster.assert_identical()
+    for server in cluster.servers:
+        assert server.query("SELECT COUNT(*) FROM objects.log")[0][0] == 2
+        assert server.query("SELECT objects.f(1)")[0][0] == 2
+        definers = {row[0] for row in server.query(
+            "SELECT DEFINER FROM information_schema.VIEWS WHERE TABLE_SCHEMA = 'objects' UNION "
+            "SELECT DEFINER FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = 'objects' UNION "
+            "SELECT DEFINER FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = 'objects'")}
+        assert definers == {"app@%"}, definers
+    cluster.sql("DROP DATABASE objects")
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def errors_change_nothing(_context, cluster):
+    """DDL that fails on the home runs nowhere; its own error reaches the client."""
+    cluster.sql("CREATE TABLE once (a INT)")
+    with cluster.connect() as client:
+        for statement, code in (("CREATE TABLE once (a INT)", 1050), ("DROP TABLE nowhere", 1051),
+                                ("ALTER TABLE once ADD COLUMN a INT", 1060),
+                                ("CREATE TABLE bad (a NOTYPE)", 1064),
+                                ("DROP USER nobody_at_all", 1396)):
+            try:
+                client.query(statement)
+                raise AssertionError(f"accepted: {statement}")
+            except wire.ServerError as error:
+                assert error.code == code, f"{statement}: {error}"
+        reply = client.query("CREATE TABLE IF NOT EXISTS once (a INT)")
+        assert reply.warnings == 1
+        assert client.query("SHOW WARNINGS").rows[0][1] == b"1050"
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def users(_context, cluster):
+    """A new account works within seconds, on every server alike; so do changes and its end."""
+    cluster.sql("CREATE USER fresh@'%' IDENTIFIED BY 'one'", "GRANT SELECT ON test.* TO fresh@'%'")
+
+    def logs_in(password):
+        try:
+            cluster.consort.wire("test", user="fresh", password=password).quit()
+            return True
+        except wire.ServerError:
+            return False
+
+    began = time.monotonic()
+    wait_until(lambda: logs_in("one"), 5, "the new user can log in")
+    told = f"first login after {time.monotonic() - began:.2f} s"
+    with cluster.consort.wire("test", user="fresh", password="one") as client:
+        assert client.value("SELECT CURRENT_USER()") == "fresh@%"
+        try:
+            client.query("CREATE TABLE forbidden (a INT)")
+            raise AssertionError("a user without rights created a table")
+        except wire.ServerError as error:
+            assert error.code == 1142, error
+    for server in cluster.servers:
+        assert server.query("SHOW GRANTS FOR fresh@'%'")[1][0].startswith("GRANT SELECT ON `test`")
+    cluster.sql("ALTER USER fresh@'%' IDENTIFIED BY 'two'")
+    wait_until(lambda: logs_in("two") and not logs_in("one"), 5, "the new password counts")
+    cluster.sql("REVOKE SELECT ON test.* FROM fresh@'%'", "DROP USER fresh@'%'")
+    wait_until(lambda: not logs_in("two"), 5, "the dropped user is refused")
+    hashes = {str(server.query("SELECT User, Host, Priv FROM mysql.global_priv ORDER BY 1, 2"))
+              for server in cluster.servers}
+    assert len(hashes) == 1, hashes
+    return told
+
+
+@case(seconds=30)
+def password_hash_is_not_logged(_context, cluster):
+    """Passwords of statements do not show up in the log file or in /sessions."""
+    secret = "do-not-write-me-down"
+    cluster.sql(f"CREATE USER hidden@'%' IDENTIFIED BY '{secret}'", "DROP USER hidden@'%'")
+    assert secret not in cluster.consort.log_text()
+    assert secret not in str(cluster.consort.get("/sessions"))
+    assert "consort-secret" not in str(cluster.consort.get("/config"))
+    assert "consort-secret" not in cluster.consort.log_text()
+
+
+@case(seconds=60, soak_seconds=600)
+def ddl_under_load(context, cluster):
+    """ALTERs while transactions run on the same table: all end, no lost row, servers equal."""
+    table = cluster.table("id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT NOT NULL")
+    stop, done, wrong = threading.Event(), [], []
+
+    def work():
+        with cluster.connect() as client:
+            while not stop.is_set():
+                try:
+                    client.query("BEGIN")
+                    client.query(f"INSERT INTO {table} (v) VALUES (1)")
+                    client.query("COMMIT")
+                    done.append(1)
+                except wire.ServerError as error:
+                    # 1412: the definition changed since the transaction's snapshot.
+                    if error.code not in (1213, 1412):
+                        wrong.append(str(error))
+                    client.query("ROLLBACK")
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    try:
+        with cluster.connect(timeout=60) as client:
+            for number in range(context.pick(6, 100)):
+                client.query(f"ALTER TABLE {table} ADD COLUMN c{number} INT DEFAULT {number}")
+                time.sleep(0.05)
+                client.query(f"ALTER TABLE {table} DROP COLUMN c{number}")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not wrong, wrong[:5]
+    assert int(cluster.sql(f"SELECT /* consort: read=strong */ COUNT(*) FROM {table}")[0][0]) == len(
+        done)
+    cluster.assert_identical()
+    return f"{len(done)} inserts meanwhile"
+
+
+@case(seconds=60, soak_seconds=600)
+def auto_increment_never_collides(context, cluster):
+    """Inserts from all homes: no 1062, no 1213 for mere inserts, all ids different."""
+    table = cluster.table("id BIGINT AUTO_INCREMENT PRIMARY KEY, who INT NOT NULL")
+    each, ids, wrong = context.pick(100, 5000), [], []
+
+    def work(who):
+        with cluster.connect() as client:
+            for _ in range(each):
+                try:
+                    ids.append(client.query(f"INSERT INTO {table} (who) VALUES ({who})").insert_id)
+                except wire.ServerError as error:
+                    wrong.append(str(error))
+
+    threads = [threading.Thread(target=work, args=(who,)) for who in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, f"{len(wrong)} errors: {wrong[:3]}"
+    assert len(set(ids)) == len(ids) == 9 * each
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def other_engines_are_refused(_context, cluster):
+    """A write to a table that cannot be certified is an error, never a difference."""
+    try:
+        cluster.sql("CREATE TABLE flat (a INT) ENGINE=MyISAM", "INSERT INTO flat VALUES (1)")
+        raise AssertionError("a MyISAM write was accepted")
+    except wire.ServerError as error:
+        assert error.code != 1213, error
+    counts = {server.query("SELECT COUNT(*) FROM information_schema.tables WHERE table_schema ="
+                           " 'test' AND table_name = 'flat'")[0][0] for server in cluster.servers}
+    assert len(counts) == 1, counts
+    cluster.sql("DROP TABLE IF EXISTS flat")
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def analyze_and_optimize(_context, cluster):
+    """Table maintenance works and leaves the servers equal."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 1)", f"ANALYZE TABLE {table}",
+                f"OPTIMIZE TABLE {table}")
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def create_table_select(_context, cluster):
+    """CREATE TABLE .. SELECT gives the same rows everywhere, or is refused clearly."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 1), (2, 2)")
+    try:
+        cluster.sql(f"CREATE TABLE copied (PRIMARY KEY (id)) SELECT * FROM {table}")
+    except wire.ServerError as error:
+        assert error.code not in (1213, 2013), error
+    cluster.assert_identical()

@@ -1,0 +1,152 @@
+"""Memory stays small: slow readers, big results, many idle clients, too many clients."""
+
+import resource
+import time
+
+from support import wire
+from support.case import Skip, case
+from support.cluster import Cluster
+
+MIB = 1 << 20
+IDLE_CLIENTS = 1000
+# What a client that does nothing may cost.
+IDLE_BYTES_MAX = 16 * 1024
+GROWTH_MAX = 48 * MIB
+
+
+def setup(context):
+    return Cluster(context)
+
+
+def plain_build(context):
+    if context.slowdown > 1:
+        raise Skip("memory is measured without sanitizers")
+
+
+def big_query(mebibytes):
+    return f"SELECT REPEAT('x', 1048576) FROM seq_1_to_{mebibytes}"
+
+
+@case(seconds=90, soak_seconds=900)
+def big_result_to_a_slow_client(context, cluster):
+    """The result waits in the server, not in the proxy."""
+    plain_build(context)
+    mebibytes = context.pick(128, 1024)
+    client = cluster.connect(receive_buffer=64 * 1024, timeout=60)
+    client.value("SELECT 1")
+    before = cluster.consort.rss
+    client.command(wire.COM_QUERY, big_query(mebibytes).encode())
+    peak = 0
+    for _ in range(20):  # the client does not read for two seconds
+        time.sleep(0.1)
+        peak = max(peak, cluster.consort.rss - before)
+    seen = {"rows": 0, "bytes": 0}
+
+    def on_row(packet):
+        nonlocal peak
+        seen["rows"] += 1
+        seen["bytes"] += len(packet)
+        if seen["rows"] % 16 == 0:
+            peak = max(peak, cluster.consort.rss - before)
+            if seen["rows"] < 64:
+                time.sleep(0.1)
+
+    client.read_reply(on_row)
+    assert seen["rows"] == mebibytes and seen["bytes"] >= mebibytes * MIB, seen
+    assert client.value("SELECT 7") == "7"
+    client.quit()
+    assert peak < GROWTH_MAX, f"the proxy grew by {peak / MIB:.0f} MiB"
+    return f"{mebibytes} MiB, the proxy grew by {peak / MIB:.1f} MiB"
+
+
+@case(seconds=60, soak_seconds=900)
+def many_slow_clients(context, cluster):
+    """Forty stalled readers cost forty buffers, not forty results."""
+    plain_build(context)
+    before = cluster.consort.rss
+    clients = [cluster.connect(receive_buffer=16 * 1024, timeout=60) for _ in range(40)]
+    for client in clients:
+        client.command(wire.COM_QUERY, big_query(64).encode())
+    time.sleep(2)
+    grown = cluster.consort.rss - before
+    bystander = cluster.connect()
+    began = time.monotonic()
+    assert bystander.value("SELECT 1") == "1"
+    waited = time.monotonic() - began
+    for client in clients:
+        client.close()
+    bystander.quit()
+    assert grown < 40 * MIB + GROWTH_MAX, f"the proxy grew by {grown / MIB:.0f} MiB"
+    assert waited < 2, f"a bystander waited {waited:.1f} s"
+    return f"grew by {grown / MIB:.1f} MiB"
+
+
+@case(seconds=60)
+def abandoned_result(_context, cluster):
+    """A client that leaves in the middle of a big result frees its backend connection."""
+    for _ in range(10):
+        client = cluster.connect(receive_buffer=16 * 1024)
+        client.command(wire.COM_QUERY, big_query(256).encode())
+        client.read_packet()
+        client.close()
+    with cluster.connect() as client:
+        assert client.value("SELECT 1") == "1"
+
+
+@case(seconds=90, soak_seconds=300)
+def idle_clients(context, cluster):
+    """1,000 clients that did one thing and wait: at most 16 KiB each."""
+    plain_build(context)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = IDLE_CLIENTS + 200
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        raise Skip(f"only {hard} file descriptors allowed")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    warm = [cluster.connect() for _ in range(50)]
+    for client in warm:
+        client.value("SELECT 1")
+    for client in warm:
+        client.quit()
+    time.sleep(0.5)
+    before = cluster.consort.rss
+    clients = []
+    for number in range(IDLE_CLIENTS):
+        client = cluster.connect()
+        if number % 2:
+            client.value("SELECT 1")
+        clients.append(client)
+    each = (cluster.consort.rss - before) / IDLE_CLIENTS
+    backend_connections = sum(len(server.query("SHOW PROCESSLIST")) for server in cluster.servers)
+    for client in clients:
+        client.quit()
+    assert each <= IDLE_BYTES_MAX, f"{each / 1024:.1f} KiB for each idle client"
+    return f"{each / 1024:.1f} KiB each, {backend_connections} backend connections"
+
+
+@case(seconds=60)
+def too_many_connections(_context, cluster):
+    """Beyond connections_max the surplus gets 1040; the others work on."""
+    consort = cluster.consort
+    consort.stop()
+    consort.config["limits"] = {"connections_max": 5}
+    consort.write_config()
+    consort.start()
+    try:
+        clients = [cluster.connect() for _ in range(5)]
+        try:
+            cluster.connect()
+            raise AssertionError("a sixth client was let in")
+        except wire.ServerError as error:
+            assert error.code == 1040, error
+        assert clients[0].value("SELECT 1") == "1"
+        clients[1].quit()
+        time.sleep(0.2)
+        clients[1] = cluster.connect()
+        for client in clients:
+            assert client.value("SELECT 1") == "1"
+            client.quit()
+    finally:
+        consort.stop()
+        del consort.config["limits"]
+        consort.write_config()
+        consort.start()

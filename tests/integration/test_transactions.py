@@ -1,0 +1,357 @@
+"""Transactions look as on a single server: every script is played through Consort and on a plain
+server, and each answer (flags, counts, ids, warnings, errors, rows) must be the same."""
+
+import os
+
+from support import wire
+from support.case import case
+from support.cluster import Cluster
+from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
+from support.script import compare
+
+FILL = ["CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT, u INT UNIQUE) ENGINE=InnoDB",
+        "INSERT INTO t VALUES (1, 10, 1), (2, 20, 2), (3, 30, 3)"]
+END = ["ROLLBACK", "SET autocommit = 1", "SELECT * FROM t ORDER BY id"]
+
+SCRIPTS = {
+    "autocommit": ["INSERT INTO t VALUES (4, 40, 4)", "UPDATE t SET v = v + 1 WHERE id > 1",
+                   "UPDATE t SET v = v WHERE id = 1", "DELETE FROM t WHERE id = 2",
+                   "DELETE FROM t WHERE id = 99", "SELECT id, v FROM t ORDER BY id"],
+    "begin_commit": ["BEGIN", "SELECT * FROM t WHERE id = 1", "UPDATE t SET v = 11 WHERE id = 1",
+                     "SELECT v FROM t WHERE id = 1", "COMMIT", "SELECT v FROM t WHERE id = 1"],
+    "begin_rollback": ["START TRANSACTION", "DELETE FROM t", "SELECT COUNT(*) FROM t", "ROLLBACK",
+                       "SELECT COUNT(*) FROM t"],
+    "empty": ["BEGIN", "COMMIT", "BEGIN", "ROLLBACK", "COMMIT", "ROLLBACK",
+              "BEGIN", "BEGIN", "COMMIT"],
+    "begin_inside": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "BEGIN",
+                     "INSERT INTO t VALUES (5, 5, 5)", "ROLLBACK", "SELECT id FROM t ORDER BY id"],
+    "chain": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "COMMIT AND CHAIN",
+              "INSERT INTO t VALUES (5, 5, 5)", "ROLLBACK AND CHAIN",
+              "INSERT INTO t VALUES (6, 6, 6)", "COMMIT AND NO CHAIN",
+              "SELECT id FROM t ORDER BY id"],
+    "chain_alone": ["COMMIT AND CHAIN", "ROLLBACK", "ROLLBACK AND CHAIN", "COMMIT"],
+    "no_release": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "COMMIT NO RELEASE",
+                   "SELECT COUNT(*) FROM t"],
+    "autocommit_off": ["SET autocommit = 0", "SELECT 1", "INSERT INTO t VALUES (4, 4, 4)",
+                       "SELECT COUNT(*) FROM t", "ROLLBACK", "SELECT COUNT(*) FROM t",
+                       "INSERT INTO t VALUES (5, 5, 5)", "COMMIT", "COMMIT",
+                       "SELECT id FROM t ORDER BY id"],
+    "autocommit_on_commits": ["SET autocommit = 0", "INSERT INTO t VALUES (4, 4, 4)",
+                              "SET autocommit = 1", "ROLLBACK", "SELECT COUNT(*) FROM t"],
+    "autocommit_forms": ["SET @@session.autocommit = OFF", "INSERT INTO t VALUES (4, 4, 4)",
+                         "SET SESSION autocommit = ON", "SET autocommit = DEFAULT",
+                         "SELECT @@autocommit", "SET autocommit = 0, sql_mode = ''",
+                         "SELECT @@autocommit", "SELECT id FROM t ORDER BY id", "ROLLBACK"],
+    "autocommit_same_value": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "SET autocommit = 1",
+                              "ROLLBACK", "SELECT COUNT(*) FROM t"],
+    "savepoints": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "SAVEPOINT one",
+                   "INSERT INTO t VALUES (5, 5, 5)", "SAVEPOINT two", "DELETE FROM t WHERE id = 1",
+                   "ROLLBACK TO SAVEPOINT two", "SELECT id FROM t ORDER BY id",
+                   "ROLLBACK TO one", "RELEASE SAVEPOINT one", "ROLLBACK TO one", "COMMIT",
+                   "SELECT id FROM t ORDER BY id"],
+    "savepoint_errors": ["SAVEPOINT lost", "ROLLBACK TO lost", "RELEASE SAVEPOINT lost", "BEGIN",
+                         "ROLLBACK TO nothing", "INSERT INTO t VALUES (4, 4, 4)",
+                         "RELEASE SAVEPOINT nothing", "COMMIT", "SELECT COUNT(*) FROM t"],
+    "savepoint_first": ["BEGIN", "SAVEPOINT first", "INSERT INTO t VALUES (4, 4, 4)",
+                        "ROLLBACK TO first", "COMMIT", "SELECT COUNT(*) FROM t"],
+    "duplicate_inside": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "INSERT INTO t VALUES (1, 1, 9)",
+                         "INSERT INTO t VALUES (9, 9, 1)", "INSERT INTO t VALUES (5, 5, 5)",
+                         "COMMIT", "SELECT id FROM t ORDER BY id"],
+    "duplicate_alone": ["INSERT INTO t VALUES (1, 1, 9)", "INSERT INTO t VALUES (7, 7, 7), (1, 1, 9)",
+                        "SELECT id FROM t ORDER BY id", "INSERT IGNORE INTO t VALUES (1, 1, 9)",
+                        "SHOW WARNINGS", "REPLACE INTO t VALUES (1, 100, 1)",
+                        "INSERT INTO t VALUES (1, 5, 1) ON DUPLICATE KEY UPDATE v = 77",
+                        "SELECT * FROM t ORDER BY id"],
+    "errors_inside": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "SELEC 1", "SELECT * FROM nowhere",
+                      "SELECT nothing FROM t", "INSERT INTO t VALUES (5)",
+                      "INSERT INTO t (id, v) VALUES (6, 'word')", "SELECT id FROM t ORDER BY id",
+                      "COMMIT", "SELECT id FROM t ORDER BY id"],
+    "read_only": ["START TRANSACTION READ ONLY", "SELECT COUNT(*) FROM t",
+                  "INSERT INTO t VALUES (4, 4, 4)", "UPDATE t SET v = 1", "SELECT COUNT(*) FROM t",
+                  "COMMIT", "INSERT INTO t VALUES (4, 4, 4)"],
+    "read_only_snapshot": ["START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+                           "SELECT COUNT(*) FROM t", "COMMIT"],
+    "snapshot": ["START TRANSACTION WITH CONSISTENT SNAPSHOT", "SELECT COUNT(*) FROM t",
+                 "INSERT INTO t VALUES (4, 4, 4)", "COMMIT", "SELECT COUNT(*) FROM t"],
+    "read_write": ["START TRANSACTION READ WRITE", "INSERT INTO t VALUES (4, 4, 4)", "COMMIT",
+                   "START TRANSACTION READ ONLY, READ WRITE"],
+    "set_transaction": ["SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "BEGIN",
+                        "SELECT COUNT(*) FROM t", "COMMIT",
+                        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                        "SELECT @@tx_isolation", "SET SESSION TRANSACTION READ ONLY",
+                        "INSERT INTO t VALUES (4, 4, 4)", "SET SESSION TRANSACTION READ WRITE",
+                        "INSERT INTO t VALUES (4, 4, 4)",
+                        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"],
+    "set_transaction_inside": ["BEGIN", "SELECT COUNT(*) FROM t",
+                               "SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "ROLLBACK"],
+    "implicit_commit": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)",
+                        "CREATE TABLE IF NOT EXISTS extra (a INT)", "ROLLBACK",
+                        "SELECT COUNT(*) FROM t", "BEGIN", "INSERT INTO t VALUES (5, 5, 5)",
+                        "DROP TABLE extra", "ROLLBACK", "SELECT COUNT(*) FROM t"],
+    "implicit_commit_alter": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)",
+                              "ALTER TABLE t ADD COLUMN w INT NOT NULL DEFAULT 7", "ROLLBACK",
+                              "SELECT * FROM t ORDER BY id", "ALTER TABLE t DROP COLUMN w",
+                              "TRUNCATE TABLE t", "SELECT COUNT(*) FROM t"],
+    "affected_rows": ["UPDATE t SET v = 0", "UPDATE t SET v = 0", "DELETE FROM t WHERE id IN (1, 2)",
+                      "INSERT INTO t SELECT id + 10, v, u + 10 FROM t", "SELECT ROW_COUNT()"],
+    "warnings": ["SET sql_mode = ''", "INSERT INTO t VALUES (4, 'word', 4), ('5x', 5, 5)",
+                 "SHOW WARNINGS", "SELECT @@warning_count", "SELECT 1 / 0", "SHOW COUNT(*) WARNINGS",
+                 "SELECT CAST('abc' AS SIGNED)", "SHOW WARNINGS LIMIT 1", "SHOW ERRORS"],
+    "errors_remembered": ["SELECT * FROM nowhere", "SHOW ERRORS", "SELECT @@error_count",
+                          "SHOW WARNINGS"],
+    "row_count_found_rows": ["SELECT SQL_CALC_FOUND_ROWS id FROM t ORDER BY id LIMIT 1",
+                             "SELECT FOUND_ROWS()", "DELETE FROM t WHERE id = 1",
+                             "SELECT ROW_COUNT()"],
+    "user_variables": ["SET @a = 5, @b := 'x'", "SELECT @a, @b", "SELECT @a := @a + 1",
+                       "INSERT INTO t VALUES (@a, @a, @a)", "SELECT * FROM t WHERE id = @a"],
+    "locking_reads": ["BEGIN", "SELECT * FROM t WHERE id = 1 FOR UPDATE",
+                      "SELECT * FROM t WHERE id = 2 LOCK IN SHARE MODE",
+                      "UPDATE t SET v = 1 WHERE id = 1", "COMMIT"],
+    "temporary_tables": ["CREATE TEMPORARY TABLE tmp (a INT PRIMARY KEY)", "INSERT INTO tmp VALUES (1)",
+                         "BEGIN", "INSERT INTO tmp VALUES (2)", "INSERT INTO t VALUES (4, 4, 4)",
+                         "COMMIT", "SELECT * FROM tmp ORDER BY a", "BEGIN",
+                         "INSERT INTO tmp VALUES (3)", "ROLLBACK", "SELECT * FROM tmp ORDER BY a",
+                         "DROP TEMPORARY TABLE tmp", "SELECT * FROM tmp"],
+    "text_prepare": ["PREPARE p FROM 'SELECT v FROM t WHERE id = ?'", "SET @id = 2",
+                     "EXECUTE p USING @id", "DEALLOCATE PREPARE p", "EXECUTE p USING @id",
+                     "PREPARE w FROM 'INSERT INTO t VALUES (?, 4, 4)'", "SET @id = 4",
+                     "EXECUTE w USING @id", "SELECT COUNT(*) FROM t", "DEALLOCATE PREPARE w"],
+    "databases": ["SELECT DATABASE()", "USE nowhere", "SELECT DATABASE()", "CREATE DATABASE elsewhere",
+                  "USE elsewhere", "SELECT DATABASE()", "SELECT COUNT(*) FROM test.t",
+                  "DROP DATABASE elsewhere", "SELECT DATABASE()", "USE test", "SELECT DATABASE()"],
+    "explain_show": ["EXPLAIN SELECT * FROM t WHERE id = 1", "SHOW TABLES LIKE 't'",
+                     "SHOW CREATE TABLE t", "DESCRIBE t", "SHOW VARIABLES LIKE 'autocommit'",
+                     "SHOW INDEX FROM t"],
+    "empty_statements": ["", " ", ";", "/* only a comment */", "-- only a comment", "SELECT 1;"],
+    "do_set_kill": ["DO 1 + 1", "DO SLEEP(0)", "SET @x = 1", "SET nonsense = 1", "SET SESSION wait_timeout = 100",
+                    "SELECT @@wait_timeout"],
+    "checksum_analyze": ["CHECKSUM TABLE t", "ANALYZE TABLE t", "CHECK TABLE t"],
+    "select_forms": ["SELECT 1 UNION SELECT 2 ORDER BY 1", "WITH c AS (SELECT 1 AS a) SELECT * FROM c",
+                     "(SELECT 1)", "VALUES (1), (2)", "TABLE t", "SELECT NULL, '', 0, -1, 1.5, x'00ff'",
+                     "SELECT id FROM t WHERE id > 5"],
+    "returning": ["INSERT INTO t VALUES (4, 4, 4) RETURNING id, v", "DELETE FROM t WHERE id = 4 RETURNING *",
+                  "REPLACE INTO t VALUES (1, 1, 1) RETURNING id"],
+    "multi_table": ["CREATE OR REPLACE TABLE r (id INT PRIMARY KEY, w INT)",
+                    "INSERT INTO r VALUES (1, 5), (2, 6)", "UPDATE t JOIN r USING (id) SET v = w, w = 0",
+                    "DELETE t FROM t JOIN r USING (id) WHERE r.id = 2", "SELECT * FROM r ORDER BY id",
+                    "DROP TABLE r"],
+    "deadlock_text": ["SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'own', MYSQL_ERRNO = 5000",
+                      "KILL 999999999"],
+}
+
+BINARY = {
+    "basic": [("prepare", "s", "SELECT id, v, ? FROM t WHERE id >= ? ORDER BY id"),
+              ("execute", "s", ("x", 2)), ("execute", "s", (None, 3)), ("reset_statement", "s"),
+              ("execute", "s", (5, 1)), ("close", "s"), "SELECT 1"],
+    "write": [("prepare", "i", "INSERT INTO t VALUES (?, ?, ?)"), ("execute", "i", (4, 40, 4)),
+              ("execute", "i", (4, 40, 5)), ("execute", "i", (5, None, 5)),
+              "SELECT * FROM t ORDER BY id"],
+    "in_transaction": [("prepare", "u", "UPDATE t SET v = v + ? WHERE id = ?"), "BEGIN",
+                       ("execute", "u", (5, 1)), ("execute", "u", (5, 99)), "ROLLBACK",
+                       ("execute", "u", (1, 1)), "BEGIN", ("execute", "u", (1, 1)), "COMMIT",
+                       "SELECT v FROM t WHERE id = 1"],
+    "control": [("prepare", "b", "BEGIN"), ("prepare", "c", "COMMIT"), ("prepare", "r", "ROLLBACK"),
+                ("execute", "b"), "INSERT INTO t VALUES (4, 4, 4)", ("execute", "r"),
+                ("execute", "b"), "INSERT INTO t VALUES (5, 5, 5)", ("execute", "c"),
+                "SELECT id FROM t ORDER BY id"],
+    "set_autocommit": [("prepare", "off", "SET autocommit = 0"), ("prepare", "on", "SET autocommit = 1"),
+                       ("execute", "off"), "INSERT INTO t VALUES (4, 4, 4)", "ROLLBACK",
+                       ("execute", "on"), "SELECT COUNT(*) FROM t"],
+    "errors": [("prepare", "bad", "SELEC 1"), ("prepare", "none", "SELECT * FROM nowhere"),
+               ("prepare", "s", "SELECT ?"), ("execute", "s", ("y",)), "SELECT 2"],
+    "long_data": [("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("long_data", "s", 0, b"a" * 100000),
+                  ("long_data", "s", 0, b"b" * 100000), ("long_data", "s", 1, b"z" * 10),
+                  ("execute", "s", ("", "")), ("reset_statement", "s"), ("execute", "s", ("k", "l"))],
+    "types": ["CREATE OR REPLACE TABLE types (a TINYINT, b SMALLINT UNSIGNED, c MEDIUMINT, d BIGINT,"
+              " e FLOAT, f DOUBLE, g DECIMAL(20,6), h DATE, i DATETIME(6), j TIME(3), k YEAR,"
+              " l VARCHAR(30), m BLOB, n ENUM('x','y'), o SET('p','q'), p BIT(5), q JSON)",
+              "INSERT INTO types VALUES (-1, 65535, -5, 9e15, 1.5, -2.25, 12.345678, '2024-02-29',"
+              " '2024-02-29 12:34:56.789012', '-100:10:10.5', 2024, 'text', x'00ff', 'y', 'p,q',"
+              " b'10101', '{\"a\": 1}')",
+              ("prepare", "s", "SELECT * FROM types"), ("execute", "s"), "SELECT * FROM types",
+              "DROP TABLE types"],
+    "many": [("prepare", f"s{n}", f"SELECT {n}, ?") for n in range(50)]
+            + [("execute", f"s{n}", (n,)) for n in range(49, -1, -1)],
+    "ddl": [("prepare", "c", "CREATE TABLE IF NOT EXISTS by_statement (a INT)"), ("execute", "c"),
+            ("execute", "c"), "SHOW TABLES LIKE 'by_statement'",
+            ("prepare", "d", "DROP TABLE by_statement"), ("execute", "d"), ("execute", "d")],
+}
+
+SESSION = {
+    "ping": [("ping",), "BEGIN", ("ping",), "ROLLBACK", "SET autocommit = 0", ("ping",)],
+    "init_db": [("init_db", "mysql"), "SELECT DATABASE()", ("init_db", "nowhere"),
+                "SELECT DATABASE()", ("init_db", "test"), "SELECT DATABASE()"],
+    "reset": ["SET autocommit = 0", "INSERT INTO t VALUES (4, 4, 4)", "SET @a = 1",
+              "SET sql_mode = ''", ("reset",), "SELECT @a, @@autocommit, @@sql_mode, DATABASE()",
+              "SELECT COUNT(*) FROM t"],
+    "reset_forgets_statements": [("prepare", "s", "SELECT 1"), ("reset",), ("execute", "s"),
+                                 "SELECT 2"],
+    "change_user": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "SET @a = 1",
+                    ("change_user", APP_USER, APP_PASSWORD, "mysql"), "SELECT @a, DATABASE()",
+                    "SELECT COUNT(*) FROM test.t", ("change_user", APP_USER, APP_PASSWORD, "test"),
+                    "SELECT CURRENT_USER()"],
+    "unknown_commands": ["SELECT 1"],
+}
+
+
+class Pair(Cluster):
+    """The cluster, and a plain server with the same settings beside it."""
+
+    def __init__(self, context):
+        super().__init__(context)
+        # Consort gives its sessions innodb_snapshot_isolation=ON; the same here.
+        self.plain = PrivateServer(os.path.join(self.directory, "plain"), 9, context.template,
+                                   {"innodb_snapshot_isolation": "ON"})
+        self.plain.start()
+
+    def close(self, keep=False):
+        self.plain.kill()
+        super().close(keep)
+
+    def compare(self, script, fill=True, capabilities=0):
+        """A fresh table, the script, and what is left."""
+        with self.connect(capabilities=capabilities) as through, wire.connect(
+                self.plain.port, APP_USER, APP_PASSWORD, "test",
+                capabilities=capabilities) as plain:
+            compare((FILL if fill else []) + script + END, through, plain)
+
+
+def setup(context):
+    return Pair(context)
+
+
+@case(seconds=30, each=[(name, script) for name, script in SCRIPTS.items()])
+def text(_context, pair, script):
+    """COM_QUERY."""
+    pair.compare(script)
+
+
+@case(seconds=30, each=[(name, script) for name, script in BINARY.items()])
+def binary(_context, pair, script):
+    """Prepared statements."""
+    pair.compare(script)
+
+
+@case(seconds=30, each=[(name, script) for name, script in SESSION.items()])
+def session(_context, pair, script):
+    """Commands of the session."""
+    pair.compare(script)
+
+
+@case(seconds=30, each=[("without_eof", wire.DEPRECATE_EOF), ("found_rows", wire.FOUND_ROWS),
+                        ("session_track", wire.SESSION_TRACK)])
+def capabilities(_context, pair, flag):
+    """Other capability flags give the same answers, too."""
+    for name in ("autocommit", "begin_commit", "affected_rows", "warnings", "select_forms"):
+        pair.compare(SCRIPTS[name], capabilities=flag)
+    pair.compare(BINARY["basic"], capabilities=flag)
+
+
+@case(seconds=30)
+def multi_statements(_context, pair):
+    """Several statements in one packet, when the client asked for that ability."""
+    pair.compare([("all", "SELECT 1; SELECT 2; SELECT id FROM t ORDER BY id"),
+                  ("all", "SELECT 1; SELEC 2; SELECT 3"), "SELECT 4"],
+                 capabilities=wire.MULTI_STATEMENTS)
+    pair.compare(["SELECT 1; SELECT 2"])
+
+
+@case(seconds=30)
+def commit_release_ends_the_connection(_context, pair):
+    """COMMIT RELEASE and ROLLBACK RELEASE answer and then close."""
+    for statement in ("COMMIT RELEASE", "ROLLBACK RELEASE"):
+        with pair.connect() as client:
+            client.query("BEGIN")
+            client.query("SELECT 1")
+            client.query(statement)
+            try:
+                client.query("SELECT 1")
+                raise AssertionError(f"{statement} left the connection open")
+            except wire.Closed:
+                pass
+
+
+@case(seconds=30)
+def insert_ids(_context, pair):
+    """The OK's insert id, LAST_INSERT_ID() and the row agree; several rows count from the first."""
+    table = pair.table("id BIGINT AUTO_INCREMENT PRIMARY KEY, v INT")
+    with pair.connect() as client:
+        seen = set()
+        for number in range(20):
+            if number % 3 == 0:
+                client.query("BEGIN")
+            reply = client.query(f"INSERT INTO {table} (v) VALUES ({number})")
+            assert reply.insert_id > 0 and reply.insert_id not in seen
+            assert int(client.value("SELECT LAST_INSERT_ID()")) == reply.insert_id
+            if number % 3 == 0:
+                client.query("COMMIT")
+                assert int(client.value("SELECT LAST_INSERT_ID()")) == reply.insert_id
+            seen.add(reply.insert_id)
+            row = client.query(f"SELECT v FROM {table} WHERE id = {reply.insert_id}").rows
+            assert row == [(str(number).encode(),)], row
+        several = client.query(f"INSERT INTO {table} (v) VALUES (100), (101), (102)")
+        ids = [int(row[0]) for row in client.query(
+            f"SELECT id FROM {table} WHERE v >= 100 ORDER BY id").rows]
+        assert ids[0] == several.insert_id and several.affected == 3
+        statement = client.prepare(f"INSERT INTO {table} (v) VALUES (?)")
+        reply = client.execute(statement, (7,))
+        assert int(client.value("SELECT LAST_INSERT_ID()")) == reply.insert_id > 0
+    pair.assert_identical()
+
+
+@case(seconds=30)
+def lock_wait_timeout(_context, pair):
+    """1205 leaves the transaction usable, as on one server."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.sql(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
+    clients = [pair.connect() for _ in range(6)]
+    homes = {}
+    for client in clients:
+        client.query("SET innodb_lock_wait_timeout = 1")
+        client.query("BEGIN")
+        homes.setdefault(client.value("SELECT @@server_id"), []).append(client)
+    first, second, *_ = max(homes.values(), key=len)
+    first.query(f"UPDATE {table} SET v = 1 WHERE id = 1")
+    second.query(f"UPDATE {table} SET v = 2 WHERE id = 2")
+    try:
+        second.query(f"UPDATE {table} SET v = 2 WHERE id = 1")
+        raise AssertionError("the lock was ignored")
+    except wire.ServerError as error:
+        assert error.code == 1205, error
+    first.query("ROLLBACK")
+    assert second.query("COMMIT").status & wire.STATUS_IN_TRANS == 0
+    assert int(pair.sql(f"SELECT /* consort: read=strong */ v FROM {table} WHERE id = 2")[0][0]) == 2
+    for client in clients:
+        client.quit()
+
+
+@case(seconds=30)
+def deadlock_on_one_home(_context, pair):
+    """A real InnoDB deadlock: one gets 1213 and a session as after a rollback, the other goes on."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.sql(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
+    clients = [pair.connect() for _ in range(6)]
+    homes = {}
+    for client in clients:
+        client.query("BEGIN")
+        homes.setdefault(client.value("SELECT @@server_id"), []).append(client)
+    first, second, *_ = max(homes.values(), key=len)
+    first.query(f"UPDATE {table} SET v = 1 WHERE id = 1")
+    second.query(f"UPDATE {table} SET v = 2 WHERE id = 2")
+    first.command(wire.COM_QUERY, f"UPDATE {table} SET v = 1 WHERE id = 2".encode())
+    second.command(wire.COM_QUERY, f"UPDATE {table} SET v = 2 WHERE id = 1".encode())
+    outcomes = []
+    for client in (first, second):
+        try:
+            client.read_reply()
+            outcomes.append("ok")
+        except wire.ServerError as error:
+            outcomes.append((error.code, error.state))
+            # The transaction is gone; the session is not.
+            assert not client.ping().in_transaction
+    assert sorted(outcomes, key=str) == [(1213, "40001"), "ok"], outcomes
+    for client in (first, second):
+        client.query("COMMIT")
+    for client in clients:
+        client.quit()
+    pair.assert_identical()
