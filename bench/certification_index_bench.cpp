@@ -34,7 +34,7 @@ void time_index(std::size_t keys_count) {
   index.insert(keys, Seqno{1}, BackendId{0});
   const double insert_ns = ns_since(start) / static_cast<double>(keys_count);
   std::shuffle(keys.begin(), keys.end(), random);
-  const LastSeen last_seen{Seqno{1}, Seqno{1}};
+  const LastSeen last_seen{Seqno{1}, Seqno{1}, {}};
   start = SteadyClock::now();
   const bool found = index.find_conflict(keys, BackendId{1}, last_seen).has_value();
   const double find_ns = ns_since(start) / static_cast<double>(keys_count);
@@ -64,7 +64,7 @@ void time_sequencer(std::size_t commits, std::uint64_t rows) {
     const Seqno seen{head.value - std::min<std::uint64_t>(head.value, random() % 64)};
     const BackendId home{static_cast<std::uint8_t>(random() % 3)};
     const auto before = SteadyClock::now();
-    const Verdict verdict = sequencer.certify({BranchId{}, home, seen, seen, keys});
+    const Verdict verdict = sequencer.certify({BranchId{}, home, seen, seen, keys, {}});
     sequencer.on_applied_everywhere(seen);
     slowest_ns = std::max(slowest_ns, ns_since(before));
     passed += verdict.kind == VerdictKind::kPass ? 1 : 0;

@@ -45,6 +45,16 @@ HoldClass conflicts_from(KeyHold hold) {
   return kWeak;
 }
 
+/// What counts as seen for a hold of class `own` against an earlier one of class `of`.
+Seqno seen_for(HoldClass own, HoldClass of, const LastSeen& last_seen) {
+  if (own != kWeak && of != kWeak) {
+    return last_seen.at_answer;  // row locks that survive XA PREPARE kept them apart on the home
+  }
+  const bool removes_referenced = own == kTaken && of == kWeak;
+  return removes_referenced ? last_seen.at_start.value_or(last_seen.at_prepare)
+                            : last_seen.at_prepare;
+}
+
 }  // namespace
 
 /// What is known of one key: one cache line.
@@ -211,8 +221,7 @@ std::optional<Conflict> CertificationIndex::find_conflict(std::span<const RowKey
     }
     const HoldClass own = class_of(key.hold);
     for (std::size_t of = conflicts_from(key.hold); of < kClasses; ++of) {
-      const bool rows_lock_survives = own != kWeak && of != kWeak;
-      const Seqno seen = rows_lock_survives ? last_seen.at_answer : last_seen.at_prepare;
+      const Seqno seen = seen_for(own, static_cast<HoldClass>(of), last_seen);
       const Seqno held{slot->foreign(static_cast<HoldClass>(of), home.value)};
       if (held > seen) {
         return Conflict{key, held};

@@ -20,10 +20,14 @@ namespace consort::certifier {
 /// Where an entry's exemption stands: its home, or nobody (DDL, or withdrawn).
 using ExemptHome = std::optional<BackendId>;
 
-/// What a transaction had seen of the other homes' commits. REQUIRES: at_answer >= at_prepare.
+/// What a transaction had seen of the other homes' commits.
+/// REQUIRES: at_start <= at_prepare <= at_answer.
 struct LastSeen {
   Seqno at_prepare;  ///< for pairs of holds that no row lock surviving XA PREPARE keeps apart
   Seqno at_answer;   ///< for update and exclusive holds against each other
+  /// For exclusive holds against earlier references: a lane that applies a child row without
+  /// looking at its parent is not stopped by the parent's deletion under way. nullopt: at_prepare.
+  std::optional<Seqno> at_start{};
 };
 
 /// The key and the earlier entry that a request collided with.
@@ -42,8 +46,7 @@ class CertificationIndex {
   CertificationIndex& operator=(const CertificationIndex&) = delete;
 
   /// The first of `keys` that an entry newer than `last_seen` holds incompatibly, entries exempt
-  /// for `home` aside. Which of the two last_seen counts depends on the pair of holds: update and
-  /// exclusive against update and exclusive at_answer, every other pair at_prepare.
+  /// for `home` aside. Which last_seen counts depends on the pair of holds.
   [[nodiscard]] std::optional<Conflict> find_conflict(std::span<const RowKey> keys,
                                                       BackendId home,
                                                       const LastSeen& last_seen) const;

@@ -27,10 +27,13 @@ Sequencer::Sequencer(SequencerLimits limits) : limits_(limits) {
 Verdict Sequencer::certify(const CertifyRequest& request) {
   CHECK(request.last_seen_at_prepare <= request.last_seen_at_answer);
   CHECK(request.last_seen_at_answer <= head_);
-  if (request.last_seen_at_prepare < horizon_) {  // I7
+  const LastSeen last_seen{request.last_seen_at_prepare, request.last_seen_at_answer,
+                           request.last_seen_at_start};
+  const Seqno oldest = last_seen.at_start.value_or(last_seen.at_prepare);
+  CHECK(oldest <= last_seen.at_prepare);
+  if (oldest < horizon_) {  // I7
     return Verdict{VerdictKind::kTooOld, horizon_, {}};
   }
-  const LastSeen last_seen{request.last_seen_at_prepare, request.last_seen_at_answer};
   if (const auto conflict = index_.find_conflict(request.keys, request.home, last_seen)) {
     return Verdict{VerdictKind::kConflict, conflict->seqno, conflict->key};  // I10
   }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,6 +26,10 @@ struct CertifyRequest {
   Seqno last_seen_at_prepare;  ///< applied(home) when XA PREPARE was sent
   Seqno last_seen_at_answer;   ///< applied(home) when its OK was read
   std::span<const RowKey> keys;
+  /// applied(home) when the branch began. Set it when the branch deletes or re-keys rows of a table
+  /// that foreign keys refer to, where lanes apply child rows without foreign key checks: a child
+  /// that a lane applied while the branch was open is seen neither by the home nor by the others.
+  std::optional<Seqno> last_seen_at_start{};
 };
 
 enum class VerdictKind : std::uint8_t {
@@ -49,7 +54,7 @@ class Sequencer {
   explicit Sequencer(SequencerLimits limits = {});
 
   /// Certifies and, when it passes, numbers the request and holds its keys.
-  /// REQUIRES: last_seen_at_prepare <= last_seen_at_answer <= head().
+  /// REQUIRES: last_seen_at_start <= last_seen_at_prepare <= last_seen_at_answer <= head().
   [[nodiscard]] Verdict certify(const CertifyRequest& request);
 
   /// Numbers an entry that passes unasked. DDL: without `home`; never exempt, so writesets of every

@@ -88,6 +88,20 @@ TEST_SUITE("certifier") {
     }
   }
 
+  TEST_CASE("CertificationIndex: who removes a parent must have seen its children from the start") {
+    const LastSeen last_seen{Seqno{10}, Seqno{10}, Seqno{9}};
+    for (const KeyHold held : kHolds) {
+      for (const KeyHold asked : kHolds) {
+        CAPTURE(static_cast<int>(held));
+        CAPTURE(static_cast<int>(asked));
+        CertificationIndex index;
+        insert(index, {5, held}, 10, kA);
+        const bool expected = asked == KeyHold::kExclusive && !locks_survive(held, asked);
+        EXPECT(conflicts(index, {5, asked}, kB, last_seen) == expected);
+      }
+    }
+  }
+
   TEST_CASE("CertificationIndex: an own newer entry does not hide a foreign older one") {
     CertificationIndex index;
     insert(index, {5, KeyHold::kReference}, 10, kB);
@@ -161,8 +175,10 @@ TEST_SUITE("certifier") {
         const BackendId home{static_cast<std::uint8_t>(random() % 3)};
         const std::uint64_t horizon = purged;
         const std::uint64_t at_prepare = horizon + random() % (seqno - horizon);
-        const LastSeen last_seen{Seqno{at_prepare},
-                                 Seqno{at_prepare + random() % (seqno - at_prepare)}};
+        LastSeen last_seen{Seqno{at_prepare}, Seqno{at_prepare + random() % (seqno - at_prepare)}};
+        if (random() % 4 == 0) {
+          last_seen.at_start = Seqno{horizon + random() % (at_prepare - horizon + 1)};
+        }
         const auto found = index.find_conflict(asked, home, last_seen);
         REQUIRE(found.has_value() == oracle.conflicts(asked, home, last_seen));
         if (found) {

@@ -26,6 +26,15 @@ inline bool locks_survive(KeyHold one, KeyHold other) {
   return strong(one) && strong(other);
 }
 
+/// What counts as seen for `asked` against the earlier `held`.
+inline Seqno seen_for(KeyHold asked, KeyHold held, const LastSeen& last_seen) {
+  if (locks_survive(asked, held)) {
+    return last_seen.at_answer;
+  }
+  return asked == KeyHold::kExclusive && last_seen.at_start ? *last_seen.at_start
+                                                            : last_seen.at_prepare;
+}
+
 class CertificationOracle {
  public:
   struct Entry {
@@ -84,8 +93,7 @@ class CertificationOracle {
     }
     for (const RowKey& held : entry.keys) {
       for (const RowKey& key : keys) {
-        const Seqno seen =
-            locks_survive(held.hold, key.hold) ? last_seen.at_answer : last_seen.at_prepare;
+        const Seqno seen = seen_for(key.hold, held.hold, last_seen);
         if (held.hash == key.hash && holds_conflict(held.hold, key.hold) && entry.seqno > seen) {
           return true;
         }

@@ -26,7 +26,7 @@ Verdict certify(Sequencer& sequencer,
                 BackendId home,
                 std::uint64_t last_seen,
                 std::span<const RowKey> keys) {
-  return sequencer.certify({BranchId{}, home, Seqno{last_seen}, Seqno{last_seen}, keys});
+  return sequencer.certify({BranchId{}, home, Seqno{last_seen}, Seqno{last_seen}, keys, {}});
 }
 
 bool passes(Sequencer& sequencer,
@@ -156,6 +156,20 @@ TEST_SUITE("certifier") {
     EXPECT((sequencer.head() == Seqno{5}));
   }
 
+  TEST_CASE("Sequencer: who removes parents is too old by what was applied when it began") {
+    Sequencer sequencer(SequencerLimits{1000, 0});
+    EXPECT(passes(sequencer, kA, 0, rows({1})));
+    EXPECT(passes(sequencer, kA, 0, rows({2})));
+    sequencer.on_applied_everywhere(Seqno{1});
+    const auto keys = rows({9});
+    const auto kind = [&](std::optional<Seqno> at_start) {
+      return sequencer.certify({BranchId{}, kB, Seqno{2}, Seqno{2}, keys, at_start}).kind;
+    };
+    EXPECT(kind(Seqno{0}) == VerdictKind::kTooOld);
+    EXPECT(kind(Seqno{1}) == VerdictKind::kPass);
+    EXPECT(kind(std::nullopt) == VerdictKind::kPass);
+  }
+
   TEST_CASE("Sequencer: is rebuilt from the log's tail") {
     Sequencer sequencer;
     for (const LogEntry& entry :
@@ -204,8 +218,8 @@ TEST_SUITE("certifier") {
         const LastSeen last_seen{Seqno{head - reach}, Seqno{head - random() % (reach + 1)}};
         const Seqno horizon = sequencer.horizon();
         oracle.forget_until(horizon);
-        const Verdict verdict =
-            sequencer.certify({BranchId{}, home, last_seen.at_prepare, last_seen.at_answer, keys});
+        const Verdict verdict = sequencer.certify(
+            {BranchId{}, home, last_seen.at_prepare, last_seen.at_answer, keys, {}});
         if (last_seen.at_prepare < horizon) {
           REQUIRE(verdict.kind == VerdictKind::kTooOld);
         } else {
