@@ -225,6 +225,16 @@ void KeyBuilder::add_table_without_rows(TableName table) {
   }
 }
 
+void KeyBuilder::add_whole_table(TableName table) {
+  add_key(schema_key(table.schema), KeyHold::kShared);
+  add_key(table_key(table.schema, table.table), KeyHold::kExclusive);
+  if (const TableDefinitionPtr definition = catalog_.find(table)) {
+    for (const std::uint64_t key : neighbour_table_keys(catalog_, *definition)) {
+      add_key(key, KeyHold::kExclusive);
+    }
+  }
+}
+
 void KeyBuilder::hold_table() {
   for (const std::uint64_t key : plan_->hold_keys) {
     add_key(key, KeyHold::kExclusive);

@@ -66,6 +66,10 @@ class KeyBuilder {
   /// Adds the keys of one row. REQUIRES: begin_table() succeeded and the row has its columns.
   void add_row(const RowDiff& row);
 
+  /// Rows of `table` changed that cannot be told: holds the whole of it and of its neighbours by
+  /// foreign keys.
+  void add_whole_table(TableName table);
+
   /// A statement mapped `table` without rows: a cascade may have changed any of them.
   void add_table_without_rows(TableName table);
 

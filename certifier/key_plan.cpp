@@ -213,7 +213,7 @@ class Planner {
     for (const ReferencedBy& key : table_.referenced_by) {
       plan_.referenced.push_back(referenced_plan(key));
     }
-    add_hold_keys();
+    plan_.hold_keys = neighbour_table_keys(*source_.catalog, table_);
     return std::move(plan_);
   }
 
@@ -260,16 +260,6 @@ class Planner {
                               part.traits.kind == CollationKind::kUnknown);
     });
     return plan;
-  }
-
-  /// Without row keys a parent could not be told from another by its children, nor the other way
-  /// round: so the whole of all of them.
-  void add_hold_keys() {
-    plan_.hold_keys = cascade_table_keys(*source_.catalog, table_);
-    plan_.hold_keys.push_back(plan_.table_key);
-    for (const ForeignKey& key : table_.foreign_keys) {
-      plan_.hold_keys.push_back(table_key(key.parent.schema, key.parent.table));
-    }
   }
 
   void choose_identity(std::size_t column_count) {
@@ -463,6 +453,16 @@ std::vector<TableRef> missing_definitions(const SchemaCatalog& catalog, TableNam
     }
   }
   return {missing.begin(), missing.end()};
+}
+
+std::vector<std::uint64_t> neighbour_table_keys(const SchemaCatalog& catalog,
+                                                const TableDefinition& definition) {
+  std::vector<std::uint64_t> keys = cascade_table_keys(catalog, definition);
+  keys.push_back(table_key(definition.schema, definition.table));
+  for (const ForeignKey& key : definition.foreign_keys) {
+    keys.push_back(table_key(key.parent.schema, key.parent.table));
+  }
+  return keys;
 }
 
 std::vector<std::uint64_t> cascade_table_keys(const SchemaCatalog& catalog,

@@ -111,6 +111,11 @@ struct PlanSource {
 [[nodiscard]] std::vector<TableRef> missing_definitions(const SchemaCatalog& catalog,
                                                         TableName table);
 
+/// Table keys of `definition`, its parents and all that cascade_table_keys() names: without row
+/// keys a parent could not be told from another by its children, nor the other way round.
+[[nodiscard]] std::vector<std::uint64_t> neighbour_table_keys(const SchemaCatalog& catalog,
+                                                              const TableDefinition& definition);
+
 /// Keys of every table that a cascade from `definition` may change or whose foreign keys it may
 /// touch, at any depth. REQUIRES: missing_definitions() of it is empty.
 [[nodiscard]] std::vector<std::uint64_t> cascade_table_keys(const SchemaCatalog& catalog,

@@ -77,7 +77,7 @@ Bytes read_value(Reader& reader, const ColumnLayout& column) {
 Result<RowReader> RowReader::open(const TableMap& map, Bytes event) {
   const std::optional<RowsFormat> format =
       event.size() < kBinlogHeaderBytes ? std::nullopt : rows_format(event[4]);
-  if (!format) {
+  if (!format || !map.can_cut_rows()) {
     return make_error(BinlogError::kUnsupported, "not a rows event that can be read");
   }
   RowReader rows(map, format->change);
@@ -237,6 +237,10 @@ class GroupWalk {
     for (Mapped& mapped : mapped_) {
       mapped.changed = mapped.changed || mapped.id == span.table_id;
     }
+    if (!found->map->can_cut_rows()) {
+      visitor_.on_uncut_rows(*found->map);
+      return after_rows(span);
+    }
     if (announced_ != found->map) {
       Status status = visitor_.on_table(*found->map);
       if (!status) {
@@ -249,7 +253,11 @@ class GroupWalk {
     if (!status) {
       return status;
     }
-    return (span.flags & kRowsStatementEnd) != 0 ? end_statement() : status;
+    return after_rows(span);
+  }
+
+  Status after_rows(const EventSpan& span) {
+    return (span.flags & kRowsStatementEnd) != 0 ? end_statement() : Status(Ok{});
   }
 
   Status end_statement() {

@@ -80,7 +80,7 @@ class TableMap {
     std::uint32_t prefix_characters = 0;  ///< 0: the whole column
   };
 
-  /// Decodes a TABLE_MAP event (with header, without CRC). Errors: kMalformed, kUnsupported.
+  /// Decodes a TABLE_MAP event (with header, without CRC). Error: kMalformed.
   [[nodiscard]] static Result<TableMap> decode(Bytes event);
 
   [[nodiscard]] std::uint64_t table_id() const { return table_id_; }
@@ -91,7 +91,12 @@ class TableMap {
 
   [[nodiscard]] TableName name() const { return {schema_, table_}; }
 
+  /// Empty when !can_cut_rows().
   [[nodiscard]] const std::vector<ColumnLayout>& columns() const { return columns_; }
+
+  /// False when the event does not tell where values end: a TIME, DATETIME or TIMESTAMP in the
+  /// format of before MariaDB 10.1 (whose fraction is not told), or a type unknown to Consort.
+  [[nodiscard]] bool can_cut_rows() const { return !columns_.empty(); }
 
   /// One name per column; empty without binlog_row_metadata=FULL.
   [[nodiscard]] const std::vector<std::string>& column_names() const { return column_names_; }
@@ -114,7 +119,8 @@ class TableMap {
 class RowReader {
  public:
   /// Opens a rows event (V1 or V2, with header, without CRC) of the table `map` describes.
-  /// `map` and `event` must outlive the reader. Errors: kMalformed, kUnsupported, kCompressed.
+  /// `map` and `event` must outlive the reader. Errors: kMalformed; kUnsupported for another event
+  /// type or when !map.can_cut_rows().
   [[nodiscard]] static Result<RowReader> open(const TableMap& map, Bytes event);
 
   /// Cuts the next row into `row`, whose memory is reused; false at the end. Error: kMalformed.
@@ -150,6 +156,9 @@ class GroupRowsVisitor {
 
   /// A row of the table last announced.
   virtual void on_row(const RowDiff& row) = 0;
+
+  /// Some rows of a table with !map.can_cut_rows() were changed.
+  virtual void on_uncut_rows(const TableMap& map) = 0;
 
   /// A statement mapped this table and changed no row of it.
   [[nodiscard]] virtual Status on_table_without_rows(const TableMap& map) = 0;

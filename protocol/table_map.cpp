@@ -101,7 +101,7 @@ bool set_temporal(ColumnLayout& column, std::uint32_t whole_bytes, std::uint8_t 
   return set_fixed(column, whole_bytes + (digits + 1u) / 2) && digits <= 6;
 }
 
-/// Reads the metadata of one column and lays it out. False: malformed or unknown.
+/// Reads the metadata of one column and lays it out. False when its size cannot be told.
 bool lay_out(ColumnLayout& column, Reader& metadata) {
   switch (column.type) {
     case ColumnType::kNull:
@@ -114,13 +114,10 @@ bool lay_out(ColumnLayout& column, Reader& metadata) {
     case ColumnType::kInt24:
     case ColumnType::kDate:
     case ColumnType::kNewDate:
-    case ColumnType::kTime:
       return set_fixed(column, 3);
     case ColumnType::kLong:
-    case ColumnType::kTimestamp:
       return set_fixed(column, 4);
     case ColumnType::kLongLong:
-    case ColumnType::kDateTime:
       return set_fixed(column, 8);
     case ColumnType::kFloat:
       return set_fixed(column, 4, ValueKind::kFloat) && metadata.u8() == 4;
@@ -164,6 +161,9 @@ bool lay_out(ColumnLayout& column, Reader& metadata) {
     case ColumnType::kVector:
     case ColumnType::kGeometry:
       return set_blob(column, metadata.u8(), ValueKind::kBinary);
+    case ColumnType::kTime:       // the old formats: three to eight
+    case ColumnType::kTimestamp:  // bytes by a precision that is
+    case ColumnType::kDateTime:   // not told
     case ColumnType::kDecimalOld:
       return false;
   }
@@ -230,7 +230,6 @@ class TableMapDecoder {
   [[nodiscard]] TableMap take() { return std::move(map_); }
 
  private:
-  [[nodiscard]] bool read_columns(Reader& reader);
   [[nodiscard]] bool read_optional(Reader& reader);
   void read_names(Reader field);
   void read_primary_key(Reader field, bool with_prefix);
@@ -253,7 +252,7 @@ Status TableMapDecoder::decode(Bytes event) {
   map_.table_ = std::string(reader.lenenc_text());
   reader.skip(1);
   const std::uint64_t count = reader.lenenc();
-  if (reader.failed() || count > kColumnsMax) {
+  if (reader.failed() || count == 0 || count > kColumnsMax) {
     return malformed();
   }
   map_.columns_.resize(static_cast<std::size_t>(count));
@@ -267,11 +266,9 @@ Status TableMapDecoder::decode(Bytes event) {
   }
   for (std::size_t i = 0; i < map_.columns_.size(); ++i) {
     ColumnLayout& column = map_.columns_[i];
-    const auto wire_type = static_cast<unsigned>(column.type);
     if (!lay_out(column, metadata)) {
-      return make_error(BinlogError::kUnsupported,
-                        "column " + std::to_string(i + 1) + " of " + map_.schema_ + "." +
-                            map_.table_ + " has the unsupported type " + std::to_string(wire_type));
+      map_.columns_.clear();
+      return Ok{};
     }
     column.nullable = (null_bits[i / 8] & (1 << (i % 8))) != 0;
   }

@@ -29,6 +29,8 @@ class KeyVisitor final : public protocol::GroupRowsVisitor {
 
   void on_row(const RowDiff& row) override { builder_.add_row(row); }
 
+  void on_uncut_rows(const TableMap& map) override { builder_.add_whole_table(map.name()); }
+
   Status on_table_without_rows(const TableMap& map) override {
     builder_.add_table_without_rows(map.name());
     return Ok{};
