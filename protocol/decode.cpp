@@ -82,7 +82,7 @@ bool read_session_change(SessionTrack type, Bytes data, SessionChanges& out) {
       out.schema = reader.lenenc_text();
       break;
     case SessionTrack::kStateChange:
-      out.state_changed = reader.lenenc_text() == "1";
+      out.state_changed = as_text(reader.rest()) == "1";  // without a length of its own
       break;
     case SessionTrack::kTransactionCharacteristics:
       out.transaction_characteristics = reader.lenenc_text();

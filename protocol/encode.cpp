@@ -56,16 +56,16 @@ Buffer session_changes_block(const SessionChanges& changes) {
     append_text_change(block, 1, *changes.schema);
   }
   if (changes.state_changed) {
-    append_text_change(block, 2, *changes.state_changed ? "1" : "0");
+    append_change(block, 2, as_bytes(*changes.state_changed ? "1" : "0"));
   }
   for (const OtherSessionChange& other : changes.others) {
     append_change(block, other.type, other.data);
   }
-  if (changes.transaction_characteristics) {
-    append_text_change(block, 4, *changes.transaction_characteristics);
-  }
   if (changes.transaction_state) {
     append_text_change(block, 5, *changes.transaction_state);
+  }
+  if (changes.transaction_characteristics) {
+    append_text_change(block, 4, *changes.transaction_characteristics);
   }
   return block;
 }
@@ -143,8 +143,7 @@ void encode_change_user(Buffer& out, const ChangeUser& change, std::uint64_t cap
 
 void encode_ok(Buffer& out, const OkPacket& ok, std::uint64_t capabilities, OkHeader header) {
   if (header == OkHeader::kEof && (capabilities & kDeprecateEof) == 0) {
-    const auto status = static_cast<std::uint16_t>(ok.status & ~status_flag::kSessionStateChanged);
-    encode_eof(out, EofPacket{ok.warnings, status});
+    encode_eof(out, EofPacket{ok.warnings, ok.status});
     return;
   }
   const bool changed = (capabilities & kSessionTrack) != 0 && !ok.changes.empty();

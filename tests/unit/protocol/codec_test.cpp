@@ -214,6 +214,23 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("codec: an OK as MariaDB writes it, byte by byte") {
+    // BEGIN with every tracker on: schema, state change, transaction state and characteristics.
+    Buffer wire = bytes_of({0x00, 0x00, 0x00, 0x03, 0x40, 0x00, 0x00, 0x00, 0x2B});
+    append(wire, std::string_view("\x01\x06\x05mysql\x02\x01"
+                                  "1\x05\x09\x08T_______"));
+    append(wire, std::string_view("\x04\x13\x12START TRANSACTION;"));
+    const auto ok = decode_ok(wire, capability::kSessionTrack);
+    REQUIRE(ok.ok());
+    EXPECT(ok->changes.schema == "mysql");
+    EXPECT(*ok->changes.state_changed);
+    EXPECT(ok->changes.transaction_state == "T_______");
+    EXPECT(ok->changes.transaction_characteristics == "START TRANSACTION;");
+    Buffer again;
+    encode_ok(again, *ok, capability::kSessionTrack, OkHeader::kOk);
+    EXPECT(again == wire);
+  }
+
   TEST_CASE("codec: OK without changes claims none") {
     OkPacket ok;
     ok.status = status_flag::kAutocommit | status_flag::kSessionStateChanged;
