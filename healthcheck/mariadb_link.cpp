@@ -3,14 +3,16 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <mutex>
 #include <errmsg.h>
+#include <mutex>
+#include <system_error>
 #include <utility>
 
 #include <mysql.h>
 #include <mysqld_error.h>
 
 #include "base/check.h"
+#include "healthcheck/connect_error.h"
 
 namespace consort::healthcheck {
 
@@ -162,9 +164,10 @@ Status MariadbLink::connect() {
       mysql_optionsv(handle.get(), MYSQL_OPT_SSL_CA, target_.tls_ca.c_str());
     }
   }
+  const TimePoint began = std::chrono::steady_clock::now();
   if (mysql_real_connect(handle.get(), target_.host.c_str(), target_.user.c_str(),
                          target_.password.c_str(), nullptr, target_.port, nullptr, 0) == nullptr) {
-    return last_error(handle.get());
+    return connect_failure(last_error(handle.get()), std::chrono::steady_clock::now() - began);
   }
   handle_ = std::move(handle);
   // What may fail on some server or with few privileges stands alone and is not fatal; preflight
@@ -178,6 +181,18 @@ Status MariadbLink::connect() {
     }
   }
   return Ok{};
+}
+
+/// A failed TCP connect with the system's true error number in its text.
+Error MariadbLink::connect_failure(Error error, Duration took) const {
+  constexpr Duration kSecondTryMax = std::chrono::milliseconds(200);
+  const bool no_tcp = error.code == CR_CONNECTION_ERROR || error.code == CR_CONN_HOST_ERROR;
+  if (no_tcp && took < timeouts_.connect) {
+    const int number = connect_error(target_.host, target_.port, kSecondTryMax);
+    error.message = "Can't connect to server on '" + target_.host + "' (" + std::to_string(number) +
+                    " " + std::generic_category().message(number) + ")";
+  }
+  return error;
 }
 
 Result<SqlRows> MariadbLink::query(std::string_view sql) {

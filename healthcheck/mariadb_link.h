@@ -86,6 +86,8 @@ class MariadbLink {
     void operator()(st_mysql* handle) const;
   };
 
+  [[nodiscard]] Error connect_failure(Error error, Duration took) const;
+
   LinkTarget target_;
   LinkTimeouts timeouts_;
   std::unique_ptr<st_mysql, Closer> handle_;
