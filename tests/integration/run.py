@@ -6,6 +6,7 @@ tests/run calls it; by hand:
 """
 
 import argparse
+import functools
 import json
 import os
 import re
@@ -49,8 +50,9 @@ def test_modules(name_filter):
                                           for case in case_names(name))]
 
 
+@functools.lru_cache(maxsize=None)
 def case_names(module):
-    """The tests a file declares."""
+    """The tests a file declares. Only its first import declares them."""
     import importlib
     from support.case import take_declared
     take_declared()

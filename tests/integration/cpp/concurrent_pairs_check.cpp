@@ -59,10 +59,12 @@ const std::vector<std::string>& numbers_or_null() {
 
 const std::vector<std::string>& texts() {
   static const std::vector<std::string> values{
-      "''",  "'a'",  "'A'",  "'a '", "'ä'",  "'Ä'",  "'b'",   "'ab'", "'AB'", "'ss'", "'ß'", "'ae'",
-      "'c'", "'ch'", "'cH'", "'h'",  "'fi'", "'ﬁ'",  "'é'",   "'e'",  "'i'",  "'I'",  "'ı'", "'å'",
-      "'aa'", "'l'", "'ł'",  "' '",  "'a\\t'", "'日'", "'a\u200b'", "'e\u0301'", "'\u00ad'", "'y'",
-      "'ü'", "'ue'", "'u'",  "'v'",  "'w'",  "'dz'", "'ñ'",   "'n'",  "'ll'", "'a\\0'", "'0'", "'٠'"};
+      "''",       "'a'",  "'A'",  "'a '",   "'ä'",    "'Ä'",  "'b'",       "'ab'",
+      "'AB'",     "'ss'", "'ß'",  "'ae'",   "'c'",    "'ch'", "'cH'",      "'h'",
+      "'fi'",     "'ﬁ'",  "'é'",  "'e'",    "'i'",    "'I'",  "'ı'",       "'å'",
+      "'aa'",     "'l'",  "'ł'",  "' '",    "'a\\t'", "'日'", "'a\u200b'", "'e\u0301'",
+      "'\u00ad'", "'y'",  "'ü'",  "'ue'",   "'u'",    "'v'",  "'w'",       "'dz'",
+      "'ñ'",      "'n'",  "'ll'", "'a\\0'", "'0'",    "'٠'"};
   return values;
 }
 
@@ -74,8 +76,7 @@ const std::vector<std::string>& plain_texts() {
 
 Group one_text(const std::string& collation) {
   const std::string charset = collation.substr(0, collation.find('_'));
-  const std::string type =
-      "VARCHAR(6) CHARACTER SET " + charset + " COLLATE " + collation;
+  const std::string type = "VARCHAR(6) CHARACTER SET " + charset + " COLLATE " + collation;
   return {"text_" + collation,
           {{"t_" + collation,
             "(k " + type + " PRIMARY KEY, u " + type + " UNIQUE, v INT, UNIQUE (v,u(2)))",
@@ -86,18 +87,39 @@ Group one_text(const std::string& collation) {
 
 std::vector<Group> text_groups() {
   std::vector<Group> groups;
-  for (const char* collation :
-       {"utf8mb4_general_ci",      "utf8mb4_unicode_ci",    "utf8mb4_unicode_520_ci",
-        "utf8mb4_uca1400_ai_ci",   "utf8mb4_uca1400_as_ci", "utf8mb4_uca1400_nopad_as_cs",
-        "utf8mb4_bin",             "utf8mb4_nopad_bin",     "utf8mb4_general_nopad_ci",
-        "utf8mb4_czech_ci",        "utf8mb4_swedish_ci",    "utf8mb4_german2_ci",
-        "utf8mb4_hungarian_ci",    "utf8mb4_turkish_ci",    "utf8mb4_spanish2_ci",
-        "utf8mb4_roman_ci",        "utf8mb4_croatian_ci",   "utf8mb3_general_ci",
-        "latin1_swedish_ci",       "latin1_german1_ci",     "latin1_german2_ci",
-        "latin1_bin",              "latin1_spanish_ci",     "latin2_czech_cs",
-        "cp1250_czech_cs",         "ucs2_general_ci",       "utf16_unicode_ci",
-        "utf32_bin",               "gbk_chinese_ci",        "sjis_japanese_ci",
-        "tis620_thai_ci",          "cp932_bin",             "big5_chinese_ci"}) {
+  for (const char* collation : {"utf8mb4_general_ci",
+                                "utf8mb4_unicode_ci",
+                                "utf8mb4_unicode_520_ci",
+                                "utf8mb4_uca1400_ai_ci",
+                                "utf8mb4_uca1400_as_ci",
+                                "utf8mb4_uca1400_nopad_as_cs",
+                                "utf8mb4_bin",
+                                "utf8mb4_nopad_bin",
+                                "utf8mb4_general_nopad_ci",
+                                "utf8mb4_czech_ci",
+                                "utf8mb4_swedish_ci",
+                                "utf8mb4_german2_ci",
+                                "utf8mb4_hungarian_ci",
+                                "utf8mb4_turkish_ci",
+                                "utf8mb4_spanish2_ci",
+                                "utf8mb4_roman_ci",
+                                "utf8mb4_croatian_ci",
+                                "utf8mb3_general_ci",
+                                "latin1_swedish_ci",
+                                "latin1_german1_ci",
+                                "latin1_german2_ci",
+                                "latin1_bin",
+                                "latin1_spanish_ci",
+                                "latin2_czech_cs",
+                                "cp1250_czech_cs",
+                                "ucs2_general_ci",
+                                "utf16_unicode_ci",
+                                "utf32_bin",
+                                "gbk_chinese_ci",
+                                "sjis_japanese_ci",
+                                "tis620_thai_ci",
+                                "cp932_bin",
+                                "big5_chinese_ci"}) {
     groups.push_back(one_text(collation));
   }
   return groups;
@@ -109,41 +131,53 @@ std::vector<Group> plain_groups() {
   const auto& t = plain_texts();
   return {
       {"unique",
-       {{"t_unique", "(id INT PRIMARY KEY, u VARCHAR(6) UNIQUE, n INT UNIQUE, v INT)",
+       {{"t_unique",
+         "(id INT PRIMARY KEY, u VARCHAR(6) UNIQUE, n INT UNIQUE, v INT)",
          {{"id", n}, {"u", t}, {"n", nn}, {"v", n}}}},
-       {}, {}},
+       {},
+       {}},
       {"prefix",
        {{"t_prefix",
          "(id INT PRIMARY KEY, p VARCHAR(10) CHARACTER SET latin1, x TEXT, b VARBINARY(8), "
          "UNIQUE (p(2)), UNIQUE (x(1)), UNIQUE (b(2)))",
          {{"id", n}, {"p", t}, {"x", texts()}, {"b", t}}}},
-       {}, {}},
+       {},
+       {}},
       {"no_key",
-       {{"t_no_key", "(a INT, b VARCHAR(6), c DOUBLE)",
+       {{"t_no_key",
+         "(a INT, b VARCHAR(6), c DOUBLE)",
          {{"a", nn}, {"b", t}, {"c", {"0", "-0.0", "1.5", "NULL"}}}}},
-       {}, {}},
+       {},
+       {}},
       {"nullable",
-       {{"t_nullable", "(u INT UNIQUE, w VARCHAR(4), v INT, UNIQUE (w,u))",
+       {{"t_nullable",
+         "(u INT UNIQUE, w VARCHAR(4), v INT, UNIQUE (w,u))",
          {{"u", nn}, {"w", t}, {"v", nn}}}},
-       {}, {}},
+       {},
+       {}},
       {"binary",
-       {{"t_binary", "(k VARBINARY(4) PRIMARY KEY, b BINARY(3) UNIQUE, c CHAR(4) UNIQUE)",
+       {{"t_binary",
+         "(k VARBINARY(4) PRIMARY KEY, b BINARY(3) UNIQUE, c CHAR(4) UNIQUE)",
          {{"k", {"'a'", "'a\\0'", "'A'", "'a '", "''"}},
           {"b", {"'a'", "'a\\0'", "'A'", "'a '", "''"}},
           {"c", t}}}},
-       {}, {}},
+       {},
+       {}},
       {"number",
-       {{"t_number", "(d DOUBLE PRIMARY KEY, e DECIMAL(6,2) UNIQUE, f FLOAT, UNIQUE (f))",
+       {{"t_number",
+         "(d DOUBLE PRIMARY KEY, e DECIMAL(6,2) UNIQUE, f FLOAT, UNIQUE (f))",
          {{"d", {"0", "-0.0", "1", "2.5", "1e300"}},
           {"e", {"0", "-0.001", "1.10", "1.1", "-5"}},
           {"f", {"0", "-0.0", "3.25", "NULL"}}}}},
-       {}, {}},
+       {},
+       {}},
       {"generated",
        {{"t_generated",
          "(id INT PRIMARY KEY, a INT, s INT AS (a MOD 3) VIRTUAL UNIQUE, "
          "g VARCHAR(6) AS (CONCAT('x',a DIV 2)) STORED UNIQUE)",
          {{"id", n}, {"a", {"1", "2", "3", "4", "5", "6", "NULL"}}}}},
-       {}, {}},
+       {},
+       {}},
       {"temporal",
        {{"t_temporal",
          "(dt DATETIME(2) PRIMARY KEY, ti TIME UNIQUE, y YEAR, e ENUM('a','b','c'), "
@@ -153,39 +187,50 @@ std::vector<Group> plain_groups() {
           {"y", {"2000", "2001", "NULL"}},
           {"e", {"'a'", "'b'", "NULL"}},
           {"ts", {"'2020-01-01'", "'2020-01-01 00:00:00.001'", "NULL"}}}}},
-       {}, {}},
+       {},
+       {}},
       {"bits",
-       {{"t_bits", "(b BIT(3) PRIMARY KEY, s SET('x','y') UNIQUE, i INET6 UNIQUE, w UUID UNIQUE)",
+       {{"t_bits",
+         "(b BIT(3) PRIMARY KEY, s SET('x','y') UNIQUE, i INET6 UNIQUE, w UUID UNIQUE)",
          {{"b", {"1", "2", "3"}},
           {"s", {"'x'", "'x,y'", "''", "NULL"}},
           {"i", {"'::'", "'::1'", "'1::'", "NULL"}},
-          {"w", {"'00000000-0000-0000-0000-000000000000'",
-                 "'10000000-0000-0000-0000-000000000000'", "NULL"}}}}},
-       {}, {}},
+          {"w",
+           {"'00000000-0000-0000-0000-000000000000'", "'10000000-0000-0000-0000-000000000000'",
+            "NULL"}}}}},
+       {},
+       {}},
       {"long_unique",
-       {{"t_long", "(id INT PRIMARY KEY, x TEXT UNIQUE, y VARCHAR(2000), UNIQUE (y,id))",
+       {{"t_long",
+         "(id INT PRIMARY KEY, x TEXT UNIQUE, y VARCHAR(2000), UNIQUE (y,id))",
          {{"id", n}, {"x", texts()}, {"y", t}}}},
-       {}, {}},
+       {},
+       {}},
       {"long_unique_only",
        {{"t_long_only", "(x TEXT NOT NULL UNIQUE, v INT)", {{"x", texts()}, {"v", n}}}},
-       {}, {}},
+       {},
+       {}},
       {"versioned",
        {{"t_versioned",
          "(id INT PRIMARY KEY, u VARCHAR(4) UNIQUE, v INT) WITH SYSTEM VERSIONING",
          {{"id", n}, {"u", t}, {"v", n}}}},
-       {}, {}},
+       {},
+       {}},
       {"overlaps",
        {{"t_overlaps",
          "(room INT, d1 DATE, d2 DATE, PERIOD FOR p(d1,d2), UNIQUE (room, p WITHOUT OVERLAPS))",
          {{"room", {"1", "2"}},
           {"d1", {"'2020-01-01'", "'2020-01-03'", "'2020-01-05'"}},
           {"d2", {"'2020-01-02'", "'2020-01-04'", "'2020-01-06'"}}}}},
-       {}, {}},
+       {},
+       {}},
       {"compressed",
-       {{"t_compressed", "(id INT PRIMARY KEY, x TEXT COMPRESSED, y VARCHAR(20) COMPRESSED)",
+       {{"t_compressed",
+         "(id INT PRIMARY KEY, x TEXT COMPRESSED, y VARCHAR(20) COMPRESSED)",
          {{"id", n}, {"x", t}, {"y", t}}},
         {"t_compressed_no_key", "(x TEXT COMPRESSED, v INT)", {{"x", t}, {"v", n}}}},
-       {}, {}},
+       {},
+       {}},
       {"trigger",
        {{"t_source", "(id INT PRIMARY KEY, v INT)", {{"id", n}, {"v", n}}},
         {"t_counter", "(id INT PRIMARY KEY, v INT)", {{"id", n}, {"v", n}}},
@@ -196,9 +241,11 @@ std::vector<Group> plain_groups() {
         "DELETE FROM t_trail WHERE id=OLD.id LIMIT 1"},
        {}},
       {"partitioned",
-       {{"t_partitioned", "(id INT, v INT, PRIMARY KEY (id,v)) PARTITION BY HASH (v) PARTITIONS 3",
+       {{"t_partitioned",
+         "(id INT, v INT, PRIMARY KEY (id,v)) PARTITION BY HASH (v) PARTITIONS 3",
          {{"id", n}, {"v", n}}}},
-       {}, {}},
+       {},
+       {}},
   };
 }
 
@@ -225,7 +272,8 @@ std::vector<Group> foreign_key_groups() {
   };
   std::vector<Group> groups{
       family("restrict",
-             {"c_restrict", "(id INT PRIMARY KEY, pid INT, v INT, FOREIGN KEY (pid) REFERENCES p(id))",
+             {"c_restrict",
+              "(id INT PRIMARY KEY, pid INT, v INT, FOREIGN KEY (pid) REFERENCES p(id))",
               {{"id", n}, {"pid", nn}, {"v", n}}},
              orphans("c_restrict", "p", "pid", "id")),
       family("cascade",
@@ -236,14 +284,16 @@ std::vector<Group> foreign_key_groups() {
              orphans("c_cascade", "p", "pid", "id")),
       family("set_null",
              {"c_null",
-              "(id INT PRIMARY KEY, code " + code + "utf8mb4_bin UNIQUE, v INT, FOREIGN KEY (code) "
-              "REFERENCES p(code) ON DELETE SET NULL ON UPDATE CASCADE)",
+              "(id INT PRIMARY KEY, code " + code +
+                  "utf8mb4_bin UNIQUE, v INT, FOREIGN KEY (code) "
+                  "REFERENCES p(code) ON DELETE SET NULL ON UPDATE CASCADE)",
               {{"id", n}, {"code", codes}, {"v", n}}},
              orphans("c_null", "p", "code", "code")),
       family("case_blind",
              {"c_ci",
-              "(id INT PRIMARY KEY, ci " + code + "utf8mb4_general_ci, FOREIGN KEY (ci) "
-              "REFERENCES p(ci) ON UPDATE CASCADE)",
+              "(id INT PRIMARY KEY, ci " + code +
+                  "utf8mb4_general_ci, FOREIGN KEY (ci) "
+                  "REFERENCES p(ci) ON UPDATE CASCADE)",
               {{"id", n}, {"ci", codes}}},
              orphans("c_ci", "p", "ci", "ci")),
       family("not_unique",
@@ -254,7 +304,8 @@ std::vector<Group> foreign_key_groups() {
       {"grandchildren",
        {parent,
         {"c_middle",
-         "(id INT PRIMARY KEY, pid INT UNIQUE, FOREIGN KEY (pid) REFERENCES p(id) ON DELETE CASCADE "
+         "(id INT PRIMARY KEY, pid INT UNIQUE, FOREIGN KEY (pid) REFERENCES p(id) ON DELETE "
+         "CASCADE "
          "ON UPDATE SET NULL)",
          {{"id", n}, {"pid", nn}}},
         {"c_last",
@@ -265,23 +316,24 @@ std::vector<Group> foreign_key_groups() {
        {},
        {orphans("c_middle", "p", "pid", "id"), orphans("c_last", "c_middle", "mid", "id"),
         orphans("c_last", "c_middle", "pid", "pid")}});
-  groups.push_back(
-      {"tree",
-       {{"tree",
-         "(id INT PRIMARY KEY, up INT, v INT, FOREIGN KEY (up) REFERENCES tree(id) ON DELETE CASCADE)",
-         {{"id", n}, {"up", nn}, {"v", n}}}},
-       {},
-       {orphans("tree", "tree", "up", "id")}});
-  groups.push_back(
-      {"no_key_parent",
-       {{"np", "(nu INT, v INT, KEY (nu))", {{"nu", nn}, {"v", n}}},
-        {"nc", "(nu INT, v INT, FOREIGN KEY (nu) REFERENCES np(nu) ON DELETE CASCADE)",
-         {{"nu", nn}, {"v", n}}}},
-       {},
-       {orphans("nc", "np", "nu", "nu")}});
+  groups.push_back({"tree",
+                    {{"tree",
+                      "(id INT PRIMARY KEY, up INT, v INT, FOREIGN KEY (up) REFERENCES tree(id) ON "
+                      "DELETE CASCADE)",
+                      {{"id", n}, {"up", nn}, {"v", n}}}},
+                    {},
+                    {orphans("tree", "tree", "up", "id")}});
+  groups.push_back({"no_key_parent",
+                    {{"np", "(nu INT, v INT, KEY (nu))", {{"nu", nn}, {"v", n}}},
+                     {"nc",
+                      "(nu INT, v INT, FOREIGN KEY (nu) REFERENCES np(nu) ON DELETE CASCADE)",
+                      {{"nu", nn}, {"v", n}}}},
+                    {},
+                    {orphans("nc", "np", "nu", "nu")}});
   groups.push_back(
       {"pair",
-       {{"pp", "(a INT, b VARCHAR(3) COLLATE utf8mb4_general_ci, v INT, PRIMARY KEY (a,b))",
+       {{"pp",
+         "(a INT, b VARCHAR(3) COLLATE utf8mb4_general_ci, v INT, PRIMARY KEY (a,b))",
          {{"a", n}, {"b", {"'x'", "'X'", "'y'"}}, {"v", n}}},
         {"pc",
          "(id INT PRIMARY KEY, a INT, b VARCHAR(3) COLLATE utf8mb4_general_ci, "
@@ -552,9 +604,9 @@ class Pairs {
       run_sql(on.lane.get(), "BINLOG '" + certifier::base64(first_format_) + "'");
       on.lane_ready = true;
     }
-    const std::string sql = certifier::compound_sql(
-        "START TRANSACTION; BINLOG '" + certifier::base64(what.groups.front().events) +
-        "'; COMMIT; ");
+    const std::string sql =
+        certifier::compound_sql("START TRANSACTION; BINLOG '" +
+                                certifier::base64(what.groups.front().events) + "'; COMMIT; ");
     const unsigned error = try_sql(on.lane.get(), sql);
     return error == 0 ? std::string()
                       : "applying " + what.name + ": " + std::to_string(error) + " " +
@@ -592,7 +644,7 @@ class Pairs {
         text += "    " + statement + "\n";
       }
     }
-    MESSAGE(text);
+    DOCTEST_MESSAGE(text);
   }
 
   Backend first_;
@@ -618,39 +670,39 @@ std::vector<Group> all_groups() {
 }
 
 TEST_SUITE("integration") {
-TEST_CASE("Certification: what passes applies elsewhere and leaves the servers equal") {
-  const std::size_t rounds = number_from("ROUNDS", 6);
-  const auto seed = static_cast<unsigned>(number_from("SEED", 1));
-  const char* only = std::getenv("ONLY");
-  for (const char* isolation : {"READ COMMITTED", "REPEATABLE READ"}) {
-    Pairs pairs(isolation, seed);
-    for (const Group& group : all_groups()) {
-      if (only != nullptr && group.name.find(only) == std::string::npos) {
-        continue;
-      }
-      CAPTURE(seed);
-      CAPTURE(isolation);
-      pairs.create(group);
-      const std::size_t conflicts_before = pairs.conflicts;
-      const std::size_t blocked_before = pairs.blocked;
-      std::size_t wrong = 0;
-      for (std::size_t i = 0; i < rounds && wrong < 3; ++i) {
-        if (!pairs.play(group)) {
-          ++wrong;
-          pairs.create(group);
+  TEST_CASE("Certification: what passes applies elsewhere and leaves the servers equal") {
+    const std::size_t rounds = number_from("ROUNDS", 6);
+    const auto seed = static_cast<unsigned>(number_from("SEED", 1));
+    const char* only = std::getenv("ONLY");
+    for (const char* isolation : {"READ COMMITTED", "REPEATABLE READ"}) {
+      Pairs pairs(isolation, seed);
+      for (const Group& group : all_groups()) {
+        if (only != nullptr && group.name.find(only) == std::string::npos) {
+          continue;
+        }
+        CAPTURE(seed);
+        CAPTURE(isolation);
+        pairs.create(group);
+        const std::size_t conflicts_before = pairs.conflicts;
+        const std::size_t blocked_before = pairs.blocked;
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < rounds && wrong < 3; ++i) {
+          if (!pairs.play(group)) {
+            ++wrong;
+            pairs.create(group);
+          }
+        }
+        CAPTURE(group.name);
+        EXPECT(wrong == 0);
+        if (std::getenv("VERBOSE") != nullptr) {
+          DOCTEST_MESSAGE(group.name, ": ", pairs.conflicts - conflicts_before, " conflicts, ",
+                          pairs.blocked - blocked_before, " blocked");
         }
       }
-      CAPTURE(group.name);
-      EXPECT(wrong == 0);
-      if (std::getenv("VERBOSE") != nullptr) {
-        MESSAGE(group.name, ": ", pairs.conflicts - conflicts_before, " conflicts, ",
-                pairs.blocked - blocked_before, " blocked");
-      }
+      DOCTEST_MESSAGE(isolation, ": ", pairs.rounds, " rounds, ", pairs.conflicts, " conflicts, ",
+                      pairs.blocked, " blocked lanes");
     }
-    MESSAGE(isolation, ": ", pairs.rounds, " rounds, ", pairs.conflicts, " conflicts, ",
-            pairs.blocked, " blocked lanes");
   }
-}
 }
 
 }  // namespace

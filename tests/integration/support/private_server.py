@@ -57,8 +57,8 @@ DELETE FROM mysql.global_priv WHERE User = '';
 """
 
 
-def _run_as():
-    return ["--user=" + pwd.getpwuid(os.getuid()).pw_name]
+def _run_as(user=None):
+    return ["--user=" + (user or pwd.getpwuid(os.getuid()).pw_name)]
 
 
 def make_template(directory):
@@ -91,7 +91,7 @@ def make_template(directory):
 class PrivateServer:
     """One server. start() and stop() may alternate; kill() is a crash. Not thread-safe."""
 
-    def __init__(self, directory, server_id, template, settings=None):
+    def __init__(self, directory, server_id, template, settings=None, user=None):
         self.name = f"s{server_id}"
         self.directory = directory
         self.data_dir = os.path.join(directory, "data")
@@ -100,10 +100,14 @@ class PrivateServer:
         self.settings = {**SETTINGS, "server_id": str(server_id), **(settings or {})}
         self.port = free_port()
         self.process = None
+        # Only root can run it as somebody else; its directory then belongs to that user.
+        self._user = user if os.getuid() == 0 else None
         os.makedirs(directory, exist_ok=True)
         if not os.path.exists(self.data_dir):
             shutil.copytree(template, self.data_dir)
             os.unlink(os.path.join(self.data_dir, "complete"))
+        if self._user is not None:
+            subprocess.run(["chown", "-R", self._user, directory], check=True)
 
     def _write_config(self):
         # A short path: the socket's full name may have 107 bytes at most.
@@ -116,11 +120,12 @@ class PrivateServer:
             file.write("\n".join(lines) + "\n")
         return path
 
-    def launch(self):
+    def launch(self, arguments=()):
         """Starts the process without waiting until it answers."""
         assert self.process is None, f"{self.name} runs already"
         self.process = spawn(
-            [MARIADBD, f"--defaults-file={self._write_config()}", *_run_as()],
+            [MARIADBD, f"--defaults-file={self._write_config()}", *_run_as(self._user),
+             *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=self.directory)
 
