@@ -110,7 +110,7 @@ void scan_definition(StatementScan& scan, Statement& out) {
       return;
     }
     const bool names_table = token.is(Keyword::kReferences) || token.is("LIKE") ||
-                             token.is(Keyword::kTo) || (token.is(Keyword::kRename)) ||
+                             token.is(Keyword::kRename) ||
                              (token.is(Keyword::kTable) && scan.previous().is(Keyword::kWith));
     const bool renames = token.is(Keyword::kRename);
     scan.advance();

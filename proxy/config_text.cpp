@@ -1,0 +1,125 @@
+// Config as text: the words of its choices, and the JSON that /config shows.
+#include "proxy/config.h"
+#include "proxy/config_reader.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr const char* kBlanked = "***";
+
+std::string blanked(const std::string& secret) {
+  return secret.empty() ? "" : kBlanked;
+}
+
+std::string_view text_of(ReadConsistency consistency) {
+  switch (consistency) {
+    case ReadConsistency::kEventual:
+      return "eventual";
+    case ReadConsistency::kSession:
+      return "session";
+    case ReadConsistency::kStrong:
+      return "strong";
+  }
+  return "session";
+}
+
+ConfigJson endpoint(const EndpointConfig& config) {
+  return {{"address", config.address}, {"port", config.port}};
+}
+
+ConfigJson backends(const std::vector<BackendConfig>& configs) {
+  ConfigJson list = ConfigJson::array();
+  for (const BackendConfig& backend : configs) {
+    list.push_back({{"name", backend.name},
+                    {"host", backend.host},
+                    {"port", backend.port},
+                    {"weight", backend.weight}});
+  }
+  return list;
+}
+
+ConfigJson health(const HealthConfig& config) {
+  return {{"probe_interval_ms", config.probe_interval_ms},
+          {"probe_quick_interval_ms", config.probe_quick_interval_ms},
+          {"connect_timeout_ms", config.connect_timeout_ms},
+          {"probe_timeout_ms", config.probe_timeout_ms},
+          {"failures_to_offline", config.failures_to_offline},
+          {"successes_to_online", config.successes_to_online},
+          {"backoff_ms_max", config.backoff_ms_max}};
+}
+
+ConfigJson limits(const LimitsConfig& config) {
+  return {{"connections_max", config.connections_max},
+          {"backend_connections_max", config.backend_connections_max},
+          {"packet_bytes_max", config.packet_bytes_max},
+          {"writeset_bytes_max", config.writeset_bytes_max},
+          {"client_buffer_bytes_low", config.client_buffer_bytes_low},
+          {"client_buffer_bytes_high", config.client_buffer_bytes_high},
+          {"login_timeout_ms", config.login_timeout_ms},
+          {"idle_timeout_s", config.idle_timeout_s},
+          {"prepared_statements_max", config.prepared_statements_max}};
+}
+
+ConfigJson commit(const CommitConfig& config) {
+  return {{"batch_writesets_max", config.batch_writesets_max},
+          {"batch_bytes_max", config.batch_bytes_max},
+          {"index_keys_max", config.index_keys_max},
+          {"index_commits_max", config.index_commits_max},
+          {"lane_stall_ms", config.lane_stall_ms},
+          {"lock_lookup_interval_ms", config.lock_lookup_interval_ms},
+          {"group_wait_ms_max", config.group_wait_ms_max},
+          {"archive_bytes_max", config.archive_bytes_max},
+          {"disk_free_bytes_min", config.disk_free_bytes_min}};
+}
+
+}  // namespace
+
+std::string_view to_text(CommitDurability durability) {
+  return durability == CommitDurability::kDurable ? "durable" : "relaxed";
+}
+
+std::string_view to_text(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "info";
+}
+
+std::string_view to_text(LogFormat format) {
+  return format == LogFormat::kText ? "text" : "json";
+}
+
+std::string Config::redacted() const {
+  ConfigJson json;
+  json["cluster_name"] = cluster_name;
+  json["proxy_id"] = proxy_id;
+  json["data_dir"] = data_dir;
+  json["workers"] = workers;
+  json["durability"] = to_text(durability);
+  json["read_consistency"] = text_of(read_consistency);
+  json["read_wait_ms_max"] = read_wait_ms_max;
+  json["listen"] = {{"sql", endpoint(listen.sql)},
+                    {"admin", endpoint(listen.admin)},
+                    {"metrics", endpoint(listen.metrics)}};
+  json["backends"] = proxy::backends(backends);
+  json["account"] = {{"user", account.user}, {"password", blanked(account.password)}};
+  json["health"] = proxy::health(health);
+  json["limits"] = proxy::limits(limits);
+  json["commit"] = proxy::commit(commit);
+  json["session"] = {{"innodb_snapshot_isolation", session.innodb_snapshot_isolation},
+                     {"ignore_lock_tables", session.ignore_lock_tables}};
+  json["auto_increment"] = {{"increment", auto_increment.increment}};
+  json["admin"] = {{"token", blanked(admin.token)}};
+  json["log"] = {
+      {"level", to_text(log.level)}, {"format", to_text(log.format)}, {"file", log.file}};
+  return json.dump(2, ' ', false, ConfigJson::error_handler_t::replace);
+}
+
+}  // namespace consort::proxy

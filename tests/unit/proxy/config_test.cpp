@@ -1,0 +1,214 @@
+// Config: the shipped file, defaults, and that each wrong thing is named by its JSON path.
+#include "proxy/config.h"
+
+#include <fstream>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/support/temp_dir.h"
+#include "tests/support/test.h"
+
+using namespace consort;
+using namespace consort::proxy;
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The least that a configuration must say.
+const std::string kLeast = R"({
+  "backends": [{"name": "a", "host": "h1"}, {"name": "b", "host": "h2", "port": 3307}],
+  "account": {"user": "u", "password": "hush"}
+})";
+
+/// kLeast with `value` at JSON pointer `pointer`.
+std::string with(const std::string& pointer, const Json& value) {
+  Json json = Json::parse(kLeast);
+  json[Json::json_pointer(pointer)] = value;
+  return json.dump();
+}
+
+std::string error_of(const std::string& text) {
+  const Result<Config> config = parse_config(text, "/base");
+  return config.ok() ? "" : config.error().message;
+}
+
+struct Wrong {
+  std::string pointer;
+  Json value;
+  std::string error;
+};
+
+std::set<std::string> pointers_of(const Json& json) {
+  std::set<std::string> pointers;
+  const Json flat = json.flatten();
+  for (const auto& item : flat.items()) {
+    pointers.insert(item.key());
+  }
+  return pointers;
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+TEST_SUITE("config") {
+  TEST_CASE("the least configuration takes every default") {
+    const Result<Config> config = parse_config(kLeast, "/base");
+    REQUIRE(config.ok());
+    EXPECT(config->backends.size() == 2);
+    EXPECT(config->backends[0].port == 3306);
+    EXPECT(config->backends[1].port == 3307);
+    EXPECT(config->backends[1].weight == 1);
+    EXPECT(config->account.password == "hush");
+    EXPECT(config->listen.sql.port == 6033);
+    EXPECT(config->durability == CommitDurability::kDurable);
+    EXPECT(config->auto_increment.increment == 16);
+  }
+
+  TEST_CASE("values are taken") {
+    std::string text = with("/durability", "relaxed");
+    EXPECT(parse_config(text, "/")->durability == CommitDurability::kRelaxed);
+    text = with("/read_consistency", "strong");
+    EXPECT(parse_config(text, "/")->read_consistency == ReadConsistency::kStrong);
+    text = with("/session/ignore_lock_tables", true);
+    EXPECT(parse_config(text, "/")->session.ignore_lock_tables);
+    text = with("/commit/archive_bytes_max", 1ULL << 40);
+    EXPECT(parse_config(text, "/")->commit.archive_bytes_max == 1ULL << 40);
+    text = with("/listen/sql", Json{{"address", "::1"}, {"port", 1}});
+    EXPECT(parse_config(text, "/")->listen.sql.address == "::1");
+    text = with("/log", Json{{"level", "warning"}, {"format", "json"}});
+    EXPECT(parse_config(text, "/")->log.level == LogLevel::kWarning);
+  }
+
+  TEST_CASE("comments are allowed, trailing commas are not") {
+    EXPECT(error_of("/* a */ " + kLeast + " // b").empty());
+    EXPECT(error_of("{\n  \"backends\": [],\n}") == "line 3, column 1: not valid JSON");
+    EXPECT(error_of("").find("not valid JSON") != std::string::npos);
+    EXPECT(error_of("[]") == "$: expected an object");
+  }
+
+  TEST_CASE("relative paths are taken from the base folder") {
+    EXPECT(parse_config(with("/data_dir", "x/../y"), "/base")->data_dir == "/base/y");
+    EXPECT(parse_config(with("/data_dir", "/y"), "/base")->data_dir == "/y");
+    EXPECT(parse_config(with("/log/file", "l"), "/base")->log.file == "/base/l");
+  }
+
+  TEST_CASE("a wrong value is named by its path") {
+    const Wrong table[] = {
+        {"/backends/1/port", "x", "$.backends[1].port: expected an integer 1..65535, got \"x\""},
+        {"/backends/1/port", 0, "$.backends[1].port: expected an integer 1..65535, got 0"},
+        {"/backends/1/port", 65536, "$.backends[1].port: expected an integer 1..65535, got 65536"},
+        {"/backends/1/port", -1, "$.backends[1].port: expected an integer 1..65535, got -1"},
+        {"/backends/1/port", 1.5, "$.backends[1].port: expected an integer 1..65535, got 1.5"},
+        {"/backends/0/name", "a b",
+         "$.backends[0].name: expected letters, digits, '-', '_' and '.', got \"a b\""},
+        {"/backends/0/name", "", "$.backends[0].name: expected a text that is not empty, got \"\""},
+        {"/backends/1/name", "a", "$.backends[1].name: \"a\" is the name of $.backends[0]"},
+        {"/backends/0/nam", 1, "$.backends[0].nam: unknown key"},
+        {"/backends/0", 5, "$.backends[0]: expected an object"},
+        {"/backends", Json::array(), "$.backends: expected 1..16 backends, got 0"},
+        {"/backends", "x", "$.backends: expected an array, got \"x\""},
+        {"/listn", Json::object(), "$.listn: unknown key"},
+        {"/listen/sql/adress", "x", "$.listen.sql.adress: unknown key"},
+        {"/listen/sql/address", "localhost",
+         "$.listen.sql.address: expected an IPv4 or IPv6 address, got \"localhost\""},
+        {"/listen/metrics/port", 6080,
+         "$.listen: two of sql, admin and metrics have one address and port"},
+        {"/listen/admin/address", "0.0.0.0",
+         "$.listen.admin.address: other machines can reach 0.0.0.0: set $.admin.token or listen on "
+         "127.0.0.1"},
+        {"/durability", "fast", "$.durability: expected \"durable\" or \"relaxed\", got \"fast\""},
+        {"/session/innodb_snapshot_isolation", 1,
+         "$.session.innodb_snapshot_isolation: expected true or false, got 1"},
+        {"/account/user", 1, "$.account.user: expected a string, got 1"},
+        {"/account/password_file", "x",
+         "$.account.password: expected either password or password_file"},
+        {"/account/password", 12345, "$.account.password: expected a string of at most 1024 bytes"},
+        {"/account", Json{{"user", "u"}, {"password_file", "/no/such"}},
+         "$.account.password_file: cannot read /no/such: No such file or directory"},
+        {"/account", nullptr, "$.account: expected an object, got null"},
+        {"/auto_increment/increment", 1,
+         "$.auto_increment.increment: is 1, below the number of backends, 2"},
+        {"/health/failures_to_offline", 1,
+         "$.health.failures_to_offline: expected an integer 2..100, got 1"},
+        {"/limits/client_buffer_bytes_low", 262144,
+         "$.limits.client_buffer_bytes_low: is not below client_buffer_bytes_high"},
+        {"/commit/lock_lookup_interval_ms", 50,
+         "$.commit.lock_lookup_interval_ms: expected an integer 110..60000, got 50"},
+        {"/log/level", "loud",
+         "$.log.level: expected \"debug\" or \"info\" or \"warning\" or \"error\", got \"loud\""},
+        {"/data_dir", "a\nb",
+         "$.data_dir: expected at most 4096 bytes without control characters, got \"a\\nb\""},
+    };
+    for (const Wrong& wrong : table) {
+      CAPTURE(wrong.pointer);
+      EXPECT(error_of(with(wrong.pointer, wrong.value)) == wrong.error);
+    }
+  }
+
+  TEST_CASE("missing and doubled keys are named") {
+    EXPECT(error_of("{}") == "$.backends: missing\n$.account: missing");
+    EXPECT(error_of(R"({"workers": 1, "workers": 2})") == "$.workers: given twice");
+    EXPECT(error_of(R"({"backends": [{"name": "a"}, {"host": "x", "host": "y"}]})") ==
+           "$.backends[1].host: given twice");
+    EXPECT(error_of(R"({"a": {"b": {"c": 1}}, "d": {"b": 1, "c": 2, "b": 1}})") ==
+           "$.d.b: given twice");
+  }
+
+  TEST_CASE("all problems are told, but not without end") {
+    Json json = Json::parse(kLeast);
+    for (int i = 0; i < 30; ++i) {
+      json["k" + std::to_string(i)] = i;
+    }
+    const std::string error = error_of(json.dump());
+    EXPECT(error.find("$.k0: unknown key\n$.k1: unknown key\n") == 0);
+    EXPECT(error.find("and 20 more") != std::string::npos);
+  }
+
+  TEST_CASE("secrets appear neither in errors nor in the shown configuration") {
+    const std::string text = with("/admin/token", "tell-nobody");
+    const Result<Config> config = parse_config(text, "/");
+    REQUIRE(config.ok());
+    EXPECT(config->redacted().find("tell-nobody") == std::string::npos);
+    EXPECT(config->redacted().find("hush") == std::string::npos);
+    EXPECT(Json::parse(config->redacted())["admin"]["token"] == "***");
+    const Json long_secret = std::string(2000, 's');
+    EXPECT(error_of(with("/account/password", long_secret)).find("sss") == std::string::npos);
+  }
+
+  TEST_CASE("the shipped file holds every key with its default") {
+    const std::string path = std::string(CONSORT_SOURCE_ROOT) + "/etc/consort.json";
+    const Result<Config> shipped = load_config(path);
+    CAPTURE(shipped.ok() ? std::string() : shipped.error().message);
+    REQUIRE(shipped.ok());
+    REQUIRE(shipped->backends.size() == 3);
+    EXPECT(shipped->backends[2].port == 3313);
+    Config defaults;
+    defaults.backends = shipped->backends;
+    defaults.account = shipped->account;
+    EXPECT(shipped->redacted() == defaults.redacted());
+    const Json file = Json::parse(read_file(path), nullptr, true, true);
+    EXPECT(pointers_of(file) == pointers_of(Json::parse(shipped->redacted())));
+  }
+
+  TEST_CASE("the password may come from a file") {
+    const test::TempDir dir;
+    std::ofstream(dir.path() + "/pw") << "from file\nsecond line\n";
+    std::ofstream(dir.path() + "/c.json") << R"({"backends": [{"name": "a", "host": "h"}],
+             "account": {"user": "u", "password_file": "pw"}})";
+    const Result<Config> config = load_config(dir.path() + "/c.json");
+    REQUIRE(config.ok());
+    EXPECT(config->account.password == "from file");
+  }
+
+  TEST_CASE("a file that is not there is named") {
+    const Result<Config> config = load_config("/no/such.json");
+    REQUIRE(!config.ok());
+    EXPECT(config.error().message == "/no/such.json: cannot read it: No such file or directory");
+  }
+}
