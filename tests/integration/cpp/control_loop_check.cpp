@@ -85,7 +85,8 @@ struct Stage {
 
   [[nodiscard]] std::string states() const {
     std::string out;
-    for (const BackendView& backend : loop->view()->backends) {
+    const auto view = loop->view();
+    for (const BackendView& backend : view->backends) {
       out += (out.empty() ? "" : " ") + std::string(to_text(backend.state));
     }
     return out;

@@ -59,9 +59,8 @@ class ModuleProcess:
             outcome, detail = "skipped", str(reason)
         except BaseException as error:  # pylint: disable=broad-except
             outcome = "failed"
-            detail = "".join(traceback.format_exception(error))
-            if hasattr(self.fixture, "evidence"):
-                detail += "\n" + self.fixture.evidence()
+            traceback.print_exception(error, file=sys.stdout)
+            detail = self._describe(error)
             print(detail, flush=True)
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
@@ -69,6 +68,16 @@ class ModuleProcess:
             self._close_fixture(keep=True)
         self._report({"end": one.name, "outcome": outcome, "detail": detail,
                       "seconds": round(time.monotonic() - began, 2)})
+
+    def _describe(self, error):
+        """Where and what, short; the whole traceback stands in the log."""
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [f"{os.path.basename(frame.filename)}:{frame.lineno} {frame.line}"
+                  for frame in frames if "integration" in frame.filename][-4:]
+        text = "\n".join([*places, f"{type(error).__name__}: {error}"])
+        if hasattr(self.fixture, "evidence"):
+            text += "\n" + self.fixture.evidence()
+        return "\n".join(line[:400] for line in text.splitlines())
 
     def _open_fixture(self):
         if self.fixture is None and hasattr(self.module, "setup"):
