@@ -241,9 +241,12 @@ void BackendHealth::settle() {
     become(BackendState::kOffline, reach_reason_);
   } else if (reach_.is(Reach::kReturning)) {
     become(BackendState::kOffline, join("answers again; before", reach_reason_));
+  } else if (!refusal_.empty()) {
+    become(BackendState::kOffline, refusal_);
   } else if (!admitted_) {
-    become(BackendState::kOffline,
-           refusal_.empty() ? "answers; preflight and set-up are to come" : refusal_);
+    // At start it is simply not known yet.
+    become(state_ == BackendState::kUnknown ? state_ : BackendState::kOffline,
+           "answers; preflight and set-up are to come");
   } else if (options_.needs_lane && !lane_ready_) {
     become(BackendState::kCatchingUp, join(lane_ == LaneState::kLost ? "its lane has no connection"
                                                                      : "its lane applies the log",

@@ -7,6 +7,7 @@
 //   3. never probed                             -> unknown
 //   4. down or returning                        -> offline
 //   5. preflight or set-up refuses it           -> offline
+//      or has not been done yet                 -> offline; at start unknown
 //   6. the lane has not applied the log         -> catching_up
 //   7. operator says draining                   -> draining
 //   8. shaky                                    -> suspect

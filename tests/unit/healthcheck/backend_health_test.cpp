@@ -63,7 +63,7 @@ TEST_SUITE("healthcheck") {
     EXPECT(patient.state() == "unknown");
     EXPECT(patient.health.probe_due(patient.clock.now()));
     patient.probe_ok();
-    EXPECT(patient.state() == "offline");
+    EXPECT(patient.state() == "unknown");
     EXPECT(patient.health.needs_admission());
     EXPECT(patient.health.reason().find("preflight") != std::string::npos);
     patient.health.on_admission("");
@@ -180,6 +180,7 @@ TEST_SUITE("healthcheck") {
     patient.probe_ok();
     patient.probe_ok();
     EXPECT(patient.health.needs_admission());
+    EXPECT(patient.state() == "offline");
     patient.health.on_admission("");
     EXPECT(patient.state() == "catching_up");  // the old lane report does not count
     patient.lane(LaneState::kCaughtUp);
