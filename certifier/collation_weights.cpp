@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include "base/check.h"
+
 namespace consort::certifier {
 namespace {
 
@@ -17,14 +19,14 @@ constexpr std::array<std::string_view, 24> kSingleByteSets{
 /// are equal without case and trailing spaces. Each was compared with a server, see
 /// tests/integration/cpp/row_events_check. Tailored collations are missing on purpose: some equate
 /// letters (i = y, u = v) or contract them.
-constexpr std::array<std::string_view, 26> kFoldedCollations{
-    "armscii8_general_ci", "ascii_general_ci",   "cp1250_general_ci",  "cp1251_general_ci",
-    "cp1256_general_ci",   "cp1257_general_ci",  "cp850_general_ci",   "cp852_general_ci",
-    "cp866_general_ci",    "dec8_swedish_ci",    "geostd8_general_ci", "greek_general_ci",
-    "hebrew_general_ci",   "hp8_english_ci",     "keybcs2_general_ci", "koi8r_general_ci",
-    "koi8u_general_ci",    "latin1_danish_ci",   "latin1_general_ci",  "latin1_german1_ci",
-    "latin1_swedish_ci",   "latin2_general_ci",  "latin5_turkish_ci",  "latin7_general_ci",
-    "macce_general_ci",    "macroman_general_ci"};
+constexpr std::array<std::string_view, 27> kFoldedCollations{
+    "armscii8_general_ci", "ascii_general_ci",  "cp1250_general_ci",  "cp1251_general_ci",
+    "cp1256_general_ci",   "cp1257_general_ci", "cp850_general_ci",   "cp852_general_ci",
+    "cp866_general_ci",    "dec8_swedish_ci",   "geostd8_general_ci", "greek_general_ci",
+    "hebrew_general_ci",   "hp8_english_ci",    "keybcs2_general_ci", "koi8r_general_ci",
+    "koi8u_general_ci",    "latin1_danish_ci",  "latin1_general_ci",  "latin1_german1_ci",
+    "latin1_german2_ci",   "latin1_swedish_ci", "latin2_general_ci",  "latin5_turkish_ci",
+    "latin7_general_ci",   "macce_general_ci",  "macroman_general_ci"};
 
 /// The same for Unicode, behind "utf8mb4_" or "utf8mb3_", without "nopad_".
 constexpr std::array<std::string_view, 11> kFoldedUnicode{
@@ -83,6 +85,32 @@ bool is_printable_ascii(std::uint8_t byte) {
   return byte >= 0x20 && byte <= 0x7E;
 }
 
+/// Base characters of scripts whose letters do not contract with one another.
+struct CodePointRange {
+  std::uint32_t first;
+  std::uint32_t last;
+};
+
+constexpr std::array<CodePointRange, 24> kWeightRanges{
+    {{0x20, 0x7E},                        // ASCII
+     {0xA1, 0xB6},                        // Latin, but for the
+     {0xB8, 0x24F},                       // dot of Catalan L
+     {0x370, 0x386},                      // Greek
+     {0x388, 0x3FF},   {0x400, 0x482},    // Cyrillic
+     {0x48A, 0x52F},   {0x531, 0x556},    // Armenian
+     {0x561, 0x587},   {0x5D0, 0x5EA},    // Hebrew
+     {0x10A0, 0x10FF},                    // Georgian
+     {0x1E00, 0x1EFF},                    // Latin, Vietnamese
+     {0x1F00, 0x1FFF},                    // ancient Greek
+     {0x2010, 0x2027},                    // punctuation
+     {0x2030, 0x205E}, {0x20A0, 0x20BF},  // currencies
+     {0x2190, 0x21FF},                    // arrows
+     {0x3001, 0x3029},                    // CJK punctuation
+     {0x3041, 0x3096},                    // kana
+     {0x30A1, 0x30FA}, {0x3400, 0x4DBF},  // Han
+     {0x4E00, 0x9FFF}, {0xAC00, 0xD7A3},  // Hangul
+     {0xFF01, 0xFF5E}}};                  // full width
+
 std::uint8_t fold_case(std::uint8_t byte) {
   return byte >= 'a' && byte <= 'z' ? static_cast<std::uint8_t>(byte - ('a' - 'A')) : byte;
 }
@@ -115,9 +143,20 @@ bool fold_ascii(Bytes text, Buffer& out) {
   return true;
 }
 
+/// Cuts spaces off the end, known by their weight.
+void strip_weight(const std::string* space, std::size_t start, Buffer& out) {
+  if (space == nullptr || space->empty()) {
+    return;
+  }
+  const Bytes weight = as_bytes(*space);
+  while (out.size() - start >= weight.size() &&
+         std::equal(weight.rbegin(), weight.rend(), out.rbegin())) {
+    out.resize(out.size() - weight.size());
+  }
+}
+
 bool fold_by_table(const WeightTable& table, CharacterWidth width, Bytes text, Buffer& out) {
   const std::size_t start = out.size();
-  text = strip_trailing(text);
   while (!text.empty()) {
     std::optional<std::uint32_t> code = text[0];
     if (width == CharacterWidth::kUtf8) {
@@ -125,14 +164,14 @@ bool fold_by_table(const WeightTable& table, CharacterWidth width, Bytes text, B
     } else {
       text = text.subspan(1);
     }
-    const std::uint32_t weight =
-        code && *code < table.classes.size() ? table.classes[*code] : WeightTable::kUncertain;
-    if (weight == WeightTable::kUncertain) {
+    const std::string* weight = code ? table.find(*code) : nullptr;
+    if (weight == nullptr) {
       out.resize(start);
       return false;
     }
-    append_le<4>(out, weight);
+    append(out, *weight);
   }
+  strip_weight(table.find(' '), start, out);
   return true;
 }
 
@@ -161,6 +200,64 @@ CollationTraits collation_traits(std::string_view name) {
     traits.kind = CollationKind::kFolded;
   }
   return traits;
+}
+
+bool may_have_weight(std::uint32_t code_point) {
+  return std::any_of(kWeightRanges.begin(), kWeightRanges.end(),
+                     [code_point](const CodePointRange& range) {
+                       return code_point >= range.first && code_point <= range.last;
+                     });
+}
+
+std::vector<WeightSource> weight_sources() {
+  std::vector<WeightSource> sources;
+  for (const std::string_view name : kFoldedCollations) {
+    const std::size_t suffix = name.rfind("_ci");
+    const std::string nopad = std::string(name.substr(0, suffix)) + "_nopad_ci";
+    sources.push_back({name, CharacterWidth::kSingleByte, true, {std::string(name), nopad}});
+  }
+
+  struct Unicode {
+    std::string_view source;
+    bool simple;
+    std::vector<std::string> endings;
+  };
+
+  const Unicode families[] = {
+      {"utf8mb4_general_ci", true, {"general_ci", "general_nopad_ci"}},
+      {"utf8mb4_unicode_ci", false, {"unicode_ci", "unicode_nopad_ci"}},
+      {"utf8mb4_unicode_520_ci", false, {"unicode_520_ci", "unicode_520_nopad_ci"}},
+      // Accents and case left out, these are right for the finer ones too.
+      {"utf8mb4_uca1400_ai_ci",
+       false,
+       {"uca1400_ai_ci", "uca1400_ai_cs", "uca1400_as_ci", "uca1400_as_cs", "uca1400_nopad_ai_ci",
+        "uca1400_nopad_ai_cs", "uca1400_nopad_as_ci", "uca1400_nopad_as_cs"}}};
+  for (const Unicode& family : families) {
+    WeightSource source{family.source, CharacterWidth::kUtf8, family.simple, {}};
+    for (const std::string& ending : family.endings) {
+      source.also_for.push_back("utf8mb4_" + ending);
+      source.also_for.push_back("utf8mb3_" + ending);
+    }
+    sources.push_back(std::move(source));
+  }
+  return sources;
+}
+
+void WeightTable::set(std::uint32_t code_point, const std::string& weight) {
+  CHECK(code_point < entries_.size());
+  const auto [found, is_new] =
+      indexes_.try_emplace(weight, static_cast<std::uint32_t>(weights_.size()));
+  if (is_new) {
+    weights_.push_back(weight);
+  }
+  entries_[code_point] = found->second;
+}
+
+const std::string* WeightTable::find(std::uint32_t code_point) const {
+  if (code_point >= entries_.size() || entries_[code_point] == kNone) {
+    return nullptr;
+  }
+  return &weights_[entries_[code_point]];
 }
 
 void CollationWeights::add(std::string collation, std::shared_ptr<const WeightTable> table) {

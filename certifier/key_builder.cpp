@@ -212,17 +212,15 @@ void KeyBuilder::add_referenced(const ReferencedPlan& referenced, const RowDiff&
   }
 }
 
+// Servers map such tables for whatever a statement might do to them: a trigger's, or a child's
+// of every updated parent. What a cascade really did follows from the parent's row.
 void KeyBuilder::add_table_without_rows(TableName table) {
-  const TableDefinitionPtr definition = catalog_.find(table);
-  const bool may_cascade = !definition || !definition->foreign_keys.empty();
-  add_key(schema_key(table.schema), KeyHold::kShared);
-  add_key(table_key(table.schema, table.table),
-          may_cascade ? KeyHold::kExclusive : KeyHold::kShared);
-  if (definition && may_cascade) {
-    for (const std::uint64_t key : cascade_table_keys(catalog_, *definition)) {
-      add_key(key, KeyHold::kExclusive);
-    }
+  if (!catalog_.find(table)) {
+    add_whole_table(table);
+    return;
   }
+  add_key(schema_key(table.schema), KeyHold::kShared);
+  add_key(table_key(table.schema, table.table), KeyHold::kShared);
 }
 
 void KeyBuilder::add_whole_table(TableName table) {

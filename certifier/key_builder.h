@@ -70,7 +70,8 @@ class KeyBuilder {
   /// foreign keys.
   void add_whole_table(TableName table);
 
-  /// A statement mapped `table` without rows: a cascade may have changed any of them.
+  /// A statement mapped `table` without rows: a cascade may have changed them. With a definition
+  /// at hand the keys of the parent's rows cover that; without one the whole table is held.
   void add_table_without_rows(TableName table);
 
   /// The keys since the last take(), ordered by hash, each hash once with its strongest hold.

@@ -25,7 +25,10 @@ enum class CatalogError : int {
     MYSQL* connection, const certifier::TableRef& name);
 
 /// Reads character weights of the common collations, so that accents take exact keys.
-/// Takes a second or so; do it once at start, off the commit thread. Errors: kQueryFailed.
+/// Takes part of a second; do it once at start, off the commit thread. Collations the server does
+/// not have are left out. Error: kQueryFailed when the connection is lost.
+/// The weights must stay the same while entries whose keys were made with them can still conflict:
+/// after a start with other weights (or none), serve only from backends that have caught up.
 [[nodiscard]] Result<std::shared_ptr<const certifier::CollationWeights>> load_collation_weights(
     MYSQL* connection);
 
