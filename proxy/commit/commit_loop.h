@@ -20,6 +20,10 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/commit/commit_stats.h"
 
+namespace consort::certifier {
+class CollationWeights;
+}
+
 namespace consort::proxy {
 
 class BackendController;
@@ -48,9 +52,10 @@ struct CommitOptions {
   std::uint32_t binlog_server_id = 0xC0450000;   ///< of backend n's stream: this + n
   std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
   std::uint64_t disk_free_bytes_min = 64 << 20;  ///< below this, new commits are refused
-  std::size_t index_entries_max = 16384;         ///< certification history, in commits
-  std::size_t requests_max = 65536;              ///< mailbox bound
-  std::chrono::milliseconds lane_stall{3};       ///< unanswered this long: look for a lock holder
+  std::size_t history_entries = 16384;  ///< commits of earlier runs that certification remembers
+  std::size_t requests_max = 65536;     ///< mailbox bound
+  std::shared_ptr<const certifier::CollationWeights> collation_weights;  ///< may be null
+  std::chrono::milliseconds lane_stall{3};  ///< unanswered this long: look for a lock holder
   std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come
 };
 
@@ -75,13 +80,20 @@ struct LaneReport {
   std::string reason;  ///< why it has not caught up, for people
 };
 
+/// All but the first may be empty.
 struct CommitHooks {
   /// Gives `event` to worker `worker` (its mailbox).
   std::function<void(std::uint16_t worker, CommitEvent event)> post_to_worker;
-  /// May be empty.
   std::function<void(const LaneReport& report)> lane_changed;
-  /// May be empty. Called after an applied position was published: readers may wait for it.
+  /// AppliedPositions moved: once per loop turn in which they did.
   std::function<void()> positions_moved;
+  /// A lane or a binlog stream met this on its connection.
+  std::function<void(BackendId backend, healthcheck::PathFailure failure)> path_failed;
+  /// A statement about accounts or grants was executed.
+  std::function<void()> accounts_changed;
+  /// The process must end: the log cannot be written, or another process drives the backends.
+  /// Empty: it ends here. Must not return.
+  std::function<void(const std::string& why)> fatal;
 };
 
 class CommitLoop {

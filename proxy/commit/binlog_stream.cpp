@@ -1,0 +1,191 @@
+#include "proxy/commit/binlog_stream.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "protocol/constants.h"
+#include "protocol/decode.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kSilenceLook{1000};
+// The server says that it cannot send from the position asked for.
+constexpr std::uint16_t kMasterFatalError = 1236;
+
+std::optional<protocol::BinlogPosition> position_of(const SqlReply& reply) {
+  if (reply.rows.empty() || reply.rows[0].size() < 2 || !reply.rows[0][0] || !reply.rows[0][1]) {
+    return std::nullopt;
+  }
+  protocol::BinlogPosition position;
+  position.file = *reply.rows[0][0];
+  const std::string& offset = *reply.rows[0][1];
+  const auto parsed =
+      std::from_chars(offset.data(), offset.data() + offset.size(), position.offset);
+  return parsed.ec == std::errc() ? std::optional(position) : std::nullopt;
+}
+
+}  // namespace
+
+BinlogStream::BinlogStream(EventLoop& loop,
+                           BinlogStreamOptions options,
+                           BinlogStreamObserver& observer,
+                           LaneStats& stats)
+    : loop_(loop),
+      options_(std::move(options)),
+      observer_(observer),
+      stats_(stats),
+      timer_(loop, [this] { on_timer(); }),
+      retry_(options_.retry_min) {}
+
+void BinlogStream::start() {
+  if (!wanted_) {
+    wanted_ = true;
+    retry_ = options_.retry_min;
+    connect();
+  }
+}
+
+void BinlogStream::stop() {
+  wanted_ = false;
+  streaming_ = false;
+  timer_.stop();
+  connection_.reset();
+}
+
+void BinlogStream::connect() {
+  reader_ = std::make_unique<protocol::BinlogGroupReader>();
+  settings_ =
+      protocol::binlog_dump_settings(static_cast<std::uint32_t>(options_.heartbeat.count()));
+  next_setting_ = 0;
+  bytes_counted_ = 0;
+  SqlConnectionObserver& observer = *this;
+  connection_ = std::make_unique<SqlConnection>(loop_, observer);
+  connection_->connect(options_.target);
+}
+
+void BinlogStream::on_sql_ready(const protocol::ServerInfo& /*server*/) {
+  next_setting();
+}
+
+// The last statement asks where the binlog ends, when there is no place to go on from.
+void BinlogStream::next_setting() {
+  if (next_setting_ < settings_.size()) {
+    connection_->query(settings_[next_setting_]);
+    return;
+  }
+  resumes_ = position_.has_value();
+  if (!resumes_) {
+    connection_->query("SHOW MASTER STATUS");
+    return;
+  }
+  begin_dump();
+}
+
+void BinlogStream::on_sql_reply(SqlReply reply) {
+  SqlCloseReason reason;
+  reason.logged_in = true;
+  if (!reply.ok()) {
+    reason.text = reply.message;
+    lose(reason);
+    return;
+  }
+  if (next_setting_ < settings_.size()) {
+    ++next_setting_;
+    next_setting();
+    return;
+  }
+  position_ = position_of(reply);
+  if (!position_) {
+    reason.text = "the backend writes no binlog";
+    lose(reason);
+    return;
+  }
+  begin_dump();
+}
+
+void BinlogStream::begin_dump() {
+  protocol::BinlogDumpRequest request;
+  request.from = *position_;
+  request.server_id = options_.server_id;
+  connection_->stream(protocol::encode_binlog_dump(request));
+  timer_.start_periodic(kSilenceLook);
+}
+
+void BinlogStream::on_sql_packet(Bytes payload) {
+  stats_.stream_bytes.add(connection_->bytes_received() - bytes_counted_);
+  bytes_counted_ = connection_->bytes_received();
+  SqlCloseReason reason;
+  reason.logged_in = true;
+  if (payload.empty() || payload[0] != protocol::kOkByte) {
+    reason.text = "the backend ended the binlog dump";
+    if (!payload.empty() && payload[0] == protocol::kErrByte) {
+      const protocol::SqlError error = protocol::sql_error_of(payload);
+      reason.text = error.message;
+      if (error.code == kMasterFatalError) {
+        position_.reset();  // that place is gone: begin at the end
+      }
+    }
+    lose(reason);
+    return;
+  }
+  Result<std::optional<protocol::BinlogOutput>> output = reader_->feed(payload.subspan(1));
+  if (!output.ok()) {
+    reason.text = "binlog: " + output.error().message;
+    lose(reason);
+    return;
+  }
+  if (!streaming_ && !reader_->format_description().empty()) {
+    streaming_ = true;
+    retry_ = options_.retry_min;
+    const Bytes format = reader_->format_description();
+    format_description_.assign(format.begin(), format.end());
+    observer_.on_stream_started(resumes_);
+  }
+  if (*output) {
+    on_output(std::move(**output));
+  }
+}
+
+void BinlogStream::on_output(protocol::BinlogOutput output) {
+  if (!reader_->position().file.empty()) {
+    position_ = reader_->position();
+  }
+  if (auto* group = std::get_if<protocol::BinlogGroup>(&output)) {
+    observer_.on_group(std::move(*group));
+  }
+}
+
+void BinlogStream::on_sql_closed(const SqlCloseReason& reason) {
+  lose(reason);
+}
+
+void BinlogStream::lose(const SqlCloseReason& reason) {
+  streaming_ = false;
+  connection_.reset();
+  if (wanted_) {
+    timer_.start_once(retry_);
+    retry_ = std::min(retry_ * 2, options_.retry_max);
+  }
+  observer_.on_stream_lost(reason);
+}
+
+void BinlogStream::on_timer() {
+  if (!wanted_) {
+    return;
+  }
+  if (connection_ == nullptr) {
+    connect();
+    return;
+  }
+  if (loop_.now() - connection_->last_read() > options_.silence_max) {
+    SqlCloseReason reason;
+    reason.text = "no word from the binlog dump";
+    reason.timeout = true;
+    reason.logged_in = true;
+    lose(reason);
+  }
+}
+
+}  // namespace consort::proxy

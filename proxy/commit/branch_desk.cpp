@@ -1,0 +1,427 @@
+#include "proxy/commit/branch_desk.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "base/branch_name.h"
+#include "base/check.h"
+#include "proxy/group_keys.h"
+
+namespace consort::proxy {
+namespace {
+
+using protocol::BinlogGroup;
+using protocol::BinlogGroupKind;
+
+constexpr std::size_t kForeignMax = 4096;
+constexpr std::size_t kDdlTablesMax = 4096;
+constexpr unsigned kDefinitionTries = 3;
+// Stands for a DDL statement that names no table: no table, schema or account hashes to it.
+constexpr std::uint64_t kEverything = 0;
+constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
+// A group whose PREPARE's OK never came: its session has given it up or will.
+constexpr auto kLonelyGroupMax = std::chrono::seconds(60);
+
+bool is_system_schema(std::string_view schema) {
+  return schema == "consort" || schema == "mysql";
+}
+
+Seqno newest(const std::unordered_map<std::uint64_t, Seqno>& map, std::uint64_t key) {
+  const auto found = map.find(key);
+  return found == map.end() ? Seqno{} : found->second;
+}
+
+}  // namespace
+
+BranchDesk::BranchDesk(BranchDeskOptions options, BranchDeskParts parts)
+    : options_(std::move(options)), parts_(std::move(parts)) {}
+
+// ---- what arrives ----
+
+void BranchDesk::on_prepared(const BranchPrepared& prepared) {
+  if (!parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
+    Pending pending;
+    pending.prepared = prepared;
+    pending.home = prepared.home;
+    pending.arrived = clock_.now();
+    pending_.erase(prepared.branch);
+    lose(pending, BranchVerdict::kHomeLost);
+    return;
+  }
+  Pending& pending = pending_[prepared.branch];
+  if (pending.prepared) {
+    return;
+  }
+  pending.prepared = prepared;
+  pending.home = prepared.home;
+  pending.arrived = clock_.now();
+  if (pending.group) {
+    parts_.stats.capture_latency.record(std::chrono::nanoseconds(0));
+    complete_.push_back(prepared.branch);
+  }
+}
+
+void BranchDesk::on_abandoned(const BranchAbandoned& abandoned) {
+  parts_.stats.branches_abandoned.add();
+  pending_.erase(abandoned.branch);
+  parts_.reaper.roll_back(abandoned.home, abandoned.branch, abandoned.owner_thread);
+}
+
+void BranchDesk::on_group(BackendId home, BinlogGroup group) {
+  LaneStats& stats = parts_.stats.lanes[home.value];
+  if (group.kind == BinlogGroupKind::kTransaction) {
+    const bool ours = std::all_of(group.tables.begin(), group.tables.end(),
+                                  [](const auto& table) { return is_system_schema(table.schema); });
+    if (!ours || group.unfit) {
+      stats.foreign_groups.add();
+      if (foreign_.size() < kForeignMax) {
+        foreign_.push_back({home, std::move(group)});
+      }
+    }
+    return;
+  }
+  if (group.kind != BinlogGroupKind::kXaPrepared || !group.xid) {
+    return;
+  }
+  const std::optional<ParsedBranch> branch =
+      group.xid->format_id == kXaFormatId ? parse_branch_gtrid(group.xid->gtrid) : std::nullopt;
+  if (!branch || branch->cluster != options_.cluster) {
+    stats.foreign_groups.add();
+    return;
+  }
+  stats.captured_groups.add();
+  if (branch->branch.epoch != parts_.log.epoch() || parts_.reaper.has(branch->branch)) {
+    return;
+  }
+  Pending& pending = pending_[branch->branch];
+  if (pending.group) {
+    return;
+  }
+  pending.group = std::move(group);
+  pending.home = home;
+  if (pending.prepared) {
+    parts_.stats.capture_latency.record(clock_.now() - pending.arrived);
+    complete_.push_back(branch->branch);
+  } else {
+    pending.arrived = clock_.now();
+  }
+}
+
+void BranchDesk::on_home_lost(BackendId home) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    if (at->second.home != home) {
+      ++at;
+      continue;
+    }
+    Pending pending = std::move(at->second);
+    at = pending_.erase(at);
+    if (pending.prepared) {
+      lose(pending, BranchVerdict::kHomeLost);
+    }
+  }
+}
+
+void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
+  if (ddl_of_.size() > kDdlTablesMax) {
+    ddl_of_.clear();
+    ddl_of_[kEverything] = seqno;
+  }
+  if (ddl.targets.empty()) {
+    ddl_of_[kEverything] = seqno;
+    parts_.catalog.invalidate();
+  }
+  for (const certifier::DdlObject& target : ddl.targets) {
+    if (target.schema.empty()) {
+      continue;  // accounts and grants change no rows
+    }
+    const std::uint64_t key = target.table.empty()
+                                  ? certifier::schema_key(target.schema)
+                                  : certifier::table_key(target.schema, target.table);
+    ddl_of_[key] = seqno;
+    parts_.catalog.invalidate(target.schema, target.table);
+  }
+  parts_.tables.on_ddl(seqno);
+}
+
+// ---- certification ----
+
+void BranchDesk::process() {
+  std::vector<BranchId> complete;
+  complete.swap(complete_);
+  for (const BranchId& branch : complete) {
+    const auto found = pending_.find(branch);
+    if (found == pending_.end()) {
+      continue;  // given up since
+    }
+    if (certify(branch, found->second) == Step::kHeld) {
+      held_.push_back(branch);
+    } else {
+      pending_.erase(found);
+    }
+  }
+  complete.clear();
+  if (complete_.empty()) {
+    complete_.swap(complete);  // keeps its memory
+  }
+  while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
+    foreign_.pop_front();
+  }
+  parts_.stats.pending_branches.set(static_cast<std::int64_t>(pending_.size()));
+}
+
+void BranchDesk::retry_held() {
+  complete_.insert(complete_.end(), held_.begin(), held_.end());
+  held_.clear();
+}
+
+BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
+  BinlogGroup& group = *pending.group;
+  const BranchPrepared& prepared = *pending.prepared;
+  if (std::optional<std::string> reason = refusal(pending)) {
+    lose(pending, BranchVerdict::kRefused, std::move(*reason));
+    return Step::kDone;
+  }
+  if (!group.has_rows) {
+    // Nothing to replicate, and nothing left to commit.
+    parts_.stats.empty_groups.add();
+    parts_.reaper.roll_back(pending.home, branch);
+    tell({prepared.session, branch, BranchVerdict::kCommitted, Seqno{}, {}}, pending.arrived);
+    return Step::kDone;
+  }
+  if (lost_to_ddl(pending)) {
+    lose(pending, BranchVerdict::kConflict);
+    return Step::kDone;
+  }
+  if (!has_definitions(pending.home, group)) {
+    return Step::kHeld;
+  }
+  if (const protocol::BinlogTable* table = find_non_transactional(group, parts_.catalog)) {
+    lose(pending, BranchVerdict::kRefused,
+         "table " + table->schema + "." + table->table +
+             " is not transactional: its rows cannot be replicated");
+    return Step::kDone;
+  }
+  Result<std::vector<RowKey>> keys = group_keys(group, parts_.keys);
+  if (!keys.ok()) {
+    const bool stale = keys.error().code == static_cast<int>(GroupKeysError::kDefinition);
+    if (stale && ++pending.definitions_failed < kDefinitionTries) {
+      for (const protocol::BinlogTable& table : group.tables) {
+        parts_.catalog.invalidate(table.schema, table.table);
+      }
+      (void)has_definitions(pending.home, group);
+      return Step::kHeld;
+    }
+    lose(pending, BranchVerdict::kRefused, keys.error().message);
+    return Step::kDone;
+  }
+  certifier::CertifyRequest request;
+  request.branch = branch;
+  request.home = pending.home;
+  request.last_seen_at_prepare = prepared.last_seen_at_prepare;
+  request.last_seen_at_answer = prepared.last_seen_at_answer;
+  request.keys = *keys;
+  const certifier::Verdict verdict = parts_.sequencer.certify(request);
+  switch (verdict.kind) {
+    case certifier::VerdictKind::kPass:
+      pass(pending, std::move(keys).value(), verdict.seqno);
+      break;
+    case certifier::VerdictKind::kConflict:
+      lose(pending, BranchVerdict::kConflict);
+      break;
+    case certifier::VerdictKind::kTooOld:
+      lose(pending, BranchVerdict::kTooOld);
+      break;
+  }
+  return Step::kDone;
+}
+
+std::optional<std::string> BranchDesk::refusal(const Pending& pending) const {
+  const BinlogGroup& group = *pending.group;
+  if (group.unfit) {
+    return group.unfit->message;
+  }
+  if (!parts_.log.accepts(group.events.size())) {
+    parts_.stats.log_refusals.add();
+    return "the disk of the commit log is nearly full: no commits are taken";
+  }
+  return std::nullopt;
+}
+
+bool BranchDesk::lost_to_ddl(const Pending& pending) const {
+  if (ddl_of_.empty()) {
+    return false;
+  }
+  const Seqno seen = pending.prepared->last_seen_at_prepare;
+  if (newest(ddl_of_, kEverything) > seen) {
+    return true;
+  }
+  return std::any_of(
+      pending.group->tables.begin(), pending.group->tables.end(), [&](const auto& table) {
+        return newest(ddl_of_, certifier::table_key(table.schema, table.table)) > seen ||
+               newest(ddl_of_, certifier::schema_key(table.schema)) > seen;
+      });
+}
+
+bool BranchDesk::has_definitions(BackendId home, const BinlogGroup& group) {
+  const std::vector<certifier::TableRef> missing = group_missing_tables(group, parts_.keys);
+  for (const certifier::TableRef& table : missing) {
+    parts_.tables.load(home, table);
+  }
+  return missing.empty();
+}
+
+void BranchDesk::pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno) {
+  flag_foreign_keys(*pending.group, parts_.catalog);
+  const BranchPrepared& prepared = *pending.prepared;
+  certifier::Writeset writeset;
+  writeset.branch = prepared.branch;
+  writeset.home = pending.home;
+  writeset.last_seen = prepared.last_seen_at_prepare;
+  writeset.keys = std::move(keys);
+  writeset.payload = std::move(pending.group->events);
+  certifier::LogEntry entry;
+  entry.seqno = seqno;
+  entry.body = std::move(writeset);
+  parts_.log.append(std::move(entry));
+  parts_.stats.certified_passed.add();
+  BranchOutcome outcome{prepared.session, prepared.branch, BranchVerdict::kCommitted, seqno, {}};
+  if (options_.durability == Durability::kRelaxed) {
+    parts_.positions.head.store(seqno.value, std::memory_order_release);
+    tell(std::move(outcome), pending.arrived);
+  } else {
+    told_when_durable_.push_back({seqno, std::move(outcome), pending.arrived});
+  }
+}
+
+void BranchDesk::lose(Pending& pending, BranchVerdict verdict, std::string message) {
+  CommitStats& stats = parts_.stats;
+  switch (verdict) {
+    case BranchVerdict::kConflict:
+      stats.certified_failed.add();
+      break;
+    case BranchVerdict::kTooOld:
+      stats.certified_too_old.add();
+      break;
+    case BranchVerdict::kRefused:
+      stats.refused.add();
+      break;
+    case BranchVerdict::kHomeLost:
+      stats.home_lost.add();
+      break;
+    case BranchVerdict::kCommitted:
+      break;
+  }
+  const BranchPrepared& prepared = *pending.prepared;
+  tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message)}, pending.arrived);
+  parts_.reaper.roll_back(pending.home, prepared.branch);
+}
+
+void BranchDesk::tell(BranchOutcome outcome, TimePoint arrived) {
+  parts_.stats.commit_latency.record(clock_.now() - arrived);
+  parts_.tell(std::move(outcome));
+}
+
+void BranchDesk::on_durable(const certifier::LogEntry& entry) {
+  if (!entry.takes_seqno()) {
+    return;
+  }
+  parts_.positions.head.store(
+      std::max(parts_.positions.head.load(std::memory_order_relaxed), entry.seqno.value),
+      std::memory_order_release);
+  while (!told_when_durable_.empty() && told_when_durable_.front().seqno <= entry.seqno) {
+    Told told = std::move(told_when_durable_.front());
+    told_when_durable_.pop_front();
+    tell(std::move(told.outcome), told.arrived);  // I4
+  }
+}
+
+// ---- transactions that were committed without us ----
+
+// A sequence's home has taken numbers: the others take them, too. Anything else was written past
+// Consort, or into a table that is not transactional: it is there on one backend only.
+BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
+  BinlogGroup& group = foreign.group;
+  if (group.has_rows && !group.unfit && parts_.home_is_up(foreign.home)) {
+    if (!has_definitions(foreign.home, group)) {
+      return Step::kHeld;
+    }
+    const bool sequences =
+        std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
+          const certifier::TableDefinitionPtr known =
+              parts_.catalog.find(TableName{table.schema, table.table});
+          return known != nullptr && known->is_sequence;
+        });
+    Result<std::vector<RowKey>> keys = std::vector<RowKey>();
+    if (sequences) {
+      keys = group_keys(group, parts_.keys);
+    }
+    if (sequences && keys.ok()) {
+      certifier::Writeset writeset;
+      writeset.home = foreign.home;
+      writeset.last_seen = parts_.sequencer.head();
+      writeset.keys = std::move(keys).value();
+      writeset.flags = certifier::kWritesetAtHome;
+      writeset.payload = std::move(group.events);
+      certifier::LogEntry entry;
+      entry.seqno = parts_.sequencer.order(writeset.keys, foreign.home);
+      entry.body = std::move(writeset);
+      parts_.log.append(std::move(entry));
+      return Step::kDone;
+    }
+  }
+  if (clock_.now() - foreign_warned_ >= kForeignWarnEvery) {
+    foreign_warned_ = clock_.now();
+    const std::string table =
+        group.tables.empty() ? "?" : group.tables[0].schema + "." + group.tables[0].table;
+    spdlog::warn(
+        "{}: rows of {} were written past Consort, or the table is not transactional: "
+        "the backends differ (gtid {})",
+        options_.backend_names[foreign.home.value], table, protocol::to_string(group.gtid));
+  }
+  return Step::kDone;
+}
+
+// ---- time ----
+
+void BranchDesk::look_after(TimePoint now) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    Pending& pending = at->second;
+    const Duration age = now - pending.arrived;
+    if (!pending.prepared && age > kLonelyGroupMax) {
+      at = pending_.erase(at);
+      continue;
+    }
+    if (pending.prepared && age > options_.group_wait_max) {
+      spdlog::warn(
+          "{}: the rows of a prepared branch, or the definition of their table, did not "
+          "come: it is rolled back",
+          options_.backend_names[pending.home.value]);
+      Pending given_up = std::move(pending);
+      at = pending_.erase(at);
+      lose(given_up, BranchVerdict::kHomeLost);
+      continue;
+    }
+    ++at;
+  }
+  retry_held();
+}
+
+std::size_t BranchDesk::undecided_of(BackendId home) const {
+  return static_cast<std::size_t>(
+      std::count_if(pending_.begin(), pending_.end(),
+                    [home](const auto& pending) { return pending.second.home == home; }));
+}
+
+void BranchDesk::refuse_all() {
+  for (auto& [branch, pending] : pending_) {
+    if (pending.prepared) {
+      lose(pending, BranchVerdict::kHomeLost);
+    }
+  }
+  pending_.clear();
+  complete_.clear();
+  held_.clear();
+}
+
+}  // namespace consort::proxy

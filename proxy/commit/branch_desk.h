@@ -1,0 +1,136 @@
+// BranchDesk: where a prepared branch and its rows meet and are certified.
+//
+//   BranchPrepared --+--> both are here --> definitions are here --> certified --> in the log
+//   binlog group  ---+         |                                        |  conflict, too old,
+//                              | the home is lost                       |  not replicable
+//                              v                                        v
+//                        told kHomeLost, rolled back               told, rolled back
+//
+// Threads: the commit thread's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "certifier/key_builder.h"
+#include "certifier/schema_catalog.h"
+#include "certifier/sequencer.h"
+#include "protocol/binlog_events.h"
+#include "proxy/cluster_view.h"
+#include "proxy/commit/branch_reaper.h"
+#include "proxy/commit/commit_loop.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/commit/commit_stats.h"
+#include "proxy/commit/log_keeper.h"
+#include "proxy/commit/table_loader.h"
+
+namespace consort::proxy {
+
+struct BranchDeskOptions {
+  Durability durability = Durability::kDurable;
+  std::uint32_t cluster = 0;
+  std::chrono::milliseconds group_wait_max{10000};
+  std::vector<std::string> backend_names;
+};
+
+/// What the desk works with; all of it outlives the desk.
+struct BranchDeskParts {
+  LogKeeper& log;
+  certifier::Sequencer& sequencer;
+  certifier::SchemaCatalog& catalog;
+  certifier::KeyBuilder& keys;
+  TableLoader& tables;
+  BranchReaper& reaper;
+  AppliedPositions& positions;
+  CommitStats& stats;
+  std::function<bool(BackendId)> home_is_up;  ///< its lane runs and its binlog is followed
+  std::function<void(BranchOutcome)> tell;    ///< the session's worker
+};
+
+class BranchDesk {
+ public:
+  BranchDesk(BranchDeskOptions options, BranchDeskParts parts);
+
+  void on_prepared(const BranchPrepared& prepared);
+  void on_abandoned(const BranchAbandoned& abandoned);
+  void on_group(BackendId home, protocol::BinlogGroup group);
+
+  /// The lane or the stream of `home` is lost, or the stream left groups out: what has no verdict
+  /// yet did not happen.
+  void on_home_lost(BackendId home);
+
+  /// A DDL entry got `seqno`: branches on its tables that have not seen it will lose.
+  void on_ddl(const certifier::Ddl& ddl, Seqno seqno);
+
+  /// Certifies what is complete. Once per turn, after all messages were taken.
+  void process();
+  /// Definitions have arrived, or a backend has applied a DDL: look again at what waits for them.
+  void retry_held();
+
+  void on_durable(const certifier::LogEntry& entry);
+
+  /// Gives up what waits for too long. Every 100 ms or so.
+  void look_after(TimePoint now);
+
+  /// Branches of `home` without a verdict: they may hold locks a lane waits for, but not for long.
+  [[nodiscard]] std::size_t undecided_of(BackendId home) const;
+
+  /// A branch, or its rows, are here.
+  [[nodiscard]] bool knows(const BranchId& branch) const { return pending_.contains(branch); }
+
+  /// Nothing can be certified any more: everything that waits gets kHomeLost.
+  void refuse_all();
+
+ private:
+  struct Pending {
+    std::optional<BranchPrepared> prepared;
+    std::optional<protocol::BinlogGroup> group;
+    BackendId home;
+    TimePoint arrived;
+    unsigned definitions_failed = 0;
+  };
+
+  /// A transaction that its home committed without us: rows of a sequence, or a foreign write.
+  struct Foreign {
+    BackendId home;
+    protocol::BinlogGroup group;
+  };
+
+  struct Told {  // when its entry is durable
+    Seqno seqno;
+    BranchOutcome outcome;
+    TimePoint arrived;
+  };
+  enum class Step : std::uint8_t { kDone, kHeld };
+
+  Step certify(const BranchId& branch, Pending& pending);
+  [[nodiscard]] std::optional<std::string> refusal(const Pending& pending) const;
+  [[nodiscard]] bool has_definitions(BackendId home, const protocol::BinlogGroup& group);
+  void pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno);
+  void lose(Pending& pending, BranchVerdict verdict, std::string message = {});
+  [[nodiscard]] bool lost_to_ddl(const Pending& pending) const;
+  void tell(BranchOutcome outcome, TimePoint arrived);
+  Step take_foreign(Foreign& foreign);
+
+  const BranchDeskOptions options_;
+  BranchDeskParts parts_;
+  SystemClock clock_;
+  std::unordered_map<BranchId, Pending> pending_;
+  std::vector<BranchId> complete_;  // both halves are here
+  std::vector<BranchId> held_;      // complete, but a definition is missing
+  std::deque<Foreign> foreign_;
+  std::deque<Told> told_when_durable_;
+  std::unordered_map<std::uint64_t, Seqno> ddl_of_;  // newest DDL by table, schema or server key
+  TimePoint foreign_warned_{};
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,603 @@
+#include "proxy/commit/commit_thread.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <pthread.h>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "base/check.h"
+#include "proxy/signals_blocked.h"
+
+namespace consort::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+using healthcheck::LaneState;
+
+constexpr std::chrono::milliseconds kTick = 50ms;
+constexpr unsigned kTicksPerDiskLook = 4;
+constexpr unsigned kTicksPerReport = 20;
+constexpr unsigned kTicksPerSweep = 200;
+constexpr auto kStopMax = 3000ms;
+// A lane this close to the log's end serves; one this far behind does not any more.
+constexpr std::uint64_t kCaughtUpLag = 256;
+constexpr std::uint64_t kFallenBehindLag = 20'000;
+
+healthcheck::PathFailure failure_of(const SqlCloseReason& reason) {
+  if (reason.refused) {
+    return healthcheck::PathFailure::kRefused;
+  }
+  return reason.timeout ? healthcheck::PathFailure::kTimeout : healthcheck::PathFailure::kReset;
+}
+
+std::vector<BackendController*> controllers_of(const CommitOptions& options) {
+  std::vector<BackendController*> controllers;
+  for (const CommitBackend& backend : options.backends) {
+    controllers.push_back(backend.controller);
+  }
+  return controllers;
+}
+
+bool about_accounts(const certifier::Ddl& ddl) {
+  return std::any_of(ddl.targets.begin(), ddl.targets.end(),
+                     [](const certifier::DdlObject& object) { return object.schema.empty(); });
+}
+
+}  // namespace
+
+CommitLoop::Thread::Thread(CommitOptions options, CommitHooks hooks, AppliedPositions& positions)
+    : options_(std::move(options)),
+      hooks_(std::move(hooks)),
+      positions_(positions),
+      requests_(options_.requests_max, [waker = waker_] { waker->wake(); }) {
+  identity_.cluster = cluster_of(options_.cluster_id);
+}
+
+CommitLoop::Thread::~Thread() {
+  stop();
+}
+
+// ---- start ----
+
+Status CommitLoop::Thread::start() {
+  CHECK(options_.backends.size() <= kBackendsMax);
+  Status resolved = resolve_backends();
+  if (!resolved.ok()) {
+    return resolved;
+  }
+  started_.emplace();
+  std::future<Status> started = started_->get_future();
+  {
+    const SignalsBlocked blocked;
+    thread_ = std::thread([this] { thread_main(); });
+  }
+  Status status = started.get();
+  if (!status.ok()) {
+    thread_.join();
+  }
+  return status;
+}
+
+Status CommitLoop::Thread::resolve_backends() {
+  for (std::size_t i = 0; i < options_.backends.size(); ++i) {
+    const CommitBackend& configured = options_.backends[i];
+    Result<SocketAddress> address = SocketAddress::resolve(configured.host, configured.port);
+    if (!address.ok()) {
+      return make_error("backend " + configured.name + ": " + address.error().message);
+    }
+    auto backend = std::make_unique<Backend>(*this, BackendId{static_cast<std::uint8_t>(i)});
+    backend->address = *address;
+    backend->reason = "not connected yet";
+    backends_.push_back(std::move(backend));
+  }
+  return Ok{};
+}
+
+void CommitLoop::Thread::thread_main() {
+  pthread_setname_np(pthread_self(), "commit");
+  loop_ = std::make_unique<EventLoop>();
+  own_wake_ = std::make_unique<AsyncWake>(*loop_, [] {});
+  waker_->attach(*own_wake_);
+  timer_ = std::make_unique<Timer>(*loop_, [this] { look_after(); });
+  stop_timer_ = std::make_unique<Timer>(*loop_, [this] { continue_stop(); });
+  const Status opened = open_log();
+  if (opened.ok()) {
+    loop_->run();
+    close_log();
+  }
+  tasks_->close();
+  waker_->detach();
+  blocker_.reset();
+  ddl_.reset();
+  branches_.reset();
+  tables_.reset();
+  reaper_.reset();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    backend->lane.reset();
+    backend->stream.reset();
+  }
+  log_.reset();
+  timer_.reset();
+  stop_timer_.reset();
+  own_wake_.reset();
+  loop_.reset();
+  if (!opened.ok()) {
+    tell_started(opened.error());
+  }
+}
+
+Status CommitLoop::Thread::open_log() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.data_dir, error);
+  if (error) {
+    return make_error("creating " + options_.data_dir + ": " + error.message());
+  }
+  LogKeeperOptions options;
+  options.data_dir = options_.data_dir;
+  options.cluster_id = options_.cluster_id;
+  options.archive_bytes_max = options_.archive_bytes_max;
+  options.disk_free_bytes_min = options_.disk_free_bytes_min;
+  options.history_entries = options_.history_entries;
+  Result<std::unique_ptr<LogKeeper>> log = LogKeeper::open(*loop_, options, *this, stats_);
+  if (!log.ok()) {
+    return log.error();
+  }
+  log_ = std::move(log).value();
+  make_parts();
+  log_->start();
+  return Ok{};
+}
+
+void CommitLoop::Thread::make_parts() {
+  const std::vector<BackendController*> controllers = controllers_of(options_);
+  keys_ = std::make_unique<certifier::KeyBuilder>(catalog_, options_.collation_weights.get());
+  tables_ = std::make_unique<TableLoader>(controllers, tasks_, catalog_, positions_,
+                                          [this] { branches_->retry_held(); });
+  reaper_ = std::make_unique<BranchReaper>(controllers, tasks_);
+
+  BranchDeskOptions desk_options;
+  desk_options.durability = options_.durability;
+  desk_options.cluster = identity_.cluster;
+  desk_options.group_wait_max = options_.group_wait_max;
+  for (const CommitBackend& backend : options_.backends) {
+    desk_options.backend_names.push_back(backend.name);
+  }
+  branches_ = std::make_unique<BranchDesk>(
+      std::move(desk_options),
+      BranchDeskParts{
+          *log_, sequencer_, catalog_, *keys_, *tables_, *reaper_, positions_, stats_,
+          [this](BackendId id) { return at(id).lane->attached() && at(id).stream->streaming(); },
+          [this](BranchOutcome outcome) {
+            const SessionId session = outcome.session;
+            tell(session, std::move(outcome));
+          }});
+  const auto lane = [this](BackendId id) -> LaneConnection& { return *at(id).lane; };
+  const auto everybody = [this](const CommitEvent& event) { tell_all(event); };
+  ddl_ = std::make_unique<DdlDesk>(DdlDeskParts{
+      *log_, sequencer_, *branches_, stats_, lane,
+      [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
+      everybody});
+  blocker_ = std::make_unique<LaneBlocker>(LaneBlockerParts{
+      controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane, everybody});
+}
+
+Status CommitLoop::Thread::on_restored(const certifier::LogEntry& entry) {
+  const Status restored = sequencer_.restore(entry);
+  if (restored.ok()) {
+    ddl_->on_restored(entry);
+  }
+  return restored;
+}
+
+// The log of earlier runs was read. Ours begins with an entry that gives it its number.
+void CommitLoop::Thread::on_log_ready() {
+  log_->begin_epoch();
+  identity_.epoch = log_->epoch();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    LaneStats& stats = stats_.lanes[backend->id.value];
+    SqlTarget target;
+    target.address = backend->address;
+    target.user = options_.service_user;
+    target.password = options_.service_password;
+    BinlogStreamOptions stream_options;
+    stream_options.target = target;
+    stream_options.server_id = options_.binlog_server_id + backend->id.value;
+    backend->stream =
+        std::make_unique<BinlogStream>(*loop_, std::move(stream_options), *backend, stats);
+    LaneOptions lane_options;
+    lane_options.backend = backend->id;
+    lane_options.name = options_.backends[backend->id.value].name;
+    lane_options.target = target;
+    lane_options.cluster_id = options_.cluster_id;
+    lane_options.cluster = identity_.cluster;
+    lane_options.epoch = identity_.epoch;
+    lane_options.stall = options_.lane_stall;
+    LaneHost& host = *this;
+    backend->lane = std::make_unique<LaneConnection>(*loop_, std::move(lane_options), host, stats);
+  }
+  log_->submit();
+}
+
+void CommitLoop::Thread::tell_started(Status status) {
+  if (started_) {
+    std::promise<Status> promise = std::move(*started_);
+    started_.reset();
+    promise.set_value(std::move(status));
+  }
+}
+
+void CommitLoop::Thread::on_log_failed(const Error& error) {
+  if (!running_) {  // nothing was promised to anybody yet
+    tell_started(error);
+    loop_->stop();
+    return;
+  }
+  die(error.message);
+}
+
+void CommitLoop::Thread::die(const std::string& why) {
+  spdlog::critical("commit thread: {}", why);
+  if (hooks_.fatal) {
+    hooks_.fatal(why);
+  }
+  spdlog::shutdown();
+  std::abort();
+}
+
+// ---- one turn ----
+
+void CommitLoop::Thread::on_turn() {
+  tasks_->drain();
+  requests_.drain(drained_);
+  stats_.mailbox_depth.set(static_cast<std::int64_t>(drained_.size()));
+  for (CommitRequest& request : drained_) {
+    on_request(request);
+  }
+  drained_.clear();
+  branches_->process();
+  log_->submit();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    backend->lane->pump();
+    report(*backend);
+  }
+  if (positions_moved_) {
+    positions_moved_ = false;
+    Seqno everywhere = log_->durable_head();
+    for (const std::unique_ptr<Backend>& backend : backends_) {
+      if (backend->lane->attached()) {
+        everywhere = std::min(everywhere, backend->lane->lane().applied());
+      }
+    }
+    sequencer_.on_applied_everywhere(everywhere);
+    if (hooks_.positions_moved) {
+      hooks_.positions_moved();
+    }
+  }
+}
+
+void CommitLoop::Thread::on_request(CommitRequest& request) {
+  if (stopping_) {
+    return;
+  }
+  if (const auto* prepared = std::get_if<BranchPrepared>(&request)) {
+    branches_->on_prepared(*prepared);
+  } else if (const auto* abandoned = std::get_if<BranchAbandoned>(&request)) {
+    branches_->on_abandoned(*abandoned);
+  } else if (const auto* ddl = std::get_if<DdlRequest>(&request)) {
+    ddl_->on_request(*ddl);
+  } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
+    ddl_->on_executed(*executed);
+  }
+}
+
+void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
+  if (!running_) {  // the epoch's own entry
+    running_ = true;
+    positions_.head.store(log_->durable_head().value, std::memory_order_release);
+    loop_->set_turn_hook([this] { on_turn(); });
+    timer_->start_periodic(kTick);
+    tell_started(Ok{});
+    return;
+  }
+  stats_.head.set(static_cast<std::int64_t>(log_->durable_head().value));
+  positions_moved_ = true;
+  branches_->on_durable(*entry);
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    backend->lane->push(entry);
+  }
+  ddl_->on_durable(*entry);
+  if (const auto* replay = std::get_if<certifier::Replay>(&entry->body)) {
+    blocker_->on_durable(*replay);
+  }
+  if (entry->ddl() != nullptr && about_accounts(*entry->ddl()) && hooks_.accounts_changed) {
+    hooks_.accounts_changed();
+  }
+}
+
+bool CommitLoop::Thread::post(CommitRequest request) {
+  if (requests_.post(std::move(request))) {
+    return true;
+  }
+  requests_dropped_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+void CommitLoop::Thread::tell(SessionId session, CommitEvent event) {
+  hooks_.post_to_worker(session.worker, std::move(event));
+}
+
+void CommitLoop::Thread::tell_all(const CommitEvent& event) {
+  for (std::uint16_t worker = 0; worker < options_.workers_count; ++worker) {
+    hooks_.post_to_worker(worker, event);
+  }
+}
+
+// ---- lanes and streams ----
+
+void CommitLoop::Thread::set_backend(BackendId id, bool reachable) {
+  tasks_->post([this, id, reachable] {
+    Backend& backend = at(id);
+    if (stopping_ || id.value >= backends_.size()) {
+      return;
+    }
+    backend.reachable = reachable;
+    if (reachable) {
+      backend.stream->start();
+      backend.lane->set_reachable(true);
+      return;
+    }
+    const bool was_up = backend.lane->attached() || backend.stream->streaming();
+    backend.stream->stop();
+    backend.lane->set_reachable(false);
+    if (was_up) {
+      SqlCloseReason reason;
+      reason.text = "out of rotation";
+      home_lost(backend, reason);
+    }
+  });
+}
+
+Bytes CommitLoop::Thread::format_description(BackendId backend) {
+  return at(backend).stream->streaming() ? at(backend).stream->format_description() : Bytes();
+}
+
+// A branch of this run that is not in the log yet may still get there, unless it was given up.
+bool CommitLoop::Thread::branch_is_undecided(const BranchId& branch) const {
+  return branch.epoch == identity_.epoch && !reaper_->has(branch);
+}
+
+void CommitLoop::Thread::on_stream_started(Backend& backend, bool resumed) {
+  spdlog::info("{}: following its binlog{}", options_.backends[backend.id.value].name,
+               resumed ? " where it was left" : "");
+  if (!resumed) {
+    branches_->on_home_lost(backend.id);
+  }
+  backend.lane->on_format_known();
+}
+
+void CommitLoop::Thread::on_stream_lost(Backend& backend, const SqlCloseReason& reason) {
+  home_lost(backend, reason);
+  backend.reason = "binlog: " + reason.text;
+}
+
+void CommitLoop::Thread::on_lane_running(BackendId id) {
+  blocker_->on_lane_running(id);
+  reaper_->on_backend_back(id);
+}
+
+void CommitLoop::Thread::on_lane_lost(BackendId id, const SqlCloseReason& reason) {
+  home_lost(at(id), reason);
+  blocker_->on_lane_lost(id);
+  ddl_->on_lane_lost(id);
+}
+
+void CommitLoop::Thread::on_lane_failed(BackendId id, const std::string& reason, bool fenced) {
+  Backend& backend = at(id);
+  if (fenced) {
+    die(options_.backends[id.value].name + ": " + reason);
+  }
+  spdlog::error("{}: taken out: {}", options_.backends[id.value].name, reason);
+  SqlCloseReason lost;
+  lost.text = reason;
+  home_lost(backend, lost);
+  blocker_->on_lane_lost(id);
+  ddl_->on_lane_lost(id);
+}
+
+// Nobody knows what the backend still holds: what it has not applied loses its exemption, and what
+// is not in the log did not happen.
+void CommitLoop::Thread::home_lost(Backend& backend, const SqlCloseReason& reason) {
+  const Seqno applied{positions_.applied[backend.id.value].load(std::memory_order_relaxed)};
+  sequencer_.withdraw_exemptions_of(backend.id, applied);
+  branches_->on_home_lost(backend.id);
+  if (backend.reason != reason.text) {
+    spdlog::warn("{}: lane or binlog lost: {}", options_.backends[backend.id.value].name,
+                 reason.text);
+  }
+  backend.reason = reason.text;
+  backend.caught_up = false;
+  if (backend.reachable && hooks_.path_failed && !stopping_) {
+    hooks_.path_failed(backend.id, failure_of(reason));
+  }
+}
+
+void CommitLoop::Thread::on_lane_applied(BackendId id) {
+  const Seqno applied = at(id).lane->lane().applied();
+  positions_.applied[id.value].store(applied.value, std::memory_order_release);
+  stats_.lanes[id.value].applied.set(static_cast<std::int64_t>(applied.value));
+  positions_moved_ = true;
+}
+
+void CommitLoop::Thread::on_ddl_reached(BackendId id, const certifier::DdlReached& reached) {
+  ddl_->on_reached(id, reached);
+}
+
+void CommitLoop::Thread::on_ddl_offer(BackendId id, Seqno seqno) {
+  ddl_->on_offer(id, seqno);
+}
+
+void CommitLoop::Thread::on_ddl_decided(BackendId id, const certifier::DdlDecided& decided) {
+  ddl_->on_decided(id, decided);
+}
+
+std::chrono::milliseconds CommitLoop::Thread::on_lane_stalled(BackendId id) {
+  return blocker_->on_stalled(id);
+}
+
+void CommitLoop::Thread::report(Backend& backend) {
+  const LaneConnection& lane = *backend.lane;
+  const bool up = lane.attached() && backend.stream->streaming();
+  const Seqno applied = lane.lane().applied();
+  const std::uint64_t head = log_->durable_head().value;
+  const std::uint64_t lag = head > applied.value ? head - applied.value : 0;
+  backend.caught_up = up && lag <= (backend.caught_up ? kFallenBehindLag : kCaughtUpLag);
+  LaneState state = LaneState::kLost;
+  if (lane.failed()) {
+    state = LaneState::kInconsistent;
+  } else if (backend.caught_up) {
+    state = LaneState::kCaughtUp;
+  } else if (lane.attached()) {
+    state = LaneState::kCatchingUp;
+  }
+  if (backend.told == state) {
+    return;
+  }
+  backend.told = state;
+  backend.applied_told = applied;
+  if (state == LaneState::kCaughtUp) {
+    spdlog::info("{}: lane has caught up at seqno {}", options_.backends[backend.id.value].name,
+                 applied.value);
+    backend.reason.clear();
+  }
+  stats_.lanes[backend.id.value].state.set(static_cast<std::int64_t>(state));
+  if (hooks_.lane_changed) {
+    hooks_.lane_changed({backend.id, state, applied, backend.reason});
+  }
+}
+
+// ---- time ----
+
+void CommitLoop::Thread::look_after() {
+  ++ticks_;
+  ddl_->look_after();
+  reaper_->look_after(clock_.now());
+  branches_->look_after(clock_.now());
+  stats_.requests_dropped.add(requests_dropped_.exchange(0, std::memory_order_relaxed));
+  stats_.index_keys.set(static_cast<std::int64_t>(sequencer_.distinct_keys()));
+  Seqno needed_from = log_->durable_head().next();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    LaneStats& stats = stats_.lanes[backend->id.value];
+    const certifier::ApplyLane& lane = backend->lane->lane();
+    stats.queue_entries.set(static_cast<std::int64_t>(lane.queued_entries()));
+    stats.queue_bytes.set(static_cast<std::int64_t>(lane.queued_bytes()));
+    if (backend->lane->attached()) {
+      needed_from = std::min(needed_from, lane.applied().next());
+    }
+    if (ticks_ % kTicksPerReport == 0 && backend->told && backend->applied_told != lane.applied() &&
+        hooks_.lane_changed) {
+      backend->applied_told = lane.applied();
+      hooks_.lane_changed({backend->id, *backend->told, lane.applied(), backend->reason});
+    }
+    if (ticks_ % kTicksPerSweep == 0 && backend->caught_up) {
+      sweep(*backend);
+    }
+  }
+  if (ticks_ % kTicksPerDiskLook == 0) {
+    log_->look_after(needed_from);
+  }
+}
+
+// Looks for prepared branches that nobody knows: their sessions ended without a word, or they
+// belong to a run whose last statements came through after this one had listed them.
+void CommitLoop::Thread::sweep(Backend& backend) {
+  BackendController* controller = options_.backends[backend.id.value].controller;
+  if (controller == nullptr) {
+    return;
+  }
+  auto listed = [this, tasks = tasks_,
+                 id = backend.id](Result<std::vector<PreparedBranch>> branches) {
+    tasks->post([this, id, branches = std::move(branches)] {
+      if (branches.ok()) {
+        on_swept(at(id), branches.value());
+      }
+    });
+  };
+  (void)controller->xa_recover(std::move(listed));
+}
+
+void CommitLoop::Thread::on_swept(Backend& backend, const std::vector<PreparedBranch>& listed) {
+  if (!backend.caught_up || stopping_) {
+    return;
+  }
+  std::vector<BranchId> orphans;
+  for (const PreparedBranch& prepared : listed) {
+    const BranchId& branch = prepared.branch;
+    if (prepared.cluster != identity_.cluster || reaper_->has(branch) || branches_->knows(branch) ||
+        log_->own_branches().has_recent(backend.id, branch)) {
+      continue;
+    }
+    const bool seen_before =
+        std::find(backend.orphans.begin(), backend.orphans.end(), branch) != backend.orphans.end();
+    if (seen_before) {
+      spdlog::warn("{}: rolling back a prepared branch that nobody asks for",
+                   options_.backends[backend.id.value].name);
+      reaper_->roll_back(backend.id, branch);
+    } else {
+      orphans.push_back(branch);
+    }
+  }
+  backend.orphans = std::move(orphans);
+}
+
+// ---- the end ----
+
+void CommitLoop::Thread::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  tasks_->post([this] { begin_stop(); });
+  thread_.join();
+}
+
+// Lanes end after the batch under way, the log after what it was given; neither is waited for long.
+void CommitLoop::Thread::begin_stop() {
+  stopping_ = true;
+  branches_->refuse_all();
+  stop_deadline_ = clock_.now() + kStopMax;
+  stop_timer_->start_periodic(5ms);
+}
+
+void CommitLoop::Thread::continue_stop() {
+  const bool late = clock_.now() >= stop_deadline_;
+  if (log_->unacknowledged() > 0 && !late) {
+    return;
+  }
+  bool busy = false;
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    backend->lane->stop_pumping();
+    busy = busy || backend->lane->busy();
+  }
+  if (!busy || late) {
+    stop_timer_->stop();
+    loop_->stop();
+  }
+}
+
+void CommitLoop::Thread::close_log() {
+  loop_->set_turn_hook(nullptr);
+  timer_->stop();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    if (backend->stream != nullptr) {
+      backend->stream->stop();
+    }
+  }
+  bool closed = false;
+  log_->close([&closed] { closed = true; });
+  while (!closed) {
+    loop_->run_once();
+  }
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,267 @@
+#include "proxy/commit/ddl_desk.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <utility>
+
+#include "certifier/key_builder.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::size_t kResultsMax = 10'000;
+constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
+
+std::vector<DdlTarget> targets_of(const certifier::Ddl& ddl) {
+  std::vector<DdlTarget> targets;
+  for (const certifier::DdlObject& object : ddl.targets) {
+    targets.push_back({object.schema, object.table});
+  }
+  return targets;
+}
+
+// Every key its targets need. A statement about nothing in particular is about everything, which no
+// key can say: BranchDesk sees to those.
+std::vector<RowKey> keys_of(const std::vector<DdlTarget>& targets) {
+  std::vector<RowKey> keys;
+  for (const DdlTarget& target : targets) {
+    const std::vector<RowKey> more = certifier::ddl_keys(target.schema, target.table);
+    keys.insert(keys.end(), more.begin(), more.end());
+  }
+  if (targets.empty()) {
+    keys.push_back({certifier::accounts_key(), KeyHold::kExclusive});
+  }
+  // Each hash once, with its strongest hold.
+  std::sort(keys.begin(), keys.end(), [](const RowKey& a, const RowKey& b) {
+    return a.hash != b.hash ? a.hash < b.hash : a.hold > b.hold;
+  });
+  keys.erase(std::unique(keys.begin(), keys.end(),
+                         [](const RowKey& a, const RowKey& b) { return a.hash == b.hash; }),
+             keys.end());
+  return keys;
+}
+
+}  // namespace
+
+DdlDesk::DdlDesk(DdlDeskParts parts) : parts_(std::move(parts)) {}
+
+// ---- from sessions ----
+
+void DdlDesk::on_request(const DdlRequest& request) {
+  if (!parts_.log.accepts(request.sql.size())) {
+    parts_.stats.log_refusals.add();
+    parts_.tell(request.session, DdlOutcome{request.session, Seqno{}});
+    return;
+  }
+  certifier::Ddl ddl;
+  ddl.home = request.home;
+  ddl.sql = request.sql;
+  ddl.schema = request.schema;
+  ddl.definer = request.user;
+  ddl.session_set = request.session_set;
+  for (const DdlTarget& target : request.targets) {
+    ddl.targets.push_back({target.schema, target.table});
+  }
+  ddl.keys = keys_of(request.targets);
+  certifier::LogEntry entry;
+  entry.seqno = parts_.sequencer.order(ddl.keys, std::nullopt);
+  parts_.branches.on_ddl(ddl, entry.seqno);
+  Undecided undecided;
+  undecided.session = request.session;
+  undecided.session_may_execute = true;
+  undecided.home = request.home;
+  undecided.targets = request.targets;
+  undecided_[entry.seqno] = std::move(undecided);
+  entry.body = std::move(ddl);
+  parts_.log.append(std::move(entry));
+}
+
+void DdlDesk::on_executed(const DdlExecuted& executed) {
+  const auto found = undecided_.find(executed.seqno);
+  if (found == undecided_.end() || found->second.decided || !found->second.offered ||
+      found->second.executor != executed.backend) {
+    return;
+  }
+  Undecided& ddl = found->second;
+  ddl.offered = false;
+  if (executed.unknown) {
+    // Its connection broke: another backend decides, or this one's lane, which knows that the
+    // statement may have had its effect.
+    ddl.executor.reset();
+    ddl.reached[executed.backend] = true;
+    choose_executor(executed.seqno, ddl);
+    return;
+  }
+  parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
+  // A failed statement about several objects may have changed some of them.
+  const bool partly = !executed.succeeded && ddl.targets.size() > 1;
+  decide(executed.seqno, ddl,
+         executed.succeeded ? certifier::DdlOutcome::kRun
+         : partly           ? certifier::DdlOutcome::kRunTolerant
+                            : certifier::DdlOutcome::kSkip);
+}
+
+// ---- from lanes ----
+
+void DdlDesk::on_reached(BackendId backend, const certifier::DdlReached& reached) {
+  if (const auto result = find_result(reached.seqno)) {
+    parts_.lane(backend).lane().on_ddl_result({reached.seqno, *result});
+    return;
+  }
+  Undecided& ddl = undecided_[reached.seqno];
+  ddl.reached[backend] = reached.may_have_run;
+  choose_executor(reached.seqno, ddl);
+}
+
+// Who executes it: a backend where it may have run already, by its lane; else the session on its
+// home; else the session, or when there is none the lane, on whatever backend got there.
+void DdlDesk::choose_executor(Seqno seqno, Undecided& ddl) {
+  using certifier::DdlExecutor;
+  if (ddl.decided || ddl.executor) {
+    return;
+  }
+  std::optional<BackendId> chosen;
+  bool may_have_run = false;
+  for (const auto& [backend, ran] : ddl.reached) {
+    const LaneConnection& lane = parts_.lane(backend);
+    const certifier::LaneState state = lane.lane().state();
+    const bool can = lane.running() && (state == certifier::LaneState::kDdlReached ||
+                                        state == certifier::LaneState::kDdlOffered);
+    if (can && (!chosen || (ran && !may_have_run) || (!may_have_run && backend == ddl.home))) {
+      chosen = backend;
+      may_have_run = ran;
+    }
+  }
+  if (!chosen) {
+    return;
+  }
+  const bool by_session = ddl.session_may_execute && !may_have_run;
+  if (by_session && *chosen != ddl.home && parts_.lane(ddl.home).running()) {
+    return;  // the home will get there
+  }
+  ddl.executor = chosen;
+  LaneConnection& lane = parts_.lane(*chosen);
+  lane.lane().execute_ddl(seqno, by_session ? DdlExecutor::kSession : DdlExecutor::kLane);
+  lane.pump();
+}
+
+void DdlDesk::on_offer(BackendId backend, Seqno seqno) {
+  const auto found = undecided_.find(seqno);
+  if (found == undecided_.end() || found->second.executor != backend || !found->second.session) {
+    return;
+  }
+  Undecided& ddl = found->second;
+  ddl.offered = true;
+  parts_.tell(*ddl.session, DdlTurn{*ddl.session, seqno, backend});
+  abort_users(ddl, backend);
+}
+
+void DdlDesk::on_decided(BackendId /*backend*/, const certifier::DdlDecided& decided) {
+  const auto found = undecided_.find(decided.seqno);
+  if (found == undecided_.end() || found->second.decided) {
+    return;
+  }
+  if (decided.error != 0) {
+    spdlog::info("DDL at seqno {}: error {}: {}", decided.seqno.value, decided.error,
+                 decided.message);
+  }
+  decide(decided.seqno, found->second, decided.outcome);
+}
+
+void DdlDesk::decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome) {
+  ddl.decided = true;
+  if (outcome == certifier::DdlOutcome::kSkip) {
+    parts_.stats.ddl_failed.add();
+  } else {
+    parts_.stats.ddl_executed.add();
+  }
+  certifier::LogEntry entry;
+  entry.body = certifier::DdlResult{seqno, outcome};
+  parts_.log.append(std::move(entry));
+}
+
+void DdlDesk::on_lane_lost(BackendId backend) {
+  for (auto& [seqno, ddl] : undecided_) {
+    ddl.reached.erase(backend);
+    // While the session executes it, its own DdlExecuted tells what became of it.
+    if (ddl.executor == backend && !ddl.offered && !ddl.decided) {
+      ddl.executor.reset();
+    }
+  }
+}
+
+// ---- from the log ----
+
+void DdlDesk::on_restored(const certifier::LogEntry& entry) {
+  if (const certifier::Ddl* ddl = entry.ddl()) {
+    Undecided undecided;
+    undecided.home = ddl->home;
+    undecided.targets = targets_of(*ddl);
+    undecided_[entry.seqno] = std::move(undecided);
+  } else if (const auto* result = std::get_if<certifier::DdlResult>(&entry.body)) {
+    note_result(*result);
+  }
+}
+
+void DdlDesk::on_durable(const certifier::LogEntry& entry) {
+  const auto* result = std::get_if<certifier::DdlResult>(&entry.body);
+  if (result == nullptr) {
+    return;
+  }
+  const auto found = undecided_.find(result->ddl);
+  if (found != undecided_.end() && found->second.session) {
+    parts_.tell(*found->second.session, DdlOutcome{*found->second.session, result->ddl});
+  }
+  note_result(*result);
+}
+
+void DdlDesk::note_result(const certifier::DdlResult& result) {
+  undecided_.erase(result.ddl);
+  results_[result.ddl] = result.outcome;
+  while (results_.size() > kResultsMax) {
+    results_.erase(results_.begin());
+  }
+}
+
+// A backend that was away for long asks about a statement decided long ago: the log knows.
+std::optional<certifier::DdlOutcome> DdlDesk::find_result(Seqno seqno) {
+  if (const auto found = results_.find(seqno); found != results_.end()) {
+    return found->second;
+  }
+  if (undecided_.contains(seqno)) {
+    return std::nullopt;
+  }
+  for (Seqno from = seqno; from <= parts_.log.durable_head();) {
+    Result<ArchiveBatch> batch = parts_.log.read(from, kArchiveReadBytes);
+    if (!batch.ok() || batch->entries.empty()) {
+      break;
+    }
+    for (const ArchivedEntry& archived : batch->entries) {
+      const Result<certifier::LogEntry> entry = certifier::decode_entry(archived.entry);
+      const auto* result =
+          entry.ok() ? std::get_if<certifier::DdlResult>(&entry.value().body) : nullptr;
+      if (result != nullptr && result->ddl == seqno) {
+        return result->outcome;
+      }
+    }
+    from = batch->entries.back().seqno.next();
+  }
+  return std::nullopt;
+}
+
+// ---- time ----
+
+void DdlDesk::look_after() {
+  for (auto& [seqno, ddl] : undecided_) {
+    if (ddl.offered && ddl.executor) {
+      abort_users(ddl, *ddl.executor);
+    }
+    choose_executor(seqno, ddl);
+  }
+}
+
+void DdlDesk::abort_users(const Undecided& ddl, BackendId backend) {
+  parts_.tell_all(AbortTableUsers{backend, ddl.targets});
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,87 @@
+// DdlDesk: brings DDL statements through the log: one place in the order, executed first on one
+// backend, whose result decides for the others.
+//
+//   DdlRequest -> entry durable -> lanes reach it -> one of them executes it: the session there
+//   (DdlTurn .. DdlExecuted), or the lane itself when the session or the knowledge is gone
+//   -> DdlResult durable -> the other lanes run or skip it; DdlOutcome to the session
+//
+// Threads: the commit thread's.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "certifier/apply_lane.h"
+#include "certifier/sequencer.h"
+#include "proxy/commit/branch_desk.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/commit/commit_stats.h"
+#include "proxy/commit/lane_connection.h"
+#include "proxy/commit/log_keeper.h"
+
+namespace consort::proxy {
+
+/// What the desk works with; all of it outlives the desk.
+struct DdlDeskParts {
+  LogKeeper& log;
+  certifier::Sequencer& sequencer;
+  BranchDesk& branches;
+  CommitStats& stats;
+  std::function<LaneConnection&(BackendId)> lane;
+  std::function<void(SessionId, CommitEvent)> tell;  ///< a session's worker
+  std::function<void(CommitEvent)> tell_all;         ///< every worker
+};
+
+class DdlDesk {
+ public:
+  explicit DdlDesk(DdlDeskParts parts);
+
+  // ---- from sessions ----
+  void on_request(const DdlRequest& request);
+  void on_executed(const DdlExecuted& executed);
+
+  // ---- from lanes ----
+  void on_reached(BackendId backend, const certifier::DdlReached& reached);
+  void on_offer(BackendId backend, Seqno seqno);
+  void on_decided(BackendId backend, const certifier::DdlDecided& decided);
+  void on_lane_lost(BackendId backend);
+
+  // ---- from the log ----
+  /// At start, in log order. No session waits for these.
+  void on_restored(const certifier::LogEntry& entry);
+  void on_durable(const certifier::LogEntry& entry);
+
+  /// Ends branches that keep a statement under way waiting; picks another executor where the first
+  /// one is lost. Every 50 ms or so.
+  void look_after();
+
+ private:
+  struct Undecided {
+    std::optional<SessionId> session;  ///< waits for the outcome and may execute it
+    bool session_may_execute = false;
+    BackendId home;
+    std::vector<DdlTarget> targets;
+    std::map<BackendId, bool> reached;  ///< and whether it may have run there
+    std::optional<BackendId> executor;
+    bool offered = false;  ///< the session's turn
+    bool decided = false;  ///< its result is on its way into the log
+  };
+
+  void choose_executor(Seqno seqno, Undecided& ddl);
+  void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
+  void abort_users(const Undecided& ddl, BackendId backend);
+  void note_result(const certifier::DdlResult& result);
+  [[nodiscard]] std::optional<certifier::DdlOutcome> find_result(Seqno seqno);
+
+  DdlDeskParts parts_;
+  std::map<Seqno, Undecided> undecided_;
+  std::map<Seqno, certifier::DdlOutcome> results_;  // the newest ones
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,192 @@
+#include "proxy/commit/lane_blocker.h"
+
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include <string>
+#include <utility>
+
+namespace consort::proxy {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The server's lock tables are a cache that refreshes only when nobody asked for 100 ms.
+constexpr std::chrono::milliseconds kLookEvery = 120ms;
+constexpr std::chrono::milliseconds kDdlAbortEvery = 50ms;
+// Looks that find the same thread still holding before its connection is ended.
+constexpr unsigned kLooksBeforeKill = 3;
+// Looks that find a detached holder while branches without a verdict may be it.
+constexpr unsigned kLooksForVerdicts = 2;
+// Then first the branches on the locked table, then all.
+constexpr unsigned kLooksBeforeAll = 3;
+
+}  // namespace
+
+// A TABLE_MAP spells: length, schema, 0, length, table, 0.
+bool payload_names_table(Bytes payload, const std::string& innodb_name) {
+  const std::size_t dot = innodb_name.find("`.`");
+  if (dot == std::string::npos || innodb_name.size() < dot + 4) {
+    return true;
+  }
+  const std::string schema = innodb_name.substr(1, dot - 1);
+  const std::string table = innodb_name.substr(dot + 3, innodb_name.size() - dot - 4);
+  std::string wanted(1, static_cast<char>(schema.size()));
+  wanted += schema;
+  wanted += '\0';
+  wanted += static_cast<char>(table.size());
+  wanted += table;
+  wanted += '\0';
+  return as_text(payload).find(wanted) != std::string_view::npos;
+}
+
+LaneBlocker::LaneBlocker(LaneBlockerParts parts)
+    : parts_(std::move(parts)), watches_(parts_.controllers.size()) {}
+
+std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
+  LaneConnection& lane = parts_.lane(backend);
+  if (const EntryPtr ddl = lane.ddl_under_way(); ddl != nullptr) {
+    AbortTableUsers abort{backend, {}};
+    for (const certifier::DdlObject& object : ddl->ddl()->targets) {
+      abort.targets.push_back({object.schema, object.table});
+    }
+    parts_.tell_all(abort);
+    return kDdlAbortEvery;
+  }
+  Watch& watch = watches_[backend.value];
+  BackendController* controller = parts_.controllers[backend.value];
+  const TimePoint now = clock_.now();
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - watch.last_look);
+  if (controller == nullptr || watch.looking) {
+    return kLookEvery;
+  }
+  if (since < kLookEvery) {
+    return std::max(kLookEvery - since, 1ms);
+  }
+  auto found = [this, alive = alive_, tasks = parts_.tasks, backend,
+                batch = lane.batch_number()](Result<std::optional<LockHolder>> holder) {
+    tasks->post([this, alive, backend, batch, holder = std::move(holder)] {
+      if (*alive) {
+        on_holder(backend, batch, holder);
+      }
+    });
+  };
+  watch.last_look = now;
+  watch.looking = controller->find_lock_holder(lane.thread_id(), std::move(found));
+  return kLookEvery;
+}
+
+void LaneBlocker::on_holder(BackendId backend,
+                            std::uint64_t batch,
+                            const Result<std::optional<LockHolder>>& holder) {
+  Watch& watch = watches_[backend.value];
+  watch.looking = false;
+  watch.last_look = clock_.now();  // the later of question and answer counts for the cache
+  LaneConnection& lane = parts_.lane(backend);
+  if (!lane.busy() || lane.batch_number() != batch || !holder.ok() || !holder.value()) {
+    return;
+  }
+  if (watch.batch != batch) {
+    watch.batch = batch;
+    watch.looks = 0;
+  }
+  if (holder.value()->thread_id != 0) {
+    abort_thread(backend, watch, holder.value()->thread_id);
+  } else {
+    ++watch.looks;
+    on_detached_holder(backend, watch, *holder.value());
+  }
+}
+
+void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id) {
+  if (watch.holder != thread_id) {
+    watch.holder = thread_id;
+    watch.holder_looks = 0;
+    parts_.stats.lanes[backend.value].holders_aborted.add();
+  }
+  ++watch.holder_looks;
+  parts_.tell_all(AbortBranch{backend, thread_id});
+  if (watch.holder_looks < kLooksBeforeKill) {
+    return;
+  }
+  spdlog::warn("backend {}: connection {} keeps the lane waiting: killed", backend.value,
+               thread_id);
+  (void)parts_.controllers[backend.value]->kill_connection(thread_id, [](const Result<Ok>&) {});
+}
+
+void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder) {
+  const bool await_verdicts = parts_.branches.undecided_of(backend) > 0;
+  if (await_verdicts && watch.looks <= kLooksForVerdicts) {
+    return;
+  }
+  const LaneConnection& lane = parts_.lane(backend);
+  std::vector<Seqno> candidates;
+  for (const auto& [seqno, entry] : lane.own_entries()) {
+    const bool likely = watch.looks >= kLooksBeforeAll ||
+                        payload_names_table(entry->writeset()->payload, holder.table);
+    if (likely && seqno > lane.lane().applied() && !watch.replaying.contains(seqno)) {
+      candidates.push_back(seqno);
+    }
+  }
+  for (const Seqno seqno : candidates) {
+    replay(backend, watch, seqno);
+  }
+}
+
+// The branch loses its exemption before its locks can go: without that an update could be lost.
+void LaneBlocker::replay(BackendId backend, Watch& watch, Seqno seqno) {
+  spdlog::info("backend {}: the branch of seqno {} keeps the lane waiting: replayed", backend.value,
+               seqno.value);
+  watch.replaying.emplace(seqno, false);
+  parts_.sequencer.withdraw_exemption(seqno);
+  parts_.stats.lanes[backend.value].replays.add();
+  certifier::LogEntry entry;
+  entry.body = certifier::Replay{seqno, backend};
+  parts_.log.append(std::move(entry));
+}
+
+void LaneBlocker::on_durable(const certifier::Replay& replay) {
+  Watch& watch = watches_[replay.backend.value];
+  if (const auto found = watch.replaying.find(replay.seqno); found != watch.replaying.end()) {
+    found->second = true;
+    roll_back(replay.backend, watch, replay.seqno);
+  }
+}
+
+void LaneBlocker::roll_back(BackendId backend, Watch& watch, Seqno seqno) {
+  LaneConnection& lane = parts_.lane(backend);
+  switch (lane.lane().replay(seqno)) {
+    case certifier::ReplayStep::kApplied:
+      watch.replaying.erase(seqno);
+      return;
+    case certifier::ReplayStep::kInterruptFirst:
+      // The batch under way would commit the branch behind the row it waits for.
+      if (lane.busy()) {
+        (void)parts_.controllers[backend.value]->kill_query(lane.thread_id(),
+                                                            [](const Result<Ok>&) {});
+      }
+      return;
+    case certifier::ReplayStep::kRollBack:
+      watch.replaying.erase(seqno);
+      const OwnBranch* own = parts_.log.own_branches().find(seqno);
+      if (own != nullptr) {
+        parts_.reaper.roll_back(backend, own->branch);
+      }
+      return;
+  }
+}
+
+void LaneBlocker::on_lane_running(BackendId backend) {
+  Watch& watch = watches_[backend.value];
+  const std::map<Seqno, bool> waiting = watch.replaying;
+  for (const auto& [seqno, durable] : waiting) {
+    if (durable) {
+      roll_back(backend, watch, seqno);
+    }
+  }
+}
+
+void LaneBlocker::on_lane_lost(BackendId backend) {
+  watches_[backend.value].replaying.clear();  // the entries are in the log: recovery obeys them
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,99 @@
+// LaneBlocker: finds out what a stalled lane waits for, and ends it.
+//
+//   holder is an open branch (or any connection)  -> its session ends it (AbortBranch); when it
+//   does
+//                                                    not, KILL
+//   holder is detached, some have no verdict yet  -> wait: a loser is rolled back, a winner's turn
+//                                                    comes
+//   holder is detached and certified              -> replay: its branch goes, its rows are applied
+//                                                    from the log in their turn
+//   nobody holds a row lock                       -> wait (a backup, an insert that is under way)
+//
+// Threads: the commit thread's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/result.h"
+#include "certifier/sequencer.h"
+#include "proxy/backend_controller.h"
+#include "proxy/commit/branch_desk.h"
+#include "proxy/commit/branch_reaper.h"
+#include "proxy/commit/commit_messages.h"
+#include "proxy/commit/commit_stats.h"
+#include "proxy/commit/lane_connection.h"
+#include "proxy/commit/log_keeper.h"
+#include "proxy/commit/loop_tasks.h"
+
+namespace consort::proxy {
+
+/// What the blocker works with; all of it outlives the blocker.
+struct LaneBlockerParts {
+  std::vector<BackendController*> controllers;  ///< by BackendId
+  std::shared_ptr<LoopTasks> tasks;
+  LogKeeper& log;
+  certifier::Sequencer& sequencer;
+  BranchDesk& branches;
+  BranchReaper& reaper;
+  CommitStats& stats;
+  std::function<LaneConnection&(BackendId)> lane;
+  std::function<void(CommitEvent)> tell_all;  ///< every worker
+};
+
+class LaneBlocker {
+ public:
+  explicit LaneBlocker(LaneBlockerParts parts);
+
+  ~LaneBlocker() { *alive_ = false; }
+
+  LaneBlocker(const LaneBlocker&) = delete;
+  LaneBlocker& operator=(const LaneBlocker&) = delete;
+
+  /// The lane's batch is unanswered. Returns when to ask again if it still is.
+  [[nodiscard]] std::chrono::milliseconds on_stalled(BackendId backend);
+
+  /// A Replay entry is in the log: its branch may go now.
+  void on_durable(const certifier::Replay& replay);
+
+  /// The lane knows again where it stands: replays that waited for that go on.
+  void on_lane_running(BackendId backend);
+  void on_lane_lost(BackendId backend);
+
+ private:
+  struct Watch {
+    TimePoint last_look{};
+    bool looking = false;
+    std::uint64_t batch = 0;   ///< the batch that `looks` counts for
+    unsigned looks = 0;        ///< answers that found a detached holder
+    std::uint64_t holder = 0;  ///< thread found last
+    unsigned holder_looks = 0;
+    /// Replays not finished, and whether their entries are durable: before that no branch goes.
+    std::map<Seqno, bool> replaying;
+  };
+
+  void on_holder(BackendId backend,
+                 std::uint64_t batch,
+                 const Result<std::optional<LockHolder>>& holder);
+  void abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id);
+  void on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder);
+  void replay(BackendId backend, Watch& watch, Seqno seqno);
+  void roll_back(BackendId backend, Watch& watch, Seqno seqno);
+
+  LaneBlockerParts parts_;
+  SystemClock clock_;
+  std::vector<Watch> watches_;  // by BackendId
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// Whether row events in `payload` touch the table that InnoDB spells `schema`.`table`.
+[[nodiscard]] bool payload_names_table(Bytes payload, const std::string& innodb_name);
+
+}  // namespace consort::proxy

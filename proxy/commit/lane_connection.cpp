@@ -1,0 +1,553 @@
+#include "proxy/commit/lane_connection.h"
+
+#include <algorithm>
+#include <charconv>
+#include <spdlog/spdlog.h>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+
+#include "base/branch_name.h"
+#include "base/check.h"
+#include "proxy/commit/ddl_definer.h"
+
+namespace consort::proxy {
+namespace {
+
+using certifier::LaneAction;
+using namespace std::chrono_literals;
+
+// One batch holds at most this many entries, so an XA COMMIT that the position is ahead of belongs
+// to one of the last so many.
+constexpr std::uint64_t kUnsettledMax = 1024;
+constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
+constexpr unsigned kArchiveReadsPerPump = 4;
+constexpr unsigned kListingsMax = 100;
+constexpr auto kListAgainAfter = 5ms;
+constexpr auto kBackOff = 1000ms;
+constexpr std::chrono::milliseconds kStallMax = 100ms;
+
+// Answers that say nothing about the backend's data.
+constexpr std::uint16_t kXaNotThere = 1397;
+constexpr std::uint16_t kXaRolledBack = 1402;
+
+std::optional<std::uint64_t> number_of(const std::optional<std::string>& cell) {
+  std::uint64_t value = 0;
+  if (!cell) {
+    return std::nullopt;
+  }
+  const auto parsed = std::from_chars(cell->data(), cell->data() + cell->size(), value);
+  return parsed.ec == std::errc() ? std::optional(value) : std::nullopt;
+}
+
+std::optional<certifier::BackendPosition> position_of(const SqlReply& reply) {
+  if (reply.rows.size() != 1 || reply.rows[0].size() != 4 || !reply.rows[0][0]) {
+    return std::nullopt;
+  }
+  const auto& row = reply.rows[0];
+  const auto owner = number_of(row[1]);
+  const auto seqno = number_of(row[2]);
+  const auto ddl = number_of(row[3]);
+  if (!owner || !seqno || !ddl) {
+    return std::nullopt;
+  }
+  return certifier::BackendPosition{*row[0], *owner, Seqno{*seqno}, Seqno{*ddl}};
+}
+
+// Rows of XA RECOVER: format id, lengths of gtrid and bqual, both behind each other.
+std::vector<ParsedBranch> branches_of(const SqlReply& reply) {
+  std::vector<ParsedBranch> branches;
+  for (const auto& row : reply.rows) {
+    if (row.size() < 4 || number_of(row[0]) != kXaFormatId || number_of(row[2]) != 0U || !row[3]) {
+      continue;
+    }
+    if (const std::optional<ParsedBranch> branch = parse_branch_gtrid(*row[3])) {
+      branches.push_back(*branch);
+    }
+  }
+  return branches;
+}
+
+}  // namespace
+
+LaneConnection::LaneConnection(EventLoop& loop,
+                               LaneOptions options,
+                               LaneHost& host,
+                               LaneStats& stats)
+    : loop_(loop),
+      options_(std::move(options)),
+      host_(host),
+      stats_(stats),
+      lane_(options_.backend, options_.cluster),
+      timer_(loop, [this] { on_timer(); }),
+      stall_timer_(loop, [this] { on_stall_timer(); }),
+      retry_(options_.retry_min) {}
+
+LaneConnection::~LaneConnection() = default;
+
+// ---- connecting ----
+
+void LaneConnection::set_reachable(bool reachable) {
+  reachable_ = reachable;
+  if (!reachable) {
+    SqlCloseReason reason;
+    reason.text = "the backend is out of rotation";
+    timer_.stop();
+    if (connection_ != nullptr) {
+      lose(reason);
+    }
+    timer_.stop();
+    phase_ = Phase::kOff;
+    return;
+  }
+  if (phase_ == Phase::kFailed || lane_.state() == certifier::LaneState::kStopped) {
+    lane_ = certifier::ApplyLane(options_.backend, options_.cluster);
+    phase_ = Phase::kOff;
+  }
+  if (phase_ == Phase::kOff || phase_ == Phase::kWaiting) {
+    retry_ = options_.retry_min;
+    connect();
+  }
+}
+
+void LaneConnection::connect() {
+  timer_.stop();
+  phase_ = Phase::kConnecting;
+  SqlConnectionObserver& observer = *this;
+  connection_ = std::make_unique<SqlConnection>(loop_, observer);
+  connection_->connect(options_.target);
+}
+
+std::uint64_t LaneConnection::thread_id() const {
+  return connection_ == nullptr ? 0 : connection_->thread_id();
+}
+
+void LaneConnection::on_sql_ready(const protocol::ServerInfo& /*server*/) {
+  stats_.reconnects.add();
+  phase_ = Phase::kSettingUp;
+  setup_ = certifier::lane_session_setup();
+  next_setup_ = 0;
+  listings_ = 0;
+  usual_ = {};
+  next_setup();
+}
+
+void LaneConnection::ask(Question question, std::string_view sql) {
+  question_ = question;
+  connection_->query(sql);
+}
+
+// The session's settings, then the events' format, then the position becomes ours.
+void LaneConnection::next_setup() {
+  if (next_setup_ < setup_.size()) {
+    ask(Question::kSetup, setup_[next_setup_]);
+    return;
+  }
+  const Bytes format = host_.format_description(options_.backend);
+  if (format.empty()) {
+    return;  // on_format_known() goes on
+  }
+  ask(Question::kFormat, "BINLOG '" + certifier::base64(format) + "'");
+}
+
+void LaneConnection::on_format_known() {
+  if (phase_ == Phase::kSettingUp && next_setup_ == setup_.size() && connection_->idle()) {
+    next_setup();
+  }
+}
+
+void LaneConnection::on_sql_reply(SqlReply reply) {
+  if (phase_ == Phase::kRunning) {
+    on_batch_reply(reply);
+    return;
+  }
+  if (question_ == Question::kSettle) {
+    on_settled(reply);
+    return;
+  }
+  if (!reply.ok()) {
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "setting up the lane: " + reply.message;
+    lose(reason);
+    return;
+  }
+  switch (question_) {
+    case Question::kSetup:
+      ++next_setup_;
+      next_setup();
+      return;
+    case Question::kFormat:
+      phase_ = Phase::kClaiming;
+      owner_ = {options_.epoch, ++generation_};
+      ask(Question::kClaim, certifier::claim_position_sql(owner_));
+      return;
+    case Question::kClaim:
+      read_position();
+      return;
+    case Question::kPosition:
+      on_position(reply);
+      return;
+    case Question::kBranches:
+      on_branches(reply);
+      return;
+    case Question::kSettle:
+      return;
+  }
+}
+
+// ---- settling what an earlier connection, or a failed batch, left ----
+
+void LaneConnection::read_position() {
+  phase_ = Phase::kListing;
+  ask(Question::kPosition, certifier::read_position_sql());
+}
+
+void LaneConnection::on_position(const SqlReply& reply) {
+  const std::optional<certifier::BackendPosition> position = position_of(reply);
+  if (!position) {
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "consort.position has no row";
+    lose(reason);
+    return;
+  }
+  position_ = *position;
+  listed_up_to_ = host_.certified_head();
+  ask(Question::kBranches, "XA RECOVER");
+}
+
+void LaneConnection::on_branches(const SqlReply& reply) {
+  const Seqno from{position_.seqno.value > kUnsettledMax ? position_.seqno.value - kUnsettledMax
+                                                         : 0};
+  Result<std::vector<OwnBranch>> own = host_.log().own_branches_from(options_.backend, from);
+  if (!own.ok()) {
+    fail(own.error().message, false);
+    return;
+  }
+  std::unordered_map<BranchId, const OwnBranch*> logged;
+  certifier::RecoveryInput input;
+  for (const OwnBranch& branch : *own) {
+    logged.emplace(branch.branch, &branch);
+    if (branch.seqno > position_.seqno && branch.seqno <= listed_up_to_) {
+      input.own_after_position.push_back({branch.seqno, branch.branch});
+    }
+  }
+  input.backend = options_.backend;
+  input.cluster_id = options_.cluster_id;
+  input.cluster = options_.cluster;
+  input.owner = owner_;
+  input.position = position_;
+  input.log_first = host_.log().first_seqno();
+  input.head = listed_up_to_;
+  input.listed = branches_of(reply);
+  input.fate_of = [this, &logged](const BranchId& branch) {
+    certifier::BranchFate fate;
+    if (const auto found = logged.find(branch); found != logged.end()) {
+      fate = {certifier::BranchFate::Kind::kLogged, found->second->seqno, found->second->home,
+              found->second->replayed};
+    } else if (host_.branch_is_undecided(branch)) {
+      fate.kind = certifier::BranchFate::Kind::kPending;
+    }
+    return fate;
+  };
+  Result<certifier::RecoveryPlan> plan = certifier::plan_recovery(input);
+  if (!plan.ok()) {
+    fail(plan.error().message,
+         plan.error().code == static_cast<int>(certifier::RecoveryError::kFenced));
+    return;
+  }
+  plan_ = std::move(plan).value();
+  for (const Seqno seqno : plan_.withdraw) {
+    host_.withdraw_exemption(seqno);
+  }
+  if (!plan_.commit_now.empty() || !plan_.roll_back.empty()) {
+    spdlog::info("{}: at seqno {}: {} prepared branches to commit, {} to roll back, {} held",
+                 options_.name, position_.seqno.value, plan_.commit_now.size(),
+                 plan_.roll_back.size(), plan_.held.size());
+  }
+  phase_ = Phase::kSettling;
+  next_commit_ = next_rollback_ = 0;
+  next_settlement();
+}
+
+void LaneConnection::next_settlement() {
+  if (next_commit_ < plan_.commit_now.size()) {
+    ask(Question::kSettle,
+        "XA COMMIT " + branch_xid_sql(options_.cluster, plan_.commit_now[next_commit_++]));
+  } else if (next_rollback_ < plan_.roll_back.size()) {
+    ask(Question::kSettle,
+        "XA ROLLBACK " + branch_xid_sql(options_.cluster, plan_.roll_back[next_rollback_++]));
+  } else {
+    begin_running();
+  }
+}
+
+void LaneConnection::on_settled(const SqlReply& reply) {
+  const bool rolling_back = next_rollback_ > 0;
+  if (reply.ok() || (rolling_back && reply.error == kXaRolledBack)) {
+    next_settlement();
+    return;
+  }
+  // Somebody else ended it, or its connection is not quite gone: look again what is there.
+  if (reply.error != kXaNotThere) {
+    spdlog::warn("{}: settling a prepared branch: {}", options_.name, reply.message);
+  }
+  resync_after(kListAgainAfter);
+}
+
+void LaneConnection::resync_after(std::chrono::milliseconds delay) {
+  phase_ = Phase::kListing;
+  if (++listings_ > kListingsMax) {
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "its prepared branches cannot be settled";
+    lose(reason);
+    return;
+  }
+  timer_.start_once(delay);
+}
+
+void LaneConnection::begin_running() {
+  certifier::LaneStart start;
+  start.owner = owner_;
+  start.position = position_.seqno;
+  start.ddl_mark = position_.ddl;
+  start.held = std::move(plan_.held);
+  start.listed_up_to = listed_up_to_;
+  start.durable = host_.log().durable_head();
+  lane_.on_connected(start);
+  const bool anew = !attached_;
+  phase_ = Phase::kRunning;
+  attached_ = true;
+  retry_ = options_.retry_min;
+  listings_ = 0;
+  if (anew) {
+    spdlog::info("{}: lane runs from seqno {}", options_.name, position_.seqno.value);
+  }
+  host_.on_lane_running(options_.backend);
+  host_.on_lane_applied(options_.backend);
+  pump();
+}
+
+// ---- running ----
+
+void LaneConnection::push(const EntryPtr& entry) {
+  if (entry->ddl() != nullptr && entry->seqno > lane_.applied()) {
+    ddl_entries_[entry->seqno] = entry;
+  } else if (entry->writeset() != nullptr && entry->writeset()->home == options_.backend &&
+             entry->seqno > lane_.applied() && attached_) {
+    own_entries_.emplace_hint(own_entries_.end(), entry->seqno, entry);
+  }
+  lane_.push(entry);
+}
+
+EntryPtr LaneConnection::ddl_under_way() const {
+  if (!batch_ || !batch_->ddl_statement) {
+    return nullptr;
+  }
+  const auto found = ddl_entries_.find(batch_->first);
+  return found == ddl_entries_.end() ? nullptr : found->second;
+}
+
+void LaneConnection::pump() {
+  if (pumping_) {
+    return;
+  }
+  pumping_ = true;
+  while (phase_ == Phase::kRunning && !batch_ && !stopping_) {
+    feed_from_archive();
+    if (phase_ != Phase::kRunning) {
+      break;
+    }
+    std::optional<certifier::LaneTurn> turn = lane_.next_turn();
+    if (!turn) {
+      break;
+    }
+    take_turn(std::move(*turn));
+  }
+  pumping_ = false;
+}
+
+void LaneConnection::feed_from_archive() {
+  for (unsigned i = 0; i < kArchiveReadsPerPump; ++i) {
+    const std::optional<Seqno> from = lane_.wants_from();
+    if (!from) {
+      return;
+    }
+    Result<ArchiveBatch> batch = host_.log().read(*from, kArchiveReadBytes);
+    if (!batch.ok()) {
+      fail("it cannot catch up: " + batch.error().message, false);
+      return;
+    }
+    if (batch->entries.empty()) {
+      return;
+    }
+    for (const ArchivedEntry& archived : batch->entries) {
+      Result<certifier::LogEntry> entry = certifier::decode_entry(archived.entry);
+      if (!entry.ok()) {
+        fail("it cannot catch up: archive, seqno " + std::to_string(archived.seqno.value) + ": " +
+                 entry.error().message,
+             false);
+        return;
+      }
+      push(std::make_shared<const certifier::LogEntry>(std::move(entry).value()));
+    }
+  }
+}
+
+void LaneConnection::take_turn(certifier::LaneTurn turn) {
+  if (auto* batch = std::get_if<certifier::LaneBatch>(&turn)) {
+    batch_ = std::move(*batch);
+    if (batch_->ddl_statement) {
+      if (const EntryPtr ddl = ddl_under_way(); ddl != nullptr) {
+        std::string& sql = batch_->statements[*batch_->ddl_statement];
+        sql = with_definer(sql, ddl->ddl()->definer);
+      }
+    }
+    statement_ = 0;
+    ++batch_number_;
+    batch_sent_ = clock_.now();
+    if (!stall_timer_.armed()) {
+      arm_stall_timer(options_.stall);
+    }
+    send_statement();
+  } else if (const auto* reached = std::get_if<certifier::DdlReached>(&turn)) {
+    host_.on_ddl_reached(options_.backend, *reached);
+  } else if (const auto* offer = std::get_if<certifier::DdlOffer>(&turn)) {
+    host_.on_ddl_offer(options_.backend, offer->seqno);
+  } else if (const auto* decided = std::get_if<certifier::DdlDecided>(&turn)) {
+    host_.on_ddl_decided(options_.backend, *decided);
+  }
+}
+
+void LaneConnection::send_statement() {
+  connection_->query(batch_->statements[statement_]);
+}
+
+void LaneConnection::on_batch_reply(const SqlReply& reply) {
+  CHECK(batch_.has_value());
+  if (!reply.ok()) {
+    on_batch_failed(reply);
+    return;
+  }
+  if (++statement_ < batch_->statements.size()) {
+    send_statement();
+    return;
+  }
+  const std::chrono::nanoseconds took = clock_.now() - batch_sent_;
+  usual_ += (took - usual_) / 8;
+  stats_.batches.add();
+  stats_.apply_latency.record(took);
+  const Seqno before = lane_.applied();
+  batch_.reset();
+  lane_.on_turn_done();
+  ddl_entries_.erase(ddl_entries_.begin(), ddl_entries_.upper_bound(lane_.applied()));
+  const std::size_t own_before = own_entries_.size();
+  own_entries_.erase(own_entries_.begin(), own_entries_.upper_bound(lane_.applied()));
+  const std::size_t own = own_before - own_entries_.size();
+  stats_.local_commits.add(own);
+  stats_.remote_applies.add(lane_.applied().value - before.value - own);
+  host_.on_lane_applied(options_.backend);
+  pump();
+}
+
+void LaneConnection::on_batch_failed(const SqlReply& reply) {
+  stats_.batch_failures.add();
+  const LaneAction action = lane_.on_turn_failed(reply.error, reply.message, statement_);
+  const Seqno first = batch_->first;
+  batch_.reset();
+  spdlog::info("{}: batch from seqno {}: error {}: {}", options_.name, first.value, reply.error,
+               reply.message);
+  switch (action) {
+    case LaneAction::kGoOn:
+      host_.on_lane_applied(options_.backend);
+      pump();
+      return;
+    case LaneAction::kRetry:
+    case LaneAction::kResync:
+      listings_ = 1;
+      read_position();
+      return;
+    case LaneAction::kBackOff:
+      listings_ = 1;
+      resync_after(kBackOff);
+      return;
+    case LaneAction::kInconsistent:
+    case LaneAction::kFenced:
+      fail(lane_.stop_reason(), action == LaneAction::kFenced);
+      return;
+  }
+}
+
+// ---- stalls, losses ----
+
+void LaneConnection::arm_stall_timer(std::chrono::milliseconds delay) {
+  // On a busy machine a batch usually takes longer: only what is unusual is a stall.
+  const auto usual = std::chrono::duration_cast<std::chrono::milliseconds>(4 * usual_);
+  stall_timer_.start_once(std::max(delay, std::min(usual, kStallMax)));
+}
+
+void LaneConnection::on_stall_timer() {
+  if (phase_ != Phase::kRunning || !batch_) {
+    return;  // the next batch arms it again
+  }
+  const auto age =
+      std::chrono::duration_cast<std::chrono::milliseconds>(clock_.now() - batch_sent_);
+  const auto usual = std::chrono::duration_cast<std::chrono::milliseconds>(4 * usual_);
+  const auto limit = std::max(options_.stall, std::min(usual, kStallMax));
+  if (age < limit) {
+    stall_timer_.start_once(std::max(limit - age, 1ms));
+    return;
+  }
+  stats_.stalls.add();
+  stall_timer_.start_once(host_.on_lane_stalled(options_.backend));
+}
+
+void LaneConnection::on_timer() {
+  if (phase_ == Phase::kWaiting && reachable_) {
+    connect();
+  } else if (phase_ == Phase::kListing && connection_ != nullptr && connection_->idle()) {
+    read_position();
+  }
+}
+
+void LaneConnection::reconnect(const std::string& why) {
+  if (connection_ != nullptr) {
+    SqlCloseReason reason;
+    reason.text = why;
+    reason.logged_in = true;
+    lose(reason);
+  }
+}
+
+void LaneConnection::on_sql_closed(const SqlCloseReason& reason) {
+  lose(reason);
+}
+
+void LaneConnection::lose(const SqlCloseReason& reason) {
+  connection_.reset();
+  batch_.reset();
+  attached_ = false;
+  own_entries_.clear();
+  lane_.on_disconnected();
+  if (phase_ != Phase::kFailed) {
+    phase_ = Phase::kWaiting;
+    timer_.start_once(retry_);
+    retry_ = std::min(retry_ * 2, options_.retry_max);
+  }
+  host_.on_lane_lost(options_.backend, reason);
+}
+
+void LaneConnection::fail(const std::string& reason, bool fenced) {
+  timer_.stop();
+  connection_.reset();
+  batch_.reset();
+  attached_ = false;
+  own_entries_.clear();
+  lane_.on_disconnected();
+  phase_ = Phase::kFailed;
+  host_.on_lane_failed(options_.backend, reason, fenced);
+}
+
+}  // namespace consort::proxy
