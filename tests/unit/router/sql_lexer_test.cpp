@@ -1,0 +1,139 @@
+// SqlLexer: tokens of single pieces, in each mode that changes them.
+#include "router/sql_lexer.h"
+
+#include <string>
+
+#include "tests/support/test.h"
+
+using namespace consort::router;
+
+namespace {
+
+std::string_view letter(TokenKind kind) {
+  constexpr std::string_view kNames[] = {"end", "w", "q", "s", "n", "@", "@@", "?",
+                                         ":=",  "o", ",", ".", "(", ")", ";",  "bad"};
+  return kNames[static_cast<unsigned>(kind)];
+}
+
+/// "w<select> n<1>" for `select 1`.
+std::string tokens(std::string_view sql, const LexerOptions& options = {}) {
+  SqlLexer lexer(sql, options);
+  std::string text;
+  for (Token token = lexer.next(); !token.is(TokenKind::kEnd); token = lexer.next()) {
+    text += text.empty() ? "" : " ";
+    text += std::string(letter(token.kind)) + "<" + std::string(token.text) + ">";
+  }
+  return text;
+}
+
+LexerOptions version(std::uint32_t number) {
+  LexerOptions options;
+  options.server_version = number;
+  return options;
+}
+
+}  // namespace
+
+TEST_SUITE("sql_lexer") {
+  TEST_CASE("pieces") {
+    struct Case {
+      std::string_view sql;
+      std::string_view tokens;
+    };
+
+    const Case table[] = {
+        {"", ""},
+        {" \t\r\n\v\f", ""},
+        {"select a_1,$b", "w<select> w<a_1> ,<,> w<$b>"},
+        {"'it''s' \"a\"\"b\"", "s<'it''s'> s<\"a\"\"b\">"},
+        {R"('a\'b' "c\"d" 'e\\')", R"(s<'a\'b'> s<"c\"d"> s<'e\\'>)"},
+        {"N'x' n'y' x'1F' X'' b'01' 0xFf 0b1",
+         "s<N'x'> s<n'y'> n<x'1F'> n<X''> n<b'01'> n<0xFf> n<0b1>"},
+        {"x'1G'", "w<x> s<'1G'>"},
+        {"0xZ 1a 12", "w<0xZ> w<1a> n<12>"},
+        {"1.5 .5 1. 1e3 1.5E-3 1e", "n<1.5> n<.5> n<1.> n<1e3> n<1.5E-3> w<1e>"},
+        {"t.1a a.b.c t.5", "w<t> .<.> w<1a> w<a> .<.> w<b> .<.> w<c> w<t> .<.> w<5>"},
+        {"`a``b`.`c`", "q<`a``b`> .<.> q<`c`>"},
+        {"@a @`x y` @'z' @\"w\" @a.b @", "@<@a> @<@`x y`> @<@'z'> @<@\"w\"> @<@a.b> @<@>"},
+        {"@@x @@session.y @@GLOBAL . z @@`v` @@local.`u`",
+         "@@<@@x> @@<@@session.y> @@<@@GLOBAL . z> @@<@@`v`> @@<@@local.`u`>"},
+        {"a:=1 := ? ; <=> <= || !=", "w<a> :=<:=> n<1> :=<:=> ?<?> ;<;> o<<=>> o<<=> o<||> o<!=>"},
+        {"-- x\n1 # y\n2 -- z", "n<1> n<2>"},
+        {"1--1 1--", "n<1> o<-> o<-> n<1> n<1>"},
+        {"--\t1", ""},
+        {"a/* x */b /**/c/*\n*/", "w<a> w<b> w<c>"},
+        {"/*! select */ 1", "w<select> n<1>"},
+        {"/*!50001 a*/ /*!50700 b*/ /*!99999 c*/ /*M!50700 d*/", "w<a> w<d>"},
+        {"/*!123 */", "n<123>"},
+        {"/*!40000 a /* b */ c */ d", "w<a> w<c> w<d>"},
+        {"/*!99999 a /* b */ c */ d", "w<d>"},
+        {"a*/b", "w<a> o<*> o</> w<b>"},
+        {"/*+ hint */ 1", "n<1>"},
+        {"\xC3\xA4_t f\xFF", "w<\xC3\xA4_t> w<f\xFF>"},
+        {"'open", "bad<'open>"},
+        {"`open", "bad<`open>"},
+        {"a /* open", "w<a> bad</* open>"},
+        {"'a\\", "bad<'a\\>"},
+        {std::string_view("a\0b", 3), std::string_view("w<a> bad<\0> w<b>", 16)},
+    };
+    for (const Case& row : table) {
+      CAPTURE(row.sql);
+      EXPECT(tokens(row.sql) == row.tokens);
+    }
+  }
+
+  TEST_CASE("ANSI_QUOTES: double quotes hold names") {
+    LexerOptions options;
+    options.ansi_quotes = true;
+    EXPECT(tokens(R"("a""b" @"c" @@"d")", options) == R"(q<"a""b"> @<@"c"> @@<@@"d">)");
+    EXPECT(tokens(R"("a\" 1)", options) == R"(q<"a\"> n<1>)");
+  }
+
+  TEST_CASE("NO_BACKSLASH_ESCAPES: a backslash is a character") {
+    LexerOptions options;
+    options.no_backslash_escapes = true;
+    EXPECT(tokens(R"('a\' 1)", options) == R"(s<'a\'> n<1>)");
+  }
+
+  TEST_CASE("comments for some versions") {
+    EXPECT(tokens("/*M!100616 a */", version(100616)) == "w<a>");
+    EXPECT(tokens("/*!100616 a */", version(101100)) == "w<a>");
+    EXPECT(tokens("/*M!100616 a */", version(100615)).empty());
+    SqlLexer lexer("/*M!100616 a */", version(100615));
+    EXPECT(lexer.next().is(TokenKind::kEnd));
+    EXPECT(lexer.saw_conditional_comment());
+    LexerOptions mysql;
+    mysql.mysql = true;
+    mysql.server_version = 80030;
+    EXPECT(tokens("/*!80030 a */ /*!80031 b */ /*M! c */ /*!50700 d */", mysql) == "w<a> w<d>");
+  }
+
+  TEST_CASE("single-byte character sets: an unquoted byte >= 0x80 is uncertain") {
+    LexerOptions options;
+    options.single_byte = true;
+    SqlLexer quoted("'\xA0'", options);
+    EXPECT(quoted.next().is(TokenKind::kString));
+    EXPECT(!quoted.saw_uncertain_text());
+    SqlLexer bare("a\xA0", options);
+    EXPECT(bare.next().is(TokenKind::kWord));
+    EXPECT(bare.saw_uncertain_text());
+  }
+
+  TEST_CASE("the end comes again and again, and space_before is told") {
+    SqlLexer lexer("count /**/(", {});
+    EXPECT(!lexer.next().space_before);
+    EXPECT(lexer.next().space_before);
+    EXPECT(lexer.next().is(TokenKind::kEnd));
+    EXPECT(lexer.next().is(TokenKind::kEnd));
+  }
+
+  TEST_CASE("names inside tokens") {
+    EXPECT(user_variable_name("@`a b`") == "a b");
+    EXPECT(user_variable_name("@x") == "x");
+    EXPECT(system_variable_name("@@x").name == "x");
+    EXPECT(system_variable_name("@@session.x").scope == "session");
+    EXPECT(system_variable_name("@@GLOBAL . `x`").scope == "GLOBAL");
+    EXPECT(system_variable_name("@@GLOBAL . `x`").name == "x");
+    EXPECT(system_variable_name("@@").name.empty());
+  }
+}
