@@ -159,8 +159,6 @@ void BackendHealth::on_operator(OperatorState wish, TimePoint now) {
   if (wish == OperatorState::kOnline) {
     inconsistent_ = false;
     schedule_.at_once(now);
-  } else if (wish == OperatorState::kOffline) {
-    forget_lane();
   }
   settle();
 }

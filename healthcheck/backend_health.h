@@ -88,7 +88,6 @@ class BackendHealth {
   /// `reason` says more for people, and may be empty.
   void on_lane(LaneState lane, std::string_view reason, TimePoint now);
 
-  /// Offline also forgets the lane: it must be reported caught up again afterwards.
   void on_operator(OperatorState wish, TimePoint now);
 
   /// Preflight and set-up let it in (empty `refusal`) or not. When it goes down, admission ends and

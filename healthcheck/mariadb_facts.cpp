@@ -115,7 +115,7 @@ Status add_replication(MariadbLink& link, Facts& facts) {
 
 }  // namespace
 
-Result<Facts> mariadb_facts(MariadbLink& link) {
+Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth) {
   auto variables = link.query("SHOW GLOBAL VARIABLES");
   if (!variables.ok()) {
     return variables.error();
@@ -126,7 +126,9 @@ Result<Facts> mariadb_facts(MariadbLink& link) {
   }
   const bool mariadb = facts["version"].find("MariaDB") != std::string::npos;
   for (const FactQuery& query : kQueries) {
-    if (facts.contains(query.fact)) {
+    const bool slow =
+        query.fact == kFactEvents || query.fact == kFactOtherEngines || query.fact == kFactKeyless;
+    if (facts.contains(query.fact) || (slow && depth == FactsDepth::kSettings)) {
       continue;
     }
     const std::string limit = mariadb ? "SET STATEMENT max_statement_time=1 FOR " : "";

@@ -2,15 +2,20 @@
 // Threads: the one that owns the link.
 #pragma once
 
+#include <cstdint>
+
 #include "base/result.h"
 #include "healthcheck/mariadb_link.h"
 #include "healthcheck/preflight.h"
 
 namespace consort::healthcheck {
 
+/// Whether to look at the tables too, which may take a second or two with many of them.
+enum class FactsDepth : std::uint8_t { kSettings, kTables };
+
 /// Reads all global variables and the kFact... facts. What the server does not know or would take
 /// too long over is left out; an error only when the variables cannot be read or the link breaks.
 /// REQUIRES: link.connected().
-[[nodiscard]] Result<Facts> mariadb_facts(MariadbLink& link);
+[[nodiscard]] Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth);
 
 }  // namespace consort::healthcheck

@@ -38,7 +38,7 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
 Status prepare_backend(healthcheck::MariadbLink& link,
                        std::string_view cluster_id,
                        AdmissionResult& result) {
-  auto facts = healthcheck::mariadb_facts(link);
+  auto facts = healthcheck::mariadb_facts(link, healthcheck::FactsDepth::kTables);
   if (!facts.ok()) {
     return facts.error();
   }
@@ -59,6 +59,15 @@ Status prepare_backend(healthcheck::MariadbLink& link,
     }
   }
   return let_everybody_read(link);
+}
+
+Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result) {
+  auto facts = healthcheck::mariadb_facts(link, healthcheck::FactsDepth::kSettings);
+  if (!facts.ok()) {
+    return facts.error();
+  }
+  result.facts = std::move(*facts);
+  return Ok{};
 }
 
 }  // namespace consort::proxy

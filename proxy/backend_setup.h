@@ -18,4 +18,8 @@ namespace consort::proxy {
                                      std::string_view cluster_id,
                                      AdmissionResult& result);
 
+/// Reads the facts that are quick to read, while the backend serves. Changes nothing.
+/// REQUIRES: link.connected().
+[[nodiscard]] Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result);
+
 }  // namespace consort::proxy

@@ -141,6 +141,9 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
   Backend& backend = at(id);
   backend.admitting = false;
   if (!result.facts.empty()) {
+    if (backend.health.admitted()) {
+      result.facts.merge(backend.facts);  // a quick look keeps what it left out
+    }
     backend.facts = std::move(result.facts);
     for (const auto& each : backends_) {
       judge_preflight(*each);
@@ -210,7 +213,7 @@ void ControlCore::advance_backend(Backend& backend, TimePoint now, ControlEffect
   if ((health.needs_admission() || health.admitted()) && !backend.admitting &&
       now >= backend.next_admission) {
     backend.admitting = true;
-    effects.admissions.push_back(backend.id);
+    effects.admissions.push_back(AdmissionEffect{backend.id, health.admitted()});
   }
   if (health.reach() == healthcheck::Reach::kDown) {
     backend.next_admission = now;  // when it returns, at once

@@ -75,6 +75,13 @@ struct ProbeEffect {
   healthcheck::ProbeRequest request;
 };
 
+/// Preflight and set-up of a backend that came; or, while it serves, only a quick look at its
+/// settings that leaves out what takes long.
+struct AdmissionEffect {
+  BackendId backend;
+  bool serving = false;
+};
+
 /// A line for the log.
 struct ControlLine {
   enum class Level : std::uint8_t { kInfo, kWarning, kError };
@@ -85,7 +92,7 @@ struct ControlLine {
 /// What the shell shall do now, in any order; the view last.
 struct ControlEffects {
   std::vector<ProbeEffect> probes;
-  std::vector<BackendId> admissions;  ///< preflight and set-up; answer with on_admission()
+  std::vector<AdmissionEffect> admissions;  ///< answer with on_admission()
   std::vector<BackendId> account_loads;
   std::vector<ControlLine> log;
   std::shared_ptr<const ClusterView> view;  ///< null: nothing changed

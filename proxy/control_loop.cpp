@@ -190,8 +190,8 @@ void ControlLoop::perform(const ControlEffects& effects) {
   for (const ProbeEffect& probe : effects.probes) {
     begin_probe(probe);
   }
-  for (const BackendId backend : effects.admissions) {
-    begin_admission(backend);
+  for (const AdmissionEffect& admission : effects.admissions) {
+    begin_admission(admission);
   }
   for (const BackendId backend : effects.account_loads) {
     begin_account_load(backend);
@@ -222,7 +222,8 @@ void ControlLoop::begin_probe(const ProbeEffect& effect) {
   }
 }
 
-void ControlLoop::begin_admission(BackendId backend) {
+void ControlLoop::begin_admission(const AdmissionEffect& effect) {
+  const BackendId backend = effect.backend;
   auto result = std::make_shared<AdmissionResult>();
   const auto answer = [this, backend, result](const Status& status) {
     if (!status.ok() && result->error.empty()) {
@@ -233,8 +234,10 @@ void ControlLoop::begin_admission(BackendId backend) {
     });
   };
   const bool taken = controller(backend).run(
-      [result, cluster_id = options_.core.cluster_id](healthcheck::MariadbLink& link) {
-        return prepare_backend(link, cluster_id, *result);
+      [result, cluster_id = options_.core.cluster_id,
+       serving = effect.serving](healthcheck::MariadbLink& link) {
+        return serving ? look_at_settings(link, *result)
+                       : prepare_backend(link, cluster_id, *result);
       },
       [answer](Status status) { answer(status); });
   if (!taken) {

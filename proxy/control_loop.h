@@ -98,7 +98,7 @@ class ControlLoop {
   void step(TimePoint latest);
   void perform(const ControlEffects& effects);
   void begin_probe(const ProbeEffect& effect);
-  void begin_admission(BackendId backend);
+  void begin_admission(const AdmissionEffect& effect);
   void begin_account_load(BackendId backend);
 
   const ControlOptions options_;

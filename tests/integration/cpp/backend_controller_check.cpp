@@ -383,7 +383,7 @@ TEST_SUITE("integration") {
 
   TEST_CASE("Preflight: a server set up as a backend should be raises no error") {
     Client client(stage().server.port());
-    const auto facts = healthcheck::mariadb_facts(client.link);
+    const auto facts = healthcheck::mariadb_facts(client.link, healthcheck::FactsDepth::kTables);
     REQUIRE(facts.ok());
     for (const auto& finding : healthcheck::check_backend(*facts, "")) {
       INFO(finding.what);
@@ -397,7 +397,7 @@ TEST_SUITE("integration") {
     client.sql("CREATE TABLE d.no_key (a INT) ENGINE=InnoDB");
     client.sql("CREATE TABLE d.isam (a INT PRIMARY KEY) ENGINE=MyISAM");
     client.sql("SET GLOBAL binlog_format='MIXED'");
-    const auto worse = healthcheck::mariadb_facts(client.link);
+    const auto worse = healthcheck::mariadb_facts(client.link, healthcheck::FactsDepth::kTables);
     REQUIRE(worse.ok());
     EXPECT(worse->at(std::string(healthcheck::kFactKeyless)).find("d.no_key") != std::string::npos);
     EXPECT(worse->at(std::string(healthcheck::kFactOtherEngines)).find("d.isam (MyISAM)") !=

@@ -276,10 +276,12 @@ TEST_SUITE("healthcheck") {
     patient.probe_ok();
     patient.wish(OperatorState::kOffline);
     EXPECT(patient.state() == "offline");
-    patient.wish(OperatorState::kOnline);
-    EXPECT(patient.state() == "catching_up");  // the lane must be heard of again
-    patient.lane(LaneState::kCaughtUp);
+    patient.wish(OperatorState::kOnline);  // so soon that the lane never stopped
     EXPECT(patient.state() == "online");
+    patient.wish(OperatorState::kOffline);
+    patient.lane(LaneState::kLost);
+    patient.wish(OperatorState::kOnline);
+    EXPECT(patient.state() == "catching_up");
   }
 
   TEST_CASE("BackendHealth: without a lane it is online by probe and admission") {

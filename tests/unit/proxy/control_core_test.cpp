@@ -81,7 +81,8 @@ struct Stage {
     for (const ProbeEffect& probe : effects.probes) {
       answer_probe(probe.backend);
     }
-    for (const BackendId id : effects.admissions) {
+    for (const AdmissionEffect& admission : effects.admissions) {
+      const BackendId id = admission.backend;
       Actor& actor = actors[id.value];
       ++actor.admissions;
       core.on_admission(id, AdmissionResult{actor.facts, ""}, clock.now());
