@@ -80,6 +80,10 @@ void patch_statement_id(MutableBytes payload, std::uint32_t statement_id) {
   store_le<4>(payload.data() + kIdOffset, statement_id);
 }
 
+bool execute_wants_cursor(Bytes payload) {
+  return payload.size() >= kExecuteFixedBytes && payload[kFlagsOffset] != 0;
+}
+
 Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
                                        ClientStatement& statement,
                                        const ExecuteTarget& target,
@@ -88,7 +92,9 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
     return malformed();
   }
   patch_statement_id(payload, target.statement_id);
-  payload[kFlagsOffset] = 0;  // no cursor: every backend answers with all rows
+  if (!target.keep_cursor) {
+    payload[kFlagsOffset] = 0;
+  }
   if (statement.parameters == 0) {
     return ExecuteRewrite::kInPlace;
   }

@@ -77,10 +77,18 @@ class StatementMap {
 /// Overwrites it in place. REQUIRES: statement_id_of(payload) is ok.
 void patch_statement_id(MutableBytes payload, std::uint32_t statement_id);
 
+/// True when a COM_STMT_EXECUTE payload asks for a cursor.
+[[nodiscard]] bool execute_wants_cursor(Bytes payload);
+
 /// Where an execution goes.
 struct ExecuteTarget {
   std::uint32_t statement_id = 0;   ///< the backend's
   std::uint64_t types_version = 0;  ///< ClientStatement::types_version this backend saw last
+  /// Pass a request for a cursor on: the session then stays with this backend connection until the
+  /// statement is closed, reset or executed again. False: the backend answers with all rows at
+  /// once. A server may do so, yet libmariadb 3.3's C API then fails with "Commands out of sync"
+  /// (as it does on a plain server with EXPLAIN).
+  bool keep_cursor = false;
 };
 
 /// How a COM_STMT_EXECUTE payload was made ready.
@@ -89,7 +97,7 @@ enum class ExecuteRewrite : std::uint8_t {
   kSpliced   ///< `out` holds another payload, with the types: send that
 };
 
-/// Makes a client's COM_STMT_EXECUTE ready for a backend: its statement id, no cursor, and the
+/// Makes a client's COM_STMT_EXECUTE ready for a backend: its statement id, its cursor, and the
 /// types the client bound before when it left them out but the backend has not seen them. Remembers
 /// types that the client binds. Afterwards the backend has seen statement.types_version.
 /// Errors: kMalformed, kNeverBound.

@@ -59,6 +59,18 @@ TEST_SUITE("protocol") {
     EXPECT(*statement_id_of(payload) == 0x01020304);
   }
 
+  TEST_CASE("rewrite_execute: a cursor is kept where the session wants it") {
+    ClientStatement statement = statement_with(0);
+    Buffer payload = execute(0, {});
+    EXPECT(execute_wants_cursor(payload));
+    Buffer out;
+    REQUIRE(rewrite_execute(payload, statement, ExecuteTarget{9, 0, true}, out).ok());
+    EXPECT(execute_wants_cursor(payload));
+    REQUIRE(rewrite_execute(payload, statement, ExecuteTarget{9, 0, false}, out).ok());
+    EXPECT_FALSE(execute_wants_cursor(payload));
+    EXPECT_FALSE(execute_wants_cursor(Bytes(payload).first(9)));
+  }
+
   TEST_CASE("rewrite_execute: types are remembered and spliced in where they are missing") {
     ClientStatement statement = statement_with(2);
     Buffer out;
