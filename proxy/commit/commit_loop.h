@@ -52,8 +52,8 @@ struct CommitOptions {
   std::uint32_t binlog_server_id = 0xC0450000;   ///< of backend n's stream: this + n
   std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
   std::uint64_t disk_free_bytes_min = 64 << 20;  ///< below this, new commits are refused
-  std::size_t history_entries = 16384;  ///< commits of earlier runs that certification remembers
-  std::size_t requests_max = 65536;     ///< mailbox bound
+  std::size_t index_entries_max = 16384;         ///< applied commits that certification remembers
+  std::size_t requests_max = 65536;              ///< mailbox bound
   std::shared_ptr<const certifier::CollationWeights> collation_weights;  ///< may be null
   std::chrono::milliseconds lane_stall{3};  ///< unanswered this long: look for a lock holder
   std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come

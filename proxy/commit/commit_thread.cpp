@@ -40,6 +40,12 @@ std::vector<BackendController*> controllers_of(const CommitOptions& options) {
   return controllers;
 }
 
+certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
+  certifier::SequencerLimits limits;
+  limits.entries_kept = options.index_entries_max;
+  return limits;
+}
+
 bool about_accounts(const certifier::Ddl& ddl) {
   return std::any_of(ddl.targets.begin(), ddl.targets.end(),
                      [](const certifier::DdlObject& object) { return object.schema.empty(); });
@@ -51,7 +57,8 @@ CommitLoop::Thread::Thread(CommitOptions options, CommitHooks hooks, AppliedPosi
     : options_(std::move(options)),
       hooks_(std::move(hooks)),
       positions_(positions),
-      requests_(options_.requests_max, [waker = waker_] { waker->wake(); }) {
+      requests_(options_.requests_max, [waker = waker_] { waker->wake(); }),
+      sequencer_(sequencer_limits(options_)) {
   identity_.cluster = cluster_of(options_.cluster_id);
 }
 
@@ -139,7 +146,7 @@ Status CommitLoop::Thread::open_log() {
   options.cluster_id = options_.cluster_id;
   options.archive_bytes_max = options_.archive_bytes_max;
   options.disk_free_bytes_min = options_.disk_free_bytes_min;
-  options.history_entries = options_.history_entries;
+  options.history_entries = options_.index_entries_max;
   Result<std::unique_ptr<LogKeeper>> log = LogKeeper::open(*loop_, options, *this, stats_);
   if (!log.ok()) {
     return log.error();
@@ -338,10 +345,10 @@ void CommitLoop::Thread::tell_all(const CommitEvent& event) {
 
 void CommitLoop::Thread::set_backend(BackendId id, bool reachable) {
   tasks_->post([this, id, reachable] {
-    Backend& backend = at(id);
-    if (stopping_ || id.value >= backends_.size()) {
+    if (stopping_ || id.value >= backends_.size() || at(id).reachable == reachable) {
       return;
     }
+    Backend& backend = at(id);
     backend.reachable = reachable;
     if (reachable) {
       backend.stream->start();
