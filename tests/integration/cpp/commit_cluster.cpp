@@ -31,8 +31,9 @@ SessionLink::SessionLink(std::uint16_t port) : connection_(mysql_init(nullptr)) 
   need(mysql_real_connect(connection_, "127.0.0.1", "root", "", nullptr, port, nullptr, 0) !=
            nullptr,
        std::string("connect: ") + mysql_error(connection_));
-  must("SET SESSION pseudo_slave_mode=1,binlog_annotate_row_events=0,"
-       "innodb_snapshot_isolation=ON,innodb_lock_wait_timeout=20");
+  must(
+      "SET SESSION pseudo_slave_mode=1,binlog_annotate_row_events=0,"
+      "innodb_snapshot_isolation=ON,innodb_lock_wait_timeout=20");
   must("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
 }
 
@@ -110,8 +111,8 @@ Status CommitCluster::try_start_loop(const std::function<void(proxy::CommitOptio
   options.cluster_id = cluster_id_;
   options.service_user = "root";
   for (std::size_t i = 0; i < servers_.size(); ++i) {
-    options.backends.push_back({"b" + std::to_string(i + 1), "127.0.0.1", servers_[i]->port(),
-                                controllers_[i].get()});
+    options.backends.push_back(
+        {"b" + std::to_string(i + 1), "127.0.0.1", servers_[i]->port(), controllers_[i].get()});
   }
   if (change) {
     change(options);
@@ -266,9 +267,8 @@ unsigned CommitCluster::ddl(BackendId home,
     std::optional<proxy::DdlTurn> turn;
     {
       std::unique_lock lock(mutex_);
-      need(changed_.wait_for(
-               lock, kPatience,
-               [&] { return turns_.contains(slot) || ddl_outcomes_.contains(slot); }),
+      need(changed_.wait_for(lock, kPatience,
+                             [&] { return turns_.contains(slot) || ddl_outcomes_.contains(slot); }),
            "neither turn nor outcome of " + sql);
       if (!turns_.contains(slot)) {
         return error;

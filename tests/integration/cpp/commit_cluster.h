@@ -95,7 +95,9 @@ class CommitCluster {
                                             const std::vector<std::string>& statements);
 
   /// Executes DDL as a session would: request, turn, outcome. The error on its home.
-  unsigned ddl(BackendId home, const std::string& sql, const std::vector<proxy::DdlTarget>& targets);
+  unsigned ddl(BackendId home,
+               const std::string& sql,
+               const std::vector<proxy::DdlTarget>& targets);
 
   /// Called for AbortBranch and AbortTableUsers.
   std::function<void(const proxy::CommitEvent&)> on_abort;
@@ -119,7 +121,7 @@ class CommitCluster {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<BranchId, proxy::BranchOutcome> outcomes_;
-  std::map<std::uint32_t, proxy::DdlTurn> turns_;          // by session slot
+  std::map<std::uint32_t, proxy::DdlTurn> turns_;  // by session slot
   std::map<std::uint32_t, proxy::DdlOutcome> ddl_outcomes_;
   std::map<std::uint8_t, proxy::LaneReport> reports_;
   std::uint64_t branches_ = 0;

@@ -34,8 +34,14 @@ std::string find_program(const char* variable, const std::vector<std::string>& p
   return {};
 }
 
-/// Starts a program with its output in `log`.
-pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
+/// Starts a program with its output in a file of `directory`. Its temporary files stay there: a
+/// starting server removes other servers' temporary tables from a directory they share.
+pid_t spawn(const std::vector<std::string>& arguments,
+            const std::string& directory,
+            const char* log_name) {
+  const std::string log = directory + "/" + log_name;
+  const std::string temporary = directory + "/tmp";
+  fs::create_directories(temporary);
   std::vector<char*> argv;
   for (const std::string& argument : arguments) {
     argv.push_back(const_cast<char*>(argument.c_str()));
@@ -46,6 +52,7 @@ pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
     const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     dup2(file, STDOUT_FILENO);
     dup2(file, STDERR_FILENO);
+    setenv("TMPDIR", temporary.c_str(), 1);
     execv(argv[0], argv.data());
     _exit(127);
   }
@@ -69,9 +76,6 @@ std::uint16_t free_port() {
 }  // namespace
 
 PrivateServer::PrivateServer(std::uint32_t server_id, const std::vector<std::string>& options) {
-  std::string pattern = (fs::temp_directory_path() / "consort-rows-XXXXXX").string();
-  REQUIRE(mkdtemp(pattern.data()) != nullptr);
-  directory_ = pattern;
   port_ = free_port();
   create();
   launch(server_id, options);
@@ -83,8 +87,16 @@ PrivateServer::~PrivateServer() {
     kill(pid_, SIGTERM);
     waitpid(pid_, nullptr, 0);
   }
+}
+
+PrivateServer::Directory::Directory() {
+  path = (fs::temp_directory_path() / "consort-rows-XXXXXX").string();
+  REQUIRE(mkdtemp(path.data()) != nullptr);
+}
+
+PrivateServer::Directory::~Directory() {
   std::error_code ignored;
-  fs::remove_all(directory_, ignored);
+  fs::remove_all(path, ignored);
 }
 
 void PrivateServer::create() {
@@ -92,7 +104,7 @@ void PrivateServer::create() {
       "MARIADB_INSTALL_DB", {"/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-install-db"});
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
-                                     "--datadir=" + directory_ + "/data",
+                                     "--datadir=" + directory_.path + "/data",
                                      "--auth-root-authentication-method=normal",
                                      "--skip-test-db",
                                      "--skip-name-resolve"};
@@ -100,8 +112,8 @@ void PrivateServer::create() {
     arguments.push_back("--user=root");
   }
   int status = 0;
-  waitpid(spawn(arguments, directory_ + "/install.log"), &status, 0);
-  REQUIRE_MESSAGE(status == 0, "mariadb-install-db failed in ", directory_);
+  waitpid(spawn(arguments, directory_.path, "install.log"), &status, 0);
+  REQUIRE_MESSAGE(status == 0, "mariadb-install-db failed in ", directory_.path);
 }
 
 void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::string>& options) {
@@ -109,8 +121,8 @@ void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::strin
       find_program("MARIADBD", {"/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"});
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
-                                     "--datadir=" + directory_ + "/data",
-                                     "--socket=" + directory_ + "/socket",
+                                     "--datadir=" + directory_.path + "/data",
+                                     "--socket=" + directory_.path + "/socket",
                                      "--port=" + std::to_string(port_),
                                      "--bind-address=127.0.0.1",
                                      "--server-id=" + std::to_string(server_id),
@@ -128,7 +140,7 @@ void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::strin
     arguments.push_back("--user=root");
   }
   arguments.insert(arguments.end(), options.begin(), options.end());
-  pid_ = spawn(arguments, directory_ + "/server.log");
+  pid_ = spawn(arguments, directory_.path, "server.log");
 }
 
 void PrivateServer::wait_until_up() const {
@@ -138,10 +150,11 @@ void PrivateServer::wait_until_up() const {
         nullptr) {
       return;
     }
-    REQUIRE_MESSAGE(waitpid(pid_, nullptr, WNOHANG) == 0, "the server ended: see ", directory_);
+    REQUIRE_MESSAGE(waitpid(pid_, nullptr, WNOHANG) == 0, "the server ended: see ",
+                    directory_.path);
     std::this_thread::sleep_for(kStartPause);
   }
-  FAIL("the server did not start: see ", directory_);
+  FAIL("the server did not start: see ", directory_.path);
 }
 
 MysqlPtr PrivateServer::connect() const {

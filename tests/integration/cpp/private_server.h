@@ -41,7 +41,16 @@ class PrivateServer {
   void launch(std::uint32_t server_id, const std::vector<std::string>& options);
   void wait_until_up() const;
 
-  std::string directory_;
+  struct Directory {
+    Directory();
+    ~Directory();
+    Directory(const Directory&) = delete;
+    Directory& operator=(const Directory&) = delete;
+
+    std::string path;
+  };
+
+  Directory directory_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
 };

@@ -1,0 +1,407 @@
+// The commit thread against real servers, with the test in the workers' place: commits from every
+// home, conflicts, blocked lanes, replay, DDL, crashes of backends, restarts of the loop.
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <ctime>
+#include <random>
+#include <thread>
+
+#include "tests/integration/cpp/commit_cluster.h"
+#include "tests/support/test.h"
+
+using namespace consort;
+using namespace consort::proxy;
+using consort::test::CommitCluster;
+using consort::test::SessionLink;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr std::size_t kServers = 3;
+
+BackendId id(std::size_t i) {
+  return BackendId{static_cast<std::uint8_t>(i)};
+}
+
+CommitCluster& cluster() {
+  static CommitCluster shared(kServers);
+  return shared;
+}
+
+/// The shared cluster with a running loop and a fresh table.
+CommitCluster& ready(const std::string& table, int rows) {
+  CommitCluster& c = cluster();
+  c.start_loop();
+  c.wait_until_caught_up();
+  c.wait_until_applied();
+  EXPECT(c.ddl(id(0),
+               "CREATE OR REPLACE TABLE t." + table +
+                   " (id INT PRIMARY KEY, v INT NOT NULL, s VARCHAR(50)) ENGINE=InnoDB",
+               {{"t", table}}) == 0);
+  c.wait_until_applied();
+  std::string insert = "INSERT INTO t." + table + " VALUES ";
+  for (int i = 1; i <= rows; ++i) {
+    insert += (i > 1 ? ",(" : "(") + std::to_string(i) + ",0,'x')";
+  }
+  SessionLink link(c.server(0).port());
+  EXPECT(c.commit(link, id(0), {insert}).verdict == BranchVerdict::kCommitted);
+  c.wait_until_applied();
+  return c;
+}
+
+std::string update(const std::string& table, int row, int by = 1) {
+  return "UPDATE t." + table + " SET v=v+" + std::to_string(by) +
+         " WHERE id=" + std::to_string(row);
+}
+
+std::string value(std::uint16_t port, const std::string& table, int row) {
+  SessionLink link(port);
+  link.must("SELECT v FROM t." + table + " WHERE id=" + std::to_string(row));
+  return link.first_cell();
+}
+
+void expect_nothing_prepared(CommitCluster& c) {
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    const auto until = std::chrono::steady_clock::now() + 5s;
+    SessionLink link(c.server(i).port());
+    do {
+      link.must("XA RECOVER");
+    } while (!link.last_rows().empty() && std::chrono::steady_clock::now() < until);
+    EXPECT_MESSAGE(link.last_rows().empty(), "prepared branches stay on server ", i + 1);
+  }
+}
+
+/// Clients that update random rows on one home until told to stop.
+struct Load {
+  Load(CommitCluster& c, std::size_t home, const std::string& table, int rows, unsigned seed)
+      : thread([this, &c, home, table, rows, seed] {
+          std::mt19937 random(seed);
+          std::unique_ptr<SessionLink> link;
+          while (!stop) {
+            if (!link) {
+              link = std::make_unique<SessionLink>(c.server(home).port());
+            }
+            const BranchOutcome outcome =
+                c.commit(*link, id(home), {update(table, 1 + static_cast<int>(random() % rows))});
+            committed += outcome.verdict == BranchVerdict::kCommitted ? 1 : 0;
+            conflicts += outcome.verdict == BranchVerdict::kConflict ? 1 : 0;
+          }
+        }) {}
+
+  std::atomic<bool> stop{false};
+  std::atomic<std::uint64_t> committed{0};
+  std::atomic<std::uint64_t> conflicts{0};
+  std::thread thread;
+};
+
+double thread_cpu_seconds(const char* name) {
+  char command[200];
+  std::snprintf(command, sizeof command,
+                "for t in /proc/%d/task/*; do [ \"$(cat $t/comm)\" = %s ] && cut -d' ' -f14,15 "
+                "$t/stat; done",
+                getpid(), name);
+  FILE* pipe = popen(command, "r");
+  long user = 0;
+  long system = 0;
+  const bool read = std::fscanf(pipe, "%ld %ld", &user, &system) == 2;
+  pclose(pipe);
+  return read ? static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK)) : 0;
+}
+
+}  // namespace
+
+TEST_SUITE("commit_loop") {
+  TEST_CASE("commits from every home reach every backend") {
+    CommitCluster& c = ready("a", 10);
+    for (std::size_t home = 0; home < kServers; ++home) {
+      SessionLink link(c.server(home).port());
+      const BranchOutcome outcome =
+          c.commit(link, id(home), {update("a", 1), update("a", static_cast<int>(home) + 2)});
+      EXPECT(outcome.verdict == BranchVerdict::kCommitted);
+      EXPECT(outcome.seqno > Seqno{0});
+      c.wait_until_applied();
+    }
+    c.expect_equal("SELECT * FROM t.a ORDER BY id");
+    EXPECT(value(c.server(2).port(), "a", 1) == "3");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("of two homes that change one row at once, one wins and one gets a conflict") {
+    CommitCluster& c = ready("b", 3);
+    for (int round = 0; round < 20; ++round) {
+      SessionLink one(c.server(0).port());
+      SessionLink two(c.server(1).port());
+      const BranchId first = c.new_branch();
+      const BranchId second = c.new_branch();
+      one.must("XA START " + c.xid(first));
+      two.must("XA START " + c.xid(second));
+      one.must(update("b", 1));
+      two.must(update("b", 1));
+      EXPECT(c.prepare(one, id(0), first));
+      EXPECT(c.prepare(two, id(1), second));
+      const BranchVerdict a = c.expect_outcome(first).verdict;
+      const BranchVerdict b = c.expect_outcome(second).verdict;
+      EXPECT((a == BranchVerdict::kCommitted) != (b == BranchVerdict::kCommitted));
+      EXPECT(((a == BranchVerdict::kConflict) != (b == BranchVerdict::kConflict)));
+      c.wait_until_applied();
+    }
+    c.expect_equal("SELECT * FROM t.b ORDER BY id");
+    EXPECT(value(c.server(2).port(), "b", 1) == "20");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("load on all homes leaves equal servers and exact sums") {
+    constexpr int kRows = 200;
+    CommitCluster& c = ready("load", kRows);
+    const double cpu_before = thread_cpu_seconds("commit");
+    std::vector<std::unique_ptr<Load>> loads;
+    for (unsigned i = 0; i < 12; ++i) {
+      loads.push_back(std::make_unique<Load>(c, i % kServers, "load", kRows, i));
+    }
+    const auto begun = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(4s);
+    std::uint64_t committed = 0;
+    std::uint64_t conflicts = 0;
+    for (const auto& load : loads) {
+      load->stop = true;
+      load->thread.join();
+      committed += load->committed;
+      conflicts += load->conflicts;
+    }
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count();
+    const double cpu = thread_cpu_seconds("commit") - cpu_before;
+    std::printf("%.0f commits/s, %.0f conflicts/s, %.1f us of commit thread per verdict\n",
+                static_cast<double>(committed) / seconds, static_cast<double>(conflicts) / seconds,
+                cpu * 1e6 / static_cast<double>(committed + conflicts));
+    const CommitStats& stats = c.loop().stats();
+    std::printf(
+        "stalls %lu %lu %lu, replays %lu, batch failures %lu, append p50 %lu us, capture p50 %lu "
+        "us, commit p50 %lu us\n",
+        stats.lanes[0].stalls.value(), stats.lanes[1].stalls.value(), stats.lanes[2].stalls.value(),
+        stats.lanes[0].replays.value(), stats.lanes[0].batch_failures.value(),
+        stats.append_latency.snapshot().quantile_us(0.5),
+        stats.capture_latency.snapshot().quantile_us(0.5),
+        stats.commit_latency.snapshot().quantile_us(0.5));
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.load ORDER BY id");
+    SessionLink link(c.server(1).port());
+    link.must("SELECT SUM(v) FROM t.load");
+    EXPECT(link.first_cell() == std::to_string(committed));
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("an open branch that keeps a lane waiting is named to the workers") {
+    CommitCluster& c = ready("open", 3);
+    SessionLink holder(c.server(1).port());
+    const BranchId branch = c.new_branch();
+    holder.must("XA START " + c.xid(branch));
+    holder.must(update("open", 1));
+    std::atomic<std::uint64_t> named{0};
+    c.on_abort = [&](const CommitEvent& event) {
+      if (const auto* abort = std::get_if<AbortBranch>(&event);
+          abort != nullptr && abort->home == id(1) && named.exchange(abort->thread_id) == 0) {
+        std::thread([&c, &holder, branch] {  // as its session would
+          holder.must("XA END " + c.xid(branch));
+          holder.must("XA ROLLBACK " + c.xid(branch));
+        })
+            .detach();
+      }
+    };
+    SessionLink link(c.server(0).port());
+    const auto begun = std::chrono::steady_clock::now();
+    EXPECT(c.commit(link, id(0), {update("open", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    const auto took = std::chrono::steady_clock::now() - begun;
+    EXPECT(named == holder.thread_id());
+    EXPECT(took < 1s);
+    c.expect_equal("SELECT * FROM t.open ORDER BY id");
+    c.on_abort = nullptr;
+    c.stop_loop();
+  }
+
+  TEST_CASE("a holder that nobody ends is killed") {
+    CommitCluster& c = ready("stubborn", 3);
+    SessionLink holder(c.server(1).port());
+    holder.must("BEGIN");
+    holder.must(update("stubborn", 1));
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {update("stubborn", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    EXPECT(holder.run("SELECT 1") != 0);
+    c.expect_equal("SELECT * FROM t.stubborn ORDER BY id");
+    c.stop_loop();
+  }
+
+  TEST_CASE("a certified branch that holds a row an earlier entry needs is replayed") {
+    CommitCluster& c = ready("replay", 5);
+    SessionLink later(c.server(1).port());
+    const BranchId second = c.new_branch();
+    later.must("XA START " + c.xid(second));
+    later.must("SELECT * FROM t.replay WHERE id=1 FOR UPDATE");
+    later.must(update("replay", 2, 10));
+    later.must("XA END " + c.xid(second));
+    later.must("XA PREPARE " + c.xid(second));
+
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {update("replay", 1)}).verdict == BranchVerdict::kCommitted);
+    BranchPrepared prepared;
+    prepared.branch = second;
+    prepared.home = id(1);
+    prepared.last_seen_at_prepare = prepared.last_seen_at_answer = c.applied(id(1));
+    REQUIRE(c.loop().post(prepared));
+    EXPECT(c.expect_outcome(second).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    EXPECT(c.loop().stats().lanes[1].replays.value() == 1);
+    c.expect_equal("SELECT * FROM t.replay ORDER BY id");
+    EXPECT(value(c.server(1).port(), "replay", 2) == "10");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("DDL takes its place in the order, also under load") {
+    CommitCluster& c = ready("ddl", 50);
+    c.on_abort = [](const CommitEvent&) {};
+    std::vector<std::unique_ptr<Load>> loads;
+    for (unsigned i = 0; i < 3; ++i) {
+      loads.push_back(std::make_unique<Load>(c, i, "ddl", 50, i));
+    }
+    EXPECT(c.ddl(id(1), "ALTER TABLE t.ddl ADD COLUMN extra INT DEFAULT 7", {{"t", "ddl"}}) == 0);
+    EXPECT(c.ddl(id(2), "CREATE UNIQUE INDEX s ON t.ddl (id, s)", {{"t", "ddl"}}) == 0);
+    EXPECT(c.ddl(id(0), "ALTER TABLE t.ddl ADD COLUMN extra INT", {{"t", "ddl"}}) == 1060);
+    EXPECT(c.ddl(id(0), "CREATE VIEW t.ddl_view AS SELECT id FROM t.ddl", {{"t", "ddl_view"}}) ==
+           0);
+    std::uint64_t committed = 0;
+    for (const auto& load : loads) {
+      load->stop = true;
+      load->thread.join();
+      committed += load->committed;
+    }
+    EXPECT(committed > 0);
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.ddl ORDER BY id");
+    c.expect_equal("SHOW CREATE TABLE t.ddl");
+    c.expect_equal("SHOW CREATE VIEW t.ddl_view");
+    EXPECT(c.ddl(id(0), "DROP VIEW t.ddl_view", {{"t", "ddl_view"}}) == 0);
+    c.wait_until_applied();
+    c.on_abort = nullptr;
+    c.stop_loop();
+  }
+
+  TEST_CASE("foreign keys: cascades run everywhere") {
+    CommitCluster& c = ready("unused", 1);
+    EXPECT(c.ddl(id(0), "CREATE OR REPLACE TABLE t.child (id INT PRIMARY KEY, p INT)",
+                 {{"t", "child"}}) == 0);
+    EXPECT(c.ddl(id(0), "CREATE OR REPLACE TABLE t.parent (id INT PRIMARY KEY, v INT)",
+                 {{"t", "parent"}}) == 0);
+    EXPECT(
+        c.ddl(id(1),
+              "ALTER TABLE t.child ADD FOREIGN KEY (p) REFERENCES t.parent (id) ON DELETE CASCADE "
+              "ON UPDATE CASCADE",
+              {{"t", "child"}, {"t", "parent"}}) == 0);
+    c.wait_until_applied();
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {"INSERT INTO t.parent VALUES (1,1),(2,2)"}).verdict ==
+           BranchVerdict::kCommitted);
+    EXPECT(c.commit(link, id(0), {"INSERT INTO t.child VALUES (1,1),(2,1),(3,2)"}).verdict ==
+           BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    SessionLink other(c.server(1).port());
+    EXPECT(c.commit(other, id(1), {"DELETE FROM t.parent WHERE id=1"}).verdict ==
+           BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    EXPECT(c.commit(link, id(0), {"UPDATE t.parent SET id=9 WHERE id=2"}).verdict ==
+           BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.child ORDER BY id");
+    c.expect_equal("SELECT * FROM t.parent ORDER BY id");
+    SessionLink look(c.server(2).port());
+    look.must("SELECT COUNT(*), MIN(p) FROM t.child");
+    EXPECT(look.last_rows()[0] == std::vector<std::string>{"1", "9"});
+    c.stop_loop();
+  }
+
+  TEST_CASE("what cannot be replicated is refused") {
+    CommitCluster& c = ready("refuse", 2);
+    EXPECT(c.ddl(id(0), "CREATE OR REPLACE TABLE t.stm (id INT PRIMARY KEY)", {{"t", "stm"}}) == 0);
+    c.wait_until_applied();
+    SessionLink link(c.server(0).port());
+    link.must("SET SESSION binlog_format=STATEMENT");
+    link.must("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+    const BranchOutcome outcome = c.commit(link, id(0), {"INSERT INTO t.stm VALUES (1)"});
+    EXPECT(outcome.verdict == BranchVerdict::kRefused);
+    EXPECT(!outcome.message.empty());
+    expect_nothing_prepared(c);
+    c.expect_equal("SELECT * FROM t.stm");
+    c.stop_loop();
+  }
+
+  TEST_CASE("a killed backend comes back and catches up, under load") {
+    constexpr int kRows = 100;
+    CommitCluster& c = ready("crash", kRows);
+    std::vector<std::unique_ptr<Load>> loads;
+    for (unsigned i = 0; i < 4; ++i) {
+      loads.push_back(std::make_unique<Load>(c, i % 2, "crash", kRows, i));  // homes 1 and 2 only
+    }
+    std::uint64_t third = 0;
+    for (int round = 0; round < 3; ++round) {
+      {
+        // Something on the third as well, up to the moment it dies.
+        SessionLink link(c.server(2).port());
+        for (int i = 0; i < 20; ++i) {
+          const BranchOutcome outcome = c.commit(link, id(2), {update("crash", 1 + i)});
+          third += outcome.verdict == BranchVerdict::kCommitted ? 1 : 0;
+        }
+        const BranchId lost = c.new_branch();
+        link.must("XA START " + c.xid(lost));
+        link.must(update("crash", 50));
+        EXPECT(c.prepare(link, id(2), lost));
+        c.server(2).crash();
+        const BranchOutcome outcome = c.expect_outcome(lost);
+        third += outcome.verdict == BranchVerdict::kCommitted ? 1 : 0;
+      }
+      std::this_thread::sleep_for(300ms);
+      c.server(2).start();
+      c.wait_until_caught_up(id(2));
+    }
+    std::uint64_t committed = third;
+    for (const auto& load : loads) {
+      load->stop = true;
+      load->thread.join();
+      committed += load->committed;
+    }
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.crash ORDER BY id");
+    SessionLink link(c.server(2).port());
+    link.must("SELECT SUM(v) FROM t.crash");
+    EXPECT(link.first_cell() == std::to_string(committed));
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("a loop that starts again goes on where the log ends") {
+    CommitCluster& c = ready("again", 5);
+    const std::uint32_t epoch = c.loop().identity().epoch;
+    SessionLink link(c.server(0).port());
+    // Prepared, never told to the loop: the next run must roll it back.
+    const BranchId lost = c.new_branch();
+    link.must("XA START " + c.xid(lost));
+    link.must(update("again", 1, 100));
+    link.must("XA END " + c.xid(lost));
+    link.must("XA PREPARE " + c.xid(lost));
+    c.stop_loop();
+    c.start_loop();
+    c.wait_until_caught_up();
+    EXPECT(c.loop().identity().epoch == epoch + 1);
+    expect_nothing_prepared(c);
+    EXPECT(c.commit(link, id(0), {update("again", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.again ORDER BY id");
+    EXPECT(value(c.server(1).port(), "again", 1) == "1");
+    c.stop_loop();
+  }
+}
