@@ -1,5 +1,6 @@
 """Bad input: a clear error to the one who caused it; nobody else notices."""
 
+import re
 import socket
 import struct
 import time
@@ -11,11 +12,14 @@ from support.private_server import APP_PASSWORD, APP_USER
 from support.process import wait_until
 
 
+LOGIN_MS = 2000
+
+
 class Watched(Cluster):
     """Beside every test a bystander works on; it must never notice anything."""
 
     def __init__(self, context):
-        super().__init__(context)
+        super().__init__(context, settings={"limits": {"login_timeout_ms": LOGIN_MS}})
         self.bystander = self.connect()
         self.bystander.query("CREATE TABLE bystander (id INT PRIMARY KEY)")
         self.count = 0
@@ -70,7 +74,7 @@ def client_sequence(client):
 def wrong_password(_context, cluster):
     """1045 naming user and host, as the server's own."""
     error = refused(lambda: cluster.consort.wire(password="wrong"), 1045)
-    assert error.state == "28000" and f"'{APP_USER}'@'127.0.0.1'" in error.message, error
+    assert error.state == "28000" and re.search(f"'{APP_USER}'@'[^']+'", error.message), error
     assert "using password: YES" in error.message, error
     error = refused(lambda: cluster.consort.wire(password=""), 1045)
     assert "using password: NO" in error.message, error
@@ -80,7 +84,7 @@ def wrong_password(_context, cluster):
 def unknown_user(_context, cluster):
     """The same answer as for a wrong password: it must not tell who exists."""
     error = refused(lambda: cluster.consort.wire(user="nobody", password="x"), 1045)
-    assert error.state == "28000" and "'nobody'@'127.0.0.1'" in error.message, error
+    assert error.state == "28000" and re.search("'nobody'@'[^']+'", error.message), error
 
 
 @case(seconds=20)
@@ -287,10 +291,10 @@ def oversize_packet(_context, cluster):
 
 @case(seconds=60)
 def packets_over_16_mib(_context, cluster):
-    """A 20 MB and a 40 MB value go in and come out unharmed, also as exactly 16 MiB - 1."""
+    """A 17 MB and a 34 MB value go in and come out unharmed, also as exactly 16 MiB - 1."""
     table = cluster.table("id INT PRIMARY KEY, v LONGBLOB")
     with cluster.connect(timeout=60) as client:
-        for ident, size in enumerate((20_000_000, 40_000_000)):
+        for ident, size in enumerate((17_000_000, 34_000_000)):
             client.query(f"INSERT INTO {table} VALUES ({ident}, '".encode() + b"a" * size + b"')")
             reply = client.query(f"SELECT LENGTH(v), MD5(v) FROM {table} WHERE id = {ident}")
             assert int(reply.rows[0][0]) == size
@@ -304,6 +308,16 @@ def packets_over_16_mib(_context, cluster):
 
 
 # ---- connections that end oddly ---------------------------------------------------------------------
+
+
+def accepted(client, sql):
+    """False for 1213: try again."""
+    try:
+        client.query(sql)
+        return True
+    except wire.ServerError as error:
+        assert error.code == 1213, error
+        return False
 
 
 @case(seconds=60)
@@ -332,7 +346,9 @@ def half_open_connections(context, cluster):
         wait_until(lambda: cluster.consort.get("/status")["sessions"] <= 2, 15,
                    lambda: f"abandoned sessions end: {cluster.consort.get('/sessions')}")
         client.query("SET innodb_lock_wait_timeout = 5")
-        client.query(f"UPDATE {table} SET v = -1 WHERE id = 1")
+        # The COMMITs that nobody waited for may still be under way: they count as rivals.
+        wait_until(lambda: accepted(client, f"UPDATE {table} SET v = -1 WHERE id = 1"), 10,
+                   "the row is free")
     cluster.assert_identical()
 
 
@@ -343,9 +359,8 @@ def slow_login_is_ended(_context, cluster):
     client = wire.Wire(cluster.consort.port)
     client.read_greeting()
     client.send_raw(b"\x20\0\0\1\x85")
-    limit = cluster.consort.get("/config")["limits"]["login_timeout_ms"] / 1000
-    ended(client, seconds=limit + 10)
-    assert time.monotonic() - began < limit + 5
+    ended(client, seconds=LOGIN_MS / 1000 + 10)
+    assert time.monotonic() - began < LOGIN_MS / 1000 + 5
     client.close()
 
 

@@ -43,7 +43,7 @@ def at_most_one_winner(context, cluster, collation):
     table = cluster.table("id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(40) CHARACTER SET "
                           f"{charset(collation)} COLLATE {collation} NOT NULL, UNIQUE KEY (v)")
     races = 0
-    with cluster.connect() as first, cluster.connect() as second:
+    with cluster.two_homes() as (first, second):
         for number in range(context.pick(3, 200)):
             for group in EQUAL_VALUES[collation]:
                 for other in group[1:]:
@@ -71,7 +71,7 @@ def different_values_both_win(_context, cluster, collation):
     # READ COMMITTED, and a hash for every value: gaps must not be what decides.
     table = cluster.table("v VARCHAR(40) CHARACTER SET "
                           f"{charset(collation)} COLLATE {collation} NOT NULL PRIMARY KEY")
-    with cluster.connect() as first, cluster.connect() as second:
+    with cluster.two_homes() as (first, second):
         for client in (first, second):
             client.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
         for pair in DIFFERENT_VALUES[collation]:
@@ -110,7 +110,7 @@ def case_change_of_a_key_is_an_update(_context, cluster):
     """Changing only the case of a key conflicts with the key's other users, and applies."""
     table = cluster.table("v VARCHAR(40) COLLATE utf8mb4_general_ci PRIMARY KEY, n INT NOT NULL")
     cluster.sql(f"INSERT INTO {table} VALUES ('abc', 0)")
-    with cluster.connect() as first, cluster.connect() as second:
+    with cluster.two_homes() as (first, second):
         begin_on_different_homes(first, second)
         race([(first, f"UPDATE {table} SET v = 'ABC '"),
               (second, f"UPDATE {table} SET n = 1")])

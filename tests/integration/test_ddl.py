@@ -61,7 +61,7 @@ def errors_change_nothing(_context, cluster):
     with cluster.connect() as client:
         for statement, code in (("CREATE TABLE once (a INT)", 1050), ("DROP TABLE nowhere", 1051),
                                 ("ALTER TABLE once ADD COLUMN a INT", 1060),
-                                ("CREATE TABLE bad (a NOTYPE)", 1064),
+                                ("CREATE TABLE bad (a NOTYPE)", 4161),
                                 ("DROP USER nobody_at_all", 1396)):
             try:
                 client.query(statement)

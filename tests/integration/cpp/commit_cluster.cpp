@@ -254,7 +254,11 @@ unsigned CommitCluster::ddl(BackendId home,
   request.home = home;
   request.sql = sql;
   request.schema = "t";
-  request.user = "root@localhost";
+  {
+    SessionLink link(servers_[home.value]->port());
+    link.must("SELECT CURRENT_USER()");
+    request.user = link.first_cell();
+  }
   request.targets = targets;
   {
     const std::lock_guard lock(mutex_);

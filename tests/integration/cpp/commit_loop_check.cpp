@@ -3,7 +3,8 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <ctime>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <thread>
 
@@ -95,18 +96,20 @@ struct Load {
   std::thread thread;
 };
 
-double thread_cpu_seconds(const char* name) {
-  char command[200];
-  std::snprintf(command, sizeof command,
-                "for t in /proc/%d/task/*; do [ \"$(cat $t/comm)\" = %s ] && cut -d' ' -f14,15 "
-                "$t/stat; done",
-                getpid(), name);
-  FILE* pipe = popen(command, "r");
-  long user = 0;
-  long system = 0;
-  const bool read = std::fscanf(pipe, "%ld %ld", &user, &system) == 2;
-  pclose(pipe);
-  return read ? static_cast<double>(user + system) / static_cast<double>(sysconf(_SC_CLK_TCK)) : 0;
+/// CPU time that this process's thread of that name has used.
+double thread_cpu_seconds(const std::string& name) {
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string comm;
+    std::ifstream(task.path() / "comm") >> comm;
+    if (comm != name) {
+      continue;
+    }
+    std::ifstream stat(task.path() / "schedstat");
+    double run_ns = 0;
+    stat >> run_ns;
+    return run_ns / 1e9;
+  }
+  return 0;
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 """Cluster: three private servers with Consort in front: the fixture of most tests."""
 
+import contextlib
 import os
 import threading
+import time
 
 from . import wire
 from .compare import assert_identical, wait_settled
@@ -63,11 +65,14 @@ class Cluster:
         return wire.connect(self.servers[number].port, APP_USER, APP_PASSWORD, database)
 
     def sql(self, *statements, database="test"):
-        """Runs statements through Consort; the rows of the last one."""
+        """Runs statements through Consort; the rows of the last one. What they changed is on all
+        servers at the end: another session could read an older state otherwise."""
         with self.connect(database) as client:
             for statement in statements:
                 rows = client.query(statement).rows
-            return rows
+        if not all(statement.startswith("SELECT") for statement in statements):
+            self.settle()
+        return rows
 
     def table(self, definition, name=None):
         """Creates a fresh table through Consort, e.g. table('id INT PRIMARY KEY, v INT')."""
@@ -79,28 +84,35 @@ class Cluster:
     def on_homes(self, count=None, database="test"):
         """Clients whose transactions run on different homes: one for each backend.
 
-        A client's home shows as @@server_id inside a transaction that has written or may write.
+        The home shows as @@server_id inside a transaction.
         """
         wanted = count or len(self.servers)
         found, spare = {}, []
+        deadline = time.monotonic() + 10
+        while len(found) < wanted:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"sessions get only the homes {sorted(found)}")
+            client = self.connect(database)
+            client.query("BEGIN")
+            home = client.value("SELECT @@server_id")
+            client.query("ROLLBACK")
+            if home in found:
+                spare.append(client)  # kept until the end, so that it is counted where it is
+            else:
+                found[home] = client
+        for client in spare:
+            client.quit()
+        return [found[home] for home in sorted(found)]
+
+    @contextlib.contextmanager
+    def two_homes(self):
+        """Two clients with different homes."""
+        clients = self.on_homes(2)
         try:
-            for _ in range(20 * wanted):
-                client = self.connect(database)
-                client.query("BEGIN")
-                home = client.value("SELECT @@server_id FOR UPDATE")
-                client.query("ROLLBACK")
-                if home in found:
-                    spare.append(client)
-                else:
-                    found[home] = client
-                if len(found) == wanted:
-                    return [found[home] for home in sorted(found)]
+            yield clients
         finally:
-            for client in spare:
-                client.quit()
-        for client in found.values():
-            client.close()
-        raise AssertionError(f"sessions get only the homes {sorted(found)}")
+            for client in clients:
+                client.close()
 
     # ---- the end -----------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 import hashlib
 
+from . import wire
+from .private_server import ROOT_PASSWORD
 from .process import wait_until
 
 # The proxy's own schema: one row per backend that tells the position.
@@ -13,43 +15,36 @@ class Different(AssertionError):
     """Two servers hold different data."""
 
 
-def position(server):
-    """The seqno up to which this server has committed everything; None before the first start."""
-    try:
-        rows = server.query(f"SELECT * FROM {CONTROL_SCHEMA}.`position`")
-    except Exception as error:  # pylint: disable=broad-except
-        if getattr(error, "args", (0,))[0] in (1049, 1146):
-            return None
-        raise
-    return [row for row in rows]
-
-
 def wait_settled(servers, seconds=30):
     """Waits until all positions are equal, stay so, and no branch is prepared anywhere."""
 
     seen = {}
 
     def settled():
-        state = [(server.name, position_seqno(server), len(server.prepared_branches()))
-                 for server in servers]
-        seqnos = {seqno for _, seqno, _ in state}
+        state = [(server.name, position(server), prepared_count(server)) for server in servers]
         before, seen["state"] = seen.get("state"), state
-        return len(seqnos) == 1 and all(count == 0 for _, _, count in state) and before == state
+        return (before == state and len({seqno for _, seqno, _ in state}) == 1
+                and all(count == 0 for _, _, count in state))
 
     wait_until(settled, seconds,
                lambda: "equal positions and no prepared branch: "
                + ", ".join(f"{name} at {seqno} with {count} branches"
-                           for name, seqno, count in seen.get("state", [])), every=0.15)
+                           for name, seqno, count in seen.get("state", [])), every=0.03)
 
 
-def position_seqno(server):
-    """The position's number."""
+def position(server):
+    """The seqno up to which this server has committed everything; None before the first start."""
     try:
-        return server.query(f"SELECT seqno FROM {CONTROL_SCHEMA}.`position`")[0][0]
-    except Exception as error:  # pylint: disable=broad-except
-        if getattr(error, "args", (0,))[0] in (1049, 1146):
+        return server.watch(f"SELECT seqno FROM {CONTROL_SCHEMA}.`position`")[0][0]
+    except wire.ServerError as error:
+        if error.code in (1049, 1146):
             return None
         raise
+
+
+def prepared_count(server):
+    """Branches that wait for their end there."""
+    return len(server.watch("XA RECOVER"))
 
 
 def user_tables(server):
@@ -73,18 +68,17 @@ def _definition(server, schema, table, kind):
 
 def _rows_digest(server, schema, table):
     """Number of rows and an order-free digest of all of them, byte by byte."""
-    connection = server.connect(schema, charset="binary", use_unicode=False)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM `{schema}`.`{table}`")
-            total, count = 0, 0
-            for row in cursor:
-                digest = hashlib.blake2b(repr(row).encode(), digest_size=16).digest()
-                total = (total + int.from_bytes(digest, "little")) % (1 << 128)
-                count += 1
-            return count, total
-    finally:
-        connection.close()
+    state = [0, 0]
+
+    def add(packet):
+        digest = hashlib.blake2b(packet, digest_size=16).digest()
+        state[0] += 1
+        state[1] = (state[1] + int.from_bytes(digest, "little")) % (1 << 128)
+
+    # Collation 63 is "binary": the rows come as they are stored.
+    with wire.connect(server.port, "root", ROOT_PASSWORD, collation=63, timeout=120) as client:
+        client.query(f"SELECT * FROM `{schema}`.`{table}`", add)
+    return tuple(state)
 
 
 def _checksum(server, schema, table):

@@ -10,6 +10,7 @@ import time
 
 import pymysql
 
+from . import wire
 from .process import free_port, spawn, wait_until
 
 MARIADBD = "/usr/sbin/mariadbd"
@@ -100,6 +101,7 @@ class PrivateServer:
         self.settings = {**SETTINGS, "server_id": str(server_id), **(settings or {})}
         self.port = free_port()
         self.process = None
+        self._watcher = None
         # Only root can run it as somebody else; its directory then belongs to that user.
         self._user = user if os.getuid() == 0 else None
         os.makedirs(directory, exist_ok=True)
@@ -150,6 +152,7 @@ class PrivateServer:
 
     def stop(self, seconds=60):
         """A clean shutdown; a server that does not obey is killed and reported."""
+        self._drop_watcher()
         if self.process is None:
             return
         self.process.send_signal(signal.SIGTERM)
@@ -162,6 +165,7 @@ class PrivateServer:
 
     def kill(self):
         """A crash: kill -9, nothing is flushed."""
+        self._drop_watcher()
         if self.process is None:
             return
         self.process.kill()
@@ -194,6 +198,21 @@ class PrivateServer:
                 return cursor.fetchall()
         finally:
             connection.close()
+
+    def watch(self, sql):
+        """Rows, as bytes, over one connection that is kept: for questions asked again and again."""
+        if self._watcher is None:
+            self._watcher = wire.connect(self.port, "root", ROOT_PASSWORD)
+        try:
+            return self._watcher.query(sql).rows
+        except (wire.Closed, OSError):
+            self._drop_watcher()
+            raise
+
+    def _drop_watcher(self):
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
 
     def prepared_branches(self):
         """What XA RECOVER shows: the branches that wait for their end."""

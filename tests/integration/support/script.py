@@ -8,6 +8,9 @@ statements with several results. A string that begins with "~" is compared only 
 """
 
 from . import wire
+from .case import Skip
+
+NOT_SUPPORTED = 1235
 
 # Flags that a client acts upon; the others tell of speed or of tracking.
 STATUS_MASK = 0x1 | 0x2 | 0x8 | 0x10 | 0x20 | 0x40 | 0x80 | 0x100 | 0x200 | 0x1000 | 0x2000
@@ -84,9 +87,15 @@ def flags(status):
     return "+".join(name for bit, name in names.items() if status & STATUS_MASK & bit) or "none"
 
 
-def compare(script, through, plain):
-    """Plays the script on both connections; AssertionError at the first different answer."""
+def compare(script, through, plain, may_lack=False):
+    """Plays the script on both connections; AssertionError at the first different answer. With
+    may_lack a clean "not supported" is a Skip: a gap that is known and stays visible."""
     left, right = Player(through).play(script), Player(plain).play(script)
+    refusal = next((one for one in left if one[:2] == ("error", NOT_SUPPORTED)), None)
+    if refusal and refusal not in right:
+        if not may_lack:
+            raise AssertionError(f"not supported, and no test says that this may be so: {refusal}")
+        raise Skip(refusal[3])
     for number, (step, mine, theirs) in enumerate(zip(script, left, right)):
         assert mine == theirs, (f"step {number}, {step!r}:\n  through Consort {mine}\n"
                                 f"  plain server    {theirs}\n  before it: {script[:number]}")
