@@ -6,6 +6,7 @@
 #include "base/branch_name.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
+#include "protocol/single_value.h"
 
 namespace consort::proxy {
 namespace {
@@ -39,6 +40,13 @@ bool may_change_rows(const Statement& statement) {
     default:
       return statement.has(Flag::kExecutesInner);
   }
+}
+
+bool same_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) {
+    const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
+    return upper(x) == upper(y);
+  });
 }
 
 bool is_savepoint(StatementKind kind) {
@@ -415,6 +423,9 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     reply_error(protocol::not_supported_error(what));
     return;
   }
+  if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
+    return;
+  }
   const router::Route route = router::decide(statement, traits());
   switch (route.target) {
     case router::Target::kAnyFresh:
@@ -434,6 +445,35 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
                                      route.refusal.message});
       return;
   }
+}
+
+bool SessionCore::answer_row_count(const Statement& statement, std::string_view sql) {
+  // The home's own answer counts our XA statements. Inside a branch none of them come in between.
+  if (!row_count_ || transaction_.on_backend() || statement.kind != StatementKind::kSelect ||
+      job_.statement_id != 0) {
+    return false;
+  }
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  while (!sql.empty() && (is_space(sql.back()) || sql.back() == ';')) {
+    sql.remove_suffix(1);
+  }
+  while (!sql.empty() && is_space(sql.front())) {
+    sql.remove_prefix(1);
+  }
+  constexpr std::string_view kSelect = "SELECT ";
+  constexpr std::string_view kFunction = "ROW_COUNT()";
+  if (sql.size() != kSelect.size() + kFunction.size() ||
+      !same_ignoring_case(sql.substr(0, kSelect.size()), kSelect) ||
+      !same_ignoring_case(sql.substr(kSelect.size()), kFunction)) {
+    return false;
+  }
+  scratch_.clear();
+  protocol::append_single_value(scratch_, {sql.substr(kSelect.size()), *row_count_},
+                                owner_.capabilities, status_bits(), reply_sequence_);
+  effects_.send_client({scratch_});
+  row_count_ = -1;
+  finish_command();
+  return true;
 }
 
 void SessionCore::finish_aborted(const Statement& statement) {
@@ -962,6 +1002,7 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
 }
 
 void SessionCore::reply_ok() {
+  row_count_ = 0;
   protocol::OkPacket ok;
   ok.status = status_bits();
   scratch_.clear();

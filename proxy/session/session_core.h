@@ -244,8 +244,8 @@ class SessionCore {
   void on_home_lost(bool awaited);
   void on_read_lost();
   [[nodiscard]] static bool client_tracks(std::string_view variable);
-  [[nodiscard]] static std::uint16_t warnings_of(const protocol::ResponseTracker::Step& step,
-                                                 std::uint64_t capabilities);
+  void note_summary(const protocol::ResponseTracker::Step& step, std::uint64_t capabilities);
+  [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
 
   // Ending transactions.
   void begin_commit(AfterCommit after);

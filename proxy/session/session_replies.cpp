@@ -218,7 +218,7 @@ void SessionCore::rewrite_ok(const ResponseTracker::Step& step,
     }
     return;
   }
-  warnings_ = warnings_of(step, capabilities);
+  note_summary(step, capabilities);
   if (job_.wrapped || job_.kind == JobKind::kOrdered) {
     held_.assign(packet.begin(), packet.end());
     if (rewritten) {
@@ -245,10 +245,16 @@ bool SessionCore::client_tracks(std::string_view variable) {
          variable == "time_zone" || variable == "redirect_url";
 }
 
-std::uint16_t SessionCore::warnings_of(const ResponseTracker::Step& step,
-                                       std::uint64_t capabilities) {
+void SessionCore::note_summary(const ResponseTracker::Step& step, std::uint64_t capabilities) {
   const Result<protocol::OkPacket> ok = protocol::decode_ok(step.payload, capabilities);
-  return ok.ok() ? ok->warnings : 0;
+  warnings_ = ok.ok() ? ok->warnings : 0;
+  row_count_.reset();
+  if (job_.wrapped) {
+    const bool rows = step.control == ControlKind::kEof;
+    row_count_ = ok.ok() && !rows ? static_cast<std::int64_t>(ok->affected_rows) : -1;
+  } else if (job_.reader) {
+    row_count_ = -1;
+  }
 }
 
 void SessionCore::learn(Bytes ok_payload, std::uint64_t capabilities) {
@@ -288,6 +294,7 @@ void SessionCore::on_client_error(Channel channel,
   const bool interrupted = abort_requested_ && error.code == protocol::sql_code::kQueryInterrupted;
   const bool conflict = rolled_back(error.code) && transaction_.on_backend();
   scratch_.clear();
+  row_count_ = -1;
   if (conflict && error.code != protocol::sql_code::kDeadlock && error.code == kCheckRead) {
     error = protocol::deadlock_error();
   }
