@@ -18,6 +18,7 @@ SKIPPED = 77  # the exit code of a test that cannot run here
 TAIL_LINES = 60
 # Tests declare time limits for an idle machine and a plain build.
 PATIENCE = 4
+SOAK_ENVIRONMENT = {"CONSORT_SOAK": "1", "SIM_SEEDS": "50000", "ROUNDS": "3000"}
 
 
 class Variant:
@@ -132,14 +133,12 @@ def meson_tests(directory):
 def run_meson_test(test, variant, options, totals):
     """Runs one program; its doctest cases count one by one, anything else counts as one."""
     log_path = os.path.join(variant.directory, "test-logs", test["name"].replace("/", "_") + ".log")
-    environment = {**variant.environment, **test["env"], "SIM_SEED": str(options.seed)}
-    if options.soak:
-        environment["CONSORT_SOAK"] = "1"
+    environment = {**variant.environment, **test["env"], **(SOAK_ENVIRONMENT if options.soak else {})}
     limit = test["timeout"] * PATIENCE * variant.slowdown * (60 if options.soak else 1)
     began = time.monotonic()
     with open(log_path, "wb") as log:
         try:
-            code = subprocess.run(test["cmd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            code = subprocess.run(command(test, options), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                   env=environment, cwd=test["workdir"] or variant.directory,
                                   timeout=limit or None, check=False).returncode
             ending = f"ended with {code}"
@@ -153,6 +152,13 @@ def run_meson_test(test, variant, options, totals):
         tail = output.decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
         totals.show("\n".join([f"         {ending}; the whole output: {log_path}"]
                               + ["         " + line for line in tail]))
+
+
+def command(test, options):
+    """The test's command; a soak gives fuzzers a hundred times their runs."""
+    if not options.soak:
+        return test["cmd"]
+    return [re.sub(r"^--runs=(\d+)$", r"--runs=\g<1>00", word) for word in test["cmd"]]
 
 
 def count_cases(output, code):
