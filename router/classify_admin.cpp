@@ -62,17 +62,18 @@ bool parse_number(std::string_view text, std::uint64_t& value) {
 // The words in front decide; the rest may hold any expression (SHOW .. WHERE f(x)).
 void classify_show(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kShow;
-  constexpr int kWordsMax = 3;  // SHOW [FULL | GLOBAL | COUNT(*)] <subject>
-  for (int i = 0; i < kWordsMax && !scan.ended(); ++i) {
-    if (scan.accept("COUNT")) {  // COUNT(*) WARNINGS
-      out.flags.set(Flag::kDiagnostics);
-      return;
-    }
+  if (scan.token().is("COUNT")) {  // COUNT(*) WARNINGS
+    out.flags.set(Flag::kDiagnostics);
+    scan.advance();
+  }
+  constexpr int kWordsMax = 2;  // SHOW [FULL | GLOBAL | ..] <subject>
+  for (int i = 0; i < kWordsMax && scan.token().is(TokenKind::kWord); ++i) {
     if (scan.token().is("WARNINGS") || scan.token().is("ERRORS")) {
       out.flags.set(Flag::kDiagnostics);
     } else if (is_server_local(scan.token())) {
       out.flags.set(Flag::kServerLocal);
-    } else if (scan.token().is("CREATE") || scan.token().is(Keyword::kFrom)) {
+    } else if (scan.token().is("CREATE") || scan.token().is(Keyword::kFrom) ||
+               scan.token().is(Keyword::kWhere)) {
       break;
     }
     scan.advance();
