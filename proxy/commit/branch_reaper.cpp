@@ -1,5 +1,6 @@
 #include "proxy/commit/branch_reaper.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/backend_controller.h"
@@ -58,6 +59,12 @@ void BranchReaper::ask(const BranchId& branch, Doomed& doomed) {
   if (doomed.asked) {
     ++asked_[backend.value];
   }
+}
+
+std::size_t BranchReaper::count_of(BackendId backend) const {
+  return static_cast<std::size_t>(
+      std::count_if(branches_.begin(), branches_.end(),
+                    [backend](const auto& doomed) { return doomed.second.backend == backend; }));
 }
 
 void BranchReaper::look_after(TimePoint now) {

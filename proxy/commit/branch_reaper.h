@@ -38,6 +38,9 @@ class BranchReaper {
   /// The backend is back, its lane has listed and settled what was there: ask again soon.
   void on_backend_back(BackendId backend);
 
+  /// How many branches of `backend` are being rolled back.
+  [[nodiscard]] std::size_t count_of(BackendId backend) const;
+
   [[nodiscard]] std::size_t size() const { return branches_.size(); }
 
  private:

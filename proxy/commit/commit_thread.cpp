@@ -593,7 +593,7 @@ void CommitLoop::Thread::continue_stop() {
 }
 
 void CommitLoop::Thread::close_log() {
-  loop_->set_turn_hook(nullptr);
+  loop_->set_turn_hook([] {});
   timer_->stop();
   for (const std::unique_ptr<Backend>& backend : backends_) {
     if (backend->stream != nullptr) {

@@ -15,10 +15,11 @@ constexpr std::chrono::milliseconds kLookEvery = 120ms;
 constexpr std::chrono::milliseconds kDdlAbortEvery = 50ms;
 // Looks that find the same thread still holding before its connection is ended.
 constexpr unsigned kLooksBeforeKill = 3;
-// Looks that find a detached holder while branches without a verdict may be it.
+// Looks that find the same detached holder while branches without a verdict, or on their way out,
+// may be it.
 constexpr unsigned kLooksForVerdicts = 2;
 // Then first the branches on the locked table, then all.
-constexpr unsigned kLooksBeforeAll = 3;
+constexpr unsigned kLooksBeforeAll = 4;
 
 }  // namespace
 
@@ -85,14 +86,11 @@ void LaneBlocker::on_holder(BackendId backend,
   if (!lane.busy() || lane.batch_number() != batch || !holder.ok() || !holder.value()) {
     return;
   }
-  if (watch.batch != batch) {
-    watch.batch = batch;
-    watch.looks = 0;
-  }
   if (holder.value()->thread_id != 0) {
     abort_thread(backend, watch, holder.value()->thread_id);
   } else {
-    ++watch.looks;
+    watch.looks = watch.trx == holder.value()->trx_id ? watch.looks + 1 : 1;
+    watch.trx = holder.value()->trx_id;
     on_detached_holder(backend, watch, *holder.value());
   }
 }
@@ -114,7 +112,8 @@ void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t th
 }
 
 void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder) {
-  const bool await_verdicts = parts_.branches.undecided_of(backend) > 0;
+  const bool await_verdicts =
+      parts_.branches.undecided_of(backend) > 0 || parts_.reaper.count_of(backend) > 0;
   if (await_verdicts && watch.looks <= kLooksForVerdicts) {
     return;
   }

@@ -71,8 +71,8 @@ class LaneBlocker {
   struct Watch {
     TimePoint last_look{};
     bool looking = false;
-    std::uint64_t batch = 0;   ///< the batch that `looks` counts for
-    unsigned looks = 0;        ///< answers that found a detached holder
+    std::uint64_t trx = 0;     ///< the detached holder found last
+    unsigned looks = 0;        ///< answers in a row that found it
     std::uint64_t holder = 0;  ///< thread found last
     unsigned holder_looks = 0;
     /// Replays not finished, and whether their entries are durable: before that no branch goes.

@@ -96,8 +96,10 @@ struct Load {
   std::thread thread;
 };
 
-/// CPU time that this process's thread of that name has used.
+/// CPU time that the threads of that name have used: the commit thread and libuv's pool, which
+/// inherits the name.
 double thread_cpu_seconds(const std::string& name) {
+  double seconds = 0;
   for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
     std::string comm;
     std::ifstream(task.path() / "comm") >> comm;
@@ -107,9 +109,9 @@ double thread_cpu_seconds(const std::string& name) {
     std::ifstream stat(task.path() / "schedstat");
     double run_ns = 0;
     stat >> run_ns;
-    return run_ns / 1e9;
+    seconds += run_ns / 1e9;
   }
-  return 0;
+  return seconds;
 }
 
 }  // namespace
