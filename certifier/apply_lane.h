@@ -142,9 +142,10 @@ class ApplyLane {
   // ---- the connection ----
 
   /// The backend is as `start` says. Also after a failed turn (kUnsure), on the same connection.
-  /// REQUIRES: the state is kOffline or kUnsure; the plan's branches are committed, rolled back;
-  /// when the connection was lost, no branch that was prepared before is certified any more (drop
-  /// its captured rows): the lane counts on the branch of every own entry after `listed_up_to`.
+  /// REQUIRES: the state is kOffline or kUnsure; the plan's branches are committed, rolled back.
+  /// From kOffline also: no branch that was prepared here before this call is certified any more
+  /// (drop what the binlog stream has captured, and open it anew): the lane counts on the branch
+  /// of every own entry after `listed_up_to`.
   void on_connected(const LaneStart& start);
 
   /// The connection is lost, whatever was under way. Nothing after kStopped.

@@ -51,6 +51,9 @@ class EntryAssembler {
   /// True while an entry has begun and lacks records.
   [[nodiscard]] bool incomplete() const { return next_index_ != 0; }
 
+  /// The newest epoch of any record, complete entry or not: a new run's must be larger.
+  [[nodiscard]] std::uint32_t epoch() const { return epoch_; }
+
   /// How many unfinished entries of ended runs were dropped.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 

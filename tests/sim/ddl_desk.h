@@ -1,0 +1,71 @@
+// DdlDesk: chooses who executes a DDL first, lets the session or the lane do it, and has the result
+// logged. The least that the protocol in apply_lane.h needs.
+// Threads: none.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+
+#include "certifier/apply_lane.h"
+#include "tests/sim/cluster.h"
+
+namespace consort::sim {
+
+class DdlHost {
+ public:
+  DdlHost() = default;
+  DdlHost(const DdlHost&) = delete;
+  DdlHost& operator=(const DdlHost&) = delete;
+  virtual ~DdlHost() = default;
+  [[nodiscard]] virtual certifier::ApplyLane& lane_of(BackendId backend) = 0;
+  virtual void append_result(const certifier::DdlResult& result) = 0;
+};
+
+class DdlDesk {
+ public:
+  DdlDesk(Cluster& cluster, DdlHost& host) : cluster_(cluster), host_(host) {}
+
+  /// Drops the sessions' connections; the servers may go on with what they have.
+  ~DdlDesk();
+  DdlDesk(const DdlDesk&) = delete;
+  DdlDesk& operator=(const DdlDesk&) = delete;
+
+  /// A DDL of this run whose session waits.
+  void add_session(Seqno seqno) { sessions_.insert(seqno); }
+
+  void note(const certifier::LogEntry& entry);
+  void on_turn(BackendId backend, const certifier::LaneTurn& turn);
+
+  /// The lane starts over, or is lost: what it was told or told us no longer counts.
+  void on_interrupted(BackendId backend, bool lost);
+  void step();
+
+  /// The connection on which a session executes a DDL there.
+  [[nodiscard]] std::optional<ConnId> connection(BackendId backend) const;
+
+  [[nodiscard]] bool settled() const { return undecided_.empty(); }
+
+ private:
+  struct Undecided {
+    certifier::Ddl ddl;
+    std::optional<BackendId> executor;
+    std::map<BackendId, bool> reached;  ///< with may_have_run
+    std::optional<ConnId> conn;         ///< the session's, while it executes
+    bool sent = false;
+    bool result_appended = false;
+  };
+
+  void choose(Seqno seqno, Undecided& ddl);
+  void execute(Seqno seqno, Undecided& ddl);
+  void session_dies(Seqno seqno, Undecided& ddl);
+  void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
+
+  Cluster& cluster_;
+  DdlHost& host_;
+  std::map<Seqno, Undecided> undecided_;
+  std::map<Seqno, certifier::DdlOutcome> decided_;
+  std::set<Seqno> sessions_;
+};
+
+}  // namespace consort::sim

@@ -1,0 +1,585 @@
+#include "tests/sim/model_backend.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "tests/sim/model_sql.h"
+
+namespace consort::sim {
+namespace {
+
+constexpr RowId kPositionRow{255, 0};
+constexpr int kLockWaitSteps = 25;  ///< innodb_lock_wait_timeout
+
+StepResult done() {
+  return {};
+}
+
+StepResult waiting() {
+  return {StepResult::Kind::kWaiting, 0, {}};
+}
+
+StepResult failed(std::uint16_t error, std::string message) {
+  return {StepResult::Kind::kFailed, error, std::move(message)};
+}
+
+}  // namespace
+
+ModelBackend::ModelBackend(std::uint32_t cluster, std::string cluster_id, BackendBugs bugs)
+    : cluster_(cluster), bugs_(bugs) {
+  base_.data = initial_data();
+  base_.position.cluster_id = std::move(cluster_id);
+  image_ = base_;
+}
+
+// ---- the server's life ----
+
+void ModelBackend::crash(std::size_t redo_lost) {
+  CHECK(redo_lost <= redo_unflushed());
+  up_ = false;
+  redo_.resize(redo_.size() - redo_lost);
+  connections_.clear();
+  trxs_.clear();
+  for (const Redo& record : redo_) {
+    redo_into(base_, record);
+  }
+  redo_.clear();
+  flushed_ = 0;
+  image_ = base_;
+}
+
+void ModelBackend::start() {
+  CHECK(!up_);
+  up_ = true;
+  ++incarnation_;
+  for (const auto& [branch, trx] : image_.prepared) {
+    trxs_[next_id_++] = trx;
+  }
+  image_.prepared.clear();
+}
+
+void ModelBackend::redo_into(Image& image, const Redo& record) {
+  const auto apply_changes = [&image](const Trx& trx) {
+    for (const auto& [row, value] : trx.changes) {
+      image.data.set(row, value);
+    }
+    if (trx.position) {
+      image.position = *trx.position;
+    }
+  };
+  switch (record.kind) {
+    case Redo::Kind::kCommit:
+      apply_changes(record.trx);
+      break;
+    case Redo::Kind::kPrepare:
+      image.prepared[record.branch] = record.trx;
+      break;
+    case Redo::Kind::kCommitBranch:
+      apply_changes(record.trx);
+      image.prepared.erase(record.branch);
+      break;
+    case Redo::Kind::kRollBackBranch:
+      image.prepared.erase(record.branch);
+      break;
+    case Redo::Kind::kDdl:
+      (void)image.data.execute_ddl(record.ddl);
+      break;
+  }
+}
+
+/// Writes the record and, except for a PREPARE, does what it says.
+void ModelBackend::write_redo(Redo record) {
+  if (record.kind != Redo::Kind::kPrepare) {
+    redo_into(image_, record);
+  }
+  redo_.push_back(std::move(record));
+}
+
+// ---- transactions ----
+
+void ModelBackend::commit(TrxId trx) {
+  write_redo({Redo::Kind::kCommit, trxs_.at(trx), {}, {}});
+  forget(trx);
+}
+
+void ModelBackend::forget(TrxId trx) {
+  trxs_.erase(trx);
+}
+
+std::optional<TrxId> ModelBackend::find_branch(const BranchId& branch) const {
+  for (const auto& [id, trx] : trxs_) {
+    if (trx.branch == branch && trx.prepared) {
+      return id;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int64_t> ModelBackend::visible(const Trx& trx, RowId row) const {
+  const auto changed = trx.changes.find(row);
+  return changed == trx.changes.end() ? image_.data.value(row) : changed->second;
+}
+
+std::optional<TrxId> ModelBackend::holder_of(TrxId asking, RowId row, bool exclusive) const {
+  for (const auto& [id, trx] : trxs_) {
+    if (id != asking && (trx.exclusive.contains(row) || (exclusive && trx.shared.contains(row)))) {
+      return id;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Who is in the way; nullopt: the lock is ours.
+std::optional<TrxId> ModelBackend::lock_exclusive(TrxId trx, RowId row) {
+  const auto holder = holder_of(trx, row, true);
+  if (!holder) {
+    trxs_.at(trx).exclusive.insert(row);
+  }
+  return holder;
+}
+
+std::optional<TrxId> ModelBackend::lock_shared(TrxId trx, RowId row) {
+  const auto holder = holder_of(trx, row, false);
+  if (!holder) {
+    trxs_.at(trx).shared.insert(row);
+  }
+  return holder;
+}
+
+// ---- client sessions ----
+
+TrxId ModelBackend::begin_branch(const BranchId& branch) {
+  CHECK(up_);
+  const TrxId id = next_id_++;
+  trxs_[id].branch = branch;
+  return id;
+}
+
+StepResult ModelBackend::run(TrxId id, const ClientOp& op) {
+  const auto found = trxs_.find(id);
+  if (found == trxs_.end() || found->second.prepared) {
+    return failed(2013, "lost connection");
+  }
+  Trx& trx = found->second;
+  if (op.kind == ClientOp::Kind::kInsert) {
+    return insert_row(id, op);
+  }
+  const bool held_before = trx.exclusive.contains(op.row);
+  if (lock_exclusive(id, op.row)) {
+    return waiting();
+  }
+  const auto value = visible(trx, op.row);
+  if (!value) {
+    if (!held_before) {
+      trx.exclusive.erase(op.row);  // no such row, no lock
+    }
+    return done();
+  }
+  if (op.kind == ClientOp::Kind::kAdd) {
+    trx.changes[op.row] = *value + op.value;
+  }
+  return op.kind == ClientOp::Kind::kDelete ? delete_row(id, op) : done();
+}
+
+StepResult ModelBackend::insert_row(TrxId id, const ClientOp& op) {
+  if (op.row.table == kChildren) {
+    const RowId parent{kParents, static_cast<std::uint32_t>(op.value)};
+    if (lock_shared(id, parent)) {
+      return waiting();
+    }
+    if (!visible(trxs_.at(id), parent)) {
+      return failed(1452, "no such parent");
+    }
+  }
+  if (lock_exclusive(id, op.row)) {
+    return waiting();
+  }
+  Trx& trx = trxs_.at(id);
+  if (visible(trx, op.row)) {
+    return failed(1062, "duplicate");
+  }
+  trx.changes[op.row] = op.value;
+  return done();
+}
+
+/// The row is locked and there.
+StepResult ModelBackend::delete_row(TrxId id, const ClientOp& op) {
+  if (op.row.table == kParents) {
+    const auto is_child = [&op](RowId row, std::int64_t value) {
+      return row.table == kChildren && value == static_cast<std::int64_t>(op.row.id);
+    };
+    for (const auto& [other, trx] : trxs_) {
+      for (const auto& [row, value] : trx.changes) {
+        if (other != id && value && is_child(row, *value)) {
+          return waiting();
+        }
+      }
+    }
+    Data seen = image_.data;
+    for (const auto& [row, value] : trxs_.at(id).changes) {
+      seen.set(row, value);
+    }
+    for (const auto& [row, value] : seen.rows) {
+      if (is_child(row, value)) {
+        return failed(1451, "has children");
+      }
+    }
+  }
+  trxs_.at(id).changes[op.row] = std::nullopt;
+  return done();
+}
+
+std::optional<std::vector<RowOp>> ModelBackend::prepare(TrxId id) {
+  const auto found = trxs_.find(id);
+  if (found == trxs_.end() || found->second.prepared) {
+    return std::nullopt;
+  }
+  Trx& trx = found->second;
+  std::vector<RowOp> ops;
+  for (const auto& [row, value] : trx.changes) {
+    const auto before = image_.data.value(row);
+    if (before != value) {
+      const RowChange change = !before  ? RowChange::kInsert
+                               : !value ? RowChange::kDelete
+                                        : RowChange::kUpdate;
+      ops.push_back({change, row, before.value_or(0), value.value_or(0)});
+    }
+  }
+  if (ops.empty()) {
+    forget(id);
+    return ops;
+  }
+  trx.prepared = true;
+  trx.shared.clear();  // shared locks end here, exclusive ones stay
+  write_redo({Redo::Kind::kPrepare, trx, *trx.branch, {}});
+  return ops;
+}
+
+void ModelBackend::abort(TrxId id) {
+  const auto found = trxs_.find(id);
+  if (found != trxs_.end() && !found->second.prepared) {
+    forget(id);
+  }
+}
+
+void ModelBackend::roll_back_branch(const BranchId& branch) {
+  if (const auto trx = up_ ? find_branch(branch) : std::nullopt) {
+    write_redo({Redo::Kind::kRollBackBranch, {}, branch, {}});
+    forget(*trx);
+  }
+}
+
+// ---- connections ----
+
+ConnId ModelBackend::connect() {
+  CHECK(up_);
+  const ConnId id = next_id_++;
+  connections_[id];
+  return id;
+}
+
+bool ModelBackend::is_open(ConnId conn) const {
+  const auto found = connections_.find(conn);
+  return found != connections_.end() && !found->second.dropped;
+}
+
+void ModelBackend::send(ConnId id, std::string sql) {
+  Connection& conn = connections_.at(id);
+  CHECK(conn.program.empty());
+  Program program = parse_program(sql);
+  conn.compound = program.compound;
+  conn.program = std::move(program.statements);
+  conn.at = 0;
+  conn.waits = 0;
+  conn.binlog_at = 0;
+  conn.rows.clear();
+  conn.reply.reset();
+}
+
+void ModelBackend::step(ConnId id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || found->second.program.empty()) {
+    return;
+  }
+  Connection& conn = found->second;
+  if (std::exchange(conn.killed, false)) {
+    finish(id, 1317, "interrupted");
+    return;
+  }
+  conn.blocked_by.reset();
+  const StepResult result = execute(conn, conn.program[conn.at]);
+  if (result.waiting()) {
+    if (++conn.waits > kLockWaitSteps) {
+      finish(id, conn.at % 2 == 0 ? 1205 : 1213, "lock wait");
+    }
+    return;
+  }
+  conn.waits = 0;
+  conn.binlog_at = 0;
+  if (!result.done()) {
+    finish(id, result.error, result.message);
+  } else if (++conn.at == conn.program.size()) {
+    finish(id, 0, {});
+  }
+}
+
+/// The packet under way is answered; a compound's handler has rolled back.
+void ModelBackend::finish(ConnId id, std::uint16_t error, std::string message) {
+  Connection& conn = connections_.at(id);
+  if (conn.trx) {
+    CHECK(error != 0);  // a compound commits what it began
+    forget(*conn.trx);
+    conn.trx.reset();
+  }
+  conn.program.clear();
+  conn.blocked_by.reset();
+  conn.reply = Reply{error, std::move(message), std::move(conn.rows)};
+  if (conn.dropped) {
+    connections_.erase(id);
+  }
+}
+
+std::optional<Reply> ModelBackend::take_reply(ConnId id) {
+  const auto found = connections_.find(id);
+  return found == connections_.end() ? std::nullopt
+                                     : std::exchange(found->second.reply, std::nullopt);
+}
+
+void ModelBackend::drop(ConnId id) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) {
+    return;
+  }
+  found->second.dropped = true;
+  if (found->second.program.empty()) {
+    connections_.erase(found);
+  }
+}
+
+void ModelBackend::kill_query(ConnId id) {
+  const auto found = connections_.find(id);
+  if (found != connections_.end() && !found->second.program.empty()) {
+    found->second.killed = true;
+  }
+}
+
+void ModelBackend::kill(ConnId id) {
+  const auto found = connections_.find(id);
+  if (found != connections_.end()) {
+    if (found->second.trx) {
+      forget(*found->second.trx);
+    }
+    connections_.erase(found);
+  }
+}
+
+std::vector<ConnId> ModelBackend::zombies() const {
+  std::vector<ConnId> found;
+  for (const auto& [id, conn] : connections_) {
+    if (conn.dropped) {
+      found.push_back(id);
+    }
+  }
+  return found;
+}
+
+std::optional<ModelBackend::Holder> ModelBackend::holder_for(ConnId id) const {
+  const auto conn = connections_.find(id);
+  if (conn == connections_.end() || !conn->second.blocked_by) {
+    return std::nullopt;
+  }
+  const TrxId trx_id = *conn->second.blocked_by;
+  const auto trx = trxs_.find(trx_id);
+  if (trx == trxs_.end()) {
+    return std::nullopt;
+  }
+  Holder holder;
+  if (trx->second.branch && trx->second.prepared) {
+    holder.prepared_branch = trx->second.branch;
+  } else if (trx->second.branch) {
+    holder.active_branch = trx_id;
+  }
+  for (const auto& [other, connection] : connections_) {
+    if (connection.trx == trx_id) {
+      holder.connection = other;
+    }
+  }
+  return holder;
+}
+
+std::vector<BranchId> ModelBackend::prepared_branches() const {
+  std::vector<BranchId> branches;
+  for (const auto& [id, trx] : trxs_) {
+    if (trx.prepared) {
+      branches.push_back(*trx.branch);
+    }
+  }
+  return branches;
+}
+
+bool ModelBackend::statement_under_way() const {
+  return std::any_of(connections_.begin(), connections_.end(),
+                     [](const auto& conn) { return !conn.second.program.empty(); });
+}
+
+// ---- statements ----
+
+StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
+  if (sql == "START TRANSACTION") {
+    conn.trx = next_id_++;
+    trxs_[*conn.trx];
+    return done();
+  }
+  if (sql == "COMMIT") {
+    commit(*std::exchange(conn.trx, std::nullopt));
+    return done();
+  }
+  if (sql.starts_with("IF ROW_COUNT()<>1 THEN SIGNAL")) {
+    return conn.row_count == 1
+               ? done()
+               : failed(static_cast<std::uint16_t>(*number_behind(sql, "MYSQL_ERRNO=")),
+                        "signalled");
+  }
+  if (sql.starts_with("UPDATE consort.`position`")) {
+    return execute_position(conn, sql);
+  }
+  if (sql.starts_with("BINLOG ")) {
+    return execute_binlog(conn, sql);
+  }
+  if (sql.starts_with("XA COMMIT ") || sql.starts_with("XA ROLLBACK ")) {
+    CHECK(!conn.trx.has_value());  // 1400
+    return execute_xa_end(sql, sql.starts_with("XA COMMIT "));
+  }
+  if (sql == "XA RECOVER") {
+    for (const BranchId& branch : prepared_branches()) {
+      conn.rows.push_back({branch_gtrid(cluster_, branch)});
+    }
+    return done();
+  }
+  if (sql == certifier::read_position_sql()) {
+    const certifier::BackendPosition& now = image_.position;
+    conn.rows.push_back({now.cluster_id, std::to_string(now.owner), std::to_string(now.seqno.value),
+                         std::to_string(now.ddl.value)});
+    return done();
+  }
+  if (sql.starts_with("SET @")) {
+    set_variables(conn, sql);
+    return done();
+  }
+  const bool settings = sql.starts_with("SET ") || sql.starts_with("USE ") || sql == "END IF";
+  return settings ? done() : execute_ddl(conn, sql);
+}
+
+StepResult ModelBackend::execute_position(Connection& conn, std::string_view sql) {
+  const bool autocommit = !conn.trx.has_value();
+  const TrxId id = conn.trx.value_or(next_id_);
+  if (autocommit) {
+    trxs_[next_id_++];
+  }
+  if (const auto holder = lock_exclusive(id, kPositionRow)) {
+    if (autocommit) {
+      forget(id);
+    }
+    conn.blocked_by = holder;
+    return waiting();
+  }
+  const PositionUpdate update = parse_position_update(sql);
+  certifier::BackendPosition position = trxs_.at(id).position.value_or(image_.position);
+  const bool matches = (!update.owner || *update.owner == position.owner) &&
+                       (!update.owner_below || position.owner < *update.owner_below) &&
+                       (!update.seqno || *update.seqno == position.seqno.value);
+  conn.row_count = 0;
+  if (matches || bugs_.ignore_compare_and_set) {
+    conn.row_count = 1;
+    (update.column == "seqno"   ? position.seqno.value
+     : update.column == "owner" ? position.owner
+                                : position.ddl.value) = update.value;
+    trxs_.at(id).position = position;
+  }
+  if (autocommit) {
+    commit(id);
+  }
+  return done();
+}
+
+StepResult ModelBackend::execute_binlog(Connection& conn, std::string_view sql) {
+  const std::string text = sql.starts_with("BINLOG '")
+                               ? std::string(quoted(sql))
+                               : conn.variables["@consort_1"] + conn.variables["@consort_2"];
+  std::vector<RowOp> ops;
+  for (const Buffer& payload : decode_base64_lines(text)) {
+    const std::vector<RowOp> more = decode_rows(payload);
+    ops.insert(ops.end(), more.begin(), more.end());
+  }
+  for (; conn.binlog_at < ops.size(); ++conn.binlog_at) {
+    StepResult result = apply(conn, ops[conn.binlog_at]);
+    if (!result.done()) {
+      return result;
+    }
+  }
+  return done();
+}
+
+StepResult ModelBackend::apply(Connection& conn, const RowOp& op) {
+  if (const auto holder = lock_exclusive(*conn.trx, op.row)) {
+    conn.blocked_by = holder;
+    return waiting();
+  }
+  Trx& trx = trxs_.at(*conn.trx);
+  const bool there = visible(trx, op.row).has_value();
+  if (there == (op.change == RowChange::kInsert)) {
+    return failed(there ? 1062 : 1032, there ? "duplicate" : "no such row");
+  }
+  if (op.change == RowChange::kDelete) {
+    trx.changes[op.row] = std::nullopt;
+  } else {
+    trx.changes[op.row] = op.after;  // a full image overwrites whatever was there
+  }
+  return done();
+}
+
+StepResult ModelBackend::execute_xa_end(std::string_view sql, bool commits) {
+  const BranchId branch = parse_branch(sql, cluster_);
+  const auto trx = find_branch(branch);
+  if (!trx) {
+    return failed(1397, "no such branch");
+  }
+  const Redo::Kind kind = commits ? Redo::Kind::kCommitBranch : Redo::Kind::kRollBackBranch;
+  write_redo({kind, trxs_.at(*trx), branch, {}});
+  forget(*trx);
+  return done();
+}
+
+StepResult ModelBackend::execute_ddl(Connection& conn, std::string_view sql) {
+  if (const auto table = truncated_table(sql)) {
+    const auto in_table = [table](RowId row) { return row.table == *table; };
+    for (const auto& [id, trx] : trxs_) {
+      if (std::any_of(trx.exclusive.begin(), trx.exclusive.end(), in_table) ||
+          std::any_of(trx.shared.begin(), trx.shared.end(), in_table)) {
+        conn.blocked_by = id;
+        return waiting();
+      }
+    }
+  }
+  Data copy = image_.data;
+  if (const std::uint16_t error = copy.execute_ddl(sql)) {
+    return failed(error, "DDL");
+  }
+  write_redo({Redo::Kind::kDdl, {}, {}, std::string(sql)});
+  flushed_ = redo_.size();
+  return done();
+}
+
+void ModelBackend::set_variables(Connection& conn, std::string_view sql) {
+  const std::string name(sql.substr(4, sql.find('=') - 4));
+  if (sql.ends_with("=NULL")) {
+    conn.variables.clear();
+  } else if (sql.find("=CONCAT(") != sql.npos) {
+    conn.variables[name] += quoted(sql);
+  } else {
+    conn.variables[name] = quoted(sql);
+  }
+}
+
+}  // namespace consort::sim

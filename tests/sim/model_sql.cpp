@@ -1,0 +1,89 @@
+#include "tests/sim/model_sql.h"
+
+#include <charconv>
+
+#include "base/branch_name.h"
+#include "base/check.h"
+
+namespace consort::sim {
+namespace {
+
+constexpr std::string_view kCompoundHead =
+    "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && text.front() == ' ') {
+    text.remove_prefix(1);
+  }
+  while (!text.empty() && text.back() == ' ') {
+    text.remove_suffix(1);
+  }
+  return text;
+}
+
+}  // namespace
+
+Program parse_program(std::string_view packet) {
+  if (!packet.starts_with("BEGIN NOT ATOMIC")) {
+    return {false, {std::string(packet)}};
+  }
+  CHECK(packet.starts_with(kCompoundHead));
+  CHECK(packet.ends_with("END"));
+  packet.remove_prefix(kCompoundHead.size());
+  packet.remove_suffix(3);
+  Program program{true, {}};
+  bool in_quotes = false;
+  std::size_t begin = 0;
+  for (std::size_t i = 0; i < packet.size(); ++i) {
+    in_quotes = in_quotes != (packet[i] == '\'');
+    if (packet[i] == ';' && !in_quotes) {
+      program.statements.emplace_back(trim(packet.substr(begin, i - begin)));
+      begin = i + 1;
+    }
+  }
+  CHECK(trim(packet.substr(begin)).empty());
+  return program;
+}
+
+std::optional<std::uint64_t> number_behind(std::string_view sql, std::string_view name) {
+  const std::size_t at = sql.find(name);
+  if (at == sql.npos) {
+    return std::nullopt;
+  }
+  std::uint64_t value = 0;
+  const char* from = sql.data() + at + name.size();
+  const auto parsed = std::from_chars(from, sql.data() + sql.size(), value);
+  CHECK(parsed.ec == std::errc());
+  return value;
+}
+
+PositionUpdate parse_position_update(std::string_view sql) {
+  constexpr std::string_view kHead = "UPDATE consort.`position` SET ";
+  CHECK(sql.starts_with(kHead));
+  const std::string_view set = sql.substr(kHead.size());
+  const std::string_view where = sql.substr(sql.find(" WHERE id=1 AND "));
+  PositionUpdate update;
+  update.column = set.substr(0, set.find('='));
+  update.value = *number_behind(set, "=");
+  update.owner = number_behind(where, "owner=");
+  update.owner_below = number_behind(where, "owner<");
+  update.seqno = number_behind(where, "seqno=");
+  return update;
+}
+
+std::string_view quoted(std::string_view sql) {
+  const std::size_t from = sql.find('\'');
+  CHECK(from != sql.npos);
+  return sql.substr(from + 1, sql.rfind('\'') - from - 1);
+}
+
+BranchId parse_branch(std::string_view sql, std::uint32_t cluster) {
+  const std::string_view names = quoted(sql);
+  const auto parsed = parse_branch_gtrid(names.substr(0, names.find('\'')));
+  CHECK(parsed.has_value());
+  CHECK(parsed->cluster == cluster);
+  CHECK(sql.ends_with("',''," + std::to_string(kXaFormatId)));
+  return parsed->branch;
+}
+
+}  // namespace consort::sim

@@ -1,0 +1,56 @@
+// SerialOracle: executes the durable log one entry after the other. What it holds after entry n is
+// what every backend at position n must hold, and every row image in the log must fit it: then the
+// concurrent execution equals a serial one in log order.
+// Threads: none.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "certifier/entry_chunks.h"
+#include "certifier/writeset.h"
+#include "tests/sim/model_rows.h"
+
+namespace consort::sim {
+
+class SerialOracle {
+ public:
+  explicit SerialOracle(certifier::EntryLimits limits) : assembler_(limits) {}
+
+  /// Reads what is new in `records`. What is wrong with it, or empty.
+  [[nodiscard]] std::string read(const std::vector<Buffer>& records);
+
+  /// The newest durable seqno.
+  [[nodiscard]] Seqno head() const { return head_; }
+
+  /// The data after `seqno`; null while a DDL before it is undecided.
+  [[nodiscard]] const Data* after(Seqno seqno) const;
+
+  [[nodiscard]] bool has_branch(const BranchId& branch) const { return branches_.contains(branch); }
+
+  [[nodiscard]] std::optional<Seqno> seqno_of(const BranchId& branch) const;
+
+  /// How many entries were executed.
+  [[nodiscard]] std::size_t executed() const { return states_.size() - 1; }
+
+ private:
+  [[nodiscard]] std::string take(certifier::LogEntry entry);
+  [[nodiscard]] std::string execute(const certifier::Writeset& writeset, Seqno seqno, Data& data);
+  [[nodiscard]] std::string advance();
+
+  certifier::EntryAssembler assembler_;
+  std::size_t records_read_ = 0;
+  Seqno head_;
+  std::deque<certifier::LogEntry> undecided_;  ///< from the first DDL without a result
+  std::map<Seqno, certifier::DdlOutcome> results_;
+  std::map<BranchId, Seqno> branches_;
+  std::vector<Data> states_{initial_data()};  ///< index = seqno
+};
+
+}  // namespace consort::sim

@@ -1,0 +1,87 @@
+// Runs seeds of the whole-system simulation, and proves that it would notice mistakes.
+// SIM_SEED=n runs that seed only; SIM_SEEDS=n runs so many.
+#include <cstdlib>
+#include <string>
+
+#include "tests/sim/simulation.h"
+#include "tests/support/test.h"
+
+namespace {
+
+using namespace consort::sim;
+
+constexpr int kSteps = 6'000;
+constexpr std::uint64_t kSeeds = 500;
+constexpr std::uint64_t kSeedsPerBug = 300;
+
+std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+/// What the first seed that notices `bugs` says; empty when none does.
+std::string notice_of(const Bugs& bugs) {
+  for (std::uint64_t seed = 1; seed <= kSeedsPerBug; ++seed) {
+    const std::string failure = Simulation(seed, bugs).run(kSteps);
+    if (!failure.empty()) {
+      return "seed " + std::to_string(seed) + ": " + failure;
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_SUITE("sim") {
+  TEST_CASE("Simulation: no seed breaks what must hold") {
+    const std::uint64_t one = number_from_environment("SIM_SEED", 0);
+    const std::uint64_t first = one != 0 ? one : 1;
+    const std::uint64_t last = one != 0 ? one : number_from_environment("SIM_SEEDS", kSeeds);
+    RunCounts total;
+    for (std::uint64_t seed = first; seed <= last; ++seed) {
+      Simulation simulation(seed);
+      const std::string failure = simulation.run(kSteps);
+      INFO("SIM_SEED=" << seed << ": " << failure);
+      REQUIRE(failure.empty());
+      total.entries += simulation.counts().entries;
+      total.acknowledged += simulation.counts().acknowledged;
+      total.refused += simulation.counts().refused;
+      total.proxy_crashes += simulation.counts().proxy_crashes;
+      total.backend_crashes += simulation.counts().backend_crashes;
+      total.comparisons += simulation.counts().comparisons;
+    }
+    MESSAGE("entries " << total.entries << ", acknowledged " << total.acknowledged << ", refused "
+                       << total.refused << ", proxy crashes " << total.proxy_crashes
+                       << ", backend crashes " << total.backend_crashes << ", comparisons "
+                       << total.comparisons);
+  }
+
+  TEST_CASE("Simulation: notices planted mistakes") {
+    struct Row {
+      std::string what;
+      bool Bugs::*bug;
+    };
+
+    const Row rows[] = {
+        {"a replayed entry stays exempt", &Bugs::keep_exemption},
+        {"the position moves whoever asks", &Bugs::ignore_compare_and_set},
+        {"foreign keys count as seen until the answer", &Bugs::late_references},
+        {"children of a parent being removed count as seen", &Bugs::forget_start},
+        {"lanes run ahead of the log", &Bugs::lanes_before_log},
+        {"a branch is rolled back under the lane", &Bugs::roll_back_in_flight},
+        {"durable mode answers at certification", &Bugs::answer_before_log},
+        {"held branches are rolled back after a crash", &Bugs::forget_held},
+        {"branches up to the position are rolled back", &Bugs::forget_unfinished},
+        {"a DDL that may have run is taken for a new one", &Bugs::forget_marks},
+        {"all connections own the position alike", &Bugs::share_owner},
+    };
+    for (const Row& row : rows) {
+      Bugs bugs;
+      bugs.*row.bug = true;
+      const std::string notice = notice_of(bugs);
+      CAPTURE(row.what);
+      EXPECT_FALSE(notice.empty());
+      MESSAGE(row.what << ": " << notice);
+    }
+  }
+}
