@@ -1,7 +1,7 @@
 // BinlogGroupReader: turns the events of a binlog dump into whole event groups.
 // One group is what one commit, XA PREPARE or DDL statement wrote. Row events are kept as raw bytes
 // without checksum, ready for a BINLOG statement; nothing in them is decoded here.
-// Spec: MariaDB KB "Replication Protocol", "2-Binlog Event Header", "Gtid_event"; docs/formats.
+// Spec: MariaDB KB "Replication Protocol", "2-Binlog Event Header", "Gtid_event".
 // Threads: none; one dump connection owns a reader.
 #pragma once
 
