@@ -292,6 +292,9 @@ class SessionCore {
   bool held_is_error_ = false;
   std::uint16_t held_error_code_ = 0;
   std::uint16_t warnings_ = 0;    ///< of the client's statement
+  /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
+  /// was ours, or the client's ran elsewhere.
+  std::optional<std::int64_t> row_count_;
   std::size_t relay_offset_ = 0;  ///< of the packet at hand in the bytes read
 
   // Connections.
