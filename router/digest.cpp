@@ -25,6 +25,24 @@ std::uint64_t to_upper(std::uint64_t bytes) {
   return bytes - (lower >> 2);
 }
 
+template <typename T>
+T load(const char* data) {
+  T value;
+  std::memcpy(&value, data, sizeof value);
+  return value;
+}
+
+/// 1 to 7 bytes as a number that differs when they differ. Reads some of them twice.
+std::uint64_t load_tail(const char* data, std::size_t size) {
+  if (size >= 4) {
+    return load<std::uint32_t>(data) | std::uint64_t{load<std::uint32_t>(data + size - 4)} << 32;
+  }
+  const auto byte = [&](std::size_t at) {
+    return std::uint64_t{static_cast<std::uint8_t>(data[at])};
+  };
+  return byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
+}
+
 class TextSink {
  public:
   explicit TextSink(std::size_t bytes_max) : bytes_max_(bytes_max) {}
@@ -76,13 +94,11 @@ void DigestHash::put(const Item& item) {
   std::uint64_t state = mix(state_, static_cast<std::uint64_t>(item.kind) + item.text.size() * 8);
   const char* data = item.text.data();
   std::size_t left = item.text.size();
-  while (left > 0) {
-    const std::size_t step = left < 8 ? left : 8;
-    std::uint64_t chunk = 0;
-    std::memcpy(&chunk, data, step);
-    state = mix(state, to_upper(chunk));
-    data += step;
-    left -= step;
+  for (; left >= 8; data += 8, left -= 8) {
+    state = mix(state, to_upper(load<std::uint64_t>(data)));
+  }
+  if (left > 0) {
+    state = mix(state, to_upper(load_tail(data, left)));
   }
   state_ = state;
 }

@@ -133,6 +133,10 @@ class NormalisedStream {
 
   // The second stage: of rows of literals only the first goes through.
   void rows(const Item& item) {
+    if (row_ == Row::kNone && !(item.kind == ItemKind::kSign && item.text == "(")) {
+      sink_.put(item);
+      return;
+    }
     const bool literals = item.kind == ItemKind::kLiteral || item.kind == ItemKind::kLiteralList;
     const auto sign = [&](std::string_view text) {
       return item.kind == ItemKind::kSign && item.text == text;
