@@ -1,6 +1,8 @@
 #include "protocol/response_tracker.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/check.h"
 #include "protocol/lenenc.h"
@@ -27,6 +29,16 @@ std::size_t ok_status_offset(Bytes payload) {
 
 bool is_eof(Bytes payload) {
   return payload.size() == kEofPayloadBytes && payload[0] == kEofByte;
+}
+
+/// A packet's four header bytes as one number: payload length, and sequence id above it.
+std::uint32_t load_header(const std::uint8_t* data) {
+  if constexpr (std::endian::native == std::endian::little) {
+    std::uint32_t header = 0;  // one load, where load_le makes four
+    std::memcpy(&header, data, sizeof(header));
+    return header;
+  }
+  return static_cast<std::uint32_t>(load_le<4>(data));
 }
 
 MutableBytes payload_of(MutableBytes packet) {
@@ -122,6 +134,9 @@ std::size_t ResponseTracker::forward(Bytes unread) {
       }
       finish_frame();
     }
+    if (phase_ == Phase::kRows && !continues_) {
+      at += forward_whole_rows(unread.subspan(at));
+    }
     const std::optional<Look> front = look(unread.subspan(at));
     if (!front || !passes(*front)) {
       return at;
@@ -132,14 +147,45 @@ std::size_t ResponseTracker::forward(Bytes unread) {
   }
 }
 
+/// The common case in one tight loop; forward() does the rest packet by packet.
+/// REQUIRES: between packets among rows.
+std::size_t ResponseTracker::forward_whole_rows(Bytes unread) {
+  const std::size_t like_eof_min = row_like_eof_bytes_min();
+  const std::uint8_t* at = unread.data();
+  std::size_t left = unread.size();
+  std::uint8_t sequence = next_sequence_;
+  while (left > kHeaderBytes) {
+    const std::uint32_t header = load_header(at);
+    const std::size_t payload_bytes = header & kMaxPayload;
+    const std::uint8_t first = at[kHeaderBytes];
+    const bool row = first < kEofByte || (first == kEofByte && payload_bytes >= like_eof_min);
+    const bool whole =
+        payload_bytes != 0 && payload_bytes != kMaxPayload && left - kHeaderBytes >= payload_bytes;
+    if (!row || !whole || header >> 24U != sequence) {
+      break;
+    }
+    at += kHeaderBytes + payload_bytes;
+    left -= kHeaderBytes + payload_bytes;
+    ++sequence;
+  }
+  next_sequence_ = sequence;
+  return unread.size() - left;
+}
+
+/// Shortest payload that begins like EOF and is a row all the same.
+std::size_t ResponseTracker::row_like_eof_bytes_min() const {
+  return (capabilities_ & capability::kDeprecateEof) != 0 ? kMaxPayload : kRowLikeEofBytesMin;
+}
+
 /// nullopt while the header or the first payload byte is missing.
 std::optional<ResponseTracker::Look> ResponseTracker::look(Bytes unread) const {
   if (unread.size() < kHeaderBytes) {
     return std::nullopt;
   }
   Look look;
-  look.payload_bytes = static_cast<std::size_t>(load_le<3>(unread.data()));
-  look.sequence = unread[3];
+  const std::uint32_t header = load_header(unread.data());
+  look.payload_bytes = header & kMaxPayload;
+  look.sequence = static_cast<std::uint8_t>(header >> 24U);
   if (look.payload_bytes > 0) {
     if (unread.size() == kHeaderBytes) {
       return std::nullopt;
@@ -162,10 +208,7 @@ bool ResponseTracker::passes(const Look& look) const {
     case Phase::kDefinitions:
       return look.first != kEofByte;
     case Phase::kRows:
-      return look.first != kEofByte ||
-             look.payload_bytes >= ((capabilities_ & capability::kDeprecateEof) != 0
-                                        ? kMaxPayload
-                                        : kRowLikeEofBytesMin);
+      return look.first != kEofByte || look.payload_bytes >= row_like_eof_bytes_min();
     default:
       return false;
   }

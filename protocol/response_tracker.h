@@ -119,6 +119,8 @@ class ResponseTracker {
   }
 
   [[nodiscard]] std::size_t forward(Bytes unread);
+  [[nodiscard]] std::size_t forward_whole_rows(Bytes unread);
+  [[nodiscard]] std::size_t row_like_eof_bytes_min() const;
   [[nodiscard]] std::optional<Look> look(Bytes unread) const;
   [[nodiscard]] bool passes(const Look& look) const;
   [[nodiscard]] bool numbered_right(const Look& look) const;
