@@ -2,14 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <charconv>
 #include <cstddef>
-#include <optional>
-#include <tuple>
 #include <utility>
 
-#include "base/check.h"
+#include "healthcheck/fact_tools.h"
 
 namespace consort::healthcheck {
 
@@ -95,75 +91,6 @@ constexpr std::array<std::string_view, 14> kPrivilegesForDdl = {
 /// What SUPER stands for before MariaDB 10.11.
 constexpr std::array<std::string_view, 4> kWithinSuper = {"BINLOG ADMIN", "BINLOG REPLAY",
                                                           "CONNECTION ADMIN", "SET USER"};
-
-std::optional<std::string_view> find(const Facts& facts, std::string_view name) {
-  const auto found = facts.find(name);
-  if (found == facts.end()) {
-    return std::nullopt;
-  }
-  return std::string_view(found->second);
-}
-
-std::string fact(const Facts& facts, std::string_view name) {
-  return std::string(find(facts, name).value_or(""));
-}
-
-std::string canonical(std::string_view value) {
-  std::string out;
-  for (const char c : value) {
-    out.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
-  }
-  return out == "1" ? "on" : out == "0" ? "off" : out;
-}
-
-std::uint64_t to_number(std::string_view text) {
-  std::uint64_t value = 0;
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
-}
-
-std::vector<std::string> split_list(std::string_view text) {
-  std::vector<std::string> out;
-  while (!text.empty()) {
-    const std::size_t comma = text.find(", ");
-    out.emplace_back(text.substr(0, comma));
-    text = comma == std::string_view::npos ? std::string_view() : text.substr(comma + 2);
-  }
-  return out;
-}
-
-using Findings = std::vector<Finding>;
-
-void add(Findings& out, Severity severity, std::string what, std::string_view mend) {
-  out.push_back(Finding{severity, std::move(what), std::string(mend)});
-}
-
-struct Version {
-  bool mariadb = false;
-  std::uint64_t major = 0;
-  std::uint64_t minor = 0;
-  std::uint64_t patch = 0;
-
-  [[nodiscard]] bool at_least(std::uint64_t a, std::uint64_t b, std::uint64_t c) const {
-    return std::tie(major, minor, patch) >= std::tie(a, b, c);
-  }
-};
-
-Version parse_version(std::string_view text) {
-  Version version;
-  version.mariadb = text.find("MariaDB") != std::string_view::npos;
-  std::array<std::uint64_t*, 3> parts = {&version.major, &version.minor, &version.patch};
-  const char* at = text.data();
-  const char* const end = text.data() + text.size();
-  for (std::uint64_t* part : parts) {
-    at = std::from_chars(at, end, *part).ptr;
-    if (at == end || *at != '.') {
-      break;
-    }
-    ++at;
-  }
-  return version;
-}
 
 void check_version(const Facts& facts, Findings& out) {
   const auto text = find(facts, "version");
@@ -320,68 +247,6 @@ void check_tables(const Facts& facts, Findings& out) {
   }
 }
 
-struct MustEqual {
-  std::string_view variable;
-  Severity severity;
-};
-
-constexpr std::array kMustEqual = {
-    MustEqual{"lower_case_table_names", Severity::kError},
-    MustEqual{"max_allowed_packet", Severity::kWarning},
-    MustEqual{"character_set_server", Severity::kWarning},
-    MustEqual{"collation_server", Severity::kWarning},
-    MustEqual{"character_set_collations", Severity::kWarning},
-    MustEqual{"sql_mode", Severity::kWarning},
-    MustEqual{"old_mode", Severity::kWarning},
-    MustEqual{"explicit_defaults_for_timestamp", Severity::kWarning},
-    MustEqual{"default_storage_engine", Severity::kWarning},
-    MustEqual{"innodb_page_size", Severity::kWarning},
-    MustEqual{"innodb_default_row_format", Severity::kWarning},
-    MustEqual{"innodb_strict_mode", Severity::kWarning},
-    MustEqual{"log_bin_trust_function_creators", Severity::kWarning},
-    MustEqual{"foreign_key_checks", Severity::kWarning},
-    MustEqual{"check_constraint_checks", Severity::kWarning},
-};
-
-std::string time_zone(const Facts& facts) {
-  const std::string zone = fact(facts, "time_zone");
-  return canonical(zone) == "system" ? fact(facts, "system_time_zone") : zone;
-}
-
-void compare_two(const NamedFacts& first, const NamedFacts& later, Findings& out) {
-  const Facts& a = *first.facts;
-  const Facts& b = *later.facts;
-  const auto id = find(a, "server_id");
-  if (id && id == find(b, "server_id")) {
-    add(out, Severity::kError, "server_id is " + std::string(*id) + " on " + first.name + " too",
-        "SET GLOBAL server_id=<a number of its own>; my.cnf: server_id=...");
-  }
-  for (const MustEqual& rule : kMustEqual) {
-    const auto left = find(a, rule.variable);
-    const auto right = find(b, rule.variable);
-    if (left && right && canonical(*left) != canonical(*right)) {
-      const std::string name(rule.variable);
-      add(out, rule.severity,
-          name + " is '" + std::string(*right) + "', on " + first.name + " '" + std::string(*left) +
-              "'",
-          "my.cnf: " + name + "=" + std::string(*left) + " on both");
-    }
-  }
-  if (time_zone(a) != time_zone(b)) {
-    add(out, Severity::kWarning,
-        "time_zone is '" + time_zone(b) + "', on " + first.name + " '" + time_zone(a) + "'",
-        "my.cnf: default_time_zone='+00:00' on both");
-  }
-  const Version left = parse_version(fact(a, "version"));
-  const Version right = parse_version(fact(b, "version"));
-  if (left.mariadb != right.mariadb || left.major != right.major || left.minor != right.minor) {
-    add(out, Severity::kWarning,
-        "version is " + fact(b, "version") + ", on " + first.name + " " + fact(a, "version") +
-            ": statements may behave differently",
-        "run one release series on all backends, except while upgrading");
-  }
-}
-
 }  // namespace
 
 std::vector<Finding> check_backend(const Facts& facts, std::string_view cluster_id) {
@@ -392,35 +257,6 @@ std::vector<Finding> check_backend(const Facts& facts, std::string_view cluster_
   check_events(facts, out);
   check_privileges(facts, out);
   check_tables(facts, out);
-  return out;
-}
-
-std::vector<std::vector<Finding>> compare_backends(std::span<const NamedFacts> backends) {
-  std::vector<Findings> out(backends.size());
-  for (std::size_t later = 0; later < backends.size(); ++later) {
-    if (backends[later].facts == nullptr) {
-      continue;
-    }
-    // Against every earlier one for the server_id; one that differs from the first in a setting
-    // differs from all that equal the first, so a setting is told once.
-    Findings& mine = out[later];
-    for (std::size_t first = 0; first < later; ++first) {
-      if (backends[first].facts == nullptr) {
-        continue;
-      }
-      Findings pair;
-      compare_two(backends[first], backends[later], pair);
-      for (Finding& finding : pair) {
-        const bool told = std::any_of(mine.begin(), mine.end(), [&](const Finding& other) {
-          return other.what.substr(0, other.what.find(' ')) ==
-                 finding.what.substr(0, finding.what.find(' '));
-        });
-        if (!told) {
-          mine.push_back(std::move(finding));
-        }
-      }
-    }
-  }
   return out;
 }
 

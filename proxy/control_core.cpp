@@ -16,8 +16,6 @@ using healthcheck::Finding;
 using healthcheck::Severity;
 using Level = ControlLine::Level;
 
-/// How many accounts a warning names.
-constexpr std::size_t kNamesMax = 5;
 /// Each backend's findings are said once; this many are remembered.
 constexpr std::size_t kSaidMax = 256;
 
@@ -47,13 +45,11 @@ struct ControlCore::Backend {
   healthcheck::Facts facts;
   std::vector<Finding> findings;
   std::set<std::string> said;  ///< findings that stand in the log already
-  std::shared_ptr<const AccountSet> accounts;
   std::uint64_t applied = 0;
   std::uint64_t probes = 0;
   std::uint64_t probes_failed = 0;
   std::optional<double> last_probe_ms;
   bool admitting = false;
-  bool loading_accounts = false;
   TimePoint next_admission{};
   BackendState shown_state = BackendState::kUnknown;  ///< in the last view
   std::string shown_reason;
@@ -63,8 +59,7 @@ struct ControlCore::Backend {
 ControlCore::ControlCore(const ControlCoreOptions& options, TimePoint now)
     : options_(options),
       read_consistency_(options.read_consistency),
-      next_accounts_(now),
-      last_accounts_(now - options.accounts_gap) {
+      accounts_(options.accounts, options.backends.size(), now) {
   CHECK(!options.backends.empty());
   CHECK(options.backends.size() <= kBackendsMax);
   for (std::size_t i = 0; i < options.backends.size(); ++i) {
@@ -170,20 +165,19 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
 void ControlCore::on_accounts(BackendId id,
                               std::shared_ptr<const AccountSet> accounts,
                               TimePoint now) {
-  Backend& backend = at(id);
-  backend.loading_accounts = false;
-  if (accounts == nullptr) {
-    return;
+  AccountWatch::Outcome outcome =
+      accounts_.on_loaded(id, std::move(accounts), account_sources(), now);
+  view_dirty_ |= outcome.adopted;
+  if (!outcome.info.empty()) {
+    say(Level::kInfo, std::move(outcome.info));
   }
-  backend.accounts = std::move(accounts);
-  adopt_accounts();
-  compare_accounts(now);
+  if (!outcome.warning.empty()) {
+    say(Level::kWarning, std::move(outcome.warning));
+  }
 }
 
 void ControlCore::on_account_request(TimePoint now) {
-  // Twice: the change may reach the backend that counts a moment after it was made elsewhere.
-  quick_refreshes_ = 2;
-  next_accounts_ = std::min(next_accounts_, std::max(now, last_accounts_ + options_.accounts_gap));
+  accounts_.on_request(now);
 }
 
 ControlEffects ControlCore::advance(TimePoint now) {
@@ -191,7 +185,7 @@ ControlEffects ControlCore::advance(TimePoint now) {
   for (const auto& backend : backends_) {
     advance_backend(*backend, now, effects);
   }
-  advance_accounts(now, effects);
+  effects.account_loads = accounts_.due(account_sources(), now);
   if (view_dirty_) {
     view_ = build_view();
     view_dirty_ = false;
@@ -225,9 +219,9 @@ void ControlCore::advance_backend(Backend& backend, TimePoint now, ControlEffect
                                       std::string(to_text(health.state())) +
                                       (health.reason().empty() ? "" : ": " + health.reason()));
     if (was_online) {
-      backend.accounts = nullptr;  // they may change unseen
+      accounts_.forget(backend.id);
     } else if (health.admitted()) {
-      on_account_request(now);
+      accounts_.on_request(now);
     }
   }
   if (health.state() != backend.shown_state || health.reason() != backend.shown_reason ||
@@ -239,81 +233,17 @@ void ControlCore::advance_backend(Backend& backend, TimePoint now, ControlEffect
   }
 }
 
-void ControlCore::advance_accounts(TimePoint now, ControlEffects& effects) {
-  if (now < next_accounts_) {
-    return;
-  }
-  quick_refreshes_ -= quick_refreshes_ > 0 ? 1 : 0;
-  next_accounts_ =
-      now + (quick_refreshes_ > 0 ? options_.accounts_again : options_.accounts_interval);
-  bool any = false;
+std::vector<AccountSource> ControlCore::account_sources() const {
+  std::vector<AccountSource> sources;
   for (const auto& backend : backends_) {
-    if (backend->health.admitted() && !backend->loading_accounts) {
-      backend->loading_accounts = true;
-      last_accounts_ = now;
-      effects.account_loads.push_back(backend->id);
-      any = true;
-    }
+    sources.push_back({backend->options.name, backend->health.admitted(),
+                       backend->health.state() == BackendState::kOnline});
   }
-  if (!any && accounts_ == nullptr) {
-    next_accounts_ = now + options_.accounts_gap;  // as soon as there is somebody to ask
-  }
-}
-
-/// The set of the first online backend counts; before any is online, of the first that has one.
-void ControlCore::adopt_accounts() {
-  const Backend* chosen = nullptr;
-  for (const auto& backend : backends_) {
-    if (backend->accounts != nullptr && backend->health.state() == BackendState::kOnline) {
-      chosen = backend.get();
-      break;
-    }
-    if (backend->accounts != nullptr && accounts_ == nullptr && chosen == nullptr) {
-      chosen = backend.get();
-    }
-  }
-  if (chosen == nullptr ||
-      (accounts_ != nullptr && accounts_->digest() == chosen->accounts->digest())) {
-    return;
-  }
-  accounts_ = chosen->accounts;
-  view_dirty_ = true;
-  say(Level::kInfo, "accounts: " + std::to_string(accounts_->accounts().size()) + " read from " +
-                        chosen->options.name);
-}
-
-void ControlCore::compare_accounts(TimePoint now) {
-  std::string differing;
-  for (const auto& backend : backends_) {
-    if (backend->health.state() == BackendState::kOnline && backend->accounts != nullptr &&
-        backend->accounts->digest() != accounts_->digest()) {
-      differing += (differing.empty() ? "" : "; ") + backend->options.name + ":";
-      for (const auto& name : account_difference(*backend->accounts, *accounts_, kNamesMax)) {
-        differing += " " + name;
-      }
-    }
-  }
-  if (differing.empty()) {
-    if (accounts_warned_) {
-      say(Level::kInfo, "accounts: the same on all online backends again");
-    }
-    accounts_differ_since_.reset();
-    accounts_warned_ = false;
-    return;
-  }
-  if (!accounts_differ_since_) {
-    accounts_differ_since_ = now;  // a change on its way through the lanes looks like this
-    quick_refreshes_ = std::max(quick_refreshes_, 1U);
-    next_accounts_ = std::min(next_accounts_, now + options_.accounts_again);
-  } else if (!accounts_warned_ && now - *accounts_differ_since_ >= options_.accounts_warn_after) {
-    accounts_warned_ = true;
-    say(Level::kWarning,
-        "accounts differ between backends; the first online one's count. " + differing);
-  }
+  return sources;
 }
 
 TimePoint ControlCore::next_wake() const {
-  TimePoint next = next_accounts_;
+  TimePoint next = accounts_.next_wake();
   for (const auto& backend : backends_) {
     next = std::min(next, backend->health.next_wake());
     if ((backend->health.needs_admission() || backend->health.admitted()) && !backend->admitting) {
@@ -331,7 +261,7 @@ bool ControlCore::settled() const {
     }
     any_admitted |= backend->health.admitted();
   }
-  return !any_admitted || accounts_ != nullptr;
+  return !any_admitted || accounts_.accounts() != nullptr;
 }
 
 std::vector<BackendStatus> ControlCore::statuses() const {
@@ -407,7 +337,7 @@ void ControlCore::judge_preflight(Backend& backend) {
 std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   auto view = std::make_shared<ClusterView>();
   view->version = view_ == nullptr ? 1 : view_->version + 1;
-  view->accounts = accounts_;
+  view->accounts = accounts_.accounts();
   view->read_consistency = read_consistency_;
   view->read_wait_ms_max = options_.read_wait_ms_max;
   view->server_version = options_.server_version;

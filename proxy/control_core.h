@@ -16,6 +16,7 @@
 #include "healthcheck/backend_health.h"
 #include "healthcheck/preflight.h"
 #include "healthcheck/probe.h"
+#include "proxy/account_watch.h"
 #include "proxy/accounts.h"
 #include "proxy/cluster_view.h"
 
@@ -36,12 +37,9 @@ struct ControlCoreOptions {
   std::uint32_t read_wait_ms_max = 1000;
   std::string server_version;     ///< of our greeting; empty: the first backend's
   bool preflight_refuses = true;  ///< false: preflight errors are only logged
-  Duration accounts_interval = std::chrono::seconds(5);
-  Duration accounts_gap = std::chrono::milliseconds(200);    ///< least time between two refreshes
-  Duration accounts_again = std::chrono::milliseconds(500);  ///< a wanted refresh comes once more
-  Duration admission_retry = std::chrono::seconds(5);        ///< after preflight refused
-  Duration preflight_interval = std::chrono::seconds(60);    ///< looks again, but then only warns
-  Duration accounts_warn_after = std::chrono::seconds(3);    ///< how long sets may differ quietly
+  AccountWatchOptions accounts;
+  Duration admission_retry = std::chrono::seconds(5);      ///< after preflight refused
+  Duration preflight_interval = std::chrono::seconds(60);  ///< looks again, but then only warns
 };
 
 /// One backend as admin and metrics show it.
@@ -147,22 +145,15 @@ class ControlCore {
   void say(ControlLine::Level level, std::string text);
   void judge_preflight(Backend& backend);
   void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
-  void advance_accounts(TimePoint now, ControlEffects& effects);
-  void adopt_accounts();
-  void compare_accounts(TimePoint now);
+  [[nodiscard]] std::vector<AccountSource> account_sources() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 
   const ControlCoreOptions options_;
   std::vector<std::unique_ptr<Backend>> backends_;
   ReadConsistency read_consistency_;
-  std::shared_ptr<const AccountSet> accounts_;
+  AccountWatch accounts_;
   std::shared_ptr<const ClusterView> view_;
   std::vector<ControlLine> lines_;
-  TimePoint next_accounts_;
-  TimePoint last_accounts_;
-  std::uint32_t quick_refreshes_ = 0;  ///< account refreshes that shall follow soon
-  std::optional<TimePoint> accounts_differ_since_;
-  bool accounts_warned_ = false;
   bool view_dirty_ = true;
 };
 

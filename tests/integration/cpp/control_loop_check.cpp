@@ -57,7 +57,7 @@ struct Stage {
     options.core.backends = {{"one", "127.0.0.1", one.port(), 1},
                              {"two", "127.0.0.1", two.port(), 1}};
     options.core.admission_retry = milliseconds(500);
-    options.core.accounts_interval = milliseconds(500);
+    options.core.accounts.interval = milliseconds(500);
     options.core.health.intervals.steady = milliseconds(200);
     options.core.health.intervals.quick = milliseconds(50);
     options.account = {"consort", "secret", false, ""};

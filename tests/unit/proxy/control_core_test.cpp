@@ -67,8 +67,8 @@ struct Stage {
     }
   }
 
-  /// One round of the loop; effects are answered a millisecond later.
-  void step() {
+  /// One round of the loop; effects are answered a millisecond later. True when there were any.
+  bool step() {
     const ControlEffects effects = core.advance(clock.now());
     clock.advance(milliseconds(1));
     for (const ControlLine& line : effects.log) {
@@ -91,6 +91,8 @@ struct Stage {
       ++actors[id.value].account_loads;
       core.on_accounts(id, actors[id.value].accounts, clock.now());
     }
+    return effects.view != nullptr || !effects.probes.empty() || !effects.admissions.empty() ||
+           !effects.account_loads.empty();
   }
 
   void answer_probe(BackendId id) {
@@ -116,7 +118,9 @@ struct Stage {
   void play(consort::Duration how_long) {
     const consort::TimePoint end = clock.now() + how_long;
     while (clock.now() < end) {
-      step();
+      if (step()) {
+        continue;  // an answer wakes the loop
+      }
       const consort::TimePoint wake = std::min(core.next_wake(), end);
       if (wake > clock.now()) {
         clock.advance(wake - clock.now());

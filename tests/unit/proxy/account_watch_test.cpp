@@ -1,0 +1,94 @@
+#include "proxy/account_watch.h"
+
+#include <string>
+#include <vector>
+
+#include "tests/support/test.h"
+
+using namespace consort::proxy;
+using consort::BackendId;
+using consort::ManualClock;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+namespace {
+
+std::shared_ptr<const AccountSet> set_of(const std::string& user) {
+  Account account;
+  account.user = user;
+  account.host = "%";
+  return std::make_shared<AccountSet>(std::vector<Account>{account});
+}
+
+}  // namespace
+
+TEST_SUITE("proxy") {
+  TEST_CASE("AccountWatch: asks whom it may, once at a time, and again after the interval") {
+    ManualClock clock;
+    const std::vector<AccountSource> sources = {{"a", true, true}, {"b", false, false}};
+    AccountWatch watch({}, 2, clock.now());
+    EXPECT((watch.due(sources, clock.now()) == std::vector<BackendId>{BackendId{0}}));
+    clock.advance(seconds(5));
+    EXPECT(watch.due(sources, clock.now()).empty());  // the first answer is still to come
+    const auto outcome = watch.on_loaded(BackendId{0}, set_of("x"), sources, clock.now());
+    EXPECT(outcome.adopted);
+    EXPECT((watch.next_wake() == clock.now() + seconds(5)));
+    clock.advance(seconds(5));
+    EXPECT(watch.due(sources, clock.now()).size() == 1);
+    EXPECT_FALSE(watch.on_loaded(BackendId{0}, nullptr, sources, clock.now()).adopted);
+    EXPECT(watch.accounts() != nullptr);
+  }
+
+  TEST_CASE("AccountWatch: before any is online the first set counts, then the first online's") {
+    ManualClock clock;
+    std::vector<AccountSource> sources = {{"a", true, false}, {"b", true, false}};
+    AccountWatch watch({}, 2, clock.now());
+    EXPECT(watch.on_loaded(BackendId{1}, set_of("b"), sources, clock.now()).adopted);
+    EXPECT_FALSE(watch.on_loaded(BackendId{0}, set_of("a"), sources, clock.now()).adopted);
+    sources[0].online = true;
+    EXPECT(watch.on_loaded(BackendId{0}, set_of("a"), sources, clock.now()).adopted);
+    EXPECT(watch.accounts()->find("a", client_host("10.0.0.1")) != nullptr);
+    sources[0].online = false;
+    watch.forget(BackendId{0});
+    sources[1].online = true;
+    EXPECT(watch.on_loaded(BackendId{1}, set_of("b"), sources, clock.now()).adopted);
+  }
+
+  TEST_CASE("AccountWatch: a request is served at once and once more, but not more often") {
+    ManualClock clock;
+    const std::vector<AccountSource> sources = {{"a", true, true}};
+    AccountWatch watch({}, 1, clock.now());
+    int asked = 0;
+    for (int ms = 0; ms < 1000; ++ms) {
+      if (ms == 10) {
+        watch.on_request(clock.now());
+      }
+      if (!watch.due(sources, clock.now()).empty()) {
+        ++asked;
+        EXPECT_FALSE(watch.on_loaded(BackendId{0}, nullptr, sources, clock.now()).adopted);
+      }
+      clock.advance(milliseconds(1));
+    }
+    EXPECT(asked == 3);  // at 0, 200 and 700 ms
+  }
+
+  TEST_CASE("AccountWatch: a difference is told once, after a while, with the names") {
+    ManualClock clock;
+    const std::vector<AccountSource> sources = {{"a", true, true}, {"b", true, true}};
+    AccountWatch watch({}, 2, clock.now());
+    static_cast<void>(watch.on_loaded(BackendId{0}, set_of("x"), sources, clock.now()));
+    int warnings = 0;
+    std::string warning;
+    for (int i = 0; i < 20; ++i) {
+      const auto outcome = watch.on_loaded(BackendId{1}, set_of("y"), sources, clock.now());
+      warnings += outcome.warning.empty() ? 0 : 1;
+      warning += outcome.warning;
+      EXPECT((i >= 6 || warnings == 0));
+      clock.advance(milliseconds(500));
+    }
+    EXPECT(warnings == 1);
+    EXPECT(warning.find("b: 'y'@'%' 'x'@'%'") != std::string::npos);
+    EXPECT(watch.on_loaded(BackendId{1}, set_of("x"), sources, clock.now()).info.find("the same") !=
+           std::string::npos);
+  }
+}
