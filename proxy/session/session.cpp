@@ -235,7 +235,7 @@ void Session::look_up_account(bool final_try) {
   if (account != nullptr) {
     credential = protocol::AccountCredential{account->plugin, account->authentication_string,
                                              account->locked};
-    definer_ = account->name();
+    definer_ = account->user + "@" + (account->host.empty() ? "%" : account->host);
   }
   follow(auth_->on_account(credential));
   pump();

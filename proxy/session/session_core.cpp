@@ -49,6 +49,11 @@ bool same_ignoring_case(std::string_view a, std::string_view b) {
   });
 }
 
+/// Of a statement without tokens: something other than blanks and semicolons is in it.
+bool has_comment(std::string_view sql) {
+  return sql.find_first_not_of(" \t\r\n;") != std::string_view::npos;
+}
+
 bool is_savepoint(StatementKind kind) {
   return kind == StatementKind::kSavepoint || kind == StatementKind::kReleaseSavepoint ||
          kind == StatementKind::kRollbackToSavepoint;
@@ -435,6 +440,10 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
       run_at_home(statement, kind);
       return;
     case router::Target::kProxy:
+      if (statement.kind == StatementKind::kEmpty && has_comment(sql)) {
+        reply_ok();  // the server takes a comment for a statement, but not blanks
+        return;
+      }
       run_transaction_control(statement);
       return;
     case router::Target::kOrdered:
@@ -496,7 +505,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (statement.has(Flag::kImplicitCommit) ||
-      (statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value) ||
+      (statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value && !autocommit_) ||
       (statement.has(Flag::kSetsAutocommit) && !autocommit_)) {
     job_.commit_first = open;
   } else if (open) {
