@@ -78,11 +78,11 @@ void Worker::stop() {
     self.loop_->stop();
   });
   thread_.join();
+  // The mailbox and its wake-up stay: other threads may still post what nobody will read.
   slots_.clear();
   pool_.reset();
   reaper_.reset();
   listener_.reset();
-  wake_.reset();
 }
 
 bool Worker::post(CommitEvent event) {
