@@ -338,35 +338,27 @@ void BranchDesk::on_durable(const certifier::LogEntry& entry) {
 
 // ---- transactions that were committed without us ----
 
-// A sequence's home has taken numbers: the others take them, too. Anything else was written past
-// Consort, or into a table that is not transactional: it is there on one backend only.
+// A sequence's home has taken numbers, or rows went into a table that is not transactional: they
+// are committed there, so the others take them as they are. Anything else was written past Consort:
+// it is there on one backend only.
 BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
   BinlogGroup& group = foreign.group;
   if (group.has_rows && !group.unfit && parts_.home_is_up(foreign.home)) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
     }
-    const bool sequences =
+    const bool kept_by_rollback =
         std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
           const certifier::TableDefinitionPtr known =
               parts_.catalog.find(TableName{table.schema, table.table});
-          return known != nullptr && known->is_sequence;
+          return known != nullptr && (known->is_sequence || !known->is_transactional);
         });
     Result<std::vector<RowKey>> keys = std::vector<RowKey>();
-    if (sequences) {
+    if (kept_by_rollback) {
       keys = group_keys(group, parts_.keys);
     }
-    if (sequences && keys.ok()) {
-      certifier::Writeset writeset;
-      writeset.home = foreign.home;
-      writeset.last_seen = parts_.sequencer.head();
-      writeset.keys = std::move(keys).value();
-      writeset.flags = certifier::kWritesetAtHome;
-      writeset.payload = std::move(group.events);
-      certifier::LogEntry entry;
-      entry.seqno = parts_.sequencer.order(writeset.keys, foreign.home);
-      entry.body = std::move(writeset);
-      parts_.log.append(std::move(entry));
+    if (kept_by_rollback && keys.ok()) {
+      log_at_home(foreign, std::move(keys).value());
       return Step::kDone;
     }
   }
@@ -380,6 +372,19 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
         options_.backend_names[foreign.home.value], table, protocol::to_string(group.gtid));
   }
   return Step::kDone;
+}
+
+void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
+  certifier::Writeset writeset;
+  writeset.home = foreign.home;
+  writeset.last_seen = parts_.sequencer.head();
+  writeset.keys = std::move(keys);
+  writeset.flags = certifier::kWritesetAtHome;
+  writeset.payload = std::move(foreign.group.events);
+  certifier::LogEntry entry;
+  entry.seqno = parts_.sequencer.order(writeset.keys, foreign.home);
+  entry.body = std::move(writeset);
+  parts_.log.append(std::move(entry));
 }
 
 // ---- time ----

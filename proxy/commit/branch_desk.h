@@ -120,6 +120,7 @@ class BranchDesk {
   [[nodiscard]] bool lost_to_ddl(const Pending& pending) const;
   void tell(BranchOutcome outcome, TimePoint arrived);
   Step take_foreign(Foreign& foreign);
+  void log_at_home(Foreign& foreign, std::vector<RowKey> keys);
 
   const BranchDeskOptions options_;
   BranchDeskParts parts_;

@@ -20,6 +20,8 @@ constexpr std::chrono::milliseconds kTick = 50ms;
 constexpr unsigned kTicksPerDiskLook = 4;
 constexpr unsigned kTicksPerReport = 20;
 constexpr unsigned kTicksPerSweep = 200;
+constexpr auto kSweepGap = 200ms;
+constexpr auto kOrphanAge = 2000ms;
 constexpr auto kStopMax = 3000ms;
 // A lane this close to the log's end serves; one this far behind does not any more.
 constexpr std::uint64_t kCaughtUpLag = 256;
@@ -186,8 +188,9 @@ void CommitLoop::Thread::make_parts() {
       *log_, sequencer_, *branches_, stats_, lane,
       [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
       everybody});
-  blocker_ = std::make_unique<LaneBlocker>(LaneBlockerParts{
-      controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane, everybody});
+  blocker_ = std::make_unique<LaneBlocker>(
+      LaneBlockerParts{controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane,
+                       everybody, [this](BackendId id) { sweep(at(id)); }});
 }
 
 Status CommitLoop::Thread::on_restored(const certifier::LogEntry& entry) {
@@ -520,9 +523,10 @@ void CommitLoop::Thread::look_after() {
 // belong to a run whose last statements came through after this one had listed them.
 void CommitLoop::Thread::sweep(Backend& backend) {
   BackendController* controller = options_.backends[backend.id.value].controller;
-  if (controller == nullptr) {
+  if (controller == nullptr || clock_.now() - backend.last_sweep < kSweepGap) {
     return;
   }
+  backend.last_sweep = clock_.now();
   auto listed = [this, tasks = tasks_,
                  id = backend.id](Result<std::vector<PreparedBranch>> branches) {
     tasks->post([this, id, branches = std::move(branches)] {
@@ -535,25 +539,29 @@ void CommitLoop::Thread::sweep(Backend& backend) {
 }
 
 void CommitLoop::Thread::on_swept(Backend& backend, const std::vector<PreparedBranch>& listed) {
-  if (!backend.caught_up || stopping_) {
+  // Far behind, it may hold branches of entries that only the archive knows.
+  const bool all_known = backend.lane->lane().applied().next() >= log_->own_branches().first();
+  if (!backend.lane->attached() || !all_known || stopping_) {
     return;
   }
-  std::vector<BranchId> orphans;
+  const TimePoint now = clock_.now();
+  std::map<BranchId, TimePoint> orphans;
   for (const PreparedBranch& prepared : listed) {
     const BranchId& branch = prepared.branch;
     if (prepared.cluster != identity_.cluster || reaper_->has(branch) || branches_->knows(branch) ||
         log_->own_branches().has_recent(backend.id, branch)) {
       continue;
     }
-    const bool seen_before =
-        std::find(backend.orphans.begin(), backend.orphans.end(), branch) != backend.orphans.end();
-    if (seen_before) {
-      spdlog::warn("{}: rolling back a prepared branch that nobody asks for",
-                   options_.backends[backend.id.value].name);
-      reaper_->roll_back(backend.id, branch);
-    } else {
-      orphans.push_back(branch);
+    const auto seen = backend.orphans.find(branch);
+    const TimePoint since = seen == backend.orphans.end() ? now : seen->second;
+    // The word on a branch of this run may still be under way.
+    if (branch.epoch == identity_.epoch && now - since < kOrphanAge) {
+      orphans.emplace(branch, since);
+      continue;
     }
+    spdlog::info("{}: rolling back a prepared branch that nobody asks for",
+                 options_.backends[backend.id.value].name);
+    reaper_->roll_back(backend.id, branch);
   }
   backend.orphans = std::move(orphans);
 }

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,7 +75,8 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
     std::string reason;  ///< why it is not
     std::optional<healthcheck::LaneState> told;
     Seqno applied_told;
-    std::vector<BranchId> orphans;  ///< listed by the last sweep, belonging to nobody
+    std::map<BranchId, TimePoint> orphans;  ///< prepared, belonging to nobody, and since when
+    TimePoint last_sweep{};
   };
 
   // LaneHost.

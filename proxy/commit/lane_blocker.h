@@ -7,6 +7,7 @@
 //                                                    comes
 //   holder is detached and certified              -> replay: its branch goes, its rows are applied
 //                                                    from the log in their turn
+//   holder is detached, nobody knows it           -> a sweep finds and ends it
 //   nobody holds a row lock                       -> wait (a backup, an insert that is under way)
 //
 // Threads: the commit thread's.
@@ -46,6 +47,7 @@ struct LaneBlockerParts {
   CommitStats& stats;
   std::function<LaneConnection&(BackendId)> lane;
   std::function<void(CommitEvent)> tell_all;  ///< every worker
+  std::function<void(BackendId)> sweep;       ///< look for prepared branches that nobody knows
 };
 
 class LaneBlocker {
