@@ -58,6 +58,12 @@ Status prepare_backend(healthcheck::MariadbLink& link,
       }
     }
   }
+  // Tables of other engines cannot be certified: their rows survive a rollback. New connections
+  // inherit this, so neither clients nor lanes create one.
+  if (Status enforced = attempt(link, "SET GLOBAL enforce_storage_engine='InnoDB'");
+      !enforced.ok()) {
+    return enforced;
+  }
   return let_everybody_read(link);
 }
 

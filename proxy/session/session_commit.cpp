@@ -139,11 +139,23 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
   }
   transaction_over();
-  if (job_.wrapped) {
+  if (job_.wrapped && !held_is_error_ && changed_outside_innodb()) {
+    effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
+    commit_failed(protocol::not_supported_error(
+        "writes to tables that are not InnoDB; this one changed a single backend"));
+  } else if (job_.wrapped) {
     answer_held();
   } else {
     commit_succeeded();
   }
+}
+
+bool SessionCore::changed_outside_innodb() const {
+  // New rows that left nothing to replicate. With CLIENT_FOUND_ROWS an unchanged row counts, too.
+  const bool counts_changes = (owner_.capabilities & protocol::capability::kFoundRows) == 0;
+  const bool adds = job_.statement_kind == router::StatementKind::kInsert ||
+                    job_.statement_kind == router::StatementKind::kReplace;
+  return adds && counts_changes && row_count_.value_or(0) > 0;
 }
 
 void SessionCore::on_outcome(const BranchOutcome& outcome) {

@@ -252,6 +252,7 @@ class SessionCore {
   void begin_rollback();
   void send_branch_rollback();
   void finish_unchanged(const BranchId& branch);
+  [[nodiscard]] bool changed_outside_innodb() const;
   void abandon_branch();
   void commit_succeeded();
   void commit_failed(const protocol::SqlError& error);
