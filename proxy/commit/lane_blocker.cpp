@@ -112,7 +112,9 @@ void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t th
 }
 
 void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder) {
-  parts_.sweep(backend);
+  if (watch.looks > 1) {
+    parts_.sweep(backend);
+  }
   const bool await_verdicts =
       parts_.branches.undecided_of(backend) > 0 || parts_.reaper.count_of(backend) > 0;
   if (await_verdicts && watch.looks <= kLooksForVerdicts) {

@@ -55,7 +55,7 @@ const OwnBranch* OwnBranches::find(Seqno seqno) const {
 }
 
 bool OwnBranches::has_recent(BackendId home, const BranchId& branch) const {
-  return std::any_of(by_seqno_.begin(), by_seqno_.end(), [&](const auto& own) {
+  return std::any_of(by_seqno_.rbegin(), by_seqno_.rend(), [&](const auto& own) {
     return own && own->home == home && own->branch == branch;
   });
 }

@@ -150,10 +150,15 @@ void CommitCluster::on_event(proxy::CommitEvent event) {
     }
     return;
   }
-  const std::lock_guard lock(mutex_);
   if (const auto* outcome = std::get_if<proxy::BranchOutcome>(&event)) {
-    outcomes_[outcome->branch] = *outcome;
-  } else if (const auto* turn = std::get_if<proxy::DdlTurn>(&event)) {
+    Verdicts& verdicts = verdicts_[outcome->branch.counter % verdicts_.size()];
+    const std::lock_guard lock(verdicts.mutex);
+    verdicts.outcomes[outcome->branch] = *outcome;
+    verdicts.changed.notify_all();
+    return;
+  }
+  const std::lock_guard lock(mutex_);
+  if (const auto* turn = std::get_if<proxy::DdlTurn>(&event)) {
     turns_[turn->session.slot] = *turn;
   } else if (const auto* done = std::get_if<proxy::DdlOutcome>(&event)) {
     ddl_outcomes_[done->session.slot] = *done;
@@ -220,11 +225,13 @@ bool CommitCluster::prepare(SessionLink& link, BackendId home, const BranchId& b
 }
 
 proxy::BranchOutcome CommitCluster::expect_outcome(const BranchId& branch) {
-  std::unique_lock lock(mutex_);
-  need(changed_.wait_for(lock, kPatience, [&] { return outcomes_.contains(branch); }),
+  Verdicts& verdicts = verdicts_[branch.counter % verdicts_.size()];
+  std::unique_lock lock(verdicts.mutex);
+  need(verdicts.changed.wait_for(lock, kPatience,
+                                 [&] { return verdicts.outcomes.contains(branch); }),
        "no verdict on branch " + std::to_string(branch.counter));
-  proxy::BranchOutcome outcome = outcomes_[branch];
-  outcomes_.erase(branch);
+  proxy::BranchOutcome outcome = verdicts.outcomes[branch];
+  verdicts.outcomes.erase(branch);
   return outcome;
 }
 

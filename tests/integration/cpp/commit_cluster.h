@@ -3,6 +3,7 @@
 // Threads: expect_*() and post any; the rest the test's.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -120,7 +121,15 @@ class CommitCluster {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<BranchId, proxy::BranchOutcome> outcomes_;
+
+  /// Outcomes are awaited by many threads: each looks at one of these.
+  struct Verdicts {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::map<BranchId, proxy::BranchOutcome> outcomes;
+  };
+
+  std::array<Verdicts, 64> verdicts_;
   std::map<std::uint32_t, proxy::DdlTurn> turns_;  // by session slot
   std::map<std::uint32_t, proxy::DdlOutcome> ddl_outcomes_;
   std::map<std::uint8_t, proxy::LaneReport> reports_;

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -28,6 +29,11 @@ BackendId id(std::size_t i) {
 CommitCluster& cluster() {
   static CommitCluster shared(kServers);
   return shared;
+}
+
+unsigned from_environment(const char* name, unsigned usual) {
+  const char* const given = std::getenv(name);
+  return given == nullptr ? usual : static_cast<unsigned>(std::strtoul(given, nullptr, 10));
 }
 
 /// The shared cluster with a running loop and a fresh table.
@@ -159,15 +165,15 @@ TEST_SUITE("commit_loop") {
   }
 
   TEST_CASE("load on all homes leaves equal servers and exact sums") {
-    constexpr int kRows = 200;
-    CommitCluster& c = ready("load", kRows);
+    const int rows = static_cast<int>(from_environment("LOAD_ROWS", 200));
+    CommitCluster& c = ready("load", rows);
     const double cpu_before = thread_cpu_seconds("commit");
     std::vector<std::unique_ptr<Load>> loads;
-    for (unsigned i = 0; i < 12; ++i) {
-      loads.push_back(std::make_unique<Load>(c, i % kServers, "load", kRows, i));
+    for (unsigned i = 0; i < from_environment("LOAD_CLIENTS", 12); ++i) {
+      loads.push_back(std::make_unique<Load>(c, i % kServers, "load", rows, i));
     }
     const auto begun = std::chrono::steady_clock::now();
-    std::this_thread::sleep_for(4s);
+    std::this_thread::sleep_for(std::chrono::seconds(from_environment("LOAD_SECONDS", 4)));
     std::uint64_t committed = 0;
     std::uint64_t conflicts = 0;
     for (const auto& load : loads) {
