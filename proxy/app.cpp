@@ -1,6 +1,7 @@
 #include "proxy/app.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <spdlog/spdlog.h>
 
 #include "base/check.h"
@@ -59,6 +60,7 @@ Result<std::unique_ptr<App>> App::start(Config config) {
 
 Status App::open() {
   const SignalsBlocked blocked;  // threads that start here leave signals to the main thread
+  log_is_new_ = !std::filesystem::exists(config_.data_dir + "/raft");
   Result<std::string> cluster_id = load_or_create_cluster_id(config_.data_dir);
   if (!cluster_id.ok()) {
     return cluster_id.error();
@@ -95,6 +97,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
   const HealthConfig& health = config_.health;
   using std::chrono::milliseconds;
   options.core.cluster_id = cluster_id;
+  options.may_found = [this] { return commit_started_ ? positions_.head == 0 : log_is_new_; };
   options.core.health.intervals.steady = milliseconds(health.probe_interval_ms);
   options.core.health.intervals.quick = milliseconds(health.probe_quick_interval_ms);
   options.core.health.intervals.backoff_max = milliseconds(health.backoff_ms_max);
@@ -135,6 +138,7 @@ Status App::open_commit_log() {
   options.workers_count = static_cast<std::uint16_t>(config_.workers_effective());
   options.durability = config_.durability == CommitDurability::kDurable ? Durability::kDurable
                                                                         : Durability::kRelaxed;
+  options.process_ends_with_stop = true;
   options.archive_bytes_max = config_.commit.archive_bytes_max;
   options.disk_free_bytes_min = config_.commit.disk_free_bytes_min;
   options.index_entries_max = config_.commit.index_commits_max;
@@ -162,6 +166,7 @@ Status App::open_commit_log() {
     return commit.error();
   }
   commit_ = std::move(commit).value();
+  commit_started_ = true;
   return Ok{};
 }
 

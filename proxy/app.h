@@ -58,6 +58,8 @@ class App final : private AdminSource {
   const std::chrono::steady_clock::time_point began_;
   std::string cluster_id_;
   AppliedPositions positions_;
+  bool log_is_new_ = false;
+  std::atomic<bool> commit_started_{false};
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -36,7 +36,7 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
 }  // namespace
 
 Status prepare_backend(healthcheck::MariadbLink& link,
-                       std::string_view cluster_id,
+                       const BackendFounding& founding,
                        AdmissionResult& result) {
   auto facts = healthcheck::mariadb_facts(link, healthcheck::FactsDepth::kTables);
   if (!facts.ok()) {
@@ -45,13 +45,19 @@ Status prepare_backend(healthcheck::MariadbLink& link,
   const auto known = facts->find(healthcheck::kFactCluster);
   const bool has_position = known != facts->end() && !known->second.empty();
   const bool refused =
-      !healthcheck::refusal(healthcheck::check_backend(*facts, cluster_id)).empty();
+      !healthcheck::refusal(healthcheck::check_backend(*facts, founding.cluster_id)).empty();
   result.facts = std::move(*facts);
   if (refused) {
     return Ok{};
   }
+  if (!has_position && !founding.allowed) {
+    return make_error(
+        "it has no consort.position, so it is no copy of this cluster's data: restore it from a "
+        "backup "
+        "of another backend");
+  }
   if (!has_position) {
-    for (const std::string& sql : certifier::create_position_sql(cluster_id)) {
+    for (const std::string& sql : certifier::create_position_sql(founding.cluster_id)) {
       const auto done = link.query(sql);
       if (!done.ok()) {
         return Error{done.error().code, done.error().message + " in: " + sql};

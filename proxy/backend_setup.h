@@ -10,12 +10,19 @@
 
 namespace consort::proxy {
 
+/// Whether a backend without a position may begin at seqno 0: only while the log is empty, when all
+/// backends are taken to hold the same data. Later it would be a stranger.
+struct BackendFounding {
+  std::string_view cluster_id;
+  bool allowed = false;
+};
+
 /// Reads the facts into `result.facts`; then, unless they refuse the backend by themselves, creates
 /// consort.position and lets everybody read it. What is there already is not touched, so that a
-/// backup's lock does not keep a backend out. Errors: a statement failed or the link broke.
-/// REQUIRES: link.connected().
+/// backup's lock does not keep a backend out. Errors: a statement failed, the link broke, or the
+/// backend is a stranger. REQUIRES: link.connected().
 [[nodiscard]] Status prepare_backend(healthcheck::MariadbLink& link,
-                                     std::string_view cluster_id,
+                                     const BackendFounding& founding,
                                      AdmissionResult& result);
 
 /// Reads the facts that are quick to read, while the backend serves. Changes nothing.

@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kKiB = 1024;
 constexpr std::uint64_t kMiB = 1024 * kKiB;
 constexpr std::uint64_t kGiB = 1024 * kMiB;
-constexpr std::uint64_t kHourMs = 3600 * 1000;
+constexpr std::uint64_t kHourMs = 3600000;
 
 std::string resolved(const std::string& path, const std::string& base_dir) {
   if (path.empty() || path.front() == '/') {

@@ -234,10 +234,12 @@ void ControlLoop::begin_admission(const AdmissionEffect& effect) {
     });
   };
   const bool taken = controller(backend).run(
-      [result, cluster_id = options_.core.cluster_id,
-       serving = effect.serving](healthcheck::MariadbLink& link) {
-        return serving ? look_at_settings(link, *result)
-                       : prepare_backend(link, cluster_id, *result);
+      [this, result, serving = effect.serving](healthcheck::MariadbLink& link) {
+        if (serving) {
+          return look_at_settings(link, *result);
+        }
+        const bool may_found = !options_.may_found || options_.may_found();
+        return prepare_backend(link, {options_.core.cluster_id, may_found}, *result);
       },
       [answer](Status status) { answer(status); });
   if (!taken) {

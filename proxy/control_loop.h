@@ -39,6 +39,9 @@ struct ControlOptions {
   healthcheck::LinkTimeouts timeouts;
   Duration bootstrap_max = std::chrono::seconds(15);  ///< longest wait of bootstrap()
   std::size_t events_max = 65536;                     ///< waiting events (I8)
+  /// Whether the log is still empty, so that a backend without a position may begin with it. Empty:
+  /// always. Called on controllers' threads.
+  std::function<bool()> may_found;
 };
 
 class ControlLoop {

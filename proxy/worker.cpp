@@ -124,11 +124,11 @@ void Worker::on_connection(uv_stream_t* listener) {
   Session& session = *place.session;
   if (!session.accept(listener)) {
     retire(id);
-    return;
-  }
-  if (session_count_ > options_.connections_max) {
+  } else if (session_count_ > options_.connections_max) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
+  } else {
+    session.greet();
   }
 }
 

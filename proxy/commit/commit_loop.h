@@ -55,6 +55,8 @@ struct CommitOptions {
   std::size_t index_entries_max = 16384;         ///< applied commits that certification remembers
   std::size_t requests_max = 65536;              ///< mailbox bound
   std::shared_ptr<const certifier::CollationWeights> collation_weights;  ///< may be null
+  /// The process ends soon after stop(): the log is left open, as a crash would, and not closed.
+  bool process_ends_with_stop = false;
   std::chrono::milliseconds lane_stall{3};  ///< unanswered this long: look for a lock holder
   std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come
 };

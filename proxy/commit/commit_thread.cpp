@@ -114,7 +114,11 @@ void CommitLoop::Thread::thread_main() {
   const Status opened = open_log();
   if (opened.ok()) {
     loop_->run();
-    close_log();
+    if (options_.process_ends_with_stop) {
+      quieten();
+    } else {
+      close_log();
+    }
   }
   tasks_->close();
   waker_->detach();
@@ -127,10 +131,17 @@ void CommitLoop::Thread::thread_main() {
     backend->lane.reset();
     backend->stream.reset();
   }
-  log_.reset();
   timer_.reset();
   stop_timer_.reset();
   own_wake_.reset();
+  if (opened.ok() && options_.process_ends_with_stop) {
+    // libraft 0.15 may read freed memory when it is closed while it prepares a segment. All that
+    // was acknowledged is on disk: what is left ends with the process, as at a crash.
+    static std::pair<std::unique_ptr<LogKeeper>, std::unique_ptr<EventLoop>>* const kept =
+        new std::pair<std::unique_ptr<LogKeeper>, std::unique_ptr<EventLoop>>;
+    *kept = {std::move(log_), std::move(loop_)};
+  }
+  log_.reset();
   loop_.reset();
   if (!opened.ok()) {
     tell_started(opened.error());
@@ -600,7 +611,7 @@ void CommitLoop::Thread::continue_stop() {
   }
 }
 
-void CommitLoop::Thread::close_log() {
+void CommitLoop::Thread::quieten() {
   loop_->set_turn_hook([] {});
   timer_->stop();
   for (const std::unique_ptr<Backend>& backend : backends_) {
@@ -608,6 +619,10 @@ void CommitLoop::Thread::close_log() {
       backend->stream->stop();
     }
   }
+}
+
+void CommitLoop::Thread::close_log() {
+  quieten();
   bool closed = false;
   log_->close([&closed] { closed = true; });
   while (!closed) {

@@ -110,6 +110,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   [[nodiscard]] Status resolve_backends();
   void make_parts();
   void tell_started(Status status);
+  void quieten();
   void close_log();
 
   void on_turn();

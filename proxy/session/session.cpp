@@ -51,6 +51,10 @@ bool Session::accept(uv_stream_t* listener) {
   const SocketAddress peer = client_.peer();
   client_ip_ = peer.host();
   client_address_ = client_ip_ + ":" + std::to_string(peer.port());
+  return true;
+}
+
+void Session::greet() {
   protocol::ClientAuth::Params params;
   const ClusterView& view = worker_.view();
   params.server_version = view.server_version;
@@ -65,7 +69,6 @@ bool Session::accept(uv_stream_t* listener) {
   timer_once(worker_.options().login_timeout);
   client_.write(auth_->greeting());
   client_.resume_reading();
-  return true;
 }
 
 void Session::refuse(const protocol::SqlError& error) {

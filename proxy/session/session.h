@@ -24,8 +24,10 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   Session(Worker& worker, SessionId id, std::uint32_t connection_id);
   ~Session() override;
 
-  /// Takes the waiting connection and greets it. False when it is gone already.
+  /// Takes the waiting connection. False when it is gone already.
   [[nodiscard]] bool accept(uv_stream_t* listener);
+  /// Sends the greeting: the login begins.
+  void greet();
   /// Tells the client and closes: the process ends, or there are too many clients.
   void refuse(const protocol::SqlError& error);
 

@@ -20,7 +20,6 @@ EQUAL_VALUES = {
 # Values that are different and must both be accepted.
 DIFFERENT_VALUES = {
     "utf8mb4_bin": [["b", "B"], ["e", "é"]],
-    "utf8mb4_unicode_nopad_ci": [["b", "b "]],
     "utf8mb4_unicode_ci": [["b", "c"], ["a b", "ab"]],
 }
 
