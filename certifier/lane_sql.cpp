@@ -8,10 +8,12 @@ namespace {
 constexpr std::string_view kDigits =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+constexpr std::size_t kPairsCount = 4096;
+
 /// Two characters for every 12 bits: half the look-ups.
 constexpr auto kPairs = [] {
-  std::array<char, 4096 * 2> pairs{};
-  for (std::size_t i = 0; i < 4096; ++i) {
+  std::array<char, kPairsCount * 2> pairs{};
+  for (std::size_t i = 0; i < kPairsCount; ++i) {
     pairs[2 * i] = kDigits[i >> 6];
     pairs[2 * i + 1] = kDigits[i & 63];
   }
@@ -19,8 +21,9 @@ constexpr auto kPairs = [] {
 }();
 
 char* put_pair(char* out, std::uint32_t bits) {
-  out[0] = kPairs[2 * bits];
-  out[1] = kPairs[2 * bits + 1];
+  const std::size_t pair = bits;
+  out[0] = kPairs[2 * pair];
+  out[1] = kPairs[2 * pair + 1];
   return out + 2;
 }
 

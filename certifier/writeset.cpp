@@ -1,5 +1,6 @@
 #include "certifier/writeset.h"
 
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -22,6 +23,7 @@ constexpr std::uint8_t kFlagsKnown = kWritesetAtHome;
 // ---- writing ----
 
 void put_bytes(Buffer& out, Bytes bytes) {
+  CHECK(bytes.size() <= std::numeric_limits<std::uint32_t>::max());
   append_le<4>(out, bytes.size());
   append(out, bytes);
 }

@@ -108,6 +108,9 @@ ClientAuth::Step ClientAuth::on_account(const std::optional<AccountCredential>& 
 }
 
 ClientAuth::Step ClientAuth::send_switch() {
+  if ((login_.capabilities & capability::kPluginAuth) == 0) {
+    return fail(handshake_error("the client does not speak mysql_native_password"));
+  }
   machine_.move(State::kAwaitToken);
   Send send;
   const std::size_t place = begin_packet(send.bytes);

@@ -31,6 +31,13 @@ void classify_drop(StatementScan& scan, Statement& out);
 void classify_rename(StatementScan& scan, Statement& out);
 void classify_truncate(StatementScan& scan, Statement& out);
 
+// classify_account.cpp
+/// GRANT and REVOKE; CREATE, ALTER, DROP and RENAME of users and roles, behind USER or ROLE.
+void classify_account(StatementScan& scan, Statement& out);
+void classify_create_role(StatementScan& scan, Statement& out);
+void classify_set_password(StatementScan& scan, Statement& out);
+void classify_set_default_role(StatementScan& scan, Statement& out);
+
 // classify_admin.cpp
 void classify_show(StatementScan& scan, Statement& out);
 void classify_kill(StatementScan& scan, Statement& out);

@@ -44,8 +44,11 @@ void skip_definer(StatementScan& scan) {
 /// Goes behind the word that says what is defined. Accounts are told by `kind`.
 bool read_object(StatementScan& scan, Statement& out, DdlVerb verb) {
   for (int i = 0; i < kModifiersMax && !scan.ended(); ++i) {
-    if (scan.token().is("USER") || scan.token().is("ROLE")) {
-      out.kind = StatementKind::kAccount;
+    const bool role = scan.token().is("ROLE");
+    if (role || scan.token().is("USER")) {
+      scan.advance();
+      const bool creates_role = role && verb == DdlVerb::kCreate;
+      creates_role ? classify_create_role(scan, out) : classify_account(scan, out);
       return false;
     }
     const DdlObject object = find_object(scan.token());
@@ -237,7 +240,7 @@ void classify_drop(StatementScan& scan, Statement& out) {
 
 void classify_rename(StatementScan& scan, Statement& out) {
   if (scan.accept("USER")) {
-    out.kind = StatementKind::kAccount;
+    classify_account(scan, out);
     return;
   }
   if (!scan.accept(Keyword::kTable) && !scan.accept("TABLES")) {

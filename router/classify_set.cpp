@@ -226,7 +226,7 @@ void classify_set_statement(StatementScan& scan, Statement& out) {
 
 void classify_set(StatementScan& scan, Statement& out) {
   if (scan.accept("PASSWORD")) {
-    out.kind = StatementKind::kSetPassword;
+    classify_set_password(scan, out);
     return;
   }
   if (scan.accept("ROLE")) {
@@ -238,7 +238,9 @@ void classify_set(StatementScan& scan, Statement& out) {
     return;
   }
   if (scan.accept("DEFAULT")) {
-    out.kind = scan.accept("ROLE") ? StatementKind::kAccount : StatementKind::kUnknown;
+    if (scan.accept("ROLE")) {
+      classify_set_default_role(scan, out);
+    }
     return;
   }
   SetScope scope = SetScope::kUnscoped;

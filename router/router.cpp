@@ -57,6 +57,11 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
     return refuse(
         "Consort does not support CREATE TABLE .. SELECT: create the table, then INSERT .. SELECT");
   }
+  if (statement.has(Flag::kCurrentUser)) {
+    return refuse(
+        "Name the account (SET PASSWORD FOR .., SET DEFAULT ROLE .. FOR .., CREATE ROLE .. WITH "
+        "ADMIN ..): every server executes this statement, as an account of its own");
+  }
   switch (statement.kind) {
     case StatementKind::kXa:
       return refuse("XA statements are Consort's own: use BEGIN and COMMIT");

@@ -103,6 +103,7 @@ enum class Flag : std::uint8_t {
   kSetStatement,        ///< SET STATEMENT .. FOR this statement
   kExecutesInner,       ///< ANALYZE <statement>: runs it, answers with the plan
   kReturnsRows,         ///< INSERT, REPLACE or DELETE .. RETURNING
+  kCurrentUser,         ///< an account statement that means whoever runs it: SET PASSWORD = ..
   kLocksTables,         ///< FLUSH TABLES .. WITH READ LOCK or FOR EXPORT
   kServerLocal,         ///< speaks of one server or one connection: SHOW STATUS, EXPLAIN FOR ..
   kPlaceholders,        ///< has `?`

@@ -170,6 +170,8 @@ std::string_view to_text(Flag flag) {
       return "executes_inner";
     case Flag::kReturnsRows:
       return "returns_rows";
+    case Flag::kCurrentUser:
+      return "current_user";
     case Flag::kLocksTables:
       return "locks_tables";
     case Flag::kServerLocal:

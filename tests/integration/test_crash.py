@@ -1,5 +1,7 @@
 """kill -9 at random moments: nothing hangs, nothing promised is lost, the servers stay equal."""
 
+import os
+import shutil
 import time
 
 from support import bank, wire
@@ -138,6 +140,37 @@ def consort_stops_and_starts_cleanly(context, cluster):
     return bank.verify(cluster, [outcome])
 
 
+@case(seconds=60, soak_seconds=900)
+def relaxed_never_differs(context, cluster):
+    """durability=relaxed: a crash may lose the last promises, but the backends stay equal and the
+    balances follow from the ledger."""
+    consort = cluster.consort
+    consort.kill()
+    consort.config["durability"] = "relaxed"
+    consort.write_config()
+    consort.start()
+    lost = 0
+    try:
+        for _ in range(context.pick(2, 50)):
+            load = cluster.load(context)
+            time.sleep(context.random.uniform(0.3, 1.0))
+            consort.kill()
+            consort.start()
+            outcome = load.stop()
+            no_branch_left(cluster)
+            cluster.assert_identical()
+            kept = {row[0] for row in cluster.servers[0].query("SELECT id FROM test.ledger")}
+            lost += len([ident for ident in outcome["acknowledged"] if ident not in kept])
+            outcome["acknowledged"] = []
+            bank.verify(cluster, [outcome])
+    finally:
+        consort.kill()
+        del consort.config["durability"]
+        consort.write_config()
+        consort.start()
+    return f"{lost} promises lost"
+
+
 @case(seconds=60)
 def starts_without_one_backend(_context, cluster):
     """Two of three are enough; the third comes later and catches up."""
@@ -190,3 +223,28 @@ def autocommit_statements_survive_a_backend(_context, cluster):
     assert not wrong, wrong[:5]
     all_online(cluster)
     cluster.assert_identical()
+
+
+@case(seconds=60)
+def a_stranger_in_place_of_a_backend(_context, cluster):
+    """A fresh server on a known port holds none of the data: it must never serve."""
+    server = cluster.servers[2]
+    server.kill()
+    shutil.rmtree(server.data_dir)
+    shutil.copytree(cluster.context.template, server.data_dir)
+    os.unlink(os.path.join(server.data_dir, "complete"))
+    server.start()
+    with cluster.connect() as client:
+        began = time.monotonic()
+        while time.monotonic() - began < 4:
+            assert client.value("SELECT @@server_id") != "3", "the stranger serves reads"
+            client.query("UPDATE account SET balance = balance WHERE id = 1")
+            time.sleep(0.05)
+    stranger = next(one for one in cluster.consort.get("/backends")["backends"]
+                    if one["name"] == "s3")
+    assert stranger["state"] != "online" and stranger["reason"], stranger
+    # The cluster is not whole any more: the last test of this file.
+    cluster.servers.remove(server)
+    server.kill()
+    cluster.assert_identical()
+    return stranger["reason"]

@@ -123,6 +123,26 @@ def idle_clients(context, cluster):
     return f"{each / 1024:.1f} KiB each, {backend_connections} backend connections"
 
 
+@case(seconds=30)
+def idle_costs_no_cpu(context, cluster):
+    """Nobody asks anything: no busy loop, hardly any CPU, no growing memory."""
+    plain_build(context)
+    clients = [cluster.connect() for _ in range(20)]
+    for client in clients:
+        client.value("SELECT 1")
+    time.sleep(0.5)
+    seconds = context.pick(3, 60)
+    before, memory = cluster.consort.cpu, cluster.consort.rss
+    time.sleep(seconds)
+    share = (cluster.consort.cpu - before) / seconds
+    grown = cluster.consort.rss - memory
+    for client in clients:
+        client.quit()
+    assert share < 0.05, f"{share:.0%} of a core for nothing"
+    assert grown < 2 * MIB, f"grew by {grown / MIB:.1f} MiB while idle"
+    return f"{share:.1%} of a core"
+
+
 @case(seconds=60)
 def too_many_connections(_context, cluster):
     """Beyond connections_max the surplus gets 1040; the others work on."""

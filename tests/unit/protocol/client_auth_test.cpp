@@ -196,6 +196,40 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("ClientAuth: clients that know no plugins") {
+    struct Row {
+      std::uint64_t capabilities;
+      std::uint16_t code;  // 0: let in
+    };
+
+    const std::uint64_t base = capability::kProtocol41 | capability::kConnectWithDb;
+    const Row rows[] = {{base | capability::kSecureConnection, 0},
+                        {base, sql_code::kHandshakeError}};
+    for (const Row& row : rows) {
+      Buffer payload;
+      append_le<4>(payload, row.capabilities);
+      append_le<4>(payload, 1 << 24);
+      payload.push_back(8);
+      payload.resize(32);
+      append_nul_text(payload, "demo");
+      if ((row.capabilities & capability::kSecureConnection) != 0) {
+        append_lenenc_bytes(payload, native_token("pw"));
+      } else {
+        append_nul_text(payload, "8letters");
+      }
+      append_nul_text(payload, "shop");
+      ClientAuth auth(params());
+      static_cast<void>(auth.greeting());
+      REQUIRE(std::holds_alternative<ClientAuth::NeedAccount>(auth.on_packet(payload, 1)));
+      const auto step = auth.on_account(account_of("pw"));
+      if (row.code == 0) {
+        EXPECT(login_of(step).database == "shop");
+      } else {
+        EXPECT(error_of(step).code == row.code);
+      }
+    }
+  }
+
   TEST_CASE("ClientAuth: every cut of a response ends in a step, never worse") {
     const Buffer whole = response(kNativePlugin, native_token("pw"));
     for (std::size_t cut = 0; cut < whole.size(); ++cut) {
