@@ -198,6 +198,7 @@ void DdlDesk::on_restored(const certifier::LogEntry& entry) {
     undecided.home = ddl->home;
     undecided.targets = targets_of(*ddl);
     undecided_[entry.seqno] = std::move(undecided);
+    parts_.branches.on_ddl(*ddl, entry.seqno);
   } else if (const auto* result = std::get_if<certifier::DdlResult>(&entry.body)) {
     note_result(*result);
   }

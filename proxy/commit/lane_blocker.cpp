@@ -86,6 +86,11 @@ void LaneBlocker::on_holder(BackendId backend,
   if (!lane.busy() || lane.batch_number() != batch || !holder.ok() || !holder.value()) {
     return;
   }
+  if (watch.batch != batch) {
+    watch.batch = batch;
+    watch.holder = watch.trx = 0;
+    watch.holder_looks = watch.looks = 0;
+  }
   if (holder.value()->thread_id != 0) {
     abort_thread(backend, watch, holder.value()->thread_id);
   } else {

@@ -73,6 +73,7 @@ class LaneBlocker {
   struct Watch {
     TimePoint last_look{};
     bool looking = false;
+    std::uint64_t batch = 0;   ///< the batch that waits: what follows is about its holders
     std::uint64_t trx = 0;     ///< the detached holder found last
     unsigned looks = 0;        ///< answers in a row that found it
     std::uint64_t holder = 0;  ///< thread found last

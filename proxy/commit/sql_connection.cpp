@@ -1,7 +1,5 @@
 #include "proxy/commit/sql_connection.h"
 
-#include <uv.h>
-
 #include "base/check.h"
 #include "protocol/decode.h"
 #include "protocol/lenenc.h"
@@ -225,7 +223,7 @@ void SqlConnection::on_stream_closed(CloseReason why) {
   SqlCloseReason reason;
   reason.text = why.text();
   reason.refused = why.refused();
-  reason.timeout = why.uv_error == UV_ETIMEDOUT;
+  reason.timeout = why.timed_out();
   reason.logged_in = thread_id_ != 0;
   machine_.move(State::kClosed);
   observer_.on_sql_closed(reason);
