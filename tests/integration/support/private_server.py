@@ -71,13 +71,16 @@ def make_template(directory):
         if os.path.exists(os.path.join(template, "complete")):
             return template
         shutil.rmtree(template, ignore_errors=True)
-        small = ["--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
+        # A starting server sweeps its temporary folder: no two may share one.
+        temporary = os.path.join(directory, "template-tmp")
+        os.makedirs(temporary, exist_ok=True)
+        small = ["--tmpdir=" + temporary, "--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
         log_path = os.path.join(directory, "template.log")
         with open(log_path, "wb") as log:
             subprocess.run(
                 [INSTALL_DB, "--no-defaults", "--auth-root-authentication-method=normal",
                  "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
-                stdout=log, stderr=log, check=True)
+                stdout=log, stderr=log, check=True, env={**os.environ, "TMPDIR": temporary})
             # A bootstrap server knows no CREATE USER until the grants are loaded.
             subprocess.run(
                 [MARIADBD, "--no-defaults", "--bootstrap", f"--datadir={template}", *_run_as(),
@@ -104,7 +107,7 @@ class PrivateServer:
         self._watcher = None
         # Only root can run it as somebody else; its directory then belongs to that user.
         self._user = user if os.getuid() == 0 else None
-        os.makedirs(directory, exist_ok=True)
+        os.makedirs(os.path.join(directory, "tmp"), exist_ok=True)
         if not os.path.exists(self.data_dir):
             shutil.copytree(template, self.data_dir)
             os.unlink(os.path.join(self.data_dir, "complete"))
@@ -113,7 +116,8 @@ class PrivateServer:
 
     def _write_config(self):
         # A short path: the socket's full name may have 107 bytes at most.
-        lines = ["[mariadbd]", f"datadir={self.data_dir}", f"port={self.port}",
+        lines = ["[mariadbd]", f"datadir={self.data_dir}", f"tmpdir={self.directory}/tmp",
+                 f"port={self.port}",
                  f"socket={self.data_dir}/s", f"pid_file={self.directory}/pid",
                  f"log_error={self.error_log}"]
         lines += [f"{key}={value}" for key, value in self.settings.items()]
