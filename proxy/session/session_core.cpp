@@ -505,7 +505,8 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (statement.has(Flag::kImplicitCommit) ||
-      (statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value && !autocommit_) ||
+      (statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value &&
+       !autocommit_) ||
       (statement.has(Flag::kSetsAutocommit) && !autocommit_)) {
     job_.commit_first = open;
   } else if (open) {

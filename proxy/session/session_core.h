@@ -292,7 +292,7 @@ class SessionCore {
   Buffer held_;  ///< the reply's last packet, kept back until certified
   bool held_is_error_ = false;
   std::uint16_t held_error_code_ = 0;
-  std::uint16_t warnings_ = 0;    ///< of the client's statement
+  std::uint16_t warnings_ = 0;  ///< of the client's statement
   /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
   /// was ours, or the client's ran elsewhere.
   std::optional<std::int64_t> row_count_;

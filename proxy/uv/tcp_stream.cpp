@@ -25,6 +25,10 @@ bool CloseReason::refused() const {
   return uv_error == UV_ECONNREFUSED || uv_error == UV_EHOSTUNREACH || uv_error == UV_ENETUNREACH;
 }
 
+bool CloseReason::timed_out() const {
+  return uv_error == UV_ETIMEDOUT;
+}
+
 TcpStream::TcpStream(EventLoop& loop, TcpStreamObserver& observer)
     : loop_(loop), observer_(&observer), handle_(new uv_tcp_t) {
   CHECK(uv_tcp_init(loop.raw(), handle_.get()) == 0);

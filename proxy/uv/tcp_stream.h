@@ -23,6 +23,8 @@ struct CloseReason {
   [[nodiscard]] std::string text() const;
   /// Nobody listens there, or the host says no: the peer's process is gone.
   [[nodiscard]] bool refused() const;
+  /// connect() took too long, or the network gave up.
+  [[nodiscard]] bool timed_out() const;
 };
 
 /// Called by a TcpStream. After any of these the stream may be gone: the caller touches nothing.

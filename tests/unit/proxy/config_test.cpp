@@ -129,8 +129,9 @@ TEST_SUITE("config") {
         {"/account/password_file", "x",
          "$.account.password: expected either password or password_file"},
         {"/account/password", 12345, "$.account.password: expected a string of at most 1024 bytes"},
-        {"/account", Json{{"user", "u"}, {"password_file", "/no/such"}},
-         "$.account.password_file: cannot read /no/such: No such file or directory"},
+        {"/account", Json{{"user", "u"}, {"password_file", "/nonexistent-consort/such"}},
+         "$.account.password_file: cannot read /nonexistent-consort/such: No such file or "
+         "directory"},
         {"/account", nullptr, "$.account: expected an object, got null"},
         {"/auto_increment/increment", 1,
          "$.auto_increment.increment: is 1, below the number of backends, 2"},
@@ -207,8 +208,13 @@ TEST_SUITE("config") {
   }
 
   TEST_CASE("a file that is not there is named") {
-    const Result<Config> config = load_config("/no/such.json");
+    const test::TempDir dir;
+    const std::string missing = dir.path() + "/missing";
+    const Result<Config> config = load_config(missing);
     REQUIRE(!config.ok());
-    EXPECT(config.error().message == "/no/such.json: cannot read it: No such file or directory");
+    EXPECT(config.error().message == missing + ": cannot read it: No such file or directory");
+    const Json account = {{"user", "u"}, {"password_file", missing}};
+    EXPECT(error_of(with("/account", account)) ==
+           "$.account.password_file: cannot read " + missing + ": No such file or directory");
   }
 }
