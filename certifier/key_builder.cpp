@@ -245,17 +245,20 @@ void KeyBuilder::add_row_key(std::uint64_t hash, KeyHold hold) {
 }
 
 void KeyBuilder::add_key(std::uint64_t hash, KeyHold hold) {
-  const auto [found, is_new] = keys_.try_emplace(hash, hold);
-  if (!is_new && found->second < hold) {
-    found->second = hold;
-  }
+  Holds& holds = keys_[hash];
+  std::optional<KeyHold>& held = hold < KeyHold::kUpdate ? holds.weak : holds.strong;
+  held = std::max(held.value_or(hold), hold);
 }
 
 std::vector<RowKey> KeyBuilder::take() {
   std::vector<RowKey> keys;
   keys.reserve(keys_.size());
-  for (const auto& [hash, hold] : keys_) {
-    keys.push_back({hash, hold});
+  for (const auto& [hash, holds] : keys_) {
+    for (const std::optional<KeyHold>& hold : {holds.weak, holds.strong}) {
+      if (hold) {
+        keys.push_back({hash, *hold});
+      }
+    }
   }
   std::sort(keys.begin(), keys.end());
   keys_.clear();

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,10 +75,18 @@ class KeyBuilder {
   /// at hand the keys of the parent's rows cover that; without one the whole table is held.
   void add_table_without_rows(TableName table);
 
-  /// The keys since the last take(), ordered by hash, each hash once with its strongest hold.
+  /// The keys since the last take(), ordered by hash. A hash comes with its strongest hold, and
+  /// once more with its strongest weak one (kShared, kReference) when it was held so, too: what was
+  /// seen in time is not the same for the two.
   [[nodiscard]] std::vector<RowKey> take();
 
  private:
+  /// How one key is held by the writeset: by locks that last until its end, and by others.
+  struct Holds {
+    std::optional<KeyHold> weak;    ///< kShared or kReference
+    std::optional<KeyHold> strong;  ///< kUpdate or kExclusive
+  };
+
   void add_key(std::uint64_t hash, KeyHold hold);
   void add_row_key(std::uint64_t hash, KeyHold hold);
   void hold_table();
@@ -93,7 +102,7 @@ class KeyBuilder {
   const SchemaCatalog& catalog_;
   const CollationWeights* weights_;
   Limits limits_;
-  std::unordered_map<std::uint64_t, KeyHold> keys_;
+  std::unordered_map<std::uint64_t, Holds> keys_;
   std::map<TableRef, std::unique_ptr<TableKeyPlan>> plans_;
   std::uint64_t plans_version_ = 0;
   TableKeyPlan* plan_ = nullptr;

@@ -119,12 +119,13 @@ void Worker::on_connection(uv_stream_t* listener) {
   place.session = std::make_unique<Session>(*this, id, next_connection_id());
   place.retired = false;
   ++session_count_;
+  const std::size_t connections = options_.connections->fetch_add(1) + 1;
   metrics_.connections_accepted.add();
   metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
   Session& session = *place.session;
   if (!session.accept(listener)) {
     retire(id);
-  } else if (session_count_ > options_.connections_max) {
+  } else if (connections > options_.connections_max) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
   } else {
@@ -155,6 +156,7 @@ void Worker::end_turn() {
     slots_[id.slot].session.reset();
     free_slots_.push_back(id.slot);
     --session_count_;
+    options_.connections->fetch_sub(1);
     metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
   }
 }

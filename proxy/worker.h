@@ -38,7 +38,9 @@ struct WorkerOptions {
   BackendPool::Options pool;
   SessionCore::Options session;
   std::uint32_t epoch = 0;             ///< of branch names
-  std::size_t connections_max = 1000;  ///< this worker's share
+  std::size_t connections_max = 1000;  ///< of all workers together
+  std::shared_ptr<std::atomic<std::size_t>> connections =
+      std::make_shared<std::atomic<std::size_t>>(0);  ///< theirs
   std::size_t packet_bytes_max = 64 << 20;
   std::size_t client_buffer_low = 64 << 10;
   std::size_t client_buffer_high = 256 << 10;

@@ -27,9 +27,9 @@ struct BranchPrepared {
   SessionId session;
   BranchId branch;
   BackendId home;
-  Seqno last_seen_at_prepare;  ///< applied(home) when XA PREPARE was sent: for shared (foreign-key)
-                               ///< keys
-  Seqno last_seen_at_answer;   ///< applied(home) when its OK was read: for keys held by X row locks
+  Seqno
+      last_seen_at_prepare;  ///< applied(home) when the branch began: for shared (foreign-key) keys
+  Seqno last_seen_at_answer;  ///< applied(home) when its OK was read: for keys held by X row locks
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.

@@ -42,7 +42,6 @@ void SessionCore::begin_commit(AfterCommit after) {
     return;
   }
   phase_ = SessionPhase::kPreparing;
-  last_seen_at_prepare_ = effects_.applied(*home_);
   const BranchId branch = transaction_.branch();
   transaction_.certify();
   held_.clear();

@@ -892,6 +892,9 @@ void SessionCore::send_wrapped(Bytes command) {
 
 void SessionCore::send_in_transaction(Bytes command) {
   const BranchId branch = effects_.next_branch();
+  // As early as this, because who deletes a parent looks for children when the statement runs, and
+  // the lane applies a child without asking the parent's lock.
+  last_seen_at_prepare_ = effects_.applied(*home_);
   transaction_.start(branch);
   if (job_.may_write) {
     transaction_.note_write();

@@ -115,7 +115,7 @@ TEST_SUITE("protocol") {
         capability::kProtocol41 | capability::kSecureConnection | capability::kConnectAttrs;
     const std::string large(3000, 'v');
     for (int i = 0; i < 100; ++i) {
-      response.attributes.emplace_back("name", i < 2 ? large : "v");
+      response.attributes.emplace_back("name", i < 2 ? std::string_view(large) : "v");
     }
     Buffer out;
     encode_handshake_response(out, response);
