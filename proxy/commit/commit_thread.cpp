@@ -48,11 +48,6 @@ certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
   return limits;
 }
 
-bool about_accounts(const certifier::Ddl& ddl) {
-  return std::any_of(ddl.targets.begin(), ddl.targets.end(),
-                     [](const certifier::DdlObject& object) { return object.schema.empty(); });
-}
-
 }  // namespace
 
 CommitLoop::Thread::Thread(CommitOptions options, CommitHooks hooks, AppliedPositions& positions)
@@ -197,8 +192,12 @@ void CommitLoop::Thread::make_parts() {
   const auto everybody = [this](const CommitEvent& event) { tell_all(event); };
   ddl_ = std::make_unique<DdlDesk>(DdlDeskParts{
       *log_, sequencer_, *branches_, stats_, lane,
-      [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
-      everybody});
+      [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); }, everybody,
+      [this] {
+        if (hooks_.accounts_changed) {
+          hooks_.accounts_changed();
+        }
+      }});
   blocker_ = std::make_unique<LaneBlocker>(
       LaneBlockerParts{controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane,
                        everybody, [this](BackendId id) { sweep(at(id)); }});
@@ -331,9 +330,6 @@ void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
   ddl_->on_durable(*entry);
   if (const auto* replay = std::get_if<certifier::Replay>(&entry->body)) {
     blocker_->on_durable(*replay);
-  }
-  if (entry->ddl() != nullptr && about_accounts(*entry->ddl()) && hooks_.accounts_changed) {
-    hooks_.accounts_changed();
   }
 }
 

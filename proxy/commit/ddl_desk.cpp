@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::size_t kResultsMax = 10'000;
 constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
+// After so many looks the other backends have executed it, too.
+constexpr unsigned kTellAccountsAfter = 8;
 
 std::vector<DdlTarget> targets_of(const certifier::Ddl& ddl) {
   std::vector<DdlTarget> targets;
@@ -39,6 +41,11 @@ std::vector<RowKey> keys_of(const std::vector<DdlTarget>& targets) {
                          [](const RowKey& a, const RowKey& b) { return a.hash == b.hash; }),
              keys.end());
   return keys;
+}
+
+bool about_accounts(const std::vector<DdlTarget>& targets) {
+  return std::any_of(targets.begin(), targets.end(),
+                     [](const DdlTarget& target) { return target.schema.empty(); });
 }
 
 }  // namespace
@@ -210,6 +217,11 @@ void DdlDesk::on_durable(const certifier::LogEntry& entry) {
     return;
   }
   const auto found = undecided_.find(result->ddl);
+  if (found != undecided_.end() && about_accounts(found->second.targets) &&
+      result->outcome != certifier::DdlOutcome::kSkip) {
+    tell_accounts_in_ = kTellAccountsAfter;
+    parts_.accounts_changed();
+  }
   if (found != undecided_.end() && found->second.session) {
     parts_.tell(*found->second.session, DdlOutcome{*found->second.session, result->ddl});
   }
@@ -253,6 +265,9 @@ std::optional<certifier::DdlOutcome> DdlDesk::find_result(Seqno seqno) {
 // ---- time ----
 
 void DdlDesk::look_after() {
+  if (tell_accounts_in_ > 0 && --tell_accounts_in_ == 0) {
+    parts_.accounts_changed();
+  }
   for (auto& [seqno, ddl] : undecided_) {
     if (ddl.offered && ddl.executor) {
       abort_users(ddl, *ddl.executor);

@@ -36,6 +36,7 @@ struct DdlDeskParts {
   std::function<LaneConnection&(BackendId)> lane;
   std::function<void(SessionId, CommitEvent)> tell;  ///< a session's worker
   std::function<void(CommitEvent)> tell_all;         ///< every worker
+  std::function<void()> accounts_changed;            ///< accounts or grants are others now
 };
 
 class DdlDesk {
@@ -82,6 +83,7 @@ class DdlDesk {
   DdlDeskParts parts_;
   std::map<Seqno, Undecided> undecided_;
   std::map<Seqno, certifier::DdlOutcome> results_;  // the newest ones
+  unsigned tell_accounts_in_ = 0;  // look_after() calls until accounts_changed is told again
 };
 
 }  // namespace consort::proxy

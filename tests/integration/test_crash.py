@@ -177,8 +177,10 @@ def starts_without_one_backend(_context, cluster):
     cluster.consort.stop()
     cluster.servers[2].kill()
     cluster.consort.start(backends=2)
-    table = cluster.table("id INT PRIMARY KEY")
-    cluster.sql(f"INSERT INTO {table} VALUES (1), (2)")
+    table = "begun_by_two"
+    with cluster.connect() as client:
+        client.query(f"CREATE TABLE {table} (id INT PRIMARY KEY)")
+        client.query(f"INSERT INTO {table} VALUES (1), (2)")
     cluster.servers[2].start()
     all_online(cluster)
     cluster.assert_identical()
