@@ -38,7 +38,7 @@ void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
     wire_->send({closes});
     statements_.clear();
   }
-  statements_.insert_or_assign(std::string(key), BackendStatement{id, 0, 0});
+  statements_.insert_or_assign(std::string(key), BackendStatement{id, {}, 0});
 }
 
 BackendPool::BackendPool(EventLoop& loop,

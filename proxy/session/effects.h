@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -31,11 +32,18 @@ struct LeasedConnection {
   std::uint64_t capabilities = 0;  ///< in force on this connection
 };
 
+/// A client's prepared statement.
+struct StatementOwner {
+  SessionId session;
+  std::uint32_t client_id = 0;
+  friend bool operator==(const StatementOwner&, const StatementOwner&) = default;
+};
+
 /// A statement that a backend connection has prepared.
 struct BackendStatement {
   std::uint32_t id = 0;
   /// Who bound its parameter types last: another binder must send its types again.
-  std::uint64_t types_owner = 0;
+  std::optional<StatementOwner> types_owner;
   std::uint64_t types_version = 0;
 };
 

@@ -1,6 +1,7 @@
-// SessionCore, third part: how transactions end, and statements that all backends run in one order.
+// SessionCore: how transactions end.
 #include <algorithm>
 
+#include "base/check.h"
 #include "protocol/decode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -9,8 +10,6 @@ namespace consort::proxy {
 
 using protocol::Command;
 using protocol::ControlKind;
-
-// ---- COMMIT and ROLLBACK ----------------------------------------------------------------------
 
 void SessionCore::begin_commit(AfterCommit after) {
   after_commit_ = after;
@@ -99,7 +98,7 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     transaction_over();
-    if (job_.wrapped && held_is_error_) {
+    if (job_.wrapped && held_.is_error()) {
       answer_held();  // the statement's own error says why
     } else {
       commit_failed(error.code == 1399 || error.code == 1402 || error.code == 1614
@@ -108,7 +107,8 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     }
     return;
   }
-  const Result<protocol::OkPacket> ok = protocol::decode_ok(step.payload, home_lease_.capabilities);
+  const Result<protocol::OkPacket> ok =
+      protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
   const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
   if (!changed) {
     finish_unchanged(branch);
@@ -128,7 +128,7 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
   // Nothing was written. The branch must go, but when the client may ask for warnings or errors not
   // by this connection, whose diagnostics the XA ROLLBACK would replace.
   // With autocommit=0 the server takes no XA ROLLBACK of a detached branch from this connection.
-  const bool keep_diagnostics = job_.wrapped && (held_is_error_ || warnings_ > 0);
+  const bool keep_diagnostics = job_.wrapped && (held_.is_error() || warnings_ > 0);
   if (keep_diagnostics || !autocommit_) {
     (void)effects_.post_commit(BranchAbandoned{branch, *home_});
   } else {
@@ -138,7 +138,7 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
   }
   transaction_over();
-  if (job_.wrapped && !held_is_error_ && changed_outside_innodb()) {
+  if (job_.wrapped && !held_.is_error() && changed_outside_innodb()) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
     commit_failed(protocol::not_supported_error(
         "writes to tables that are not InnoDB; this one changed a single backend"));
@@ -192,16 +192,6 @@ void SessionCore::on_outcome(const BranchOutcome& outcome) {
   commit_failed(protocol::deadlock_error());
 }
 
-void SessionCore::answer_held() {
-  reply_started_ = true;
-  effects_.send_client({held_});
-  warnings_ = 0;
-  if (held_.capacity() > 4096) {
-    Buffer().swap(held_);
-  }
-  finish_command();
-}
-
 void SessionCore::commit_succeeded() {
   if (after_commit_ == AfterCommit::kJob) {
     advance_job();
@@ -218,7 +208,7 @@ void SessionCore::commit_failed(const protocol::SqlError& error) {
   chain_ = false;
   if (job_.wrapped && !held_.empty() && reply_started_) {
     // Rows are out already: the error takes the place of their last packet.
-    reply_sequence_ = held_[3];
+    reply_sequence_ = held_.sequence();
   }
   job_.kind = JobKind::kNone;
   reply_error(error);
@@ -235,98 +225,32 @@ void SessionCore::abandon_branch() {
   if (transaction_.is(TransactionState::kCertifying) && phase_ != SessionPhase::kCertifying &&
       home_) {
     (void)effects_.post_commit(
-        BranchAbandoned{transaction_.branch(), *home_, home_lease_.thread_id});
+        BranchAbandoned{transaction_.branch(), *home_, home_lease_.connection().thread_id});
   }
+}
+
+void SessionCore::clean_rollback_only(bool still_active) {
+  // The branch is dead but its name is not; the connection is clean after one XA ROLLBACK.
+  const BranchId branch = transaction_.branch();
+  const bool plain = transaction_.is(TransactionState::kReadOnly);
+  transaction_over();
+  if (plain) {
+    return;  // the server has ended it
+  }
+  xa_buffer_.clear();
+  if (still_active) {
+    xa_command("XA END ", branch);
+    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  }
+  xa_command("XA ROLLBACK ", branch);
+  expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
 void SessionCore::drop_home() {
-  if (home_held_) {
-    home_held_ = false;
-    replies_[static_cast<int>(Channel::kHome)].clear();
-    tracking_[static_cast<int>(Channel::kHome)] = false;
-    effects_.release(Channel::kHome, false);
+  if (home_lease_.held()) {
+    give_back(Channel::kHome, false);
   }
-}
-
-// ---- aborted by the cluster -------------------------------------------------------------------
-
-void SessionCore::on_abort_branch() {
-  if (!transaction_.is(TransactionState::kExecuting) || !home_held_) {
-    return;  // not there, or prepared already: certification decides
-  }
-  if (phase_ == SessionPhase::kIdle) {
-    const BranchId branch = transaction_.branch();
-    transaction_.must_abort();
-    xa_buffer_.clear();
-    xa_command("XA END ", branch);
-    xa_command("XA ROLLBACK ", branch);
-    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
-    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
-    effects_.send_backend(Channel::kHome, {xa_buffer_});
-    return;
-  }
-  if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
-    abort_requested_ = true;
-    home_tainted_ = true;
-    effects_.kill_query(*home_, home_lease_.thread_id);
-  }
-}
-
-void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
-  if (!transaction_.is(TransactionState::kExecuting)) {
-    return;
-  }
-  // Views and foreign keys hide tables from us: when DDL keeps waiting, every branch is suspect.
-  constexpr std::uint32_t kPatience = 3;
-  bool uses = ++abort_asks_ >= kPatience || targets.empty();
-  for (const DdlTarget& target : targets) {
-    uses = uses || branch_tables_.uses(target);
-  }
-  if (uses) {
-    on_abort_branch();
-  }
-}
-
-// ---- ordered statements -----------------------------------------------------------------------
-
-void SessionCore::request_order() {
-  phase_ = SessionPhase::kOrdering;
-  ordered_.session = effects_.session_id();
-  ordered_.home = *home_;
-  if (!effects_.post_commit(ordered_)) {
-    reply_error(protocol::no_backend_error("the commit log is overloaded"));
-  }
-}
-
-void SessionCore::on_ddl_turn(const DdlTurn& turn) {
-  if (phase_ != SessionPhase::kOrdering) {
-    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
-    return;
-  }
-  ddl_seqno_ = turn.seqno;
-  held_.clear();
-  if (home_held_ && home_ != turn.backend) {
-    home_held_ = false;
-    effects_.release(Channel::kHome, true);
-  }
-  home_ = turn.backend;
-  if (home_held_) {
-    send_job();
-  } else {
-    effects_.lease(Channel::kHome, *home_);
-  }
-}
-
-void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
-  if (phase_ != SessionPhase::kOrdering) {
-    return;
-  }
-  last_seqno_ = std::max(last_seqno_, outcome.seqno);
-  if (held_.empty()) {
-    reply_error(protocol::backend_lost_error("home"));
-    return;
-  }
-  answer_held();
 }
 
 }  // namespace consort::proxy

@@ -15,22 +15,25 @@
 // Threads: none; its worker's.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "protocol/messages.h"
 #include "protocol/response_tracker.h"
 #include "protocol/sql_error.h"
-#include "protocol/statement_map.h"
+#include "proxy/session/branch_tables.h"
+#include "proxy/session/channel_lease.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/held_reply.h"
+#include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
+#include "proxy/session/session_job.h"
 #include "proxy/session/session_state.h"
 #include "proxy/session/transaction.h"
 #include "router/router.h"
@@ -51,21 +54,6 @@ struct SessionOwner {
   std::string definer;             ///< CURRENT_USER(): user@host, for views and routines
   std::uint64_t capabilities = 0;  ///< the client's
   std::string schema;
-};
-
-/// Which tables an open branch has used, by hash: small, and in doubt "yes".
-class BranchTables {
- public:
-  void note(const router::Statement& statement, std::string_view schema);
-  [[nodiscard]] bool uses(const DdlTarget& target) const;
-  void clear();
-
- private:
-  static constexpr std::size_t kTablesMax = 16;
-  std::array<std::uint64_t, kTablesMax> hashes_{};
-  std::array<std::uint64_t, kTablesMax> schemas_{};
-  std::uint8_t count_ = 0;
-  bool any_ = false;
 };
 
 enum class SessionPhase : std::uint8_t {
@@ -139,7 +127,9 @@ class SessionCore {
 
   [[nodiscard]] std::optional<BackendId> home() const { return home_; }
 
-  [[nodiscard]] std::uint64_t home_thread() const { return home_held_ ? home_lease_.thread_id : 0; }
+  [[nodiscard]] std::uint64_t home_thread() const {
+    return home_lease_.held() ? home_lease_.connection().thread_id : 0;
+  }
 
   [[nodiscard]] const router::PinSet& pins() const { return pins_; }
 
@@ -148,109 +138,77 @@ class SessionCore {
   [[nodiscard]] std::uint64_t statement_digest() const { return job_.digest; }
 
   [[nodiscard]] bool lent(Channel channel) const {
-    return channel == Channel::kHome ? home_held_ : read_held_;
+    return (channel == Channel::kHome ? home_lease_ : read_lease_).held();
   }
 
  private:
-  /// What is done with the client's command once a connection is there.
-  enum class JobKind : std::uint8_t {
-    kNone,
-    kQuery,
-    kPrepare,
-    kExecute,
-    kOrdered,
-    kSnapshot,
-    kLogin
-  };
   /// What follows a successful end of the transaction.
   enum class AfterCommit : std::uint8_t { kReply, kJob };
 
-  struct Job {
-    JobKind kind = JobKind::kNone;
-    router::StatementKind statement_kind = router::StatementKind::kEmpty;
-    std::uint64_t digest = 0;
-    Channel channel = Channel::kHome;
-    QueryKind query_kind = QueryKind::kOther;
-    bool wrapped = false;       ///< an autocommit write: runs in a branch of its own
-    bool needs_branch = false;  ///< runs in the session's transaction
-    bool may_write = false;
-    bool commit_first = false;  ///< the open transaction is committed before
-    bool any_backend = true;    ///< a reader is chosen; else `backend`
-    bool one_shot = false;      ///< SET TRANSACTION for the next transaction only
-    BackendId backend;
-    Seqno at_least;  ///< the reader must have applied this
-    router::PinChange pins;
-    std::uint32_t statement_id = 0;  ///< of kExecute: the client's
-    std::uint32_t attempts = 0;
-    bool reader = false;  ///< an autocommit read: it may run on any backend
-    bool waited = false;  ///< for freshness, once
-    TimePoint began;
-  };
+  class Relay;
 
-  // Commands.
+  // Commands: session_commands.cpp.
   void on_query(std::string_view sql);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
   void run_statement(const router::Statement& statement, std::string_view sql, JobKind kind);
+  void finish_aborted(const router::Statement& statement);
+  [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
+
+  // Their ways: session_routes.cpp.
   void run_at_home(const router::Statement& statement, JobKind kind);
   void run_anywhere(const router::Statement& statement, const router::Route& route, JobKind kind);
   void run_ordered(const router::Statement& statement, std::string_view sql);
   void run_transaction_control(const router::Statement& statement);
   void begin_transaction(const router::TransactionOptions& options);
-  void finish_aborted(const router::Statement& statement);
+  void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
   [[nodiscard]] router::LexerOptions lexer_options() const;
 
-  // Getting a connection.
-  void advance_job();
+  // Getting a connection: session_leases.cpp.
   bool acquire_home();
   bool acquire_reader();
   void choose_new_home();
   void retry_job();
   [[nodiscard]] bool home_usable();
+  void give_back(Channel channel, bool reusable);
 
-  // Sending.
+  // Sending: session_send.cpp.
   void send_job();
   void send_wrapped(Bytes command);
   void send_in_transaction(Bytes command);
   [[nodiscard]] bool prepare_execute(Bytes& command);
+  void reprepare();
   void expect(Channel channel, ReplyRole role, protocol::Command command);
   Bytes xa_command(std::string_view verb, const BranchId& branch);
 
-  // Replies.
-  struct Relay;
-  void start_next_reply(Channel channel);
+  // The client's reply: session_relay.cpp.
+  void flush(Relay& relay, Bytes behind = {});
   void on_client_control(Channel channel,
                          const protocol::ResponseTracker::Step& step,
-                         MutableBytes packet,
                          Relay& relay);
-  void on_client_error(Channel channel,
-                       const protocol::ResponseTracker::Step& step,
-                       MutableBytes packet,
-                       Relay& relay);
+  void on_client_ok(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
+  void on_client_error(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
   void on_client_done(Channel channel, Relay& relay, bool succeeded);
-  void rewrite_ok(const protocol::ResponseTracker::Step& step,
-                  MutableBytes packet,
-                  Channel channel,
-                  Relay& relay);
-  void learn(Bytes ok_payload, std::uint64_t capabilities);
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
+  void learn(const protocol::SessionChanges& changes);
+  void note_summary(const protocol::OkPacket& ok, bool rows);
+  [[nodiscard]] bool holds_reply() const;
+
+  // Replies to our own commands, connections that break: session_replies.cpp.
   void on_internal_reply(Channel channel,
                          ReplyRole role,
                          const protocol::ResponseTracker::Step& step);
   void on_reprepared(Channel channel, const protocol::ResponseTracker::Step& step);
-  void on_prepared(const protocol::ResponseTracker::Step& step);
   void on_setup_failed(const protocol::SqlError& error);
   void on_home_lost(bool awaited);
   void on_read_lost();
-  [[nodiscard]] static bool client_tracks(std::string_view variable);
-  void note_summary(const protocol::ResponseTracker::Step& step, std::uint64_t capabilities);
-  [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
 
-  // Ending transactions.
+  // Ending transactions: session_commit.cpp.
   void begin_commit(AfterCommit after);
   void begin_rollback();
   void send_branch_rollback();
+  void on_prepared(const protocol::ResponseTracker::Step& step);
   void finish_unchanged(const BranchId& branch);
   [[nodiscard]] bool changed_outside_innodb() const;
   void abandon_branch();
@@ -259,81 +217,80 @@ class SessionCore {
   void transaction_over();
   void clean_rollback_only(bool still_active);
   void drop_home();
-  void request_order();
 
-  // Answering.
+  void request_order();  // session_cluster.cpp
+
+  // Answering: session_answers.cpp.
   void reply_ok();
-  void answer_held();
   void reply_error(const protocol::SqlError& error);
+  void answer_held();
   void finish_command();
   void close_with(const protocol::SqlError& error);
   [[nodiscard]] std::uint16_t status_bits() const;
   [[nodiscard]] std::uint16_t client_status(std::uint16_t backend_status) const;
   [[nodiscard]] bool client_in_transaction() const;
-  [[nodiscard]] std::string statement_key(std::string_view schema, std::string_view sql) const;
+
+  [[nodiscard]] ChannelLease& lease_of(Channel channel) {
+    return channel == Channel::kHome ? home_lease_ : read_lease_;
+  }
 
   SessionEffects& effects_;
   const Options options_;
   SessionOwner owner_;
   SessionPhase phase_ = SessionPhase::kIdle;
-  Job job_;
-  Transaction transaction_;
-  AfterCommit after_commit_ = AfterCommit::kReply;
-  bool chain_ = false;    ///< COMMIT AND CHAIN: begin another
-  bool release_ = false;  ///< COMMIT RELEASE: then disconnect
 
   // The command under way.
+  SessionJob job_;
   Buffer command_;  ///< its packets: kept until its reply is certain, to run it again elsewhere
   std::uint8_t command_sequence_ = 0;
-  Buffer text_command_;         ///< an ordered statement's COM_QUERY when it came prepared
-  Buffer execute_;              ///< COM_STMT_EXECUTE made ready for one backend
+  protocol::Command sent_command_ = protocol::Command::kQuery;
   bool reply_started_ = false;  ///< the client has seen a part of it
   std::uint8_t reply_sequence_ = 1;
-  Buffer held_;  ///< the reply's last packet, kept back until certified
-  bool held_is_error_ = false;
-  std::uint16_t held_error_code_ = 0;
+  HeldReply held_;
   std::uint16_t warnings_ = 0;  ///< of the client's statement
   /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
   /// was ours, or the client's ran elsewhere.
   std::optional<std::int64_t> row_count_;
-  std::size_t relay_offset_ = 0;  ///< of the packet at hand in the bytes read
+  std::string preparing_sql_;  ///< of kPrepare
+
+  /// A statement that all backends execute in the log's order.
+  struct Ordered {
+    DdlRequest request;
+    Buffer command;  ///< its COM_QUERY, also when it came prepared
+    Seqno seqno;     ///< of its turn
+  };
+
+  Ordered ordered_;
 
   // Connections.
   std::optional<BackendId> home_;
-  bool home_held_ = false;
-  bool read_held_ = false;
+  ChannelLease home_lease_;
+  ChannelLease read_lease_;
   bool home_tainted_ = false;  ///< a KILL QUERY may still be on its way to it
   bool read_lingers_ = false;  ///< kept for SHOW WARNINGS
-  LeasedConnection home_lease_;
-  LeasedConnection read_lease_;
-  ReplyQueue replies_[2];
-  protocol::ResponseTracker trackers_[2];
-  bool tracking_[2] = {false, false};
 
-  // The session.
-  SessionState state_;
-  router::PinSet pins_;
+  // The transaction.
+  Transaction transaction_;
+  TransactionTraits snapshot_traits_;  ///< of a START TRANSACTION under way
+  AfterCommit after_commit_ = AfterCommit::kReply;
+  bool chain_ = false;    ///< COMMIT AND CHAIN: begin another
+  bool release_ = false;  ///< COMMIT RELEASE: then disconnect
+  TransactionTraits chain_traits_;
   bool autocommit_ = true;
-  bool one_shot_transaction_ = false;
+  bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
   bool abort_requested_ = false;
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch
   Seqno last_seqno_;
   Seqno last_seen_at_prepare_;
-  Seqno ddl_seqno_;
-  bool ddl_succeeded_ = false;
-  protocol::StatementMap statements_;
-  std::unordered_map<std::uint32_t, std::string> statement_schemas_;
-  std::string preparing_sql_;
-  std::string statement_key_;
-  Buffer execute_payload_;
-  Buffer spliced_;
-  DdlRequest ordered_;
-  TransactionTraits snapshot_traits_;
-  TransactionTraits chain_traits_;
-  protocol::Command sent_command_ = protocol::Command::kQuery;
-  Buffer scratch_;
-  Buffer xa_buffer_;
   BranchTables branch_tables_;
+
+  // The session.
+  SessionState state_;
+  router::PinSet pins_;
+  PreparedStatements statements_;
+
+  Buffer scratch_;    ///< one packet for the client, or one command
+  Buffer xa_buffer_;  ///< the commands of a branch's beginning or end
 };
 
 }  // namespace consort::proxy

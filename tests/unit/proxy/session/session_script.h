@@ -167,7 +167,7 @@ class SessionScript final : public SessionEffects {
   }
 
   void add_backend_statement(Channel, std::string_view key, std::uint32_t id) override {
-    statements[std::string(key)] = {id, 0, 0};
+    statements[std::string(key)] = {id, {}, 0};
   }
 
   Choice choose_reader(Seqno at_least) override {

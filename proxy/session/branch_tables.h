@@ -1,0 +1,32 @@
+// BranchTables: which tables an open branch has used, so that DDL asks only those for whom it
+// waits. Small: names are kept as hashes, and in doubt the answer is yes.
+// Threads: none; its session's.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/commit/commit_messages.h"
+#include "router/statement.h"
+
+namespace consort::proxy {
+
+class BranchTables {
+ public:
+  /// `schema`: the session's, for tables named without one.
+  void note(const router::Statement& statement, std::string_view schema);
+  [[nodiscard]] bool uses(const DdlTarget& target) const;
+  void clear();
+
+ private:
+  static constexpr std::size_t kTablesMax = 16;
+
+  std::array<std::uint64_t, kTablesMax> hashes_{};
+  std::array<std::uint64_t, kTablesMax> schemas_{};
+  std::uint8_t count_ = 0;
+  bool any_ = false;
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,74 @@
+// ChannelLease: one of a session's two backend connections as its core sees it: what was leased,
+// which replies it owes, and how far the present one has come.
+// Threads: none; its session's.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "protocol/response_tracker.h"
+#include "proxy/session/effects.h"
+#include "proxy/session/reply_queue.h"
+
+namespace consort::proxy {
+
+class ChannelLease {
+ public:
+  void take(const LeasedConnection& connection) {
+    forget();
+    held_ = true;
+    connection_ = connection;
+  }
+
+  /// The connection was given back or is lost, and whatever it owed with it.
+  void forget() {
+    held_ = false;
+    replies_.clear();
+    tracking_ = false;
+  }
+
+  [[nodiscard]] bool held() const { return held_; }
+
+  /// What was leased last: whose branch it was may be asked after its end.
+  [[nodiscard]] const LeasedConnection& connection() const { return connection_; }
+
+  void expect(const ExpectedReply& reply) { replies_.push(reply); }
+
+  [[nodiscard]] bool owes_reply() const { return !replies_.empty(); }
+
+  /// The reply that comes next or is under way. REQUIRES: owes_reply().
+  [[nodiscard]] const ExpectedReply& reply() const { return replies_.front(); }
+
+  /// What lies in front of the received bytes. REQUIRES: owes_reply().
+  [[nodiscard]] Result<protocol::ResponseTracker::Step> step(Bytes unread) {
+    if (!tracking_) {
+      tracker_.begin(reply().command, connection_.capabilities, reply().command_sequence);
+      tracking_ = true;
+    }
+    return tracker_.step(unread);
+  }
+
+  /// The reply under way is complete.
+  void finish_reply() {
+    replies_.pop();
+    tracking_ = false;
+  }
+
+  [[nodiscard]] bool in_reply() const { return tracking_; }
+
+  /// The bytes so far end in the middle of a packet that was forwarded.
+  [[nodiscard]] bool inside_packet() const { return tracking_ && tracker_.inside_packet(); }
+
+  /// Sequence id of the reply's next packet. REQUIRES: in_reply().
+  [[nodiscard]] std::uint8_t next_sequence() const { return tracker_.next_sequence(); }
+
+ private:
+  bool held_ = false;
+  bool tracking_ = false;
+  LeasedConnection connection_;
+  ReplyQueue replies_;
+  protocol::ResponseTracker tracker_;
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,28 @@
+// Client OK: how a backend's OK or EOF packet is told to the client: the status flags of a single
+// server, and only those session changes that a server reports unasked. Pure.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+
+#include "base/bytes.h"
+#include "protocol/messages.h"
+#include "protocol/response_tracker.h"
+
+namespace consort::proxy {
+
+/// What the client's packet depends on besides the backend's.
+struct ClientOkContext {
+  std::uint16_t status = 0;        ///< the client's flags
+  std::uint64_t capabilities = 0;  ///< the client's
+};
+
+/// Makes `packet` (whole, as it came) ready for the client: in place where its length does not
+/// change, else in `out`. `ok`: what it says. The view is one of the two.
+[[nodiscard]] Bytes client_ok(const protocol::ResponseTracker::Step& step,
+                              MutableBytes packet,
+                              const protocol::OkPacket& ok,
+                              const ClientOkContext& context,
+                              Buffer& out);
+
+}  // namespace consort::proxy

@@ -1,0 +1,105 @@
+// SessionCore: answers of its own to the client, and the end of a command.
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::size_t kRetainedBytesMax = 4096;
+
+}  // namespace
+
+bool SessionCore::client_in_transaction() const {
+  return transaction_.open() && !(job_.wrapped && phase_ != SessionPhase::kIdle);
+}
+
+std::uint16_t SessionCore::status_bits() const {
+  std::uint16_t status = 0;
+  if (autocommit_) {
+    status |= protocol::status_flag::kAutocommit;
+  }
+  if (client_in_transaction()) {
+    status |= protocol::status_flag::kInTransaction;
+    if (transaction_.traits().read_only) {
+      status |= protocol::status_flag::kInTransactionReadonly;
+    }
+  }
+  if (lexer_options().no_backslash_escapes) {
+    status |= protocol::status_flag::kNoBackslashEscapes;
+  }
+  return status;
+}
+
+std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
+  // Inside a branch the server reports a transaction; whether the client has one is ours to say.
+  constexpr std::uint16_t kOurs =
+      protocol::status_flag::kInTransaction | protocol::status_flag::kInTransactionReadonly;
+  auto status = static_cast<std::uint16_t>(backend_status & ~kOurs);
+  if (client_in_transaction()) {
+    status |= protocol::status_flag::kInTransaction;
+    if (transaction_.traits().read_only) {
+      status |= protocol::status_flag::kInTransactionReadonly;
+    }
+  }
+  return status;
+}
+
+void SessionCore::reply_ok() {
+  row_count_ = 0;
+  protocol::OkPacket ok;
+  ok.status = status_bits();
+  scratch_.clear();
+  protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
+  effects_.send_client({scratch_});
+  finish_command();
+}
+
+void SessionCore::reply_error(const protocol::SqlError& error) {
+  scratch_.clear();
+  protocol::append_err(scratch_, error, reply_sequence_);
+  effects_.send_client({scratch_});
+  finish_command();
+}
+
+void SessionCore::answer_held() {
+  reply_started_ = true;
+  effects_.send_client({held_.packet()});
+  warnings_ = 0;
+  held_.clear();
+  finish_command();
+}
+
+void SessionCore::finish_command() {
+  WorkerMetrics& metrics = effects_.metrics();
+  if (job_.kind != JobKind::kNone) {
+    const auto took = std::chrono::steady_clock::now() - job_.began;
+    if (job_.query_kind == QueryKind::kRead) {
+      metrics.read_latency.record(took);
+    } else if (job_.wrapped) {
+      metrics.write_latency.record(took);
+    }
+  }
+  phase_ = SessionPhase::kIdle;
+  job_.kind = JobKind::kNone;
+  job_.wrapped = false;
+  abort_requested_ = false;
+  if (command_.capacity() > kRetainedBytesMax) {
+    Buffer().swap(command_);
+    statements_.shrink();
+  }
+  if (release_) {
+    release_ = false;
+    on_client_gone();
+    effects_.close_client();
+  }
+}
+
+void SessionCore::close_with(const protocol::SqlError& error) {
+  scratch_.clear();
+  protocol::append_err(scratch_, error, reply_sequence_);
+  effects_.send_client({scratch_});
+  on_client_gone();
+  effects_.close_client();
+}
+
+}  // namespace consort::proxy

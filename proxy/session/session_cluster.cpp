@@ -1,0 +1,88 @@
+// SessionCore: what the cluster asks of a session: to give up its branch, to execute an ordered
+// statement in its turn.
+#include <algorithm>
+
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+void SessionCore::on_abort_branch() {
+  if (!transaction_.is(TransactionState::kExecuting) || !home_lease_.held()) {
+    return;  // not there, or prepared already: certification decides
+  }
+  if (phase_ == SessionPhase::kIdle) {
+    const BranchId branch = transaction_.branch();
+    transaction_.must_abort();
+    xa_buffer_.clear();
+    xa_command("XA END ", branch);
+    xa_command("XA ROLLBACK ", branch);
+    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    return;
+  }
+  if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
+    abort_requested_ = true;
+    home_tainted_ = true;
+    effects_.kill_query(*home_, home_lease_.connection().thread_id);
+  }
+}
+
+void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
+  if (!transaction_.is(TransactionState::kExecuting)) {
+    return;
+  }
+  // Views and foreign keys hide tables from us: when DDL keeps waiting, every branch is suspect.
+  constexpr std::uint32_t kPatience = 3;
+  bool uses = ++abort_asks_ >= kPatience || targets.empty();
+  for (const DdlTarget& target : targets) {
+    uses = uses || branch_tables_.uses(target);
+  }
+  if (uses) {
+    on_abort_branch();
+  }
+}
+
+void SessionCore::request_order() {
+  phase_ = SessionPhase::kOrdering;
+  ordered_.request.session = effects_.session_id();
+  ordered_.request.home = *home_;
+  if (!effects_.post_commit(ordered_.request)) {
+    reply_error(protocol::no_backend_error("the commit log is overloaded"));
+  }
+}
+
+void SessionCore::on_ddl_turn(const DdlTurn& turn) {
+  if (phase_ != SessionPhase::kOrdering) {
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
+    return;
+  }
+  ordered_.seqno = turn.seqno;
+  held_.clear();
+  if (home_lease_.held() && home_ != turn.backend) {
+    give_back(Channel::kHome, true);
+  }
+  home_ = turn.backend;
+  if (home_lease_.held()) {
+    send_job();
+  } else {
+    effects_.lease(Channel::kHome, *home_);
+  }
+}
+
+void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
+  if (phase_ != SessionPhase::kOrdering) {
+    return;
+  }
+  last_seqno_ = std::max(last_seqno_, outcome.seqno);
+  if (held_.empty()) {
+    reply_error(protocol::backend_lost_error("home"));
+    return;
+  }
+  answer_held();
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,226 @@
+// SessionCore: the client's commands, and what each becomes.
+#include <algorithm>
+
+#include "base/check.h"
+#include "protocol/packet_writer.h"
+#include "protocol/single_value.h"
+#include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using router::Flag;
+using router::Statement;
+using router::StatementKind;
+
+void SessionCore::on_command(const ClientCommand& command) {
+  CHECK(idle());
+  command_.assign(command.wire.begin(), command.wire.end());
+  command_sequence_ = command.sequence;
+  reply_sequence_ = static_cast<std::uint8_t>(command.sequence + 1);
+  reply_started_ = false;
+  job_ = {};
+  job_.began = std::chrono::steady_clock::now();
+  if (command.payload.empty()) {
+    close_with(protocol::malformed_packet_error());
+    return;
+  }
+  const auto kind = static_cast<Command>(command.payload[0]);
+  const Bytes argument = command.payload.subspan(1);
+  switch (kind) {
+    case Command::kQuery:
+      on_query(as_text(argument));
+      return;
+    case Command::kStmtExecute:
+      on_execute(command.payload);
+      return;
+    case Command::kStmtPrepare:
+      on_prepare(as_text(argument));
+      return;
+    case Command::kStmtClose:
+      if (const auto id = protocol::statement_id_of(command.payload); id.ok()) {
+        statements_.erase(*id);
+      }
+      finish_command();
+      return;
+    case Command::kStmtReset: {
+      const auto id = protocol::statement_id_of(command.payload);
+      if (!id.ok() || statements_.find(*id) == nullptr) {
+        reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
+      } else {
+        reply_ok();
+      }
+      return;
+    }
+    case Command::kStmtSendLongData:
+      // No reply belongs to it; the execution that needs the data is refused by name.
+      if (const auto id = protocol::statement_id_of(command.payload); id.ok()) {
+        if (auto* statement = statements_.find(*id); statement != nullptr) {
+          statement->caller_index = 1;
+        }
+      }
+      finish_command();
+      return;
+    case Command::kInitDb: {
+      std::string sql = "USE `";
+      for (const char c : as_text(argument)) {
+        sql += c;
+        if (c == '`') {
+          sql += '`';
+        }
+      }
+      sql += '`';
+      const Statement statement = router::classify(sql, lexer_options());
+      job_.statement_kind = StatementKind::kUse;
+      run_at_home(statement, JobKind::kQuery);
+      return;
+    }
+    case Command::kPing:
+      reply_ok();
+      return;
+    case Command::kFieldList: {
+      Statement statement;
+      statement.kind = StatementKind::kDescribe;
+      statement.flags.set(Flag::kReadsOnly);
+      run_at_home(statement, JobKind::kQuery);
+      return;
+    }
+    case Command::kResetConnection:
+      reset();
+      reply_ok();
+      return;
+    case Command::kStatistics: {
+      static constexpr std::string_view kText = "Consort";
+      scratch_.clear();
+      protocol::append_packet(scratch_, as_bytes(kText), reply_sequence_);
+      effects_.send_client({scratch_});
+      finish_command();
+      return;
+    }
+    case Command::kQuit:
+      on_client_gone();
+      effects_.close_client();
+      return;
+    default:
+      reply_error(protocol::unknown_command_error());
+      return;
+  }
+}
+
+void SessionCore::on_query(std::string_view sql) {
+  run_statement(router::classify(sql, lexer_options()), sql, JobKind::kQuery);
+}
+
+void SessionCore::on_prepare(std::string_view sql) {
+  if (!statements_.has_room()) {
+    reply_error(protocol::too_many_statements_error(statements_.statements_max()));
+    return;
+  }
+  const Statement statement = router::classify(sql, lexer_options());
+  if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
+    reply_error(protocol::not_supported_error(what));
+    return;
+  }
+  preparing_sql_.assign(sql);
+  job_.kind = JobKind::kPrepare;
+  job_.statement_kind = statement.kind;
+  job_.digest = statement.digest;
+  job_.query_kind = QueryKind::kPrepare;
+  job_.needs_branch = transaction_.on_backend();
+  advance_job();
+}
+
+void SessionCore::on_execute(Bytes payload) {
+  const auto id = protocol::statement_id_of(payload);
+  protocol::ClientStatement* statement = id.ok() ? statements_.find(*id) : nullptr;
+  if (statement == nullptr) {
+    reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
+    return;
+  }
+  if (statement->caller_index != 0) {
+    statement->caller_index = 0;
+    reply_error(protocol::not_supported_error("COM_STMT_SEND_LONG_DATA"));
+    return;
+  }
+  job_.statement_id = statement->client_id;
+  run_statement(router::classify(statement->sql, lexer_options()), statement->sql,
+                JobKind::kExecute);
+}
+
+void SessionCore::run_statement(const Statement& statement, std::string_view sql, JobKind kind) {
+  job_.statement_kind = statement.kind;
+  job_.digest = statement.digest;
+  job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
+  if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
+    read_lingers_ = false;
+    give_back(Channel::kRead, true);
+  }
+  if (transaction_.is(TransactionState::kMustAbort)) {
+    finish_aborted(statement);
+    return;
+  }
+  if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
+    reply_error(protocol::not_supported_error(what));
+    return;
+  }
+  if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
+    return;
+  }
+  const router::Route route = router::decide(statement, traits());
+  switch (route.target) {
+    case router::Target::kAnyFresh:
+      run_anywhere(statement, route, kind);
+      return;
+    case router::Target::kHome:
+      run_at_home(statement, kind);
+      return;
+    case router::Target::kProxy:
+      if (statement.kind == StatementKind::kEmpty && has_comment(sql)) {
+        reply_ok();  // the server takes a comment for a statement, but not blanks
+        return;
+      }
+      run_transaction_control(statement);
+      return;
+    case router::Target::kOrdered:
+      run_ordered(statement, sql);
+      return;
+    case router::Target::kRefuse:
+      reply_error(protocol::SqlError{route.refusal.code, std::string(route.refusal.sqlstate),
+                                     route.refusal.message});
+      return;
+  }
+}
+
+bool SessionCore::answer_row_count(const Statement& statement, std::string_view sql) {
+  // The home's own answer counts our XA statements. Inside a branch none of them come in between.
+  if (!row_count_ || transaction_.on_backend() || statement.kind != StatementKind::kSelect ||
+      job_.statement_id != 0) {
+    return false;
+  }
+  const std::string_view call = lone_row_count(sql);
+  if (call.empty()) {
+    return false;
+  }
+  scratch_.clear();
+  protocol::append_single_value(scratch_, {call, *row_count_}, owner_.capabilities, status_bits(),
+                                reply_sequence_);
+  effects_.send_client({scratch_});
+  row_count_ = -1;
+  finish_command();
+  return true;
+}
+
+void SessionCore::finish_aborted(const Statement& statement) {
+  // The cluster rolled the transaction back while the client was thinking. A ROLLBACK finds what it
+  // wants; everything else hears of it now.
+  transaction_over();
+  if (statement.kind == StatementKind::kRollback) {
+    run_transaction_control(statement);
+    return;
+  }
+  effects_.metrics().count_client_error(ClientErrorClass::kConflict);
+  reply_error(protocol::deadlock_error());
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,48 @@
+// SessionJob: one client command on its way: what is to be done with it once a connection is there.
+// Threads: none; a plain value of its session.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+#include "base/ids.h"
+#include "proxy/metrics.h"
+#include "proxy/session/effects.h"
+#include "router/session_traits.h"
+#include "router/statement.h"
+
+namespace consort::proxy {
+
+enum class JobKind : std::uint8_t {
+  kNone,
+  kQuery,
+  kPrepare,
+  kExecute,
+  kOrdered,   ///< DDL and accounts: when its turn in the log has come
+  kSnapshot,  ///< START TRANSACTION
+  kLogin      ///< a home connection proves that the account may use its database
+};
+
+struct SessionJob {
+  JobKind kind = JobKind::kNone;
+  router::StatementKind statement_kind = router::StatementKind::kEmpty;
+  std::uint64_t digest = 0;
+  Channel channel = Channel::kHome;
+  QueryKind query_kind = QueryKind::kOther;
+  bool wrapped = false;       ///< an autocommit write: runs in a branch of its own
+  bool needs_branch = false;  ///< runs in the session's transaction
+  bool may_write = false;
+  bool commit_first = false;  ///< the open transaction is committed before
+  bool reader = false;        ///< an autocommit read: it may run on any backend
+  bool any_backend = true;    ///< a reader is chosen; else `backend`
+  bool one_shot = false;      ///< SET TRANSACTION for the next transaction only
+  bool waited = false;        ///< for freshness, once
+  BackendId backend;
+  Seqno at_least;  ///< the reader must have applied this
+  router::PinChange pins;
+  std::uint32_t statement_id = 0;  ///< of kExecute: the client's
+  std::uint32_t attempts = 0;
+  TimePoint began;
+};
+
+}  // namespace consort::proxy

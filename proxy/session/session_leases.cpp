@@ -1,0 +1,188 @@
+// SessionCore: getting a backend connection that is fresh enough, and trying again.
+#include <algorithm>
+
+#include "base/check.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+namespace {
+
+constexpr std::chrono::milliseconds kRetryDelay{50};
+
+}  // namespace
+
+bool SessionCore::home_usable() {
+  return home_ && (effects_.serves(*home_) ||
+                   ((home_lease_.held() && !pins_.empty()) && effects_.tolerates(*home_)));
+}
+
+bool SessionCore::acquire_home() {
+  if (transaction_.on_backend()) {
+    CHECK(home_lease_.held());
+    return true;
+  }
+  if (home_lease_.held() && home_tainted_ && pins_.empty()) {
+    drop_home();  // a late KILL QUERY must not hit an XA START
+  }
+  if (!home_usable()) {
+    choose_new_home();
+    if (!home_) {
+      return false;
+    }
+  }
+  if (job_.kind == JobKind::kOrdered) {
+    return true;  // its turn may come on another backend: leased then
+  }
+  Seqno needed = last_seqno_;
+  if (effects_.read_consistency() == ReadConsistency::kStrong) {
+    needed = std::max(needed, effects_.head());
+  }
+  if (effects_.applied(*home_) < needed) {
+    effects_.metrics().freshness_waits.add();
+    effects_.wait_applied(*home_, false, needed);
+    return false;
+  }
+  if (!home_lease_.held()) {
+    effects_.lease(Channel::kHome, *home_);
+    return false;
+  }
+  return true;
+}
+
+void SessionCore::choose_new_home() {
+  if (home_lease_.held()) {
+    if (!pins_.empty()) {
+      give_back(Channel::kHome, false);
+      close_with(protocol::server_shutdown_error());
+      home_.reset();
+      return;
+    }
+    give_back(Channel::kHome, true);
+  }
+  const SessionEffects::Choice choice = effects_.choose_home();
+  if (choice.found) {
+    home_ = choice.backend;
+    return;
+  }
+  home_.reset();
+  retry_job();
+}
+
+bool SessionCore::acquire_reader() {
+  if (read_lease_.held()) {
+    return true;
+  }
+  if (job_.any_backend) {
+    const SessionEffects::Choice choice = effects_.choose_reader(job_.at_least);
+    if (!choice.found) {
+      if (!job_.waited && job_.at_least.value > 0) {
+        effects_.metrics().freshness_waits.add();
+        effects_.wait_applied(BackendId{}, true, job_.at_least);
+      } else {
+        retry_job();
+      }
+      return false;
+    }
+    job_.backend = choice.backend;
+  } else if (effects_.applied(job_.backend) < job_.at_least) {
+    effects_.wait_applied(job_.backend, false, job_.at_least);
+    return false;
+  }
+  if (home_lease_.held() && home_ == job_.backend) {
+    job_.channel = Channel::kHome;  // one connection less
+    return true;
+  }
+  effects_.lease(Channel::kRead, job_.backend);
+  return false;
+}
+
+void SessionCore::retry_job() {
+  // Nothing of the command has happened; another backend, or the same a little later, may do.
+  if (++job_.attempts > options_.attempts_max) {
+    effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
+    if (transaction_.is(TransactionState::kOpen)) {
+      transaction_over();
+    }
+    reply_error(protocol::no_backend_error("no backend is online and fresh enough"));
+    return;
+  }
+  if (job_.reader) {
+    job_.channel = Channel::kRead;
+  }
+  phase_ = SessionPhase::kAwaitingBackend;
+  effects_.retry_after(kRetryDelay);
+}
+
+void SessionCore::on_retry_due() {
+  if (phase_ == SessionPhase::kAwaitingBackend) {
+    if (job_.channel == Channel::kHome && job_.kind != JobKind::kNone && !home_lease_.held() &&
+        !pins_.empty()) {
+      close_with(protocol::server_shutdown_error());
+      return;
+    }
+    job_.waited = false;
+    advance_job();
+  }
+}
+
+void SessionCore::on_applied() {
+  if (phase_ == SessionPhase::kAwaitingBackend) {
+    advance_job();
+  }
+}
+
+void SessionCore::on_applied_timeout() {
+  if (phase_ != SessionPhase::kAwaitingBackend) {
+    return;
+  }
+  job_.waited = true;
+  if (job_.channel == Channel::kHome && !home_lease_.held()) {
+    home_.reset();  // its lane stands still: another home may be further
+  }
+  retry_job();
+}
+
+void SessionCore::on_leased(Channel channel, const LeasedConnection& connection) {
+  lease_of(channel).take(connection);
+  if (channel == Channel::kHome) {
+    home_tainted_ = false;
+  }
+  if (phase_ == SessionPhase::kOrdering) {
+    send_job();
+  } else if (phase_ == SessionPhase::kAwaitingBackend) {
+    advance_job();
+  }
+}
+
+void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) {
+  if (phase_ != SessionPhase::kAwaitingBackend && phase_ != SessionPhase::kOrdering) {
+    return;
+  }
+  if (phase_ == SessionPhase::kOrdering) {
+    (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
+    return;  // the commit thread gives another turn, or decides
+  }
+  if (!failure.retryable && job_.kind == JobKind::kLogin) {
+    close_with(failure.error);
+    return;
+  }
+  if (!failure.retryable) {
+    if (transaction_.is(TransactionState::kOpen)) {
+      transaction_over();
+    }
+    reply_error(failure.error);
+    return;
+  }
+  if (channel == Channel::kHome) {
+    home_.reset();
+  }
+  retry_job();
+}
+
+void SessionCore::give_back(Channel channel, bool reusable) {
+  lease_of(channel).forget();
+  effects_.release(channel, reusable);
+}
+
+}  // namespace consort::proxy

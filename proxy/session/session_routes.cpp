@@ -1,0 +1,188 @@
+// SessionCore: a classified statement on its way: to the home, to any reader, into the log's order,
+// or answered by the session itself.
+#include <algorithm>
+
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
+
+namespace consort::proxy {
+
+using router::Flag;
+using router::Statement;
+using router::StatementKind;
+
+router::SessionTraits SessionCore::traits() const {
+  router::SessionTraits traits;
+  traits.autocommit = autocommit_;
+  traits.in_transaction = transaction_.open() || one_shot_transaction_;
+  traits.read_only_transaction = transaction_.open() && transaction_.traits().read_only;
+  traits.pins = pins_;
+  traits.home = home_;
+  traits.schema = state_.schema();
+  return traits;
+}
+
+router::LexerOptions SessionCore::lexer_options() const {
+  router::LexerOptions options;
+  if (!state_.has_variables()) {
+    return options;
+  }
+  if (const std::string_view mode = state_.variable("sql_mode"); !mode.empty()) {
+    if (const auto with = router::with_sql_mode(options, mode)) {
+      options = *with;
+    } else {
+      options.doubtful = true;
+    }
+  }
+  if (const std::string_view set = state_.variable("character_set_client"); !set.empty()) {
+    const bool doubtful = options.doubtful;
+    options = router::with_character_set(options, set);
+    options.doubtful = options.doubtful || doubtful;
+  }
+  return options;
+}
+
+void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
+  job_.kind = kind;
+  job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
+  job_.may_write = statement.may_write();
+  job_.pins = router::pin_change(statement);
+  const bool open = transaction_.open();
+  const bool changes = may_change_rows(statement);
+  if (commits_first(statement, autocommit_)) {
+    job_.commit_first = open;
+  } else if (open) {
+    job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
+                        changes || is_savepoint(statement.kind);
+  } else if (!autocommit_) {
+    job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
+  } else {
+    job_.wrapped = changes;
+  }
+  job_.one_shot = statement.kind == StatementKind::kSetTransaction &&
+                  statement.transaction.scope == router::SetScope::kUnscoped && !open;
+  if (job_.needs_branch || job_.wrapped) {
+    branch_tables_.note(statement, state_.schema());
+  }
+  advance_job();
+}
+
+void SessionCore::run_anywhere(const Statement& statement,
+                               const router::Route& route,
+                               JobKind kind) {
+  job_.kind = kind;
+  job_.channel = Channel::kRead;
+  job_.reader = true;
+  job_.pins = router::pin_change(statement);
+  ReadConsistency consistency = effects_.read_consistency();
+  if (route.freshness == router::ReadFreshness::kEventual) {
+    consistency = ReadConsistency::kEventual;
+  } else if (route.freshness == router::ReadFreshness::kSession) {
+    consistency = ReadConsistency::kSession;
+  } else if (route.freshness == router::ReadFreshness::kStrong) {
+    consistency = ReadConsistency::kStrong;
+  }
+  if (consistency == ReadConsistency::kSession) {
+    job_.at_least = last_seqno_;
+  } else if (consistency == ReadConsistency::kStrong) {
+    job_.at_least = std::max(last_seqno_, effects_.head());
+  }
+  if (!route.backend.empty()) {
+    const SessionEffects::Choice named = effects_.choose_named(route.backend);
+    if (!named.found) {
+      reply_error(protocol::no_backend_error(named.reason));
+      return;
+    }
+    job_.any_backend = false;
+    job_.backend = named.backend;
+  }
+  advance_job();
+}
+
+void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
+  job_.kind = JobKind::kOrdered;
+  job_.commit_first = transaction_.open();
+  ordered_ = {};
+  protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));
+  DdlRequest& request = ordered_.request;
+  request.sql.assign(sql);
+  request.schema = state_.schema();
+  request.user = owner_.definer;
+  request.session_set = state_.set_statement();
+  for (const router::TableRef& table : statement.tables) {
+    request.targets.push_back(
+        {table.schema.empty() ? state_.schema() : router::identifier_text(table.schema),
+         router::identifier_text(table.name)});
+  }
+  if (statement.tables.overflowed() ||
+      (statement.kind == StatementKind::kDdl && statement.tables.empty())) {
+    request.targets.clear();
+    request.targets.push_back({state_.schema(), ""});
+  }
+  if (statement.kind == StatementKind::kAccount) {
+    request.targets.assign(1, DdlTarget{});
+  }
+  advance_job();
+}
+
+void SessionCore::run_transaction_control(const Statement& statement) {
+  switch (statement.kind) {
+    case StatementKind::kEmpty:
+      reply_error(protocol::SqlError{1065, "42000", "Query was empty"});
+      return;
+    case StatementKind::kBegin:
+      begin_transaction(statement.transaction);
+      return;
+    case StatementKind::kCommit:
+    case StatementKind::kRollback:
+      chain_ = statement.transaction.chain == router::Choice::kYes;
+      release_ = statement.transaction.release == router::Choice::kYes;
+      if (statement.kind == StatementKind::kCommit) {
+        begin_commit(AfterCommit::kReply);
+      } else {
+        begin_rollback();
+      }
+      return;
+    default:
+      reply_error(protocol::not_supported_error(router::to_text(statement.kind)));
+      return;
+  }
+}
+
+void SessionCore::begin_transaction(const router::TransactionOptions& options) {
+  const TransactionTraits traits{options.access == router::AccessMode::kReadOnly,
+                                 options.consistent_snapshot};
+  job_.kind = JobKind::kSnapshot;
+  snapshot_traits_ = traits;
+  job_.commit_first = transaction_.open();
+  advance_job();
+}
+
+void SessionCore::advance_job() {
+  if (job_.commit_first && transaction_.open()) {
+    begin_commit(AfterCommit::kJob);
+    return;
+  }
+  job_.commit_first = false;
+  if (job_.kind == JobKind::kSnapshot && !transaction_.open()) {
+    effects_.metrics().count_local_query(QueryKind::kBegin);
+    transaction_.begin(snapshot_traits_);
+    if (!snapshot_traits_.consistent_snapshot) {
+      reply_ok();
+      return;
+    }
+    job_.needs_branch = true;
+  }
+  phase_ = SessionPhase::kAwaitingBackend;
+  const bool ready = job_.channel == Channel::kHome ? acquire_home() : acquire_reader();
+  if (ready && job_.kind == JobKind::kLogin) {
+    give_back(Channel::kHome, true);
+    job_.kind = JobKind::kNone;
+    reply_ok();
+  } else if (ready) {
+    send_job();
+  }
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,140 @@
+// SessionCore: sending a command to its backend, with what must go before and behind it.
+#include "base/branch_name.h"
+#include "base/check.h"
+#include "protocol/packet_reader.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+void SessionCore::expect(Channel channel, ReplyRole role, Command command) {
+  const std::uint8_t sequence = role == ReplyRole::kClient ? command_sequence_ : 0;
+  lease_of(channel).expect({role, command, sequence});
+}
+
+Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
+  const std::size_t at = xa_buffer_.size();
+  const std::size_t place = protocol::begin_packet(xa_buffer_);
+  xa_buffer_.push_back(static_cast<std::uint8_t>(Command::kQuery));
+  append(xa_buffer_, verb);
+  append(xa_buffer_, branch_xid_sql(options_.cluster, branch));
+  protocol::finish_packet(xa_buffer_, place, 0);
+  return Bytes(xa_buffer_).subspan(at);
+}
+
+void SessionCore::send_job() {
+  if (job_.kind == JobKind::kOrdered && phase_ != SessionPhase::kOrdering) {
+    request_order();
+    return;
+  }
+  Bytes command = command_;
+  Command kind = Command::kQuery;
+  if (job_.kind == JobKind::kOrdered) {
+    command = ordered_.command;
+  } else if (job_.kind == JobKind::kExecute) {
+    if (!prepare_execute(command)) {
+      return;
+    }
+    kind = Command::kStmtExecute;
+  } else if (job_.kind != JobKind::kSnapshot) {
+    kind = static_cast<Command>(command_[protocol::kHeaderBytes]);
+  }
+  sent_command_ = kind;
+  phase_ = job_.kind == JobKind::kOrdered ? SessionPhase::kOrdering : SessionPhase::kRelaying;
+  effects_.metrics().count_query(
+      job_.query_kind, job_.channel == Channel::kHome ? *home_ : read_lease_.connection().backend);
+  if (job_.wrapped) {
+    send_wrapped(command);
+  } else if (job_.needs_branch && !transaction_.on_backend()) {
+    send_in_transaction(command);
+  } else {
+    if (transaction_.on_backend() && job_.may_write) {
+      transaction_.note_write();
+    }
+    expect(job_.channel, ReplyRole::kClient, kind);
+    effects_.send_backend(job_.channel, {command});
+  }
+}
+
+void SessionCore::send_wrapped(Bytes command) {
+  const BranchId branch = effects_.next_branch();
+  transaction_.start(branch);
+  transaction_.note_write();
+  transaction_.certify();
+  last_seen_at_prepare_ = effects_.applied(*home_);
+  xa_buffer_.clear();
+  const std::size_t start_bytes = xa_command("XA START ", branch).size();
+  xa_command("XA END ", branch);
+  xa_command("XA PREPARE ", branch);
+  expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kClient, sent_command_);
+  expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kXaPrepare, Command::kQuery);
+  const Bytes xa(xa_buffer_);
+  effects_.send_backend(Channel::kHome, {xa.first(start_bytes), command, xa.subspan(start_bytes)});
+}
+
+void SessionCore::send_in_transaction(Bytes command) {
+  const BranchId branch = effects_.next_branch();
+  // As early as this, because who deletes a parent looks for children when the statement runs, and
+  // the lane applies a child without asking the parent's lock.
+  last_seen_at_prepare_ = effects_.applied(*home_);
+  transaction_.start(branch);
+  if (job_.may_write) {
+    transaction_.note_write();
+  }
+  one_shot_transaction_ = false;
+  xa_buffer_.clear();
+  expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
+  const TransactionTraits& traits = transaction_.traits();
+  if (traits.read_only) {
+    protocol::append_command(xa_buffer_, Command::kQuery,
+                             as_bytes(traits.consistent_snapshot
+                                          ? "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+                                          : "START TRANSACTION READ ONLY"));
+  } else {
+    xa_command("XA START ", branch);
+    if (traits.consistent_snapshot) {
+      // A branch cannot be told to take its snapshot at once; its first read does.
+      expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
+      protocol::append_command(xa_buffer_, Command::kQuery,
+                               as_bytes("SELECT seqno FROM consort.`position`"));
+    }
+  }
+  if (job_.kind == JobKind::kSnapshot) {
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    return;  // the last setup reply answers the client
+  }
+  expect(Channel::kHome, ReplyRole::kClient, sent_command_);
+  effects_.send_backend(Channel::kHome, {xa_buffer_, command});
+}
+
+bool SessionCore::prepare_execute(Bytes& command) {
+  const std::string key = statements_.backend_key(job_.statement_id);
+  BackendStatement* known = effects_.backend_statement(job_.channel, key);
+  if (known == nullptr) {
+    reprepare();
+    return false;
+  }
+  const auto execution =
+      statements_.execution(job_.statement_id, command_, effects_.session_id(), *known);
+  if (const auto* error = std::get_if<protocol::SqlError>(&execution)) {
+    reply_error(*error);
+    return false;
+  }
+  command = std::get<Bytes>(execution);
+  return true;
+}
+
+void SessionCore::reprepare() {
+  phase_ = SessionPhase::kRelaying;
+  scratch_.clear();
+  protocol::append_command(scratch_, Command::kStmtPrepare,
+                           as_bytes(statements_.find(job_.statement_id)->sql));
+  expect(job_.channel, ReplyRole::kReprepare, Command::kStmtPrepare);
+  effects_.send_backend(job_.channel, {scratch_});
+}
+
+}  // namespace consort::proxy

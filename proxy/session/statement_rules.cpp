@@ -1,0 +1,127 @@
+#include "proxy/session/statement_rules.h"
+
+#include <algorithm>
+
+namespace consort::proxy {
+
+using router::Flag;
+using router::Statement;
+using router::StatementKind;
+
+bool may_change_rows(const Statement& statement) {
+  if (!statement.may_write()) {
+    return false;
+  }
+  switch (statement.kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kLoadData:
+    case StatementKind::kCall:
+    case StatementKind::kDo:
+    case StatementKind::kExecuteText:
+    case StatementKind::kCompound:
+    case StatementKind::kUnknown:
+      return true;
+    default:
+      return statement.has(Flag::kExecutesInner);
+  }
+}
+
+bool is_savepoint(StatementKind kind) {
+  return kind == StatementKind::kSavepoint || kind == StatementKind::kReleaseSavepoint ||
+         kind == StatementKind::kRollbackToSavepoint;
+}
+
+bool commits_first(const Statement& statement, bool autocommit) {
+  if (statement.has(Flag::kImplicitCommit)) {
+    return true;
+  }
+  const bool turns_on =
+      statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value;
+  return !autocommit && (turns_on || statement.has(Flag::kSetsAutocommit));
+}
+
+QueryKind query_kind(const Statement& statement, bool prepared) {
+  if (prepared) {
+    return QueryKind::kExecute;
+  }
+  switch (statement.kind) {
+    case StatementKind::kBegin:
+      return QueryKind::kBegin;
+    case StatementKind::kCommit:
+      return QueryKind::kCommit;
+    case StatementKind::kRollback:
+      return QueryKind::kRollback;
+    case StatementKind::kDdl:
+    case StatementKind::kAccount:
+      return QueryKind::kDdl;
+    case StatementKind::kSetAutocommit:
+    case StatementKind::kSetTransaction:
+    case StatementKind::kSetSession:
+    case StatementKind::kSetUserVariable:
+    case StatementKind::kSetNames:
+    case StatementKind::kUse:
+      return QueryKind::kSet;
+    case StatementKind::kSelect:
+      return statement.may_write() ? QueryKind::kWrite : QueryKind::kRead;
+    default:
+      return may_change_rows(statement) ? QueryKind::kWrite : QueryKind::kOther;
+  }
+}
+
+std::string_view unsupported_feature(const Statement& statement) {
+  if (statement.has(Flag::kMultiStatement)) {
+    return "several statements in one query";
+  }
+  if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
+    return "sequences (use AUTO_INCREMENT)";
+  }
+  if (statement.has(Flag::kTemporary)) {
+    return "temporary tables";
+  }
+  if (statement.has(Flag::kCreateSelect)) {
+    return "CREATE TABLE .. SELECT (create the table, then INSERT .. SELECT)";
+  }
+  if (statement.kind == StatementKind::kDdl && statement.ddl.object == router::DdlObject::kEvent) {
+    return "events (they would run once on every backend)";
+  }
+  if (statement.has(Flag::kLocalInfile)) {
+    return "LOAD DATA LOCAL";
+  }
+  if (statement.kind == StatementKind::kKill) {
+    return "KILL";
+  }
+  return {};
+}
+
+std::string_view lone_row_count(std::string_view sql) {
+  constexpr std::string_view kSelect = "SELECT ";
+  constexpr std::string_view kFunction = "ROW_COUNT()";
+  const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  const auto same_ignoring_case = [](std::string_view a, std::string_view b) {
+    const auto upper = [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [&](char x, char y) { return upper(x) == upper(y); });
+  };
+  while (!sql.empty() && (is_space(sql.back()) || sql.back() == ';')) {
+    sql.remove_suffix(1);
+  }
+  while (!sql.empty() && is_space(sql.front())) {
+    sql.remove_prefix(1);
+  }
+  if (sql.size() != kSelect.size() + kFunction.size() ||
+      !same_ignoring_case(sql.substr(0, kSelect.size()), kSelect) ||
+      !same_ignoring_case(sql.substr(kSelect.size()), kFunction)) {
+    return {};
+  }
+  return sql.substr(kSelect.size());
+}
+
+bool has_comment(std::string_view sql) {
+  return sql.find_first_not_of(" \t\r\n;") != std::string_view::npos;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,33 @@
+// Statement rules: what a session makes of a classified statement: whether it needs a branch, how
+// it is counted, what this version does not do. Pure.
+// Threads: any.
+#pragma once
+
+#include <string_view>
+
+#include "proxy/metrics.h"
+#include "router/statement.h"
+
+namespace consort::proxy {
+
+/// Its row changes need a branch of their own under autocommit.
+[[nodiscard]] bool may_change_rows(const router::Statement& statement);
+
+[[nodiscard]] bool is_savepoint(router::StatementKind kind);
+
+/// It ends an open transaction by itself. `autocommit`: the session's, before the statement.
+[[nodiscard]] bool commits_first(const router::Statement& statement, bool autocommit);
+
+/// As which it is counted. `prepared`: it came as COM_STMT_EXECUTE.
+[[nodiscard]] QueryKind query_kind(const router::Statement& statement, bool prepared);
+
+/// What this version refuses although the server could do it; empty: nothing.
+[[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement);
+
+/// The call in a statement that asks for nothing but ROW_COUNT(), as it is spelt; else empty.
+[[nodiscard]] std::string_view lone_row_count(std::string_view sql);
+
+/// Of a statement without tokens: something other than blanks and semicolons is in it.
+[[nodiscard]] bool has_comment(std::string_view sql);
+
+}  // namespace consort::proxy
