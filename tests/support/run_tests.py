@@ -65,8 +65,7 @@ class Totals:
             print(text, flush=True)
 
     def last_line(self):
-        skipped = f", {self.skipped} skipped" if self.skipped else ""
-        return f"{self.passed} passed, {self.failed} failed{skipped}"
+        return f"{self.passed} passed, {self.failed} failed"
 
 
 def parse_arguments():
@@ -249,6 +248,8 @@ def main():
     stage(f"done in {time.monotonic() - began:.0f} s, seed {options.seed}")
     for name in totals.failures:
         print(f"  failed: {name}")
+    if totals.skipped:
+        print(f"  skipped: {totals.skipped}")
     print(totals.last_line(), flush=True)
     return 1 if totals.failed else 0
 
