@@ -27,6 +27,15 @@ bool is_system_schema(std::string_view schema) {
   return schema == "consort" || schema == "mysql";
 }
 
+// What was sampled at different times, at most what was sampled later: applied(home) may go back.
+BranchPrepared in_order(BranchPrepared prepared) {
+  prepared.last_seen_at_prepare =
+      std::min(prepared.last_seen_at_prepare, prepared.last_seen_at_answer);
+  prepared.last_seen_at_start =
+      std::min(prepared.last_seen_at_start, prepared.last_seen_at_prepare);
+  return prepared;
+}
+
 Seqno newest(const std::unordered_map<std::uint64_t, Seqno>& map, std::uint64_t key) {
   const auto found = map.find(key);
   return found == map.end() ? Seqno{} : found->second;
@@ -40,7 +49,11 @@ BranchDesk::BranchDesk(BranchDeskOptions options, BranchDeskParts parts)
 // ---- what arrives ----
 
 void BranchDesk::on_prepared(const BranchPrepared& prepared) {
-  if (!parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
+  // Begun on a server that had lost commits in a crash and did not have them back yet: it has not
+  // seen what its last_seen says. (What was prepared before the crash went with on_home_lost().)
+  const bool set_back = prepared.setbacks != parts_.positions.setbacks[prepared.home.value].load(
+                                                 std::memory_order_relaxed);
+  if (set_back || !parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
     Pending pending;
     pending.prepared = prepared;
     pending.home = prepared.home;
@@ -53,7 +66,7 @@ void BranchDesk::on_prepared(const BranchPrepared& prepared) {
   if (pending.prepared) {
     return;
   }
-  pending.prepared = prepared;
+  pending.prepared = in_order(prepared);
   pending.home = prepared.home;
   pending.arrived = clock_.now();
   if (pending.group) {
@@ -220,6 +233,9 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
   request.home = pending.home;
   request.last_seen_at_prepare = prepared.last_seen_at_prepare;
   request.last_seen_at_answer = prepared.last_seen_at_answer;
+  if (may_remove_parents(group)) {
+    request.last_seen_at_start = prepared.last_seen_at_start;
+  }
   request.keys = *keys;
   const certifier::Verdict verdict = parts_.sequencer.certify(request);
   switch (verdict.kind) {
@@ -234,6 +250,17 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
       break;
   }
   return Step::kDone;
+}
+
+// Rows that foreign keys refer to may be deleted or get other keys. Lanes apply child rows without
+// looking at parents, so a child that came while the branch was open has been seen by nobody. Only
+// then does the branch's start count: a long transaction on other tables does not become too old.
+bool BranchDesk::may_remove_parents(const BinlogGroup& group) const {
+  return std::any_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
+    const certifier::TableDefinitionPtr known =
+        parts_.catalog.find(TableName{table.schema, table.table});
+    return known == nullptr || !known->referenced_by.empty();
+  });
 }
 
 std::optional<std::string> BranchDesk::refusal(const Pending& pending) const {

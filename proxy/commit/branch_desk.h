@@ -113,6 +113,7 @@ class BranchDesk {
   enum class Step : std::uint8_t { kDone, kHeld };
 
   Step certify(const BranchId& branch, Pending& pending);
+  [[nodiscard]] bool may_remove_parents(const protocol::BinlogGroup& group) const;
   [[nodiscard]] std::optional<std::string> refusal(const Pending& pending) const;
   [[nodiscard]] bool has_definitions(BackendId home, const protocol::BinlogGroup& group);
   void pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno);

@@ -27,9 +27,12 @@ struct BranchPrepared {
   SessionId session;
   BranchId branch;
   BackendId home;
-  Seqno
-      last_seen_at_prepare;  ///< applied(home) when the branch began: for shared (foreign-key) keys
-  Seqno last_seen_at_answer;  ///< applied(home) when its OK was read: for keys held by X row locks
+  /// applied(home) when XA START was sent: for branches that may remove rows others refer to.
+  Seqno last_seen_at_start;
+  Seqno last_seen_at_prepare;  ///< when XA PREPARE was sent: for shared (foreign-key) keys
+  Seqno last_seen_at_answer;   ///< when its OK was read: for keys held by X row locks
+  /// AppliedPositions::setbacks of the home, read before `last_seen_at_start`.
+  std::uint32_t setbacks = 0;
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.

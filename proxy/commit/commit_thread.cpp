@@ -442,7 +442,13 @@ void CommitLoop::Thread::home_lost(Backend& backend, const SqlCloseReason& reaso
 
 void CommitLoop::Thread::on_lane_applied(BackendId id) {
   const Seqno applied = at(id).lane->lane().applied();
+  const bool set_back =
+      applied.value < positions_.applied[id.value].load(std::memory_order_relaxed);
   positions_.applied[id.value].store(applied.value, std::memory_order_release);
+  if (set_back) {
+    // A crash took its newest commits. Who has read there since has not seen what we said.
+    positions_.setbacks[id.value].fetch_add(1, std::memory_order_release);
+  }
   stats_.lanes[id.value].applied.set(static_cast<std::int64_t>(applied.value));
   positions_moved_ = true;
 }

@@ -92,6 +92,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool serves(BackendId backend) override;
   [[nodiscard]] bool tolerates(BackendId backend) override;
   [[nodiscard]] Seqno applied(BackendId backend) override;
+  [[nodiscard]] std::uint32_t setbacks(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;

@@ -41,6 +41,7 @@ void SessionCore::begin_commit(AfterCommit after) {
     return;
   }
   phase_ = SessionPhase::kPreparing;
+  last_seen_at_prepare_ = effects_.applied(*home_);
   const BranchId branch = transaction_.branch();
   transaction_.certify();
   held_.clear();
@@ -115,8 +116,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     return;
   }
   phase_ = SessionPhase::kCertifying;
-  const BranchPrepared prepared{effects_.session_id(), branch, *home_, last_seen_at_prepare_,
-                                effects_.applied(*home_)};
+  const BranchPrepared prepared{
+      effects_.session_id(),    branch,        *home_, last_seen_at_start_, last_seen_at_prepare_,
+      effects_.applied(*home_), home_setbacks_};
   if (!effects_.post_commit(prepared)) {
     abandon_branch();
     transaction_over();

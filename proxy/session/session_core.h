@@ -177,6 +177,7 @@ class SessionCore {
   void send_job();
   void send_wrapped(Bytes command);
   void send_in_transaction(Bytes command);
+  void note_branch_start();
   [[nodiscard]] bool prepare_execute(Bytes& command);
   void reprepare();
   void expect(Channel channel, ReplyRole role, protocol::Command command);
@@ -281,7 +282,9 @@ class SessionCore {
   bool abort_requested_ = false;
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch
   Seqno last_seqno_;
+  Seqno last_seen_at_start_;
   Seqno last_seen_at_prepare_;
+  std::uint32_t home_setbacks_ = 0;  ///< when the branch began
   BranchTables branch_tables_;
 
   // The session.

@@ -63,7 +63,8 @@ void SessionCore::send_wrapped(Bytes command) {
   transaction_.start(branch);
   transaction_.note_write();
   transaction_.certify();
-  last_seen_at_prepare_ = effects_.applied(*home_);
+  note_branch_start();
+  last_seen_at_prepare_ = last_seen_at_start_;
   xa_buffer_.clear();
   const std::size_t start_bytes = xa_command("XA START ", branch).size();
   xa_command("XA END ", branch);
@@ -76,11 +77,16 @@ void SessionCore::send_wrapped(Bytes command) {
   effects_.send_backend(Channel::kHome, {xa.first(start_bytes), command, xa.subspan(start_bytes)});
 }
 
+// As early as this, because who deletes a parent looks for children when the statement runs, and
+// the lane applies a child without asking the parent's lock.
+void SessionCore::note_branch_start() {
+  home_setbacks_ = effects_.setbacks(*home_);
+  last_seen_at_start_ = effects_.applied(*home_);
+}
+
 void SessionCore::send_in_transaction(Bytes command) {
   const BranchId branch = effects_.next_branch();
-  // As early as this, because who deletes a parent looks for children when the statement runs, and
-  // the lane applies a child without asking the parent's lock.
-  last_seen_at_prepare_ = effects_.applied(*home_);
+  note_branch_start();
   transaction_.start(branch);
   if (job_.may_write) {
     transaction_.note_write();

@@ -211,11 +211,18 @@ std::string CommitCluster::xid(const BranchId& branch) const {
   return branch_xid_sql(proxy::cluster_of(cluster_id_), branch);
 }
 
-bool CommitCluster::prepare(SessionLink& link, BackendId home, const BranchId& branch) {
+proxy::BranchPrepared CommitCluster::begun(BackendId home, const BranchId& branch) const {
   proxy::BranchPrepared prepared;
   prepared.branch = branch;
   prepared.home = home;
-  prepared.last_seen_at_prepare = applied(home);
+  prepared.setbacks = positions_.setbacks[home.value].load();
+  prepared.last_seen_at_start = prepared.last_seen_at_prepare = prepared.last_seen_at_answer =
+      applied(home);
+  return prepared;
+}
+
+bool CommitCluster::prepare(SessionLink& link, BackendId home, const BranchId& branch) {
+  proxy::BranchPrepared prepared = begun(home, branch);
   if (link.run("XA END " + xid(branch)) != 0 || link.run("XA PREPARE " + xid(branch)) != 0) {
     return false;
   }

@@ -86,6 +86,8 @@ class CommitCluster {
   [[nodiscard]] BranchId new_branch();
   [[nodiscard]] std::string xid(const BranchId& branch) const;
 
+  /// What its session would tell of a branch that begins, is prepared and answered now.
+  [[nodiscard]] proxy::BranchPrepared begun(BackendId home, const BranchId& branch) const;
   /// XA END and XA PREPARE on `link`, then BranchPrepared. False when the backend refused.
   bool prepare(SessionLink& link, BackendId home, const BranchId& branch);
   /// The verdict on a branch; waits for it.

@@ -260,11 +260,7 @@ TEST_SUITE("commit_loop") {
 
     SessionLink link(c.server(0).port());
     EXPECT(c.commit(link, id(0), {update("replay", 1)}).verdict == BranchVerdict::kCommitted);
-    BranchPrepared prepared;
-    prepared.branch = second;
-    prepared.home = id(1);
-    prepared.last_seen_at_prepare = prepared.last_seen_at_answer = c.applied(id(1));
-    REQUIRE(c.loop().post(prepared));
+    REQUIRE(c.loop().post(c.begun(id(1), second)));
     EXPECT(c.expect_outcome(second).verdict == BranchVerdict::kCommitted);
     c.wait_until_applied();
     EXPECT(c.loop().stats().lanes[1].replays.value() == 1);
@@ -333,6 +329,88 @@ TEST_SUITE("commit_loop") {
     SessionLink look(c.server(2).port());
     look.must("SELECT COUNT(*), MIN(p) FROM t.child");
     EXPECT(look.last_rows()[0] == std::vector<std::string>{"1", "9"});
+    c.stop_loop();
+  }
+
+  TEST_CASE("a long transaction becomes too old only where it may remove parents") {
+    constexpr std::uint32_t kHistory = 100;
+    CommitCluster& c = ready("long", 5);
+    EXPECT(c.ddl(id(0), "CREATE OR REPLACE TABLE t.old_parent (id INT PRIMARY KEY, v INT)",
+                 {{"t", "old_parent"}}) == 0);
+    EXPECT(c.ddl(id(0),
+                 "CREATE OR REPLACE TABLE t.old_child (id INT PRIMARY KEY, p INT,"
+                 " FOREIGN KEY (p) REFERENCES t.old_parent (id))",
+                 {{"t", "old_child"}, {"t", "old_parent"}}) == 0);
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {"INSERT INTO t.old_parent VALUES (1,1),(2,2)"}).verdict ==
+           BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    c.stop_loop();
+    c.start_loop([](CommitOptions& options) { options.index_entries_max = kHistory; });
+    c.wait_until_caught_up();
+
+    SessionLink links[] = {SessionLink(c.server(1).port()), SessionLink(c.server(1).port())};
+    const char* const statements[] = {"UPDATE t.long SET v=100 WHERE id=2",
+                                      "UPDATE t.old_parent SET v=100 WHERE id=2"};
+    BranchPrepared begun[2];
+    for (int i = 0; i < 2; ++i) {
+      begun[i] = c.begun(id(1), c.new_branch());
+      links[i].must("XA START " + c.xid(begun[i].branch));
+      links[i].must(statements[i]);
+    }
+    for (std::uint32_t i = 0; i < 3 * kHistory; ++i) {
+      REQUIRE(c.commit(link, id(0), {update("long", 1)}).verdict == BranchVerdict::kCommitted);
+    }
+    c.wait_until_applied();
+    const BranchVerdict expected[] = {BranchVerdict::kCommitted, BranchVerdict::kTooOld};
+    for (int i = 0; i < 2; ++i) {
+      begun[i].last_seen_at_prepare = begun[i].last_seen_at_answer = c.applied(id(1));
+      links[i].must("XA END " + c.xid(begun[i].branch));
+      links[i].must("XA PREPARE " + c.xid(begun[i].branch));
+      REQUIRE(c.loop().post(begun[i]));
+      EXPECT(c.expect_outcome(begun[i].branch).verdict == expected[i]);
+    }
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.long ORDER BY id");
+    c.expect_equal("SELECT * FROM t.old_parent ORDER BY id");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("a branch begun on a server that lacked commits is refused") {
+    CommitCluster& c = ready("setback", 3);
+    SessionLink link(c.server(1).port());
+    EXPECT(c.commit(link, id(1), {update("setback", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    // The server comes back as a crash may leave it: with one commit less than it had.
+    c.stop_loop();
+    link.must("SET SESSION sql_log_bin=0");
+    link.must("UPDATE consort.`position` SET seqno=seqno-1");
+    link.must("UPDATE t.setback SET v=0 WHERE id=1");
+    link.must("SET SESSION sql_log_bin=1");
+    BranchPrepared early = c.begun(id(1), {});
+    c.start_loop();
+    c.wait_until_caught_up();
+    c.wait_until_applied();
+    early.branch = c.new_branch();
+    for (const BranchVerdict expected : {BranchVerdict::kHomeLost, BranchVerdict::kCommitted}) {
+      const BranchId branch = early.branch;
+      link.must("XA START " + c.xid(branch));
+      link.must(update("setback", 2));
+      link.must("XA END " + c.xid(branch));
+      link.must("XA PREPARE " + c.xid(branch));
+      REQUIRE(c.loop().post(early));
+      EXPECT(c.expect_outcome(branch).verdict == expected);
+      // What was sampled while the position went back is no reason to end the process either.
+      early = c.begun(id(1), c.new_branch());
+      early.last_seen_at_start.value += 2;
+      early.last_seen_at_prepare.value += 1;
+    }
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.setback ORDER BY id");
+    EXPECT(value(c.server(1).port(), "setback", 1) == "1");
+    EXPECT(value(c.server(0).port(), "setback", 2) == "1");
+    expect_nothing_prepared(c);
     c.stop_loop();
   }
 

@@ -184,6 +184,8 @@ class SessionScript final : public SessionEffects {
 
   Seqno applied(BackendId) override { return applied_seqno; }
 
+  std::uint32_t setbacks(BackendId) override { return home_setbacks; }
+
   Seqno head() override { return applied_seqno; }
 
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
@@ -212,6 +214,7 @@ class SessionScript final : public SessionEffects {
   std::vector<Seqno> waits;
   std::map<std::string, BackendStatement> statements;
   Seqno applied_seqno{10};
+  std::uint32_t home_setbacks = 0;
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
