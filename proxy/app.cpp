@@ -211,7 +211,6 @@ Status App::open_workers() {
     return listen.error();
   }
   const std::uint32_t count = config_.workers_effective();
-  const auto connections = std::make_shared<std::atomic<std::size_t>>(0);
   for (std::uint32_t i = 0; i < count; ++i) {
     WorkerOptions options;
     options.index = static_cast<std::uint16_t>(i);
@@ -221,7 +220,7 @@ Status App::open_workers() {
     options.session.statements_max = config_.limits.prepared_statements_max;
     options.epoch = commit_->identity().epoch;
     options.connections_max = config_.limits.connections_max;
-    options.connections = connections;
+    options.counts = worker_counts_;
     options.packet_bytes_max = config_.limits.packet_bytes_max;
     options.client_buffer_low = config_.limits.client_buffer_bytes_low;
     options.client_buffer_high = config_.limits.client_buffer_bytes_high;

@@ -62,6 +62,7 @@ class App final : private AdminSource {
   std::atomic<bool> commit_started_{false};
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
+  std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<MetricsServer> metrics_;

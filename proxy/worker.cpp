@@ -119,7 +119,7 @@ void Worker::on_connection(uv_stream_t* listener) {
   place.session = std::make_unique<Session>(*this, id, next_connection_id());
   place.retired = false;
   ++session_count_;
-  const std::size_t connections = options_.connections->fetch_add(1) + 1;
+  const std::size_t connections = options_.counts->connections.fetch_add(1) + 1;
   metrics_.connections_accepted.add();
   metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
   Session& session = *place.session;
@@ -156,7 +156,7 @@ void Worker::end_turn() {
     slots_[id.slot].session.reset();
     free_slots_.push_back(id.slot);
     --session_count_;
-    options_.connections->fetch_sub(1);
+    options_.counts->connections.fetch_sub(1);
     metrics_.connections_current.set(static_cast<std::int64_t>(session_count_));
   }
 }
@@ -309,7 +309,7 @@ router::BackendChoice Worker::choose(Seqno at_least, bool home) {
       const bool eligible = backend.state == state;
       any = any || eligible;
       candidates[at] = {backend.id, backend.weight,
-                        home ? static_cast<std::uint32_t>(homes_[at].value()) : in_flight_[at],
+                        home ? options_.counts->homes_of(backend.id) : in_flight_[at],
                         Seqno{positions_.applied[at].load(std::memory_order_acquire)}, eligible};
     }
     return any;

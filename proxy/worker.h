@@ -20,6 +20,7 @@
 #include "proxy/uv/async_wake.h"
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/listener.h"
+#include "proxy/worker_counts.h"
 #include "router/balancer.h"
 
 namespace consort::proxy {
@@ -39,8 +40,8 @@ struct WorkerOptions {
   SessionCore::Options session;
   std::uint32_t epoch = 0;             ///< of branch names
   std::size_t connections_max = 1000;  ///< of all workers together
-  std::shared_ptr<std::atomic<std::size_t>> connections =
-      std::make_shared<std::atomic<std::size_t>>(0);  ///< theirs
+  /// Shared by all workers.
+  std::shared_ptr<WorkerCounts> counts = std::make_shared<WorkerCounts>();
   std::size_t packet_bytes_max = 64 << 20;
   std::size_t client_buffer_low = 64 << 10;
   std::size_t client_buffer_high = 256 << 10;
@@ -104,11 +105,8 @@ class Worker {
         static_cast<std::uint32_t>(static_cast<int>(in_flight_[backend.value]) + by);
   }
 
-  void note_home(BackendId backend, int by) { homes_[backend.value].add(by); }
-
-  /// Sessions whose home is `backend`. Any thread.
-  [[nodiscard]] std::uint64_t homes_published(BackendId backend) const {
-    return static_cast<std::uint64_t>(homes_[backend.value].value());
+  void note_home(BackendId backend, int by) {
+    options_.counts->homes[backend.value].fetch_add(by, std::memory_order_relaxed);
   }
 
   [[nodiscard]] bool serves(BackendId backend) const;
@@ -171,7 +169,6 @@ class Worker {
   std::vector<SessionId> waiting_accounts_;
   std::atomic<bool> wants_positions_{false};
   std::array<std::uint32_t, kBackendsMax> in_flight_{};
-  std::array<Gauge, kBackendsMax> homes_;
   router::Balancer readers_;
   router::Balancer home_balancer_;
   std::uint64_t branches_ = 0;

@@ -6,6 +6,7 @@ import time
 from support import wire
 from support.case import case
 from support.cluster import Cluster
+from support.process import wait_until
 from support.racing import DEADLOCK, begin_on_different_homes, finish, race, send
 
 
@@ -203,6 +204,23 @@ def different_rows_do_not_conflict(context, cluster):
     assert [row[0] for row in cluster.sql(f"SELECT /* consort: read=strong */ v FROM {table}")] == [
         str(rounds).encode()] * 2
     cluster.assert_identical()
+
+
+@case(seconds=30)
+def sessions_get_homes_in_turn(_context, cluster):
+    """Two terminals have different homes, whichever worker serves them: a conflict can be shown."""
+    wait_until(lambda: cluster.consort.get("/status")["sessions"] == 0, 10,
+               lambda: "earlier sessions are gone")
+    clients = [cluster.connect() for _ in range(2 * len(cluster.servers))]
+    homes = []
+    for client in clients:
+        client.query("BEGIN")
+        homes.append(client.value("SELECT @@server_id"))
+    assert all(homes.count(home) == 2 for home in set(homes)), homes
+    assert len(set(homes)) == len(cluster.servers), homes
+    assert homes[0] != homes[1], homes
+    for client in clients:
+        client.quit()
 
 
 @case(seconds=30)
