@@ -105,6 +105,7 @@ void PrivateServer::create() {
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
                                      "--datadir=" + directory_.path + "/data",
+                                     "--force",
                                      "--auth-root-authentication-method=normal",
                                      "--skip-test-db",
                                      "--skip-name-resolve"};

@@ -83,6 +83,7 @@ StoppableServer::StoppableServer(std::uint32_t server_id, std::vector<std::strin
   std::vector<std::string> install = {program("MARIADB_INSTALL_DB", "/usr/bin/mariadb-install-db"),
                                       "--no-defaults",
                                       data,
+                                      "--force",
                                       "--auth-root-authentication-method=normal",
                                       "--skip-test-db",
                                       "--skip-name-resolve"};

@@ -78,7 +78,7 @@ def make_template(directory):
         log_path = os.path.join(directory, "template.log")
         with open(log_path, "wb") as log:
             subprocess.run(
-                [INSTALL_DB, "--no-defaults", "--auth-root-authentication-method=normal",
+                [INSTALL_DB, "--no-defaults", "--force", "--auth-root-authentication-method=normal",
                  "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
                 stdout=log, stderr=log, check=True, env={**os.environ, "TMPDIR": temporary})
             # A bootstrap server knows no CREATE USER until the grants are loaded.
