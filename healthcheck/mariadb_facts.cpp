@@ -46,6 +46,11 @@ constexpr std::array kQueries = {
               "SELECT REPLACE(t.NAME, '/', '.') FROM information_schema.INNODB_INDEXES i"
               " JOIN information_schema.INNODB_TABLES t ON t.TABLE_ID = i.TABLE_ID"
               " WHERE i.NAME='GEN_CLUST_INDEX' AND t.NAME NOT LIKE 'mysql/%' LIMIT 5"},
+    // A package in Oracle's mode has functions, too.
+    FactQuery{kFactFunctions,
+              "SELECT CONCAT(db, '.', name) FROM mysql.proc"
+              " WHERE type IN ('FUNCTION', 'PACKAGE BODY')"
+              " AND NOT (db='sys' AND definer='mariadb.sys@localhost') LIMIT 5"},
     FactQuery{kFactCluster, "SELECT cluster FROM consort.`position` LIMIT 1"},
     FactQuery{kFactCollationId,
               "SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME="

@@ -211,8 +211,10 @@ Status App::open_workers() {
     return listen.error();
   }
   const std::uint32_t count = config_.workers_effective();
+  const auto function_defined = std::make_shared<std::atomic<bool>>(false);
   for (std::uint32_t i = 0; i < count; ++i) {
     WorkerOptions options;
+    options.function_defined = function_defined;
     options.index = static_cast<std::uint16_t>(i);
     options.listen = *listen;
     options.pool = pool_options(addresses);

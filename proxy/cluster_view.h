@@ -38,6 +38,8 @@ struct ClusterView {
   std::vector<BackendView> backends;  ///< index = BackendId::value
   std::shared_ptr<const AccountSet> accounts;
   ReadConsistency read_consistency = ReadConsistency::kSession;
+  /// A view may call one that writes. True as long as a backend has not said otherwise.
+  bool stored_functions = true;
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   std::string server_version;             ///< what Consort's own greeting says
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci

@@ -143,6 +143,7 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     for (const auto& each : backends_) {
       judge_preflight(*each);
     }
+    view_dirty_ |= view_->stored_functions != stored_functions();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -334,12 +335,28 @@ void ControlCore::judge_preflight(Backend& backend) {
   }
 }
 
+bool ControlCore::stored_functions() const {
+  bool any_known = false;
+  for (const auto& backend : backends_) {
+    if (backend->facts.empty()) {
+      continue;  // it does not serve before it was looked at
+    }
+    const auto functions = backend->facts.find(healthcheck::kFactFunctions);
+    if (functions == backend->facts.end() || !functions->second.empty()) {
+      return true;
+    }
+    any_known = true;
+  }
+  return !any_known;
+}
+
 std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   auto view = std::make_shared<ClusterView>();
   view->version = view_ == nullptr ? 1 : view_->version + 1;
   view->accounts = accounts_.accounts();
   view->read_consistency = read_consistency_;
   view->read_wait_ms_max = options_.read_wait_ms_max;
+  view->stored_functions = stored_functions();
   view->server_version = options_.server_version;
   bool collation_known = false;
   for (const auto& backend : backends_) {

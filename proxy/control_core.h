@@ -146,6 +146,7 @@ class ControlCore {
   void judge_preflight(Backend& backend);
   void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
   [[nodiscard]] std::vector<AccountSource> account_sources() const;
+  [[nodiscard]] bool stored_functions() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 
   const ControlCoreOptions options_;

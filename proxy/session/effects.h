@@ -99,6 +99,10 @@ class SessionEffects {
   [[nodiscard]] virtual std::uint32_t setbacks(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno head() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
+  /// A view may call a stored function.
+  [[nodiscard]] virtual bool stored_functions() = 0;
+  /// The session will define a stored function: from now on there is one, for all sessions.
+  virtual void note_stored_function() = 0;
   /// Ends in on_applied() when `backend` (or any serving backend, when `any`) has applied `seqno`,
   /// or in on_applied_timeout().
   virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;

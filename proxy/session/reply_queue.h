@@ -20,6 +20,7 @@ enum class ReplyRole : std::uint8_t {
   kXaRollback,     ///< ends a branch; failures mean that it is gone already
   kRollbackReply,  ///< the last step of a ROLLBACK the client waits for
   kPlainEnd,       ///< COMMIT or ROLLBACK of a plain read-only transaction
+  kReadOnlyEnd,    ///< COMMIT behind a client's read that ran in a transaction of its own
   kReprepare,      ///< a client's statement prepared again on this connection
   kIgnored         ///< result does not matter
 };

@@ -315,6 +315,15 @@ void Session::on_timer() {
   pump();
 }
 
+bool Session::stored_functions() {
+  return worker_.view().stored_functions ||
+         worker_.options().function_defined->load(std::memory_order_acquire);
+}
+
+void Session::note_stored_function() {
+  worker_.options().function_defined->store(true, std::memory_order_release);
+}
+
 void Session::wait_applied(BackendId backend, bool any, Seqno seqno) {
   applied_wait_ = {true, any, backend, seqno};
   timer_use_ = TimerUse::kApplied;

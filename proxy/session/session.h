@@ -95,6 +95,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::uint32_t setbacks(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
+  [[nodiscard]] bool stored_functions() override;
+  void note_stored_function() override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
   void retry_after(std::chrono::milliseconds delay) override;
   [[nodiscard]] BranchId next_branch() override;

@@ -25,7 +25,7 @@ void SessionCore::begin_commit(AfterCommit after) {
     case TransactionState::kReadOnly:
       phase_ = SessionPhase::kRollingBack;
       xa_buffer_.clear();
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("COMMIT"));
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainCommit));
       expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
       effects_.send_backend(Channel::kHome, {xa_buffer_});
       return;
@@ -77,7 +77,7 @@ void SessionCore::begin_rollback() {
     case TransactionState::kReadOnly:
       phase_ = SessionPhase::kRollingBack;
       xa_buffer_.clear();
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("ROLLBACK"));
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainRollback));
       expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
       effects_.send_backend(Channel::kHome, {xa_buffer_});
       return;

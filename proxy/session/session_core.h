@@ -147,6 +147,10 @@ class SessionCore {
 
   class Relay;
 
+  /// Whatever completion_type the server has.
+  static constexpr std::string_view kPlainCommit = "COMMIT AND NO CHAIN NO RELEASE";
+  static constexpr std::string_view kPlainRollback = "ROLLBACK AND NO CHAIN NO RELEASE";
+
   // Commands: session_commands.cpp.
   void on_query(std::string_view sql);
   void on_prepare(std::string_view sql);
@@ -178,6 +182,7 @@ class SessionCore {
   void send_wrapped(Bytes command);
   void send_in_transaction(Bytes command);
   void note_branch_start();
+  void send_read_only(Bytes command);
   [[nodiscard]] bool prepare_execute(Bytes& command);
   void reprepare();
   void expect(Channel channel, ReplyRole role, protocol::Command command);
@@ -191,6 +196,9 @@ class SessionCore {
   void on_client_ok(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
   void on_client_error(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
   void on_client_done(Channel channel, Relay& relay, bool succeeded);
+  void finish_statement(Channel channel);
+  void on_read_only_end(Channel channel, bool failed);
+  void run_as_write();
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
@@ -201,7 +209,7 @@ class SessionCore {
                          ReplyRole role,
                          const protocol::ResponseTracker::Step& step);
   void on_reprepared(Channel channel, const protocol::ResponseTracker::Step& step);
-  void on_setup_failed(const protocol::SqlError& error);
+  void on_setup_failed(Channel channel, const protocol::SqlError& error);
   void on_home_lost(bool awaited);
   void on_read_lost();
 

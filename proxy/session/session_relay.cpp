@@ -16,6 +16,7 @@ using protocol::ControlKind;
 using protocol::ResponseTracker;
 
 constexpr std::uint16_t kCheckRead = 1020;
+constexpr std::uint16_t kReadOnlyTransaction = 1792;
 
 /// After these the server has rolled the whole branch back (measured: 1213 and 1020; the XA_RB
 /// family and 1399 say that it was so already).
@@ -156,7 +157,7 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   row_count_.reset();
   if (job_.wrapped) {
     row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
-  } else if (job_.reader) {
+  } else if (job_.reader || job_.read_only) {
     row_count_ = -1;
   }
 }
@@ -191,6 +192,11 @@ void SessionCore::on_client_error(Channel channel,
   protocol::SqlError error = protocol::sql_error_of(step.payload);
   const bool interrupted = abort_requested_ && error.code == protocol::sql_code::kQueryInterrupted;
   const bool conflict = rolled_back(error.code) && transaction_.on_backend();
+  if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
+    job_.refused = true;
+    relay.clear();
+    return;
+  }
   row_count_ = -1;
   if (interrupted || (conflict && error.code == kCheckRead)) {
     error = protocol::deadlock_error();
@@ -233,8 +239,40 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false});
     return;
   }
+  job_.succeeded = succeeded;
+  if (job_.read_only) {
+    job_.answered = true;  // the end of its transaction answers next
+    return;
+  }
+  finish_statement(channel);
+}
+
+void SessionCore::on_read_only_end(Channel channel, bool failed) {
+  if (failed) {
+    effects_.release(channel, false);
+    on_backend_lost(channel);
+  } else if (job_.refused) {
+    run_as_write();
+  } else {
+    finish_statement(channel);
+  }
+}
+
+void SessionCore::run_as_write() {
+  if (read_lease_.held()) {
+    give_back(Channel::kRead, true);
+  }
+  job_.reader = false;
+  job_.read_only = false;
+  job_.channel = Channel::kHome;
+  job_.wrapped = true;
+  job_.query_kind = QueryKind::kWrite;
+  advance_job();
+}
+
+void SessionCore::finish_statement(Channel channel) {
   if (channel == Channel::kRead) {
-    if (warnings_ > 0 && succeeded) {
+    if (warnings_ > 0 && job_.succeeded) {
       read_lingers_ = true;
     } else {
       give_back(Channel::kRead, true);

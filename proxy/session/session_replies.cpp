@@ -22,10 +22,13 @@ void SessionCore::on_internal_reply(Channel channel,
       return;
     case ReplyRole::kSetup:
       if (failed) {
-        on_setup_failed(protocol::sql_error_of(step.payload));
+        on_setup_failed(channel, protocol::sql_error_of(step.payload));
       } else if (job_.kind == JobKind::kSnapshot && !lease_of(channel).owes_reply()) {
         reply_ok();
       }
+      return;
+    case ReplyRole::kReadOnlyEnd:
+      on_read_only_end(channel, failed);
       return;
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
@@ -50,9 +53,14 @@ void SessionCore::on_internal_reply(Channel channel,
   }
 }
 
-void SessionCore::on_setup_failed(const protocol::SqlError& error) {
+void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& error) {
   // XA START was refused, so what was pipelined behind it runs in some older state of the
   // connection and must leave no trace: closing it rolls that back.
+  if (channel == Channel::kRead) {
+    give_back(Channel::kRead, false);
+    reply_error(error);
+    return;
+  }
   drop_home();
   transaction_over();
   if (!pins_.empty()) {
@@ -112,12 +120,16 @@ void SessionCore::on_backend_lost(Channel channel) {
   reply_sequence_ = phase_ == SessionPhase::kIdle ? reply_sequence_ : next_sequence;
   if (channel == Channel::kHome) {
     on_home_lost(awaited);
-  } else if (awaited) {
+  } else if (phase_ == SessionPhase::kRelaying && job_.channel == Channel::kRead) {
     on_read_lost();
   }
 }
 
 void SessionCore::on_read_lost() {
+  if (job_.answered) {
+    finish_command();
+    return;
+  }
   if (reply_started_) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
     reply_error(protocol::deadlock_error());
@@ -151,6 +163,14 @@ void SessionCore::on_home_lost(bool awaited) {
       commit_succeeded();
       return;
     case SessionPhase::kRelaying:
+      if (job_.channel == Channel::kRead) {
+        return;  // what is under way does not need it
+      }
+      if (job_.answered) {
+        finish_command();
+        return;
+      }
+      break;
     case SessionPhase::kPreparing:
       break;
   }

@@ -60,6 +60,10 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   } else {
     job_.wrapped = changes;
   }
+  if (reads_relations(statement) && effects_.stored_functions()) {
+    job_.may_write = true;  // as part of a transaction
+    job_.read_only = !job_.needs_branch && !job_.wrapped && !job_.commit_first;
+  }
   job_.one_shot = statement.kind == StatementKind::kSetTransaction &&
                   statement.transaction.scope == router::SetScope::kUnscoped && !open;
   if (job_.needs_branch || job_.wrapped) {
@@ -74,6 +78,7 @@ void SessionCore::run_anywhere(const Statement& statement,
   job_.kind = kind;
   job_.channel = Channel::kRead;
   job_.reader = true;
+  job_.read_only = reads_relations(statement) && effects_.stored_functions();
   job_.pins = router::pin_change(statement);
   ReadConsistency consistency = effects_.read_consistency();
   if (route.freshness == router::ReadFreshness::kEventual) {
@@ -103,6 +108,9 @@ void SessionCore::run_anywhere(const Statement& statement,
 void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
   job_.kind = JobKind::kOrdered;
   job_.commit_first = transaction_.open();
+  if (defines_function(statement)) {
+    effects_.note_stored_function();
+  }
   ordered_ = {};
   protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));
   DdlRequest& request = ordered_.request;

@@ -49,6 +49,8 @@ void SessionCore::send_job() {
     send_wrapped(command);
   } else if (job_.needs_branch && !transaction_.on_backend()) {
     send_in_transaction(command);
+  } else if (job_.read_only) {
+    send_read_only(command);
   } else {
     if (transaction_.on_backend() && job_.may_write) {
       transaction_.note_write();
@@ -82,6 +84,21 @@ void SessionCore::send_wrapped(Bytes command) {
 void SessionCore::note_branch_start() {
   home_setbacks_ = effects_.setbacks(*home_);
   last_seen_at_start_ = effects_.applied(*home_);
+}
+
+void SessionCore::send_read_only(Bytes command) {
+  // A view may call a function that writes. Here the server refuses that, before the first row.
+  job_.refused = false;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("START TRANSACTION READ ONLY"));
+  const std::size_t start_bytes = xa_buffer_.size();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainCommit));
+  expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
+  expect(job_.channel, ReplyRole::kClient, sent_command_);
+  expect(job_.channel, ReplyRole::kReadOnlyEnd, Command::kQuery);
+  const Bytes ours(xa_buffer_);
+  effects_.send_backend(job_.channel,
+                        {ours.first(start_bytes), command, ours.subspan(start_bytes)});
 }
 
 void SessionCore::send_in_transaction(Bytes command) {

@@ -44,6 +44,33 @@ bool commits_first(const Statement& statement, bool autocommit) {
   return !autocommit && (turns_on || statement.has(Flag::kSetsAutocommit));
 }
 
+bool reads_relations(const Statement& statement) {
+  if (!statement.has(Flag::kTouchesTables) || statement.may_write() ||
+      statement.has(Flag::kSetsAutocommit)) {
+    return false;
+  }
+  switch (statement.kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kDo:
+    case StatementKind::kExplain:
+    case StatementKind::kShow:
+    case StatementKind::kSetUserVariable:
+    case StatementKind::kSetSession:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool defines_function(const Statement& statement) {
+  if (statement.kind != StatementKind::kDdl || statement.ddl.verb != router::DdlVerb::kCreate) {
+    return false;
+  }
+  return statement.ddl.object == router::DdlObject::kRoutine ||
+         statement.ddl.object == router::DdlObject::kOther ||
+         statement.ddl.object == router::DdlObject::kNone;
+}
+
 QueryKind query_kind(const Statement& statement, bool prepared) {
   if (prepared) {
     return QueryKind::kExecute;

@@ -18,6 +18,12 @@ namespace consort::proxy {
 /// It ends an open transaction by itself. `autocommit`: the session's, before the statement.
 [[nodiscard]] bool commits_first(const router::Statement& statement, bool autocommit);
 
+/// It reads tables or views and may run in a transaction of its own as well as without one.
+[[nodiscard]] bool reads_relations(const router::Statement& statement);
+
+/// It may define a stored function.
+[[nodiscard]] bool defines_function(const router::Statement& statement);
+
 /// As which it is counted. `prepared`: it came as COM_STMT_EXECUTE.
 [[nodiscard]] QueryKind query_kind(const router::Statement& statement, bool prepared);
 

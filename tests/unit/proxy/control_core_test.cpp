@@ -63,7 +63,8 @@ struct Stage {
       actors[i].facts = Facts{{"server_id", std::to_string(i + 1)},
                               {"version", "10.11.19-MariaDB"},
                               {"innodb_snapshot_isolation", "OFF"},
-                              {std::string(kFactCollationId), "33"}};
+                              {std::string(kFactCollationId), "33"},
+                              {std::string(kFactFunctions), ""}};
     }
   }
 
@@ -304,6 +305,24 @@ TEST_SUITE("proxy") {
     }
     EXPECT(stage.actors[0].account_loads - loads <= 6);
     EXPECT(stage.actors[0].account_loads - loads >= 4);
+  }
+
+  TEST_CASE("ControlCore: stored functions exist until a backend says otherwise, or one has some") {
+    Stage stage;
+    EXPECT(stage.core.view()->stored_functions);
+    stage.play(seconds(2));
+    EXPECT_FALSE(stage.view().stored_functions);
+    stage.actors[1].facts[std::string(kFactFunctions)] = "shop.next_price";
+    stage.play(seconds(70));
+    EXPECT(stage.view().stored_functions);
+    stage.actors[1].facts[std::string(kFactFunctions)] = "";
+    stage.play(seconds(70));
+    EXPECT_FALSE(stage.view().stored_functions);
+
+    Stage silent;
+    silent.actors[2].facts.erase(std::string(kFactFunctions));  // it cannot be asked
+    silent.play(seconds(2));
+    EXPECT(silent.view().stored_functions);
   }
 
   TEST_CASE("ControlCore: settles with everything down") {

@@ -62,6 +62,122 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
+  TEST_CASE("SessionCore: while stored functions exist a read runs in a read-only transaction") {
+    SessionScript script;
+    script.functions = true;
+    script.query("SELECT 1 FROM t");
+    EXPECT((script.sent(Channel::kRead) == Texts{"START TRANSACTION READ ONLY", "SELECT 1 FROM t",
+                                                 "COMMIT AND NO CHAIN NO RELEASE"}));
+    script.backend_ok(Channel::kRead);
+    script.backend_rows(Channel::kRead);
+    EXPECT(script.answer() == "data | data | data | EOF");
+    // Whoever leases the connection next must not get the COMMIT's reply.
+    EXPECT(script.releases.empty());
+    EXPECT_FALSE(script.core.idle());
+    script.backend_ok(Channel::kRead);
+    EXPECT(script.releases == std::vector<bool>{true});
+    EXPECT(script.core.idle());
+    EXPECT(script.answer() == "data | data | data | EOF");
+    script.query("SELECT 1");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT 1"});
+  }
+
+  TEST_CASE("SessionCore: a read that wanted to write runs again in a branch") {
+    SessionScript script;
+    script.functions = true;
+    script.query("SELECT 1 FROM t");
+    script.sent(Channel::kRead);
+    script.backend_ok(Channel::kRead);
+    script.backend_error(Channel::kRead, 1792);
+    EXPECT(script.answer().empty());
+    script.backend_ok(Channel::kRead);
+    EXPECT(script.releases == std::vector<bool>{true});
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "SELECT 1 FROM t", "XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    EXPECT(script.answer() == "data | data | data");
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "data | data | data | EOF");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: a read lost behind its whole reply is not answered twice") {
+    SessionScript script;
+    script.functions = true;
+    script.query("SELECT 1 FROM t");
+    script.backend_ok(Channel::kRead);
+    script.backend_rows(Channel::kRead);
+    script.lose(Channel::kRead);
+    EXPECT(script.answer() == "data | data | data | EOF");
+    EXPECT(script.core.idle());
+    SessionScript refused;
+    refused.functions = true;
+    refused.query("SELECT 1 FROM t");
+    refused.backend_ok(Channel::kRead);
+    refused.backend_error(Channel::kRead, 1792);
+    refused.lose(Channel::kRead);
+    EXPECT(refused.answer().empty());
+    EXPECT(refused.retries == 1);
+  }
+
+  TEST_CASE("SessionCore: a read-only transaction that cannot end costs its connection") {
+    SessionScript script;
+    script.functions = true;
+    script.query("SELECT 1 FROM t");
+    script.backend_ok(Channel::kRead);
+    script.backend_rows(Channel::kRead);
+    script.backend_error(Channel::kRead, 1317);
+    EXPECT(script.releases == std::vector<bool>{false});
+    EXPECT(script.answer() == "data | data | data | EOF");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: a transaction that read a view may have written") {
+    SessionScript script;
+    script.functions = true;
+    script.query("BEGIN");
+    script.query("SELECT 1 FROM t");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    script.query("COMMIT");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: defining a function is known before it takes effect") {
+    for (const char* sql :
+         {"CREATE FUNCTION f() RETURNS INT RETURN 1", "CREATE OR REPLACE FUNCTION f() RETURNS INT",
+          "CREATE DEFINER=u@h FUNCTION f() RETURNS INT RETURN 1",
+          "CREATE AGGREGATE FUNCTION f(a INT) RETURNS INT RETURN 1",
+          "CREATE PACKAGE BODY p AS END"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.query(sql);
+      EXPECT(script.functions);
+      EXPECT(script.posted.size() == 1);
+    }
+    SessionScript script;
+    script.query("CREATE TABLE x (id INT PRIMARY KEY)");
+    EXPECT_FALSE(script.functions);
+  }
+
+  TEST_CASE("SessionCore: the idle home lost does not disturb a read elsewhere") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kCommitted, 10);
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT 1 FROM t"});
+    script.lose(Channel::kHome);
+    EXPECT(script.retries == 0);
+    script.backend_rows(Channel::kRead);
+    EXPECT(script.answer() == "data | data | data | EOF");
+    EXPECT(script.core.idle());
+    EXPECT(script.releases == std::vector<bool>{true});
+  }
+
   TEST_CASE("SessionCore: the loser of a conflict gets 1213") {
     SessionScript script;
     prepare_write(script);

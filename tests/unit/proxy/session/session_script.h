@@ -190,6 +190,10 @@ class SessionScript final : public SessionEffects {
 
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
 
+  bool stored_functions() override { return functions; }
+
+  void note_stored_function() override { functions = true; }
+
   void wait_applied(BackendId, bool, Seqno seqno) override { waits.push_back(seqno); }
 
   void retry_after(std::chrono::milliseconds) override { ++retries; }
@@ -221,6 +225,7 @@ class SessionScript final : public SessionEffects {
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;
+  bool functions = false;
   bool online = true;
   bool closed = false;
   bool lease_fails_permanently = false;
