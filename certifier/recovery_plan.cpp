@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <set>
 
-#include "base/check.h"
-
 namespace consort::certifier {
 namespace {
 
@@ -16,8 +14,8 @@ Status check_position(const RecoveryInput& input) {
                                                           position.cluster_id + ", this log to " +
                                                           input.cluster_id);
   }
-  if (position.owner > input.owner.value()) {
-    return make_error(RecoveryError::kFenced, "a newer run of the proxy (" +
+  if (position.owner != input.owner.value()) {
+    return make_error(RecoveryError::kFenced, "another run of the proxy (" +
                                                   std::to_string(position.owner >> 32) +
                                                   ") moves its position");
   }
@@ -62,7 +60,6 @@ Result<RecoveryPlan> plan_recovery(const RecoveryInput& input) {
   if (!usable) {
     return usable.error();
   }
-  CHECK(input.position.owner == input.owner.value());
   RecoveryPlan plan;
   std::set<BranchId> held;
   for (const ParsedBranch& listed : input.listed) {

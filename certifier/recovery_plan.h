@@ -55,7 +55,7 @@ struct RecoveryInput {
 enum class RecoveryError : int {
   kLogLost = 1,     ///< it has applied more than the log holds: the log is not the one it followed
   kForeignCluster,  ///< its position belongs to another cluster's log
-  kFenced,          ///< a newer owner drives it
+  kFenced,          ///< another owner drives it
   kTooFarBehind,    ///< the log no longer has the entries it lacks: it needs a copy
 };
 

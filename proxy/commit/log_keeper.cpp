@@ -114,8 +114,11 @@ Status LogKeeper::restore(const certifier::LogEntry& entry) {
     return make_error("the log belongs to cluster " + begun->cluster_id + ", not to " +
                       options_.cluster_id);
   }
-  own_branches_.add(entry);
-  return observer_.on_restored(entry);
+  const Status restored = observer_.on_restored(entry);  // refuses what is not dense
+  if (restored.ok()) {
+    own_branches_.add(entry);
+  }
+  return restored;
 }
 
 Status LogKeeper::restore_snapshot(Bytes data) {

@@ -74,9 +74,10 @@ struct WritesetArchive::Segment {
     return fd >= 0 ? Status(Ok{}) : Status(system_error("opening", path));
   }
 
-  // Remembers where a seqno begins, sparsely. Called in file order, once per first record of one.
+  // Remembers where a seqno begins, sparsely: whoever comes by, writing or reading, extends it.
+  // Every step from one entry to the next is in file order, so that none is skipped for good.
   void index(Seqno seqno, std::uint64_t offset) {
-    if (sparse.empty() || offset - sparse.back().offset >= kIndexStrideBytes) {
+    if (sparse.empty() || offset >= sparse.back().offset + kIndexStrideBytes) {
       sparse.push_back({seqno, offset});
     }
   }
@@ -351,9 +352,7 @@ Result<ArchiveBatch> WritesetArchive::read(Seqno from, std::size_t bytes_max) {
     if (!opened.ok()) {
       return opened.error();
     }
-    const bool index_it = segment.sparse.empty();
-    const std::uint64_t start = index_it ? kArchiveHeaderBytes : segment.offset_before(from);
-    SegmentReader reader(segment.fd, start, segment.end);
+    SegmentReader reader(segment.fd, segment.offset_before(from), segment.end);
     std::vector<std::size_t> offsets;  // of payloads in batch.storage, which still moves
     Seqno previous;
     while (true) {
@@ -368,12 +367,13 @@ Result<ArchiveBatch> WritesetArchive::read(Seqno from, std::size_t bytes_max) {
         break;
       }
       const SegmentReader::Record& record = **next;
-      if (index_it && record.header.seqno > previous) {
+      if (record.header.seqno > previous) {
         segment.index(record.header.seqno, record.offset);
       }
       const bool same_seqno = record.header.seqno == previous;
       previous = record.header.seqno;
       if (record.header.seqno < from) {
+        ++records_passed_over_;
         continue;
       }
       if (batch.storage.size() >= bytes_max && !same_seqno && !batch.entries.empty()) {

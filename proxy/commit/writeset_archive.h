@@ -92,6 +92,9 @@ class WritesetArchive {
   /// Bytes on disk and in the buffer.
   [[nodiscard]] std::uint64_t bytes() const;
 
+  /// Records that read() had to pass over, in all, before the first one it was asked for.
+  [[nodiscard]] std::uint64_t records_passed_over() const { return records_passed_over_; }
+
  private:
   struct Segment;
 
@@ -110,6 +113,7 @@ class WritesetArchive {
   bool last_is_unsynced_ = false;
   Seqno last_seqno_;
   std::uint64_t last_log_index_ = 0;
+  std::uint64_t records_passed_over_ = 0;
 };
 
 }  // namespace consort::proxy

@@ -164,7 +164,8 @@ struct RaftCommitLog::Impl {
   std::deque<Appended> appended;  // queued and submitted, not yet on disk
   std::size_t appended_bytes = 0;
   std::uint64_t bytes_since_snapshot = 0;
-  std::optional<LogSnapshot> snapshot;  // being taken
+  std::optional<LogSnapshot> snapshot;      // being taken
+  std::optional<std::string> sync_failure;  // of make_durable(), for the loop
   std::function<void()> closed;
 };
 
@@ -370,10 +371,15 @@ int RaftCommitLog::Impl::fsm_snapshot(raft_fsm* fsm, raft_buffer** buffers, unsi
   return 0;
 }
 
-// On libuv's pool; the snapshot is not touched by the loop until finalize.
+// On libuv's pool; the snapshot is not touched by the loop until finalize. A failed sync is final:
+// the kernel has dropped the pages, so that the next one would succeed and prove nothing.
 int RaftCommitLog::Impl::fsm_snapshot_async(raft_fsm* fsm, raft_buffer**, unsigned*) {
   Impl& log = *static_cast<Impl*>(fsm->data);
-  return log.snapshot->make_durable().ok() ? 0 : RAFT_IOERR;
+  const Status durable = log.snapshot->make_durable();
+  if (!durable.ok()) {
+    log.sync_failure = durable.error().message;
+  }
+  return durable.ok() ? 0 : RAFT_IOERR;
 }
 
 int RaftCommitLog::Impl::fsm_snapshot_finalize(raft_fsm* fsm,
@@ -384,6 +390,9 @@ int RaftCommitLog::Impl::fsm_snapshot_finalize(raft_fsm* fsm,
   *buffers = nullptr;
   *count = 0;
   log.snapshot.reset();
+  if (log.sync_failure) {
+    log.fail(*log.sync_failure, RAFT_IOERR);
+  }
   return 0;
 }
 

@@ -19,7 +19,7 @@ namespace consort::proxy {
 /// What stands for all records up to some index once it is on disk.
 struct LogSnapshot {
   Buffer data;
-  /// Runs on another thread before the snapshot is written. An error postpones the snapshot.
+  /// Runs on another thread before the snapshot is written. An error is the log's failure.
   std::function<Status()> make_durable;
 };
 

@@ -125,6 +125,10 @@ TEST_SUITE("certifier") {
     EXPECT(refusal([](RecoveryInput& in) {
              in.position.owner = LaneOwner{7, 1}.value();
            }) == RecoveryError::kFenced);
+    EXPECT(
+        refusal([](RecoveryInput& in) {
+          in.position.owner = LaneOwner{5, 9}.value();  // a copy's row, put there after the claim
+        }) == RecoveryError::kFenced);
     EXPECT(refusal([](RecoveryInput& in) { in.log_first = Seqno{12}; }) ==
            RecoveryError::kTooFarBehind);
   }

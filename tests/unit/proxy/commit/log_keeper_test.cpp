@@ -79,6 +79,10 @@ struct Run final : LogKeeperObserver {
   }
 
   Status on_restored(const LogEntry& entry) override {
+    if (entry.takes_seqno() && newest > Seqno{0} && entry.seqno != newest.next()) {
+      return make_error("seqno " + std::to_string(entry.seqno.value) + " is not dense");
+    }
+    newest = std::max(newest, entry.seqno);
     restored.push_back(entry);
     return Ok{};
   }
@@ -101,6 +105,7 @@ struct Run final : LogKeeperObserver {
   CommitStats stats;
   std::unique_ptr<LogKeeper> keeper;
   std::vector<LogEntry> restored;
+  Seqno newest;
   std::vector<Seqno> durable;
   std::string failure;
   bool ready = false;
@@ -196,6 +201,23 @@ TEST_SUITE("commit") {
     std::filesystem::remove_all(dir.path() + "/archive");
     Run run(dir.path());
     EXPECT(run.failure.find("archive") != std::string::npos);
+  }
+
+  TEST_CASE("LogKeeper: a gap in the archive is told, not a reason to abort") {
+    const test::TempDir dir;
+    { Run run(dir.path()); }
+    {
+      ArchiveOptions options;
+      options.dir = dir.path() + "/archive";
+      auto archive = WritesetArchive::open(options);
+      REQUIRE(archive.ok());
+      for (const std::uint64_t seqno : {1, 3}) {
+        const Buffer encoded = certifier::encode_entry(writeset(seqno, 0));
+        REQUIRE(archive.value()->append(100 + seqno, Seqno{seqno}, encoded).ok());
+      }
+    }
+    Run run(dir.path());
+    EXPECT(run.failure.find("seqno 3 is not dense") != std::string::npos);
   }
 
   TEST_CASE("LogKeeper: refuses an archive whose log is gone") {

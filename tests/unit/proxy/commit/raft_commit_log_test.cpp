@@ -35,7 +35,9 @@ class Keeper final : public certifier::CommitLogObserver, public LogSnapshotter 
     ++snapshots;
     LogSnapshot snapshot;
     append_le<8>(snapshot.data, records.size());
-    snapshot.make_durable = [] { return Status(Ok{}); };
+    snapshot.make_durable = [fails = sync_fails] {
+      return fails ? Status(make_error("syncing the archive: EIO")) : Status(Ok{});
+    };
     return std::optional<LogSnapshot>(std::move(snapshot));
   }
 
@@ -51,6 +53,7 @@ class Keeper final : public certifier::CommitLogObserver, public LogSnapshotter 
   std::uint64_t restored = 0;
   int snapshots = 0;
   int busy_answers = 0;
+  bool sync_fails = false;
   bool replayed = false;
   std::string failure;
 };
@@ -168,6 +171,19 @@ TEST_SUITE("commit") {
     again.log->submit();
     again.run_until([&] { return again.log->unacknowledged() == 0; });
     EXPECT(again.keeper.tokens.back() == 1);
+  }
+
+  TEST_CASE("RaftCommitLog: a failed sync for a snapshot is the end, not a reason to try again") {
+    const test::TempDir dir;
+    OpenLog open(dir.path());
+    REQUIRE(open.log != nullptr);
+    open.keeper.sync_fails = true;
+    open.log->snapshot_soon();
+    open.append("one", 1);
+    open.log->submit();
+    open.run_until([&] { return !open.keeper.failure.empty(); });
+    EXPECT(open.keeper.failure.find("syncing the archive") != std::string::npos);
+    EXPECT(open.keeper.snapshots == 1);
   }
 
   TEST_CASE("RaftCommitLog: a second opener is told that the directory is in use") {

@@ -164,6 +164,40 @@ TEST_SUITE("commit") {
     EXPECT(archive->read(Seqno{50}, 1 << 20).ok());
   }
 
+  TEST_CASE("WritesetArchive: reads begin near what they ask for, in old and new segments") {
+    constexpr std::uint64_t kRecords = 3000;
+    constexpr std::size_t kBytes = 1000;
+    constexpr std::uint64_t kRecordsPerStride = 70;  // 64 KiB
+    const test::TempDir dir;
+    ArchiveOptions options;
+    options.dir = dir.path();
+    options.segment_bytes = kRecords * kBytes / 2;
+    const auto append = [](WritesetArchive& archive, std::uint64_t from, std::uint64_t to) {
+      for (std::uint64_t i = from; i <= to; ++i) {
+        REQUIRE(archive.append(i, Seqno{i}, payload(i, kBytes)).ok());
+      }
+    };
+    // Reads in small batches; how many records each batch had to pass over, on average.
+    const auto passed_over = [](WritesetArchive& archive) {
+      const std::uint64_t before = archive.records_passed_over();
+      EXPECT(count_from(archive, Seqno{1}, 10 * kBytes) == archive.last_seqno().value);
+      return (archive.records_passed_over() - before) / (archive.last_seqno().value / 10);
+    };
+    {
+      auto archive = open(options);
+      append(*archive, 1, kRecords);
+      EXPECT(passed_over(*archive) <= kRecordsPerStride);
+    }
+    auto archive = open(options);
+    EXPECT(passed_over(*archive) <= kRecordsPerStride);
+    append(*archive, kRecords + 1, 2 * kRecords);
+    EXPECT(passed_over(*archive) <= kRecordsPerStride);
+    // Asked for its middle first, a cold segment is indexed from its beginning all the same.
+    auto cold = open(options);
+    REQUIRE(cold->read(Seqno{kRecords / 4}, 1).ok());
+    EXPECT(passed_over(*cold) <= kRecordsPerStride);
+  }
+
   TEST_CASE("WritesetArchive: retires old segments, but none that is needed") {
     const test::TempDir dir;
     ArchiveOptions options = small(dir.path());
