@@ -6,6 +6,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/lane_errors.h"
 
 namespace consort::certifier {
 namespace {
@@ -106,8 +107,13 @@ LaneBatch large_batch(const BatchStart& start,
   LaneBatch batch{{}, entry.seqno, entry.seqno, {}};
   append_variable(batch.statements, "@consort_1", payload.first(half), piece);
   append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
+  // CONCAT yields NULL where the text would be longer than the backend's max_allowed_packet.
   batch.statements.push_back(compound_sql(
-      "START TRANSACTION; " + move_position_sql(start.owner, start.position, entry.seqno) +
+      "IF @consort_1 IS NULL OR @consort_2 IS NULL THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO=" +
+      std::to_string(kPacketTooLargeErrno) +
+      ",MESSAGE_TEXT='consort: max_allowed_packet is too small for this writeset'; END IF; "
+      "START TRANSACTION; " +
+      move_position_sql(start.owner, start.position, entry.seqno) +
       "BINLOG @consort_1,@consort_2; COMMIT; "));
   batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
   return batch;

@@ -29,14 +29,17 @@ constexpr std::array<std::uint16_t, 6> kResyncErrors{
 };
 
 /// The backend lacks something for now, or somebody made it read-only.
-constexpr std::array<std::uint16_t, 14> kBackOffErrors{
+constexpr std::array<std::uint16_t, 16> kBackOffErrors{
     1021,  // disk full
+    1026,  // error writing a file: a temporary or log file, the disk is full or failing
     1030,  // error from the storage engine
     1037,  // out of memory
     1038,  // out of sort memory
     1041,  // out of resources
     1114,  // table full (also: tablespace, temporary space)
     1135,  // cannot create a thread
+    1153,  // packet larger than max_allowed_packet: somebody has to raise that (see
+           // kPacketTooLargeErrno)
     1180,  // error during commit
     1206,  // lock table full
     1290,  // an option such as read_only prevents the statement

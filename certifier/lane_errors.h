@@ -25,6 +25,10 @@ enum class LaneAction : std::uint8_t {
 /// so does 1397: a certified branch that the lane still counted on is gone.
 [[nodiscard]] LaneAction classify_lane_error(std::uint16_t error);
 
+/// The backend takes no packet of this size, or could not build one. The lane cannot go on until
+/// somebody raises max_allowed_packet there, and then only on a new connection.
+inline constexpr std::uint16_t kPacketTooLargeErrno = 1153;
+
 /// True for errors that a DDL statement gives when it was already executed: the object exists, or
 /// exists no more. Means success only where the statement may have run before.
 [[nodiscard]] bool ddl_already_applied(std::uint16_t error);

@@ -17,14 +17,12 @@ namespace {
 using certifier::LaneAction;
 using namespace std::chrono_literals;
 
-// One batch holds at most this many entries, so an XA COMMIT that the position is ahead of belongs
-// to one of the last so many.
-constexpr std::uint64_t kUnsettledMax = 1024;
 constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
 constexpr unsigned kArchiveReadsPerPump = 4;
 constexpr unsigned kListingsMax = 100;
 constexpr auto kListAgainAfter = 5ms;
 constexpr auto kBackOff = 1000ms;
+constexpr auto kPacketLimitRetry = 5000ms;
 constexpr std::chrono::milliseconds kStallMax = 100ms;
 
 // Answers that say nothing about the backend's data.
@@ -81,7 +79,9 @@ LaneConnection::LaneConnection(EventLoop& loop,
       lane_(options_.backend, options_.cluster),
       timer_(loop, [this] { on_timer(); }),
       stall_timer_(loop, [this] { on_stall_timer(); }),
-      retry_(options_.retry_min) {}
+      retry_(options_.retry_min) {
+  CHECK(options_.batch.entries_max <= kBatchEntriesMax);
+}
 
 LaneConnection::~LaneConnection() = default;
 
@@ -212,14 +212,22 @@ void LaneConnection::on_position(const SqlReply& reply) {
     lose(reason);
     return;
   }
+  if (position->owner < owner_.value()) {
+    // Somebody has put another row there, a copy's perhaps, since we claimed it: claim it again.
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "consort.position was replaced";
+    lose(reason);
+    return;
+  }
   position_ = *position;
   listed_up_to_ = host_.certified_head();
   ask(Question::kBranches, "XA RECOVER");
 }
 
 void LaneConnection::on_branches(const SqlReply& reply) {
-  const Seqno from{position_.seqno.value > kUnsettledMax ? position_.seqno.value - kUnsettledMax
-                                                         : 0};
+  const Seqno from{
+      position_.seqno.value > kBatchEntriesMax ? position_.seqno.value - kBatchEntriesMax : 0};
   Result<std::vector<OwnBranch>> own = host_.log().own_branches_from(options_.backend, from);
   if (!own.ok()) {
     fail(own.error().message, false);
@@ -360,7 +368,7 @@ void LaneConnection::pump() {
     if (phase_ != Phase::kRunning) {
       break;
     }
-    std::optional<certifier::LaneTurn> turn = lane_.next_turn();
+    std::optional<certifier::LaneTurn> turn = lane_.next_turn(options_.batch);
     if (!turn) {
       break;
     }
@@ -470,6 +478,10 @@ void LaneConnection::on_batch_failed(const SqlReply& reply) {
       read_position();
       return;
     case LaneAction::kBackOff:
+      if (reply.error == certifier::kPacketTooLargeErrno) {
+        lose_to_packet_limit(first);
+        return;
+      }
       listings_ = 1;
       resync_after(kBackOff);
       return;
@@ -478,6 +490,18 @@ void LaneConnection::on_batch_failed(const SqlReply& reply) {
       fail(lane_.stop_reason(), action == LaneAction::kFenced);
       return;
   }
+}
+
+// No waiting helps, only an operator: say so, loudly, at every try, and try on a new connection,
+// since a session keeps the limit it began with.
+void LaneConnection::lose_to_packet_limit(Seqno seqno) {
+  SqlCloseReason reason;
+  reason.logged_in = true;
+  reason.text = "its max_allowed_packet is too small for the entry at seqno " +
+                std::to_string(seqno.value) + ": SET GLOBAL max_allowed_packet=1073741824";
+  spdlog::error("{}: it applies nothing: {}", options_.name, reason.text);
+  lose(reason);
+  timer_.start_once(kPacketLimitRetry);
 }
 
 // ---- stalls, losses ----

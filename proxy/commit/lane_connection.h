@@ -61,6 +61,10 @@ class LaneHost {
   [[nodiscard]] virtual std::chrono::milliseconds on_lane_stalled(BackendId backend) = 0;
 };
 
+/// One batch holds at most so many entries: recovery looks for XA COMMITs that the position is
+/// ahead of among the last so many.
+inline constexpr std::size_t kBatchEntriesMax = 1024;
+
 struct LaneOptions {
   BackendId backend;
   std::string name;  ///< for log lines
@@ -69,6 +73,7 @@ struct LaneOptions {
   std::uint32_t cluster = 0;
   std::uint32_t epoch = 0;
   std::chrono::milliseconds stall{3};
+  certifier::BatchLimits batch;  ///< entries_max: at most kBatchEntriesMax
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{1000};
 };
@@ -160,6 +165,7 @@ class LaneConnection final : private SqlConnectionObserver {
   void on_batch_failed(const SqlReply& reply);
   void resync_after(std::chrono::milliseconds delay);
 
+  void lose_to_packet_limit(Seqno seqno);
   void lose(const SqlCloseReason& reason);
   void fail(const std::string& reason, bool fenced);
   void arm_stall_timer(std::chrono::milliseconds delay);

@@ -441,6 +441,9 @@ StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
                : failed(static_cast<std::uint16_t>(*number_behind(sql, "MYSQL_ERRNO=")),
                         "signalled");
   }
+  if (sql.starts_with("IF @consort_1 IS NULL")) {
+    return done();  // the model builds texts of any length
+  }
   if (sql.starts_with("UPDATE consort.`position`")) {
     return execute_position(conn, sql);
   }

@@ -171,6 +171,7 @@ TEST_SUITE("certifier") {
         {1205, LaneAction::kRetry},          {1213, LaneAction::kRetry},
         {1317, LaneAction::kResync},         {1609, LaneAction::kResync},
         {1021, LaneAction::kBackOff},        {1290, LaneAction::kBackOff},
+        {1026, LaneAction::kBackOff},        {kPacketTooLargeErrno, LaneAction::kBackOff},
         {kFencedErrno, LaneAction::kFenced}, {1032, LaneAction::kInconsistent},
         {1062, LaneAction::kInconsistent},   {1397, LaneAction::kInconsistent},
         {1452, LaneAction::kInconsistent},   {9999, LaneAction::kInconsistent},
