@@ -73,8 +73,9 @@ Status App::open() {
     }
   }
   on_view(control_->view());
-  spdlog::info("ready: SQL on {}:{}, admin on {}:{}, metrics on {}:{}", config_.listen.sql.address,
-               config_.listen.sql.port, config_.listen.admin.address, config_.listen.admin.port,
+  spdlog::info("ready: cluster {}, SQL on {}:{}, admin on {}:{}, metrics on {}:{}",
+               config_.cluster_name, config_.listen.sql.address, config_.listen.sql.port,
+               config_.listen.admin.address, config_.listen.admin.port,
                config_.listen.metrics.address, config_.listen.metrics.port);
   return Ok{};
 }
@@ -141,7 +142,12 @@ Status App::open_commit_log() {
   options.process_ends_with_stop = true;
   options.archive_bytes_max = config_.commit.archive_bytes_max;
   options.disk_free_bytes_min = config_.commit.disk_free_bytes_min;
+  options.writeset_bytes_max = config_.limits.writeset_bytes_max;
   options.index_entries_max = config_.commit.index_commits_max;
+  options.index_keys_max = config_.commit.index_keys_max;
+  options.batch.entries_max = config_.commit.batch_writesets_max;
+  options.batch.payload_bytes_max = config_.commit.batch_bytes_max;
+  options.lock_lookup_interval = std::chrono::milliseconds(config_.commit.lock_lookup_interval_ms);
   options.lane_stall = std::chrono::milliseconds(config_.commit.lane_stall_ms);
   options.group_wait_max = std::chrono::milliseconds(config_.commit.group_wait_ms_max);
   CommitHooks hooks;

@@ -56,6 +56,7 @@ Result<StatusInfo> App::status() {
   const CommitStats& stats = commit_->stats();
   info.version = kVersion;
   info.cluster = cluster_id_;
+  info.cluster_name = config_.cluster_name;
   info.epoch = commit_->identity().epoch;
   info.uptime_ms = ms_since(began_, std::chrono::steady_clock::now());
   info.topology = "certified";

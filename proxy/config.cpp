@@ -212,7 +212,7 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   reader.integer("connections_max", out.connections_max, 1, 1000000);
   reader.integer("backend_connections_max", out.backend_connections_max, 1, 100000);
   reader.integer("packet_bytes_max", out.packet_bytes_max, 64 * kKiB, kGiB);
-  reader.integer("writeset_bytes_max", out.writeset_bytes_max, 64 * kKiB, 2 * kGiB);
+  reader.integer("writeset_bytes_max", out.writeset_bytes_max, 64 * kKiB, 512 * kMiB);
   reader.integer("client_buffer_bytes_low", out.client_buffer_bytes_low, 4 * kKiB, kGiB);
   reader.integer("client_buffer_bytes_high", out.client_buffer_bytes_high, 8 * kKiB, kGiB);
   reader.integer("login_timeout_ms", out.login_timeout_ms, 100, kHourMs);
@@ -230,8 +230,8 @@ void read_commit(ConfigReader& root, CommitConfig& out, ConfigProblems& problems
     return;
   }
   ConfigReader reader(*json, root.path_of("commit"), problems);
-  reader.integer("batch_writesets_max", out.batch_writesets_max, 1, 65536);
-  reader.integer("batch_bytes_max", out.batch_bytes_max, 64 * kKiB, kGiB);
+  reader.integer("batch_writesets_max", out.batch_writesets_max, 1, 1024);
+  reader.integer("batch_bytes_max", out.batch_bytes_max, 64 * kKiB, 8 * kMiB);
   reader.integer("index_keys_max", out.index_keys_max, 1000, 1000000000);
   reader.integer("index_commits_max", out.index_commits_max, 100, 100000000);
   reader.integer("lane_stall_ms", out.lane_stall_ms, 1, 10000);
@@ -301,7 +301,6 @@ void read_log(ConfigReader& root,
 
 void read_top(ConfigReader& root, Config& out, const std::string& base_dir) {
   read_name(root, "cluster_name", out.cluster_name, Need::kOptional);
-  root.integer("proxy_id", out.proxy_id, 1, 255);
   root.text("data_dir", out.data_dir, Need::kOptional);
   out.data_dir = resolved(out.data_dir, base_dir);
   root.integer("workers", out.workers, 0, 64);

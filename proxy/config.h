@@ -70,8 +70,8 @@ struct LimitsConfig {
 
 struct CommitConfig {
   std::uint32_t batch_writesets_max = 256;       ///< merged into one apply on a backend
-  std::uint64_t batch_bytes_max = 4ULL << 20;    ///< row events of one apply
-  std::uint64_t index_keys_max = 4000000;        ///< certification index: keys
+  std::uint64_t batch_bytes_max = 1ULL << 20;    ///< row events of one apply
+  std::uint64_t index_keys_max = 1000000;        ///< certification index: keys
   std::uint32_t index_commits_max = 16384;       ///< certification index: commits
   std::uint32_t lane_stall_ms = 3;               ///< unanswered this long: look for a lock holder
   std::uint32_t lock_lookup_interval_ms = 120;   ///< between further looks; at least 110
@@ -103,8 +103,7 @@ struct LogConfig {
 };
 
 struct Config {
-  std::string cluster_name = "consort";
-  std::uint16_t proxy_id = 1;                 ///< of this Consort among those of one cluster
+  std::string cluster_name = "consort";       ///< for people: in the log and the admin interface
   std::string data_dir = "/var/lib/consort";  ///< absolute, or relative to the config file
   std::uint32_t workers = 0;                  ///< threads that serve clients; 0: one per core
   CommitDurability durability = CommitDurability::kDurable;

@@ -99,7 +99,6 @@ std::string_view to_text(LogFormat format) {
 std::string Config::redacted() const {
   ConfigJson json;
   json["cluster_name"] = cluster_name;
-  json["proxy_id"] = proxy_id;
   json["data_dir"] = data_dir;
   json["workers"] = workers;
   json["durability"] = to_text(durability);

@@ -27,6 +27,7 @@ bool is_empty_value(const AdminJson& value) {
 AdminJson to_json(const StatusInfo& status) {
   return {{"version", status.version},
           {"cluster", status.cluster},
+          {"cluster_name", status.cluster_name},
           {"epoch", status.epoch},
           {"uptime_ms", status.uptime_ms},
           {"topology", status.topology},

@@ -30,7 +30,8 @@ enum class AdminErrorCode : int {
 /// The proxy as a whole.
 struct StatusInfo {
   std::string version;
-  std::string cluster;      ///< cluster id, hex
+  std::string cluster;  ///< cluster id, hex
+  std::string cluster_name;
   std::uint32_t epoch = 0;  ///< how many times this proxy has started on its log
   std::uint64_t uptime_ms = 0;
   std::string topology;    ///< "certified", "galera", ...

@@ -55,7 +55,8 @@ void BinlogStream::stop() {
 }
 
 void BinlogStream::connect() {
-  reader_ = std::make_unique<protocol::BinlogGroupReader>();
+  reader_ = std::make_unique<protocol::BinlogGroupReader>(
+      protocol::BinlogGroupReader::Limits{options_.group_bytes_max});
   settings_ =
       protocol::binlog_dump_settings(static_cast<std::uint32_t>(options_.heartbeat.count()));
   next_setting_ = 0;

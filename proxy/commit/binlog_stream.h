@@ -38,7 +38,8 @@ class BinlogStreamObserver {
 
 struct BinlogStreamOptions {
   SqlTarget target;
-  std::uint32_t server_id = 0;  ///< unique among the backend's readers
+  std::uint32_t server_id = 0;                           ///< unique among the backend's readers
+  std::size_t group_bytes_max = std::size_t{256} << 20;  ///< a group of more is given as unfit
   std::chrono::milliseconds heartbeat{1000};
   std::chrono::milliseconds silence_max{8000};  ///< no byte for so long: the connection is dead
   std::chrono::milliseconds retry_min{100};

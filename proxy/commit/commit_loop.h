@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "certifier/lane_batch.h"
 #include "healthcheck/backend_health.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
@@ -52,13 +53,17 @@ struct CommitOptions {
   std::uint32_t binlog_server_id = 0xC0450000;   ///< of backend n's stream: this + n
   std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
   std::uint64_t disk_free_bytes_min = 64 << 20;  ///< below this, new commits are refused
+  std::uint64_t writeset_bytes_max = 256 << 20;  ///< row events of one transaction: more is refused
   std::size_t index_entries_max = 16384;         ///< applied commits that certification remembers
+  std::size_t index_keys_max = 1'000'000;        ///< keys that it remembers, applied or not
+  certifier::BatchLimits batch;                  ///< what lanes commit at once
   std::size_t requests_max = 65536;              ///< mailbox bound
   std::shared_ptr<const certifier::CollationWeights> collation_weights;  ///< may be null
   /// The process ends soon after stop(): the log is left open, as a crash would, and not closed.
   bool process_ends_with_stop = false;
   std::chrono::milliseconds lane_stall{3};  ///< unanswered this long: look for a lock holder
-  std::chrono::milliseconds group_wait_max{10000};  ///< a prepared branch whose rows never come
+  std::chrono::milliseconds lock_lookup_interval{120};  ///< between looks; the server caches 100
+  std::chrono::milliseconds group_wait_max{10000};      ///< a prepared branch whose rows never come
 };
 
 /// The cluster's UUID, made once with the data directory and kept in `<data_dir>/cluster_id`. It

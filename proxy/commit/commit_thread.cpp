@@ -45,6 +45,7 @@ std::vector<BackendController*> controllers_of(const CommitOptions& options) {
 certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
   certifier::SequencerLimits limits;
   limits.entries_kept = options.index_entries_max;
+  limits.keys_max = options.index_keys_max;
   return limits;
 }
 
@@ -198,9 +199,9 @@ void CommitLoop::Thread::make_parts() {
           hooks_.accounts_changed();
         }
       }});
-  blocker_ = std::make_unique<LaneBlocker>(
-      LaneBlockerParts{controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane,
-                       everybody, [this](BackendId id) { sweep(at(id)); }});
+  blocker_ = std::make_unique<LaneBlocker>(LaneBlockerParts{
+      controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane, everybody,
+      [this](BackendId id) { sweep(at(id)); }, options_.lock_lookup_interval});
 }
 
 Status CommitLoop::Thread::on_restored(const certifier::LogEntry& entry) {
@@ -224,6 +225,7 @@ void CommitLoop::Thread::on_log_ready() {
     BinlogStreamOptions stream_options;
     stream_options.target = target;
     stream_options.server_id = options_.binlog_server_id + backend->id.value;
+    stream_options.group_bytes_max = options_.writeset_bytes_max;
     backend->stream =
         std::make_unique<BinlogStream>(*loop_, std::move(stream_options), *backend, stats);
     LaneOptions lane_options;
@@ -234,6 +236,7 @@ void CommitLoop::Thread::on_log_ready() {
     lane_options.cluster = identity_.cluster;
     lane_options.epoch = identity_.epoch;
     lane_options.stall = options_.lane_stall;
+    lane_options.batch = options_.batch;
     LaneHost& host = *this;
     backend->lane = std::make_unique<LaneConnection>(*loop_, std::move(lane_options), host, stats);
   }

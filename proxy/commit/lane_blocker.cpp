@@ -10,8 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The server's lock tables are a cache that refreshes only when nobody asked for 100 ms.
-constexpr std::chrono::milliseconds kLookEvery = 120ms;
 constexpr std::chrono::milliseconds kDdlAbortEvery = 50ms;
 // Looks that find the same thread still holding before its connection is ended.
 constexpr unsigned kLooksBeforeKill = 3;
@@ -58,10 +56,10 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
   const TimePoint now = clock_.now();
   const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now - watch.last_look);
   if (controller == nullptr || watch.looking) {
-    return kLookEvery;
+    return parts_.look_every;
   }
-  if (since < kLookEvery) {
-    return std::max(kLookEvery - since, 1ms);
+  if (since < parts_.look_every) {
+    return std::max(parts_.look_every - since, 1ms);
   }
   auto found = [this, alive = alive_, tasks = parts_.tasks, backend,
                 batch = lane.batch_number()](Result<std::optional<LockHolder>> holder) {
@@ -73,7 +71,7 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
   };
   watch.last_look = now;
   watch.looking = controller->find_lock_holder(lane.thread_id(), std::move(found));
-  return kLookEvery;
+  return parts_.look_every;
 }
 
 void LaneBlocker::on_holder(BackendId backend,

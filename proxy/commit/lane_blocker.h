@@ -48,6 +48,9 @@ struct LaneBlockerParts {
   std::function<LaneConnection&(BackendId)> lane;
   std::function<void(CommitEvent)> tell_all;  ///< every worker
   std::function<void(BackendId)> sweep;       ///< look for prepared branches that nobody knows
+  /// Between two looks at one backend. Its lock tables are a cache that refreshes only when nobody
+  /// asked for 100 ms.
+  std::chrono::milliseconds look_every{120};
 };
 
 class LaneBlocker {

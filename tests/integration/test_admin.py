@@ -18,6 +18,7 @@ def setup(context):
 def status(_context, cluster):
     """GET /status tells the whole in one look."""
     body = cluster.consort.get("/status")
+    assert body["cluster_name"] == "test", body
     assert body["durability"] == "durable" and body["read_consistency"] == "session", body
     assert body["sessions"] >= 0 and body["workers"] >= 1 and body["uptime_ms"] > 0, body
     before = body["head"]

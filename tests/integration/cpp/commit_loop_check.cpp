@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -412,6 +413,120 @@ TEST_SUITE("commit_loop") {
     EXPECT(value(c.server(0).port(), "setback", 2) == "1");
     expect_nothing_prepared(c);
     c.stop_loop();
+  }
+
+  TEST_CASE("a backend that takes no packet of a writeset's size says so, and recovers") {
+    // Too small for a piece of the text; enough for a piece, but not for the text in a variable.
+    for (const char* const limit : {"2097152", "5242880"}) {
+      CAPTURE(limit);
+      CommitCluster& c = ready("packet", 1);
+      EXPECT(c.ddl(id(0), "ALTER TABLE t.packet MODIFY s LONGTEXT", {{"t", "packet"}}) == 0);
+      c.wait_until_applied();
+      c.stop_loop();
+      SessionLink third(c.server(2).port());
+      third.must("SET GLOBAL max_allowed_packet=" + std::string(limit));
+      c.start_loop();
+      c.wait_until_caught_up();
+      SessionLink link(c.server(0).port());
+      EXPECT(c.commit(link, id(0), {"INSERT INTO t.packet VALUES (2,0,REPEAT('x',12000000))"})
+                 .verdict == BranchVerdict::kCommitted);
+      const auto until = std::chrono::steady_clock::now() + 10s;
+      const auto told = [&c] {
+        const auto report = c.report(id(2));
+        return report && report->state != healthcheck::LaneState::kInconsistent &&
+               report->reason.find("max_allowed_packet") != std::string::npos;
+      };
+      while (!told() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(5ms);
+      }
+      EXPECT(told());
+      third.must("SET GLOBAL max_allowed_packet=1073741824");
+      c.wait_until_applied();
+      c.expect_equal("SELECT id,v,MD5(s) FROM t.packet ORDER BY id");
+      c.stop_loop();
+    }
+  }
+
+  TEST_CASE("limits: rows of one transaction, keys remembered, entries and bytes of a batch") {
+    CommitCluster& c = ready("limits", 5);
+    EXPECT(c.ddl(id(0), "ALTER TABLE t.limits MODIFY s LONGTEXT", {{"t", "limits"}}) == 0);
+    c.wait_until_applied();
+    const auto with = [&c](const std::function<void(CommitOptions&)>& change) {
+      c.stop_loop();
+      c.start_loop(change);
+      c.wait_until_caught_up();
+    };
+    SessionLink link(c.server(0).port());
+    const auto update_often = [&](int times) {
+      for (int i = 0; i < times; ++i) {
+        REQUIRE(c.commit(link, id(0), {update("limits", 1)}).verdict == BranchVerdict::kCommitted);
+      }
+    };
+
+    with([](CommitOptions& options) { options.writeset_bytes_max = 100'000; });
+    EXPECT(c.commit(link, id(0), {"UPDATE t.limits SET s=REPEAT('x',90000) WHERE id=2"}).verdict ==
+           BranchVerdict::kCommitted);
+    const BranchOutcome outcome =
+        c.commit(link, id(0), {"UPDATE t.limits SET s=REPEAT('y',110000) WHERE id=3"});
+    EXPECT(outcome.verdict == BranchVerdict::kRefused);
+    EXPECT(outcome.message.find("100000 bytes") != std::string::npos);
+
+    with([](CommitOptions& options) { options.index_keys_max = 100; });
+    SessionLink old(c.server(1).port());
+    const BranchPrepared begun = c.begun(id(1), c.new_branch());
+    old.must("XA START " + c.xid(begun.branch));
+    old.must(update("limits", 4));
+    old.must("XA END " + c.xid(begun.branch));
+    old.must("XA PREPARE " + c.xid(begun.branch));
+    update_often(101);
+    REQUIRE(c.loop().post(begun));
+    EXPECT(c.expect_outcome(begun.branch).verdict == BranchVerdict::kTooOld);
+
+    const auto batches_for_20_entries = [&] {
+      const BackendId away = id(2);
+      c.wait_until_applied();
+      const auto batches = [&] { return c.loop().stats().lanes[away.value].batches.value(); };
+      const std::uint64_t before = batches();
+      c.loop().set_backend(away, false);
+      update_often(20);
+      c.loop().set_backend(away, true);
+      c.wait_until_applied();
+      return batches() - before;
+    };
+    with([](CommitOptions&) {});
+    EXPECT(batches_for_20_entries() <= 2);
+    with([](CommitOptions& options) { options.batch.entries_max = 5; });
+    EXPECT(batches_for_20_entries() >= 4);
+    with([](CommitOptions& options) { options.batch.payload_bytes_max = 1; });
+    EXPECT(batches_for_20_entries() == 20);
+    c.expect_equal("SELECT id,v,MD5(s) FROM t.limits ORDER BY id");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("the server's lock tables are asked no oftener than allowed") {
+    CommitCluster& c = ready("looks", 2);
+    c.stop_loop();
+    constexpr auto kInterval = 400ms;
+    std::mutex mutex;
+    std::vector<std::chrono::steady_clock::time_point> looks;
+    c.on_abort = [&](const CommitEvent&) {
+      const std::lock_guard lock(mutex);
+      looks.push_back(std::chrono::steady_clock::now());
+    };
+    c.start_loop([&](CommitOptions& options) { options.lock_lookup_interval = kInterval; });
+    c.wait_until_caught_up();
+    SessionLink holder(c.server(1).port());
+    holder.must("START TRANSACTION");
+    holder.must("SELECT * FROM t.looks WHERE id=1 FOR UPDATE");
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {update("looks", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();  // the holder is killed at the third look
+    c.stop_loop();
+    c.on_abort = nullptr;
+    REQUIRE(looks.size() == 3);
+    EXPECT(looks[1] - looks[0] >= kInterval - 20ms);
+    EXPECT(looks[2] - looks[1] >= kInterval - 20ms);
   }
 
   TEST_CASE("what cannot be replicated is refused") {
