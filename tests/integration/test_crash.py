@@ -44,6 +44,30 @@ def all_online(cluster, seconds=30):
                lambda: f"all backends online: {cluster.consort.get('/backends')}")
 
 
+def flags_of_open_segments(consort):
+    """How Consort has opened the commit log's segments: {name: open(2) flags}."""
+    process, found = f"/proc/{consort.process.pid}", {}
+    for number in os.listdir(f"{process}/fd"):
+        path = os.readlink(f"{process}/fd/{number}")
+        if "/raft/open-" in path:
+            with open(f"{process}/fdinfo/{number}", encoding="ascii") as file:
+                flags = next(line.split()[1] for line in file if line.startswith("flags:"))
+            found[os.path.basename(path)] = int(flags, 8)
+    return found
+
+
+@case(seconds=30)
+def log_is_written_through(_context, cluster):
+    """kill -9 keeps the page cache, so it proves nothing about power: the log's file must be one
+    whose writes return when they are on disk."""
+    table = cluster.table("id INT PRIMARY KEY")
+    cluster.sql(f"INSERT INTO {table} VALUES (1)")
+    flags = flags_of_open_segments(cluster.consort)
+    assert flags, "no segment is open"
+    current = min(flags, key=lambda name: int(name.split("-")[1]))  # the later ones wait, empty
+    assert flags[current] & os.O_DSYNC, f"{current} is open with {flags[current]:o}"
+
+
 @case(seconds=90, soak_seconds=1800)
 def consort_crashes(context, cluster):
     """Load, kill -9 of Consort, restart: no hanging branch, no lost promise, equal backends."""
