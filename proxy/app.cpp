@@ -225,6 +225,7 @@ Status App::open_workers() {
     options.listen = *listen;
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
+    options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;
     options.session.statements_max = config_.limits.prepared_statements_max;
     options.epoch = commit_->identity().epoch;
     options.connections_max = config_.limits.connections_max;

@@ -152,14 +152,7 @@ Status App::set_read_consistency(ReadConsistency value) {
 }
 
 Status App::set_weights(const std::vector<BackendWeight>& weights) {
-  for (const BackendWeight& weight : weights) {
-    if (Status done =
-            control_->set_weight(config_.backends[weight.backend.value].name, weight.weight);
-        !done.ok()) {
-      return done;
-    }
-  }
-  return Ok{};
+  return control_->set_weights(weights);
 }
 
 }  // namespace consort::proxy

@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "healthcheck/backend_state.h"
+#include "router/lexer_options.h"
 
 namespace consort::proxy {
 
@@ -33,6 +34,12 @@ struct BackendView {
   std::string server_version;  ///< as its greeting says; empty until seen
 };
 
+/// A backend's new share.
+struct BackendWeight {
+  BackendId backend;
+  std::uint32_t weight = 0;
+};
+
 struct ClusterView {
   std::uint64_t version = 0;
   std::vector<BackendView> backends;  ///< index = BackendId::value
@@ -40,6 +47,8 @@ struct ClusterView {
   ReadConsistency read_consistency = ReadConsistency::kSession;
   /// A view may call one that writes. True as long as a backend has not said otherwise.
   bool stored_functions = true;
+  /// How a session that has set nothing yet is to be read.
+  router::LexerOptions lexer;
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   std::string server_version;             ///< what Consort's own greeting says
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "healthcheck/fact_tools.h"
 
 namespace consort::proxy {
 
@@ -122,9 +123,11 @@ void ControlCore::on_operator(BackendId id, healthcheck::OperatorState wish, Tim
   backend.health.on_operator(wish, now);
 }
 
-void ControlCore::on_weight(BackendId id, std::uint32_t weight) {
-  view_dirty_ |= at(id).weight != weight;
-  at(id).weight = weight;
+void ControlCore::on_weights(const std::vector<BackendWeight>& weights) {
+  for (const BackendWeight& each : weights) {
+    view_dirty_ |= at(each.backend).weight != each.weight;
+    at(each.backend).weight = each.weight;
+  }
 }
 
 void ControlCore::on_read_consistency(ReadConsistency consistency) {
@@ -143,7 +146,7 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     for (const auto& each : backends_) {
       judge_preflight(*each);
     }
-    view_dirty_ |= view_->stored_functions != stored_functions();
+    view_dirty_ |= view_->stored_functions != stored_functions() || view_->lexer != lexer();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -350,6 +353,31 @@ bool ControlCore::stored_functions() const {
   return !any_known;
 }
 
+router::LexerOptions ControlCore::lexer() const {
+  router::LexerOptions options;
+  std::optional<std::uint32_t> oldest;
+  std::optional<std::string_view> sql_mode;
+  for (const auto& backend : backends_) {
+    const auto version = backend->facts.find("version");
+    const auto mode = backend->facts.find("sql_mode");
+    if (version != backend->facts.end()) {
+      const healthcheck::Version parsed = healthcheck::parse_version(version->second);
+      const auto number =
+          static_cast<std::uint32_t>(parsed.major * 10000 + parsed.minor * 100 + parsed.patch);
+      oldest = std::min(oldest.value_or(number), number);
+      options.mysql = options.mysql || !parsed.mariadb;
+    }
+    if (mode != backend->facts.end()) {
+      options.doubtful = options.doubtful || sql_mode.value_or(mode->second) != mode->second;
+      sql_mode = mode->second;
+    }
+  }
+  options.server_version = oldest.value_or(options.server_version);
+  const auto with_mode = router::with_sql_mode(options, sql_mode.value_or(""));
+  options.doubtful = options.doubtful || !with_mode;
+  return with_mode.value_or(options);
+}
+
 std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   auto view = std::make_shared<ClusterView>();
   view->version = view_ == nullptr ? 1 : view_->version + 1;
@@ -357,6 +385,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->read_consistency = read_consistency_;
   view->read_wait_ms_max = options_.read_wait_ms_max;
   view->stored_functions = stored_functions();
+  view->lexer = lexer();
   view->server_version = options_.server_version;
   bool collation_known = false;
   for (const auto& backend : backends_) {

@@ -117,7 +117,8 @@ class ControlCore {
                std::string_view reason,
                TimePoint now);
   void on_operator(BackendId backend, healthcheck::OperatorState wish, TimePoint now);
-  void on_weight(BackendId backend, std::uint32_t weight);
+  /// All at once. The id of each exists.
+  void on_weights(const std::vector<BackendWeight>& weights);
   void on_read_consistency(ReadConsistency consistency);
   void on_admission(BackendId backend, AdmissionResult result, TimePoint now);
   /// `accounts` null: they could not be read.
@@ -147,6 +148,7 @@ class ControlCore {
   void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
   [[nodiscard]] std::vector<AccountSource> account_sources() const;
   [[nodiscard]] bool stored_functions() const;
+  [[nodiscard]] router::LexerOptions lexer() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 
   const ControlCoreOptions options_;

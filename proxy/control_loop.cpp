@@ -122,12 +122,13 @@ Status ControlLoop::set_backend_state(std::string_view name, healthcheck::Operat
   return Ok{};
 }
 
-Status ControlLoop::set_weight(std::string_view name, std::uint32_t weight) {
-  const auto backend = find_backend(name);
-  if (!backend.ok()) {
-    return backend.error();
+Status ControlLoop::set_weights(const std::vector<BackendWeight>& weights) {
+  for (const BackendWeight& each : weights) {
+    if (each.backend.value >= controllers_.size()) {
+      return make_error("there is no backend " + std::to_string(each.backend.value));
+    }
   }
-  post([id = *backend, weight](ControlCore& core, TimePoint) { core.on_weight(id, weight); });
+  post([weights](ControlCore& core, TimePoint) { core.on_weights(weights); });
   return Ok{};
 }
 

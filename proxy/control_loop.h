@@ -81,7 +81,8 @@ class ControlLoop {
 
   /// Operator commands. An error names what is wrong with the argument.
   [[nodiscard]] Status set_backend_state(std::string_view name, healthcheck::OperatorState wish);
-  [[nodiscard]] Status set_weight(std::string_view name, std::uint32_t weight);
+  /// All or none.
+  [[nodiscard]] Status set_weights(const std::vector<BackendWeight>& weights);
   [[nodiscard]] Status set_read_consistency(ReadConsistency consistency);
 
   /// Accounts may have changed: a login failed, or account DDL was applied. Cheap to call often.

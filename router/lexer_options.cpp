@@ -115,4 +115,21 @@ LexerOptions with_character_set(LexerOptions options, std::string_view name) {
   return options;
 }
 
+LexerOptions with_collation(LexerOptions options, std::uint16_t id) {
+  constexpr unsigned kNoPad = 1024;  // added to the id of the same collation with PAD SPACE
+  constexpr unsigned kUca1400 = 2048;
+  const unsigned base = id >= kNoPad && id < kUca1400 ? id - kNoPad : id;
+  const bool utf8 = base >= kUca1400 || base == 33 || base == 45 || base == 46 || base == 76 ||
+                    base == 83 || (base >= 192 && base <= 247) || (base >= 255 && base <= 323) ||
+                    (base >= 576 && base <= 578) || (base >= 608 && base <= 611);
+  const bool ascii = base == 11 || base == 65;
+  const bool may_end_in_ascii = base == 1 || base == 84 ||   // big5
+                                base == 13 || base == 88 ||  // sjis
+                                base == 28 || base == 87 ||  // gbk
+                                base == 95 || base == 96;    // cp932
+  options.single_byte = !utf8 && !ascii && !may_end_in_ascii && base < 150;
+  options.doubtful = !utf8 && !ascii && !options.single_byte;
+  return options;
+}
+
 }  // namespace consort::router

@@ -22,6 +22,7 @@ struct LexerOptions {
   /// such a statement is reported as Flag::kUncertain.
   bool single_byte = false;
   std::uint32_t server_version = 100600;  ///< MMmmpp, of the oldest backend
+  friend bool operator==(const LexerOptions&, const LexerOptions&) = default;
 };
 
 /// `options` with the quoting rules of `sql_mode`: names separated by commas, in any case,
@@ -32,5 +33,8 @@ struct LexerOptions {
 
 /// `options` for client character set `name`: sets or clears `doubtful` and `single_byte`.
 [[nodiscard]] LexerOptions with_character_set(LexerOptions options, std::string_view name);
+
+/// The same for the character set of collation `id`, as a client names it when it logs in.
+[[nodiscard]] LexerOptions with_collation(LexerOptions options, std::uint16_t id);
 
 }  // namespace consort::router

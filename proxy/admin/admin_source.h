@@ -90,11 +90,6 @@ struct SessionPage {
   std::vector<SessionInfo> sessions;
 };
 
-struct BackendWeight {
-  BackendId backend;
-  std::uint32_t weight = 0;
-};
-
 class AdminSource {
  public:
   AdminSource() = default;

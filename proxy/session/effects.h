@@ -17,6 +17,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
+#include "router/lexer_options.h"
 
 namespace consort::proxy {
 
@@ -99,6 +100,8 @@ class SessionEffects {
   [[nodiscard]] virtual std::uint32_t setbacks(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno head() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
+  /// Of a session that has set nothing.
+  [[nodiscard]] virtual router::LexerOptions default_lexer_options() = 0;
   /// A view may call a stored function.
   [[nodiscard]] virtual bool stored_functions() = 0;
   /// The session will define a stored function: from now on there is one, for all sessions.

@@ -265,7 +265,7 @@ void Session::on_authenticated(const protocol::LoginInfo& login) {
       protocol::backend_capabilities_for(login.capabilities & ~protocol::capability::kLocalFiles);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   login_sequence_ = auth_->next_sequence();
-  SessionOwner owner{definer_, login.capabilities, login.database};
+  SessionOwner owner{definer_, login.capabilities, login.database, account_.collation};
   if (!login.database.empty()) {
     core_.begin_checked(std::move(owner), login_sequence_);
     return;
@@ -313,6 +313,10 @@ void Session::on_timer() {
       break;
   }
   pump();
+}
+
+router::LexerOptions Session::default_lexer_options() {
+  return worker_.view().lexer;
 }
 
 bool Session::stored_functions() {

@@ -95,6 +95,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::uint32_t setbacks(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
+  [[nodiscard]] router::LexerOptions default_lexer_options() override;
   [[nodiscard]] bool stored_functions() override;
   void note_stored_function() override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;

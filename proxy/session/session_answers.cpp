@@ -94,6 +94,18 @@ void SessionCore::finish_command() {
   }
 }
 
+void SessionCore::set_pins(router::PinSet pins) {
+  if (pins == pins_) {
+    return;
+  }
+  for (unsigned i = 0; i < router::kPinReasonsCount; ++i) {
+    const auto reason = static_cast<router::PinReason>(i);
+    effects_.metrics().sessions_pinned[i].add(static_cast<int>(pins.has(reason)) -
+                                              static_cast<int>(pins_.has(reason)));
+  }
+  pins_ = pins;
+}
+
 void SessionCore::close_with(const protocol::SqlError& error) {
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);

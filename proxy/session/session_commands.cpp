@@ -167,7 +167,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
     return;
   }
-  const router::Route route = router::decide(statement, traits());
+  const router::Route route = router::decide(statement, traits(), options_.policy);
   switch (route.target) {
     case router::Target::kAnyFresh:
       run_anywhere(statement, route, kind);

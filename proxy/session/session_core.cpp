@@ -64,7 +64,7 @@ void SessionCore::reset() {
   }
   read_lingers_ = false;
   job_ = {};
-  pins_.clear();
+  set_pins({});
   autocommit_ = true;
   one_shot_transaction_ = false;
   abort_requested_ = false;
@@ -87,6 +87,7 @@ void SessionCore::on_client_gone() {
       give_back(channel, !lease_of(channel).owes_reply() && pins_.empty() && !on_backend);
     }
   }
+  set_pins({});
 }
 
 }  // namespace consort::proxy

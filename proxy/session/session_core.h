@@ -54,6 +54,7 @@ struct SessionOwner {
   std::string definer;             ///< CURRENT_USER(): user@host, for views and routines
   std::uint64_t capabilities = 0;  ///< the client's
   std::string schema;
+  std::uint16_t collation = 45;  ///< that the client named: its character set
 };
 
 enum class SessionPhase : std::uint8_t {
@@ -75,6 +76,7 @@ class SessionCore {
     std::uint32_t cluster = 0;         ///< for branch names
     std::uint32_t attempts_max = 100;  ///< times a command may be tried on backends
     std::size_t statements_max = 4096;
+    router::RouterPolicy policy;
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -234,6 +236,7 @@ class SessionCore {
   void reply_error(const protocol::SqlError& error);
   void answer_held();
   void finish_command();
+  void set_pins(router::PinSet pins);
   void close_with(const protocol::SqlError& error);
   [[nodiscard]] std::uint16_t status_bits() const;
   [[nodiscard]] std::uint16_t client_status(std::uint16_t backend_status) const;

@@ -223,8 +223,10 @@ void SessionCore::on_client_error(Channel channel,
 void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) {
   flush(relay);
   if (succeeded) {
-    pins_.remove(job_.pins.ended);
-    pins_.add(job_.pins.added);
+    router::PinSet pins = pins_;
+    pins.remove(job_.pins.ended);
+    pins.add(job_.pins.added);
+    set_pins(pins);
     if (job_.one_shot) {
       one_shot_transaction_ = true;
     } else if (channel == Channel::kHome && !transaction_.open()) {

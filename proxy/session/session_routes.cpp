@@ -20,26 +20,23 @@ router::SessionTraits SessionCore::traits() const {
   traits.pins = pins_;
   traits.home = home_;
   traits.schema = state_.schema();
+  // No temporary tables: CREATE TEMPORARY TABLE is refused.
   return traits;
 }
 
 router::LexerOptions SessionCore::lexer_options() const {
-  router::LexerOptions options;
-  if (!state_.has_variables()) {
-    return options;
+  router::LexerOptions options = effects_.default_lexer_options();
+  if (const auto mode = state_.variable("sql_mode")) {
+    options.doubtful = false;
+    const auto with_mode = router::with_sql_mode(options, *mode);
+    options = with_mode.value_or(options);
+    options.doubtful = !with_mode;
   }
-  if (const std::string_view mode = state_.variable("sql_mode"); !mode.empty()) {
-    if (const auto with = router::with_sql_mode(options, mode)) {
-      options = *with;
-    } else {
-      options.doubtful = true;
-    }
-  }
-  if (const std::string_view set = state_.variable("character_set_client"); !set.empty()) {
-    const bool doubtful = options.doubtful;
-    options = router::with_character_set(options, set);
-    options.doubtful = options.doubtful || doubtful;
-  }
+  const bool doubtful_mode = options.doubtful;
+  const auto character_set = state_.variable("character_set_client");
+  options = character_set ? router::with_character_set(options, *character_set)
+                          : router::with_collation(options, owner_.collation);
+  options.doubtful = options.doubtful || doubtful_mode;
   return options;
 }
 
@@ -151,6 +148,12 @@ void SessionCore::run_transaction_control(const Statement& statement) {
       } else {
         begin_rollback();
       }
+      return;
+    case StatementKind::kLockTables:  // ignored, but it ends a transaction
+      begin_commit(AfterCommit::kReply);
+      return;
+    case StatementKind::kUnlockTables:
+      reply_ok();
       return;
     default:
       reply_error(protocol::not_supported_error(router::to_text(statement.kind)));

@@ -80,13 +80,13 @@ void SessionState::set_variable(std::string_view name, std::string_view value) {
   update_fingerprint();
 }
 
-std::string_view SessionState::variable(std::string_view name) const {
+std::optional<std::string_view> SessionState::variable(std::string_view name) const {
   for (const Variable& variable : variables_) {
     if (variable.name == name) {
       return variable.value;
     }
   }
-  return {};
+  return std::nullopt;
 }
 
 std::string SessionState::set_statement() const {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +21,8 @@ class SessionState {
 
   [[nodiscard]] const std::string& schema() const { return schema_; }
 
-  /// The value if the session changed it; empty otherwise.
-  [[nodiscard]] std::string_view variable(std::string_view name) const;
+  /// The value if the session changed it.
+  [[nodiscard]] std::optional<std::string_view> variable(std::string_view name) const;
 
   [[nodiscard]] bool has_variables() const { return !variables_.empty(); }
 

@@ -160,11 +160,13 @@ TEST_SUITE("integration") {
     stage.wait_states("online draining");
     EXPECT(stage.loop->set_backend_state("two", OperatorState::kOnline).ok());
     stage.wait_states("online online");
-    EXPECT(stage.loop->set_weight("one", 7).ok());
+    EXPECT(stage.loop->set_weights({{BackendId{0}, 7}, {BackendId{1}, 3}}).ok());
+    EXPECT_FALSE(stage.loop->set_weights({{BackendId{0}, 1}, {BackendId{2}, 1}}).ok());
     EXPECT(stage.loop->set_read_consistency(ReadConsistency::kStrong).ok());
     stage.wait_for("weight and consistency", [&] {
       const auto view = stage.loop->view();
-      return view->backends[0].weight == 7 && view->read_consistency == ReadConsistency::kStrong;
+      return view->backends[0].weight == 7 && view->backends[1].weight == 3 &&
+             view->read_consistency == ReadConsistency::kStrong;
     });
 
     stage.loop->report_lane(BackendId{0}, LaneState::kInconsistent, Seqno{3}, "1032 on d.t");

@@ -259,7 +259,7 @@ TEST_SUITE("proxy") {
     Stage stage;
     stage.play(seconds(2));
     stage.core.on_operator(BackendId{0}, OperatorState::kDraining, stage.clock.now());
-    stage.core.on_weight(BackendId{1}, 5);
+    stage.core.on_weights({{BackendId{1}, 5}});
     stage.core.on_read_consistency(ReadConsistency::kStrong);
     stage.step();
     EXPECT(stage.states() == "draining online online");
@@ -323,6 +323,22 @@ TEST_SUITE("proxy") {
     silent.actors[2].facts.erase(std::string(kFactFunctions));  // it cannot be asked
     silent.play(seconds(2));
     EXPECT(silent.view().stored_functions);
+  }
+
+  TEST_CASE("ControlCore: SQL is read as the oldest backend reads it, in their common sql_mode") {
+    Stage stage;
+    stage.actors[1].facts["version"] = "10.6.7-MariaDB-log";
+    for (Stage::Actor& actor : stage.actors) {
+      actor.facts["sql_mode"] = "ANSI_QUOTES,STRICT_TRANS_TABLES";
+    }
+    stage.play(seconds(2));
+    EXPECT(stage.view().lexer.server_version == 100607);
+    EXPECT(stage.view().lexer.ansi_quotes);
+    EXPECT_FALSE(stage.view().lexer.mysql);
+    EXPECT_FALSE(stage.view().lexer.doubtful);
+    stage.actors[2].facts["sql_mode"] = "STRICT_TRANS_TABLES";
+    stage.play(seconds(70));
+    EXPECT(stage.view().lexer.doubtful);
   }
 
   TEST_CASE("ControlCore: settles with everything down") {

@@ -136,4 +136,22 @@ TEST_SUITE("sql_lexer") {
     EXPECT(system_variable_name("@@GLOBAL . `x`").name == "x");
     EXPECT(system_variable_name("@@").name.empty());
   }
+
+  TEST_CASE("LexerOptions: a collation's id names its character set") {
+    const auto of = [](std::uint16_t id) { return with_collation({}, id); };
+    for (const std::uint16_t id : {33, 45, 46, 83, 192, 224, 255, 1069, 1057, 2304, 11, 65}) {
+      CAPTURE(id);
+      EXPECT_FALSE(of(id).doubtful);
+      EXPECT_FALSE(of(id).single_byte);
+    }
+    for (const std::uint16_t id : {8, 47, 63, 51, 1032, 12, 19}) {
+      CAPTURE(id);
+      EXPECT(of(id).single_byte);
+      EXPECT_FALSE(of(id).doubtful);
+    }
+    for (const std::uint16_t id : {1, 84, 13, 88, 28, 87, 95, 96, 1052, 1111, 250, 400}) {
+      CAPTURE(id);
+      EXPECT(of(id).doubtful);
+    }
+  }
 }

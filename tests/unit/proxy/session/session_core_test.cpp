@@ -104,6 +104,60 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
+  TEST_CASE("SessionCore: the client's character set and sql_mode decide how it is read") {
+    // In gbk the backslash is the second half of a character, and the quote behind it ends the
+    // text.
+    constexpr std::string_view kTricky = "SELECT '\xBF\\', f(1), ' FROM t";
+    SessionScript gbk;
+    gbk.core.begin({"'u'@'%'", SessionScript::kClient, "d", 28});
+    gbk.query(kTricky);
+    EXPECT_FALSE(gbk.sent(Channel::kHome).empty());
+
+    SessionScript quotes;
+    quotes.lexer.ansi_quotes = true;  // the backends' global sql_mode
+    quotes.query("SELECT 1 FROM \"t\"");
+    EXPECT(quotes.sent(Channel::kRead).size() == 1);
+    SessionScript old;
+    old.query("/*M!100616 SELECT */ 1");
+    EXPECT(old.sent(Channel::kHome).size() == 4);  // who knows: as a write
+    SessionScript recent;
+    recent.lexer.server_version = 101119;
+    recent.query("/*M!100616 SELECT */ 1");
+    EXPECT(recent.sent(Channel::kRead).size() == 1);
+  }
+
+  TEST_CASE("SessionCore: LOCK TABLES is refused, or ignored where the operator says so") {
+    SessionScript refuses;
+    refuses.query("LOCK TABLES t WRITE");
+    EXPECT(refuses.answer() == "ERR 1235");
+    SessionCore::Options options{0xC1, 3, 16, {}};
+    options.policy.ignore_lock_tables = true;
+    SessionScript ignores(options);
+    open_transaction(ignores);
+    ignores.sent(Channel::kHome);
+    ignores.query("LOCK TABLES t WRITE");
+    EXPECT((ignores.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));  // it commits
+    ignores.backend_ok(Channel::kHome);
+    ignores.backend_ok_gtid();
+    ignores.outcome(BranchVerdict::kCommitted, 10);
+    EXPECT(ignores.answer() == "OK");
+    ignores.query("UNLOCK TABLES");
+    EXPECT(ignores.answer() == "OK");
+    EXPECT(ignores.core.pins().empty());
+  }
+
+  TEST_CASE("SessionCore: pinned sessions are counted until they end") {
+    SessionScript script;
+    const Gauge& pinned =
+        script.metrics()
+            .sessions_pinned[static_cast<std::size_t>(router::PinReason::kUserVariables)];
+    script.query("SET @a = 1");
+    script.backend_ok(Channel::kHome);
+    EXPECT(pinned.value() == 1);
+    script.core.on_client_gone();
+    EXPECT(pinned.value() == 0);
+  }
+
   TEST_CASE("SessionCore: a read lost behind its whole reply is not answered twice") {
     SessionScript script;
     script.functions = true;

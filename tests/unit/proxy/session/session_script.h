@@ -20,7 +20,10 @@ class SessionScript final : public SessionEffects {
                                                  protocol::capability::kDeprecateEof |
                                                  protocol::capability::kSessionTrack;
 
-  SessionScript() : core(*this, {0xC1, 3, 16}) { core.begin({"'u'@'%'", kClient, "d"}); }
+  explicit SessionScript(const SessionCore::Options& options = {0xC1, 3, 16, {}})
+      : core(*this, options) {
+    core.begin({"'u'@'%'", kClient, "d"});
+  }
 
   static constexpr std::uint64_t kClient =
       protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof;
@@ -190,6 +193,8 @@ class SessionScript final : public SessionEffects {
 
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
 
+  router::LexerOptions default_lexer_options() override { return lexer; }
+
   bool stored_functions() override { return functions; }
 
   void note_stored_function() override { functions = true; }
@@ -225,6 +230,7 @@ class SessionScript final : public SessionEffects {
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;
+  router::LexerOptions lexer;
   bool functions = false;
   bool online = true;
   bool closed = false;
