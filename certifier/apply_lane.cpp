@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
 
 namespace consort::certifier {
 namespace {
@@ -329,6 +330,11 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
                                      std::size_t statement) {
   CHECK(under_way_.has_value());
   const LaneAction action = classify_lane_error(error);
+  if (error == kDdlDoneErrno && under_way_->ddl_statement) {
+    under_way_.reset();
+    on_ddl_done();
+    return LaneAction::kGoOn;
+  }
   // USE and the session's settings count as the DDL's own: they stand behind the mark.
   const Ddl* ddl = queue_.front().entry->ddl();
   const std::size_t own_statements =

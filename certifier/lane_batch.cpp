@@ -6,6 +6,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
 #include "certifier/lane_errors.h"
 
 namespace consort::certifier {
@@ -120,14 +121,20 @@ LaneBatch large_batch(const BatchStart& start,
 }
 
 LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
-  return LaneBatch{
-      {compound_sql(mark_ddl_sql(start.owner, entry.seqno))}, entry.seqno, start.position, {}};
+  const std::string mark =
+      mark_ddl_sql(start.owner, entry.seqno, ddl_fingerprint_sql(*entry.ddl()));
+  return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}};
 }
 
 LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
   const Ddl& ddl = *entry.ddl();
-  LaneBatch batch =
-      mark ? mark_batch(start, entry) : LaneBatch{{}, entry.seqno, start.position, {}};
+  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}};
+  if (mark) {
+    std::vector<std::string> marking = mark_batch(start, entry).statements;
+    batch.statements.push_back(std::move(marking.front()));
+  } else if (const std::optional<std::string> fingerprint = ddl_fingerprint_sql(ddl)) {
+    batch.statements.push_back(compound_sql(ddl_done_check_sql(*fingerprint)));
+  }
   if (!ddl.schema.empty()) {
     batch.statements.push_back("USE " + sql_identifier(ddl.schema));
   }
@@ -136,6 +143,7 @@ LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
   }
   batch.ddl_statement = batch.statements.size();
   batch.statements.push_back(ddl.sql);
+  batch.statements.emplace_back(kDdlReleaseSql);
   return batch;
 }
 

@@ -70,8 +70,9 @@ struct BatchStart {
 /// Notes on the backend that the DDL `entry` begins.
 [[nodiscard]] LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry);
 
-/// Executes the DDL `entry` in the way its session would have, the mark before it when `mark`.
-/// Leaves the session's settings changed and the position where it was.
+/// Executes the DDL `entry` in the way its session would have, behind the fence, the mark before it
+/// when `mark`; else kDdlDoneErrno ends it where it had its effect when it was begun before. Leaves
+/// the session's settings changed and the position where it was.
 [[nodiscard]] LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark);
 
 }  // namespace consort::certifier

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "certifier/ddl_fence.h"
+
 namespace consort::certifier {
 namespace {
 
@@ -102,6 +104,7 @@ std::vector<std::string> lane_session_setup() {
       "binlog_annotate_row_events=0,time_zone=DEFAULT,session_track_system_variables=''",
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       "SET NAMES utf8mb4",
+      std::string(kDdlReleaseSql),
   };
 }
 
@@ -113,8 +116,14 @@ std::vector<std::string> create_position_sql(std::string_view cluster_id) {
       "cluster VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
       "owner BIGINT UNSIGNED NOT NULL COMMENT 'run and connection of the proxy that moves it',"
       "seqno BIGINT UNSIGNED NOT NULL COMMENT 'applied up to here',"
-      "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here'"
+      "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here',"
+      "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it'"
       ") ENGINE=InnoDB",
+      // Of a table that an earlier version has made.
+      "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE "
+      "TABLE_SCHEMA='consort' AND TABLE_NAME='position' AND COLUMN_NAME='ddl_before') THEN "
+      "ALTER TABLE consort.`position` ADD COLUMN ddl_before CHAR(32) CHARACTER SET ascii; "
+      "END IF; END",
       "INSERT IGNORE INTO consort.`position` (id,cluster,owner,seqno,ddl) VALUES (1," +
           sql_literal(cluster_id) + ",0,0,0)",
   };
@@ -134,8 +143,11 @@ std::string move_position_sql(const LaneOwner& owner, Seqno from, Seqno to) {
                                 where_owner_at(owner, from));
 }
 
-std::string mark_ddl_sql(const LaneOwner& owner, Seqno ddl) {
+std::string mark_ddl_sql(const LaneOwner& owner,
+                         Seqno ddl,
+                         const std::optional<std::string>& fingerprint) {
   return changed_once_or_fenced("UPDATE consort.`position` SET ddl=" + std::to_string(ddl.value) +
+                                ",ddl_before=" + fingerprint.value_or("NULL") +
                                 where_owner_at(owner, Seqno{ddl.value - 1}));
 }
 

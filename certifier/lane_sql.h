@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -65,8 +66,11 @@ struct BackendPosition {
 /// Moves the position from `from` to `to`, or signals kFencedErrno. Statements for a compound body.
 [[nodiscard]] std::string move_position_sql(const LaneOwner& owner, Seqno from, Seqno to);
 
-/// Notes that DDL `ddl` begins, while the position is ddl-1. Statements for a compound body.
-[[nodiscard]] std::string mark_ddl_sql(const LaneOwner& owner, Seqno ddl);
+/// Notes that DDL `ddl` begins, while the position is ddl-1, and what its tables are now (the SQL
+/// of ddl_fingerprint_sql()). Statements for a compound body.
+[[nodiscard]] std::string mark_ddl_sql(const LaneOwner& owner,
+                                       Seqno ddl,
+                                       const std::optional<std::string>& fingerprint);
 
 /// `body` as one compound statement that stops, rolls back and reports at the first error.
 [[nodiscard]] std::string compound_sql(std::string_view body);

@@ -117,6 +117,9 @@ void DdlDesk::on_reached(BackendId backend, const certifier::DdlReached& reached
   }
   Undecided& ddl = undecided_[reached.seqno];
   ddl.reached[backend] = reached.may_have_run;
+  if (ddl.executor == backend && !ddl.offered) {
+    ddl.executor.reset();  // its own try did not end in a result, a lock stood in the way perhaps
+  }
   choose_executor(reached.seqno, ddl);
 }
 

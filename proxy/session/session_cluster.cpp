@@ -61,6 +61,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
     return;
   }
   ordered_.seqno = turn.seqno;
+  ordered_.fenced = false;
   held_.clear();
   if (home_lease_.held() && home_ != turn.backend) {
     give_back(Channel::kHome, true);

@@ -268,8 +268,9 @@ class SessionCore {
   /// A statement that all backends execute in the log's order.
   struct Ordered {
     DdlRequest request;
-    Buffer command;  ///< its COM_QUERY, also when it came prepared
-    Seqno seqno;     ///< of its turn
+    Buffer command;       ///< its COM_QUERY, also when it came prepared
+    Seqno seqno;          ///< of its turn
+    bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
   };
 
   Ordered ordered_;

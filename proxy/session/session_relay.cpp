@@ -3,6 +3,7 @@
 #include "proxy/session/session_relay.h"
 
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
 #include "protocol/decode.h"
 #include "protocol/encode.h"
 #include "protocol/packet_writer.h"
@@ -238,6 +239,11 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     return;
   }
   if (job_.kind == JobKind::kOrdered) {
+    xa_buffer_.clear();
+    protocol::append_command(xa_buffer_, protocol::Command::kQuery,
+                             as_bytes(certifier::kDdlReleaseSql));
+    expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
     (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false});
     return;
   }

@@ -30,6 +30,15 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kReadOnlyEnd:
       on_read_only_end(channel, failed);
       return;
+    case ReplyRole::kDdlFence:
+      if (failed) {
+        // Another connection still executes one. The lane has more patience.
+        (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
+        return;
+      }
+      ordered_.fenced = true;
+      send_job();
+      return;
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
@@ -97,6 +106,9 @@ void SessionCore::on_backend_lost(Channel channel) {
   const std::uint8_t next_sequence =
       reply_started_ && lease.in_reply() ? lease.next_sequence() : reply_sequence_;
   lease.forget();
+  if (channel == Channel::kHome && phase_ == SessionPhase::kOrdering && awaited && !pins_.empty()) {
+    on_home_lost(awaited);  // the session ends below, but the lanes wait for its word
+  }
   if (channel == Channel::kRead) {
     read_lingers_ = false;
   }

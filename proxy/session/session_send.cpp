@@ -1,6 +1,7 @@
 // SessionCore: sending a command to its backend, with what must go before and behind it.
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -28,6 +29,13 @@ void SessionCore::send_job() {
   if (job_.kind == JobKind::kOrdered && phase_ != SessionPhase::kOrdering) {
     request_order();
     return;
+  }
+  if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
+    xa_buffer_.clear();
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlFenceSql));
+    expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    return;  // its answer goes on
   }
   Bytes command = command_;
   Command kind = Command::kQuery;

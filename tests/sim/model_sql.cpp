@@ -4,6 +4,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
 
 namespace consort::sim {
 namespace {
@@ -24,7 +25,7 @@ std::string_view trim(std::string_view text) {
 }  // namespace
 
 Program parse_program(std::string_view packet) {
-  if (!packet.starts_with("BEGIN NOT ATOMIC")) {
+  if (!packet.starts_with("BEGIN NOT ATOMIC") || packet == certifier::kDdlFenceSql) {
     return {false, {std::string(packet)}};
   }
   CHECK(packet.starts_with(kCompoundHead));

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "certifier/ddl_fence.h"
 #include "certifier/lane_sql.h"
 #include "tests/support/test.h"
 
@@ -261,9 +262,9 @@ proxy::BranchOutcome CommitCluster::commit(SessionLink& link,
   return expect_outcome(branch);
 }
 
-unsigned CommitCluster::ddl(BackendId home,
-                            const std::string& sql,
-                            const std::vector<proxy::DdlTarget>& targets) {
+std::uint32_t CommitCluster::request_ddl(BackendId home,
+                                         const std::string& sql,
+                                         const std::vector<proxy::DdlTarget>& targets) {
   proxy::DdlRequest request;
   request.home = home;
   request.sql = sql;
@@ -278,25 +279,37 @@ unsigned CommitCluster::ddl(BackendId home,
     const std::lock_guard lock(mutex_);
     request.session.slot = ++sessions_;
   }
-  const std::uint32_t slot = request.session.slot;
   need(loop_->post(request), "the mailbox is full");
+  return request.session.slot;
+}
+
+std::optional<proxy::DdlTurn> CommitCluster::expect_turn(std::uint32_t slot) {
+  std::unique_lock lock(mutex_);
+  need(changed_.wait_for(lock, kPatience,
+                         [&] { return turns_.contains(slot) || ddl_outcomes_.contains(slot); }),
+       "neither turn nor outcome of a DDL");
+  if (!turns_.contains(slot)) {
+    return std::nullopt;
+  }
+  const proxy::DdlTurn turn = turns_[slot];
+  turns_.erase(slot);
+  return turn;
+}
+
+unsigned CommitCluster::ddl(BackendId home,
+                            const std::string& sql,
+                            const std::vector<proxy::DdlTarget>& targets) {
+  const std::uint32_t slot = request_ddl(home, sql, targets);
   unsigned error = 0;
   while (true) {
-    std::optional<proxy::DdlTurn> turn;
-    {
-      std::unique_lock lock(mutex_);
-      need(changed_.wait_for(lock, kPatience,
-                             [&] { return turns_.contains(slot) || ddl_outcomes_.contains(slot); }),
-           "neither turn nor outcome of " + sql);
-      if (!turns_.contains(slot)) {
-        return error;
-      }
-      turn = turns_[slot];
-      turns_.erase(slot);
+    const std::optional<proxy::DdlTurn> turn = expect_turn(slot);
+    if (!turn) {
+      return error;
     }
     SessionLink link(servers_[turn->backend.value]->port());
     link.must("SET SESSION sql_log_bin=0");
     link.must("USE t");
+    link.must(std::string(certifier::kDdlFenceSql));
     do {
       error = link.run(sql);
     } while (error == 1205);

@@ -102,6 +102,13 @@ class CommitCluster {
                const std::string& sql,
                const std::vector<proxy::DdlTarget>& targets);
 
+  /// Only asks for a turn; names whose it will be.
+  std::uint32_t request_ddl(BackendId home,
+                            const std::string& sql,
+                            const std::vector<proxy::DdlTarget>& targets);
+  /// The turn of `slot`, waited for; nullopt when the statement is decided without it.
+  [[nodiscard]] std::optional<proxy::DdlTurn> expect_turn(std::uint32_t slot);
+
   /// Called for AbortBranch and AbortTableUsers.
   std::function<void(const proxy::CommitEvent&)> on_abort;
 

@@ -10,6 +10,7 @@
 #include <random>
 #include <thread>
 
+#include "certifier/ddl_fence.h"
 #include "tests/integration/cpp/commit_cluster.h"
 #include "tests/support/test.h"
 
@@ -298,6 +299,50 @@ TEST_SUITE("commit_loop") {
     c.wait_until_applied();
     c.on_abort = nullptr;
     c.stop_loop();
+  }
+
+  TEST_CASE("DDL of a lost connection takes effect once, whenever it runs") {
+    enum class Runs { kBefore, kBeforeTheNextRun, kAfter, kNever };
+    // Run twice, it would undo itself.
+    const std::string swap = "RENAME TABLE t.one TO t.three, t.two TO t.one, t.three TO t.two";
+    for (const Runs runs : {Runs::kBefore, Runs::kBeforeTheNextRun, Runs::kAfter, Runs::kNever}) {
+      CAPTURE(static_cast<int>(runs));
+      CommitCluster& c = ready("one", 1);
+      EXPECT(c.ddl(id(0), "CREATE OR REPLACE TABLE t.two LIKE t.one", {{"t", "two"}}) == 0);
+      c.wait_until_applied();
+      const std::uint32_t slot =
+          c.request_ddl(id(1), swap, {{"t", "one"}, {"t", "two"}, {"t", "three"}});
+      const auto turn = c.expect_turn(slot);
+      REQUIRE(turn.has_value());
+      auto link = std::make_unique<SessionLink>(c.server(turn->backend.value).port());
+      link->must("SET SESSION sql_log_bin=0");
+      link->must(std::string(certifier::kDdlFenceSql));
+      if (runs == Runs::kBefore || runs == Runs::kBeforeTheNextRun) {
+        link->must(swap);
+      }
+      if (runs == Runs::kBeforeTheNextRun) {
+        c.stop_loop();
+        c.start_loop();
+      } else {
+        REQUIRE(c.loop().post(DdlExecuted{turn->seqno, turn->backend, false, true}));
+      }
+      if (runs == Runs::kAfter) {
+        // The lane must wait for the connection that may still execute it.
+        std::this_thread::sleep_for(300ms);
+        link->must(swap);
+      }
+      link.reset();
+      c.wait_until_caught_up();
+      c.wait_until_applied();
+      for (std::size_t i = 0; i < kServers; ++i) {
+        SessionLink look(c.server(i).port());
+        look.must("SELECT COUNT(*) FROM t.two");
+        EXPECT(look.first_cell() == "1");
+        look.must("SELECT COUNT(*) FROM t.one");
+        EXPECT(look.first_cell() == "0");
+      }
+      c.stop_loop();
+    }
   }
 
   TEST_CASE("foreign keys: cascades run everywhere") {

@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "certifier/ddl_fence.h"
 #include "tests/support/test.h"
 
 namespace {
@@ -372,7 +373,7 @@ TEST_SUITE("certifier") {
     EXPECT_FALSE(rig.lane.next_turn().has_value());
     rig.lane.execute_ddl(Seqno{2}, DdlExecutor::kSession);
     const LaneBatch mark = rig.batch();
-    EXPECT(contains(mark.statements[0], "SET ddl=2 "));
+    EXPECT(contains(mark.statements[0], "SET ddl=2,"));
     EXPECT_FALSE(mark.ddl_statement.has_value());
     rig.lane.on_turn_done();
     EXPECT((rig.turn<DdlOffer>().seqno == Seqno{2}));
@@ -393,12 +394,13 @@ TEST_SUITE("certifier") {
     (void)rig.turn<DdlReached>();
     rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
     const LaneBatch batch = rig.batch();
-    REQUIRE(batch.statements.size() == 4);
-    EXPECT(contains(batch.statements[0], "SET ddl=1 "));
-    EXPECT(batch.statements[1] == "USE `shop`");
-    EXPECT(batch.statements[2] == "SET sql_mode='ANSI'");
-    EXPECT(batch.statements[3] == "CREATE TABLE t (a INT)");
-    EXPECT(batch.ddl_statement == 3);
+    REQUIRE(batch.statements.size() == 6);
+    EXPECT(batch.statements[0] == kDdlFenceSql);
+    EXPECT(contains(batch.statements[1], "SET ddl=1,"));
+    EXPECT(batch.statements[2] == "USE `shop`");
+    EXPECT(batch.statements[3] == "SET sql_mode='ANSI'");
+    EXPECT(batch.statements[4] == "CREATE TABLE t (a INT)");
+    EXPECT(batch.ddl_statement == 4);
     rig.lane.on_turn_done();
     EXPECT((rig.lane.applied() == Seqno{0}));
     const LaneBatch move = rig.batch();
@@ -432,16 +434,16 @@ TEST_SUITE("certifier") {
       (void)rig.batch();
       return rig.fail(error, statement);
     };
-    EXPECT(failing(1050, DdlOutcome::kRun, 0, 3) == LaneAction::kInconsistent);
-    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 3) == LaneAction::kGoOn);
-    EXPECT(failing(1050, DdlOutcome::kRun, 1, 2) ==
+    EXPECT(failing(1050, DdlOutcome::kRun, 0, 4) == LaneAction::kInconsistent);
+    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 4) == LaneAction::kGoOn);
+    EXPECT(failing(1050, DdlOutcome::kRun, 1, 3) ==
            LaneAction::kGoOn);  // marked: no mark before it
-    EXPECT(failing(1049, DdlOutcome::kRun, 1, 0) == LaneAction::kGoOn);  // USE of a dropped schema
-    EXPECT(failing(1064, DdlOutcome::kRunTolerant, 1, 2) == LaneAction::kInconsistent);
-    EXPECT(failing(1205, DdlOutcome::kRun, 0, 3) == LaneAction::kRetry);
-    EXPECT(failing(1021, DdlOutcome::kRun, 0, 3) == LaneAction::kBackOff);
-    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 0) == LaneAction::kInconsistent);  // the mark
-    EXPECT(failing(kFencedErrno, DdlOutcome::kRun, 0, 0) == LaneAction::kFenced);
+    EXPECT(failing(1049, DdlOutcome::kRun, 1, 1) == LaneAction::kGoOn);  // USE of a dropped schema
+    EXPECT(failing(1064, DdlOutcome::kRunTolerant, 1, 3) == LaneAction::kInconsistent);
+    EXPECT(failing(1205, DdlOutcome::kRun, 0, 4) == LaneAction::kRetry);
+    EXPECT(failing(1021, DdlOutcome::kRun, 0, 4) == LaneAction::kBackOff);
+    EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 1) == LaneAction::kInconsistent);  // the mark
+    EXPECT(failing(kFencedErrno, DdlOutcome::kRun, 0, 1) == LaneAction::kFenced);
   }
 
   TEST_CASE("ApplyLane: goes on over a DDL that had been applied already") {
@@ -451,11 +453,37 @@ TEST_SUITE("certifier") {
     rig.lane.push(ddl(1));
     rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
     (void)rig.batch();
-    REQUIRE(rig.fail(1050, 2) == LaneAction::kGoOn);
+    REQUIRE(rig.fail(1050, 3) == LaneAction::kGoOn);
     const LaneBatch move = rig.batch();
     EXPECT(contains(move.statements.back(), "SET seqno=1 "));
     rig.lane.on_turn_done();
     EXPECT((rig.lane.applied() == Seqno{1}));
+  }
+
+  TEST_CASE("ApplyLane: a DDL that had its effect when it was begun before counts as executed") {
+    for (const bool decided_elsewhere : {true, false}) {
+      CAPTURE(decided_elsewhere);
+      Rig rig;
+      rig.lane.on_disconnected();
+      rig.connect(0, {}, 0, 1);
+      rig.lane.push(ddl(1));
+      if (decided_elsewhere) {
+        rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRun});
+      } else {
+        (void)rig.turn<DdlReached>();
+        rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
+      }
+      const LaneBatch batch = rig.batch();
+      REQUIRE(batch.ddl_statement.has_value());
+      EXPECT(rig.fail(kDdlDoneErrno, 1) == LaneAction::kGoOn);
+      if (!decided_elsewhere) {
+        EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));
+        rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRunTolerant});
+      }
+      const LaneBatch move = rig.batch();
+      EXPECT_FALSE(move.ddl_statement.has_value());
+      EXPECT(contains(move.statements.back(), "SET seqno=1 "));
+    }
   }
 
   TEST_CASE("ApplyLane: the lane decides a DDL whose session is gone") {
@@ -525,7 +553,7 @@ TEST_SUITE("certifier") {
     (void)rig.turn<DdlOffer>();
     rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
     const LaneBatch batch = rig.batch();
-    EXPECT(batch.ddl_statement == 2);  // marked already
+    EXPECT(batch.ddl_statement == 3);  // marked already
     rig.lane.on_turn_done();
     EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));
   }
@@ -563,7 +591,7 @@ TEST_SUITE("certifier") {
         rig.connect(0, {}, 2, mark);
         const LaneBatch batch = rig.batch();
         REQUIRE(batch.ddl_statement.has_value());
-        EXPECT(contains(batch.statements[0], "SET ddl=1") == (mark == 0));
+        EXPECT(contains(batch.statements[1], "SET ddl=1") == (mark == 0));
         const LaneAction action = rig.fail(1050, *batch.ddl_statement);
         EXPECT((action == LaneAction::kGoOn) == (mark == 1));
       }

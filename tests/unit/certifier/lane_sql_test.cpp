@@ -1,5 +1,6 @@
 #include "certifier/lane_sql.h"
 
+#include "certifier/ddl_fence.h"
 #include "certifier/lane_batch.h"
 #include "certifier/lane_errors.h"
 #include "tests/support/test.h"
@@ -147,18 +148,55 @@ TEST_SUITE("certifier") {
     body.session_set = "SET sql_mode='ANSI'";
     const LogEntry ddl{1, Seqno{11}, body};
     const LaneBatch marked = ddl_batch(kStart, ddl, true);
-    REQUIRE(marked.statements.size() == 4);
-    EXPECT(count_of(marked.statements[0],
-                    "SET ddl=11 WHERE id=1 AND owner=8589934593 AND seqno=10") == 1);
-    EXPECT(marked.statements[1] == "USE `shop`");
-    EXPECT(marked.statements[2] == body.session_set);
-    EXPECT(marked.statements[3] == body.sql);
-    EXPECT(marked.ddl_statement == 3);
+    REQUIRE(marked.statements.size() == 6);
+    EXPECT(marked.statements[0] == kDdlFenceSql);
+    EXPECT(count_of(marked.statements[1],
+                    "SET ddl=11,ddl_before=NULL WHERE id=1 AND owner=8589934593 AND seqno=10") ==
+           1);
+    EXPECT(marked.statements[2] == "USE `shop`");
+    EXPECT(marked.statements[3] == body.session_set);
+    EXPECT(marked.statements[4] == body.sql);
+    EXPECT(marked.ddl_statement == 4);
+    EXPECT(marked.statements[5] == kDdlReleaseSql);
     EXPECT(marked.last < marked.first);
     const LogEntry plain{1, Seqno{11}, Ddl{{}, "DROP USER u", "", "", "", {}, {}}};
     const LaneBatch again = ddl_batch(kStart, plain, false);
-    REQUIRE(again.statements.size() == 1);
-    EXPECT(again.ddl_statement == 0);
+    REQUIRE(again.statements.size() == 3);
+    EXPECT(again.ddl_statement == 1);
+  }
+
+  TEST_CASE("LaneBatch: a DDL begun before is compared with what its mark has kept") {
+    Ddl body;
+    body.sql = "/* swap */ rename table a to c, b to a, c to b";
+    body.targets = {{"shop", "a"}, {"shop", "b"}, {"shop", "c"}};
+    const LogEntry ddl{1, Seqno{11}, body};
+    const auto fingerprint = ddl_fingerprint_sql(body);
+    REQUIRE(fingerprint.has_value());
+    const LaneBatch marked = ddl_batch(kStart, ddl, true);
+    REQUIRE(marked.statements.size() == 4);
+    EXPECT(count_of(marked.statements[1], "ddl_before=" + *fingerprint + " WHERE id=1") == 1);
+    const LaneBatch again = ddl_batch(kStart, ddl, false);
+    REQUIRE(again.statements.size() == 4);
+    EXPECT(again.statements[0] == kDdlFenceSql);
+    EXPECT(again.statements[1] == compound_sql(ddl_done_check_sql(*fingerprint)));
+    EXPECT(again.ddl_statement == 2);
+  }
+
+  TEST_CASE("DdlFence: only what is all or nothing has a fingerprint") {
+    const auto has = [](const char* sql, std::vector<DdlObject> targets) {
+      Ddl body;
+      body.sql = sql;
+      body.targets = std::move(targets);
+      return ddl_fingerprint_sql(body).has_value();
+    };
+    EXPECT(has("ALTER TABLE t ADD INDEX (a)", {{"s", "t"}}));
+    EXPECT(has("# why\n alter online table t ADD INDEX (a)", {{"s", "t"}}));
+    EXPECT(has("-- why\nRENAME TABLE t TO u", {{"s", ""}}));
+    EXPECT_FALSE(has("DROP TABLE t, u", {{"s", "t"}, {"s", "u"}}));
+    EXPECT_FALSE(has("CREATE TABLE t (a INT)", {{"s", "t"}}));
+    EXPECT_FALSE(has("RENAME USER a TO b, c TO d", {{"", ""}}));
+    EXPECT_FALSE(has("/*!50000 ALTER */ TABLE t ADD INDEX (a)", {{"s", "t"}}));
+    EXPECT_FALSE(has("ALTER TABLE t ADD INDEX (a)", {}));
   }
 
   TEST_CASE("LaneErrors: what an error means") {

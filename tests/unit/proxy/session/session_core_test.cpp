@@ -1,5 +1,6 @@
 #include "proxy/session/session_core.h"
 
+#include "certifier/ddl_fence.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
 
@@ -458,12 +459,41 @@ TEST_SUITE("session") {
     EXPECT(request.targets[0].table == "x");
     EXPECT(script.sent(Channel::kHome).empty());
     script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(certifier::kDdlFenceSql)});
+    script.backend_ok(Channel::kHome);
     EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE x (id INT PRIMARY KEY)"});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(certifier::kDdlReleaseSql)});
     script.backend_ok(Channel::kHome);
     EXPECT(script.answer().empty());
     EXPECT(script.posted_back<DdlExecuted>().succeeded);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: DDL is not sent while another connection executes one") {
+    SessionScript script;
+    script.query("DROP TABLE x");
+    const auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1205);
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT(script.posted_back<DdlExecuted>().unknown);
+  }
+
+  TEST_CASE("SessionCore: a pinned session that loses its home in a DDL says so before it ends") {
+    SessionScript script;
+    script.query("SET @a = 1");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.query("DROP TABLE x");
+    const auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    script.backend_ok(Channel::kHome);
+    script.core.on_backend_lost(Channel::kHome);
+    EXPECT(script.closed);
+    EXPECT(script.posted_back<DdlExecuted>().unknown);
   }
 
   TEST_CASE("SessionCore: DDL commits the open transaction first") {

@@ -1,0 +1,105 @@
+#include "certifier/ddl_fence.h"
+
+#include <algorithm>
+#include <cctype>
+#include <set>
+
+#include "certifier/lane_sql.h"
+
+namespace consort::certifier {
+namespace {
+
+/// The first word of a statement, comments left out; empty where it begins with an executable one.
+std::string first_word(std::string_view sql) {
+  std::size_t at = 0;
+  const auto is_space = [&] { return std::isspace(static_cast<unsigned char>(sql[at])) != 0; };
+  while (at < sql.size()) {
+    if (is_space()) {
+      ++at;
+    } else if (sql[at] == '#' || sql.substr(at, 3) == "-- ") {
+      at = std::min(sql.find('\n', at), sql.size());
+    } else if (sql.substr(at, 2) == "/*" && sql.substr(at, 3) != "/*!" &&
+               sql.substr(at, 4) != "/*M!") {
+      const std::size_t end = sql.find("*/", at + 2);
+      at = end == std::string_view::npos ? sql.size() : end + 2;
+    } else {
+      break;
+    }
+  }
+  std::string word;
+  for (; at < sql.size() && std::isalpha(static_cast<unsigned char>(sql[at])) != 0; ++at) {
+    word += static_cast<char>(std::toupper(static_cast<unsigned char>(sql[at])));
+  }
+  return word;
+}
+
+/// A name as InnoDB spells it in its own tables.
+std::string innodb_name(std::string_view name) {
+  return "CONVERT(CAST(CONVERT(" + sql_literal(name) + " USING filename) AS BINARY) USING utf8mb3)";
+}
+
+/// Whether `column` names one of the statement's tables or a partition of one.
+std::string names_target(std::string_view column, std::span<const DdlObject> targets) {
+  std::set<std::string> conditions;
+  for (const DdlObject& target : targets) {
+    if (target.schema.empty()) {
+      continue;  // accounts
+    }
+    const std::string schema = "CONCAT(" + innodb_name(target.schema) + ",'/')";
+    if (target.table.empty()) {
+      conditions.insert("LOCATE(" + schema + "," + std::string(column) + ")=1");
+      continue;
+    }
+    const std::string table = "CONCAT(" + schema + "," + innodb_name(target.table) + ")";
+    conditions.insert(std::string(column) + "=" + table);
+    conditions.insert("LOCATE(CONCAT(" + table + ",'#P#')," + std::string(column) + ")=1");
+  }
+  std::string any;
+  for (const std::string& condition : conditions) {
+    any += (any.empty() ? "" : " OR ") + condition;
+  }
+  return any;
+}
+
+/// One aggregate over rows of InnoDB's own tables.
+std::string list_of(std::string_view what, std::string_view from, std::string_view where) {
+  return "(SELECT GROUP_CONCAT(" + std::string(what) + ") FROM information_schema." +
+         std::string(from) + " WHERE " + std::string(where) + ")";
+}
+
+}  // namespace
+
+std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl) {
+  // These two are all or nothing. DROP of several tables is not, and may be repeated.
+  const std::string verb = first_word(ddl.sql);
+  const std::string tables = names_target("t.NAME", ddl.targets);
+  if ((verb != "ALTER" && verb != "RENAME") || tables.empty()) {
+    return std::nullopt;
+  }
+  return "MD5(CONCAT_WS('|'," +
+         list_of("t.NAME,':',t.TABLE_ID ORDER BY t.NAME", "INNODB_SYS_TABLES t", tables) + "," +
+         list_of("i.INDEX_ID,':',i.NAME ORDER BY i.INDEX_ID",
+                 "INNODB_SYS_TABLES t JOIN information_schema.INNODB_SYS_INDEXES i "
+                 "ON i.TABLE_ID=t.TABLE_ID",
+                 tables) +
+         "," +
+         list_of(
+             "c.TABLE_ID,':',c.POS,':',c.NAME,':',c.PRTYPE,':',c.LEN "
+             "ORDER BY c.TABLE_ID,c.POS",
+             "INNODB_SYS_TABLES t JOIN information_schema.INNODB_SYS_COLUMNS c "
+             "ON c.TABLE_ID=t.TABLE_ID",
+             tables) +
+         "," +
+         list_of("f.ID ORDER BY f.ID", "INNODB_SYS_FOREIGN f",
+                 names_target("f.FOR_NAME", ddl.targets)) +
+         "))";
+}
+
+std::string ddl_done_check_sql(std::string_view fingerprint) {
+  return "IF CAST((SELECT ddl_before FROM consort.`position` WHERE id=1) AS BINARY)<>CAST(" +
+         std::string(fingerprint) + " AS BINARY) THEN SIGNAL SQLSTATE '45C52' SET MYSQL_ERRNO=" +
+         std::to_string(kDdlDoneErrno) +
+         ",MESSAGE_TEXT='consort: it was executed already'; END IF; ";
+}
+
+}  // namespace consort::certifier

@@ -1,0 +1,42 @@
+// DdlFence: what keeps a DDL statement from taking effect twice on one backend. Whoever executes
+// one holds a lock of the server on that connection, so a statement of a lost connection, or of an
+// earlier run, is waited for; and before it is executed again, the tables are compared with what
+// they were when it was marked as begun. Texts only; each was tried on MariaDB 10.11.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "certifier/writeset.h"
+
+namespace consort::certifier {
+
+/// The lane's statement signals it: the tables are no longer as they were when the DDL was marked,
+/// so it had its effect then.
+inline constexpr std::uint16_t kDdlDoneErrno = 30452;
+
+/// One statement that takes the lock, or fails with 1205 while another connection has it. Its OK
+/// must be there before the DDL itself is sent: then that cannot be overtaken.
+inline constexpr std::string_view kDdlFenceSql =
+    "BEGIN NOT ATOMIC IF NOT(GET_LOCK('consort_ddl',2)<=>1) THEN SIGNAL SQLSTATE 'HY000' "
+    "SET MYSQL_ERRNO=1205,MESSAGE_TEXT='consort: an earlier DDL statement still runs here'; "
+    "END IF; END";
+
+/// Lets the lock go; the end of the connection does, too. Leaves the DDL's warnings alone.
+inline constexpr std::string_view kDdlReleaseSql = "DO RELEASE_LOCK('consort_ddl')";
+
+/// An SQL expression that tells the tables of `ddl` from what they are before it, or nullopt: where
+/// nothing is to be told, or where a part of the statement may have had its effect. It sees what
+/// cannot be repeated with impunity: names that are exchanged (RENAME, CHANGE, EXCHANGE PARTITION),
+/// indexes and constraints without a name, partitions added by number. Only InnoDB's tables; of
+/// others, and of what it does not see (a comment, a default), a repetition does no harm.
+[[nodiscard]] std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl);
+
+/// For a compound body: signals kDdlDoneErrno when `fingerprint` is not what the mark has kept.
+[[nodiscard]] std::string ddl_done_check_sql(std::string_view fingerprint);
+
+}  // namespace consort::certifier
