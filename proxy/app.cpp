@@ -116,12 +116,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
 Status App::open_backends() {
   control_ = std::make_unique<ControlLoop>(control_options(cluster_id_));
   control_->on_view([this](std::shared_ptr<const ClusterView> view) { on_view(view); });
-  for (const BackendStatus& backend : control_->bootstrap()) {
-    for (const healthcheck::Finding& finding : backend.findings) {
-      spdlog::warn("preflight: backend={} {}", backend.name,
-                   finding.what + (finding.mend.empty() ? "" : ": " + finding.mend));
-    }
-  }
+  (void)control_->bootstrap();  // what it finds it says itself
   return Ok{};
 }
 
@@ -157,7 +152,7 @@ Status App::open_commit_log() {
     }
   };
   hooks.lane_changed = [this](const LaneReport& report) {
-    control_->report_lane(report.backend, report.state, report.applied);
+    control_->report_lane(report.backend, report.state, report.applied, report.reason);
   };
   hooks.positions_moved = [this] {
     for (const std::unique_ptr<Worker>& worker : workers_) {

@@ -478,10 +478,15 @@ void CommitLoop::Thread::report(Backend& backend) {
   const Seqno applied = lane.lane().applied();
   const std::uint64_t head = log_->durable_head().value;
   const std::uint64_t lag = head > applied.value ? head - applied.value : 0;
-  backend.caught_up = up && lag <= (backend.caught_up ? kFallenBehindLag : kCaughtUpLag);
+  // One that is paused does not fall behind: it goes on as soon as it may.
+  const bool paused = up && blocker_->paused(backend.id);
+  backend.caught_up = up && (lag <= (backend.caught_up ? kFallenBehindLag : kCaughtUpLag) ||
+                             (paused && backend.caught_up));
   LaneState state = LaneState::kLost;
   if (lane.failed()) {
     state = LaneState::kInconsistent;
+  } else if (paused) {
+    state = LaneState::kPaused;
   } else if (backend.caught_up) {
     state = LaneState::kCaughtUp;
   } else if (lane.attached()) {

@@ -13,6 +13,8 @@ using namespace std::chrono_literals;
 constexpr std::chrono::milliseconds kDdlAbortEvery = 50ms;
 // Looks that find the same thread still holding before its connection is ended.
 constexpr unsigned kLooksBeforeKill = 3;
+// Looks that find no holder before the lane counts as paused.
+constexpr unsigned kFreeLooksOfPause = 3;
 // Looks that find the same detached holder while branches without a verdict, or on their way out,
 // may be it.
 constexpr unsigned kLooksForVerdicts = 2;
@@ -81,14 +83,19 @@ void LaneBlocker::on_holder(BackendId backend,
   watch.looking = false;
   watch.last_look = clock_.now();  // the later of question and answer counts for the cache
   LaneConnection& lane = parts_.lane(backend);
-  if (!lane.busy() || lane.batch_number() != batch || !holder.ok() || !holder.value()) {
+  if (!lane.busy() || lane.batch_number() != batch || !holder.ok()) {
     return;
   }
   if (watch.batch != batch) {
     watch.batch = batch;
     watch.holder = watch.trx = 0;
-    watch.holder_looks = watch.looks = 0;
+    watch.holder_looks = watch.looks = watch.free_looks = 0;
   }
+  if (!holder.value()) {
+    ++watch.free_looks;
+    return;
+  }
+  watch.free_looks = 0;
   if (holder.value()->thread_id != 0) {
     abort_thread(backend, watch, holder.value()->thread_id);
   } else {
@@ -96,6 +103,12 @@ void LaneBlocker::on_holder(BackendId backend,
     watch.trx = holder.value()->trx_id;
     on_detached_holder(backend, watch, *holder.value());
   }
+}
+
+bool LaneBlocker::paused(BackendId backend) const {
+  const Watch& watch = watches_[backend.value];
+  const LaneConnection& lane = parts_.lane(backend);
+  return lane.busy() && watch.batch == lane.batch_number() && watch.free_looks >= kFreeLooksOfPause;
 }
 
 void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id) {

@@ -65,6 +65,10 @@ class LaneBlocker {
   /// The lane's batch is unanswered. Returns when to ask again if it still is.
   [[nodiscard]] std::chrono::milliseconds on_stalled(BackendId backend);
 
+  /// The lane stands still and no transaction is in its way: a backup, FLUSH TABLES WITH READ LOCK,
+  /// or very many rows.
+  [[nodiscard]] bool paused(BackendId backend) const;
+
   /// A Replay entry is in the log: its branch may go now.
   void on_durable(const certifier::Replay& replay);
 
@@ -81,6 +85,7 @@ class LaneBlocker {
     unsigned looks = 0;        ///< answers in a row that found it
     std::uint64_t holder = 0;  ///< thread found last
     unsigned holder_looks = 0;
+    unsigned free_looks = 0;  ///< answers in a row that found no holder
     /// Replays not finished, and whether their entries are durable: before that no branch goes.
     std::map<Seqno, bool> replaying;
   };

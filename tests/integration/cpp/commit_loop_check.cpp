@@ -549,6 +549,27 @@ TEST_SUITE("commit_loop") {
     c.stop_loop();
   }
 
+  TEST_CASE("a lane that a global read lock stops is paused, not lost") {
+    CommitCluster& c = ready("pause", 2);
+    SessionLink backup(c.server(1).port());
+    backup.must("FLUSH TABLES WITH READ LOCK");
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {update("pause", 1)}).verdict == BranchVerdict::kCommitted);
+    const auto becomes = [&c](healthcheck::LaneState state) {
+      const auto until = std::chrono::steady_clock::now() + 10s;
+      while (c.report(id(1))->state != state && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(2ms);
+      }
+      return c.report(id(1))->state == state;
+    };
+    EXPECT(becomes(healthcheck::LaneState::kPaused));
+    backup.must("UNLOCK TABLES");
+    c.wait_until_applied();
+    EXPECT(becomes(healthcheck::LaneState::kCaughtUp));
+    c.expect_equal("SELECT * FROM t.pause ORDER BY id");
+    c.stop_loop();
+  }
+
   TEST_CASE("the server's lock tables are asked no oftener than allowed") {
     CommitCluster& c = ready("looks", 2);
     c.stop_loop();
