@@ -16,9 +16,12 @@ from support import wire
 from support.private_server import APP_PASSWORD, APP_USER, make_template
 from support.process import rss_bytes
 
-READ_THREADS, COMMIT_THREADS = (1, 16, 64), (8, 32)
+READ_THREADS = (1, 16, 64)
 READS = {"prepared": (), "text": ("--db-ps-mode=disable",)}
 COMMITS = "oltp_update_index"
+# Name, sysbench script, threads. The last: 18 statements, 4 of them writes.
+COMMIT_WORKLOADS = (("update by key", COMMITS, 8), ("update by key", COMMITS, 32),
+                    ("read/write transaction", "oltp_read_write", 16))
 IDLE_CLIENTS = 1000
 IDLE_QUERY = "SELECT c FROM sbtest.sbtest1 WHERE id = 1"
 
@@ -134,7 +137,7 @@ COMMIT_TARGETS = (
 
 
 def measure_commits(bench):
-    """{(threads, target): [Result]}"""
+    """{(workload, threads, target): [Result]}"""
     options, results = bench.options, {}
     for number in range(options.rounds):
         for name, durability, flush, _ in COMMIT_TARGETS:
@@ -143,21 +146,22 @@ def measure_commits(bench):
             if durability is not None:
                 bench.set_durability(durability)
             proxy = bench.galera_proxy if durability is None else bench.consort
-            for threads in COMMIT_THREADS:
-                result = measure(proxy.port, COMMITS, threads, options.seconds, proxy.process.pid,
+            for workload, script, threads in COMMIT_WORKLOADS:
+                result = measure(proxy.port, script, threads, options.seconds, proxy.process.pid,
                                  servers)
-                results.setdefault((threads, name), []).append(result)
-                say(f"  round {number + 1}  update by key, {threads} threads, {name}:"
+                results.setdefault((workload, threads, name), []).append(result)
+                say(f"  round {number + 1}  {workload}, {threads} threads, {name}:"
                     f" {result.rate:.0f}/s, {result.conflicts} conflicts")
     return results
 
 
 def commit_rows(results):
     rows = []
-    for threads in COMMIT_THREADS:
+    for workload, _, threads in COMMIT_WORKLOADS:
         for name, _, _, base_name in COMMIT_TARGETS:
-            one, base = median(results[threads, name]), median(results[threads, base_name])
-            rows.append(["update by key", threads, name, f"{one.rate:.0f}", f"{one.p50:.2f}",
+            one = median(results[workload, threads, name])
+            base = median(results[workload, threads, base_name])
+            rows.append([workload, threads, name, f"{one.rate:.0f}", f"{one.p50:.2f}",
                          f"{one.p95:.2f}", f"{one.p99:.2f}", cpu_text(one.cpu_us),
                          f"{one.servers_us:.0f}", f"{one.conflicts:.0f}",
                          f"{one.rate / base.rate:.2f}"])
