@@ -134,6 +134,11 @@ std::string claim_position_sql(const LaneOwner& owner) {
   return "UPDATE consort.`position` SET owner=" + value + " WHERE id=1 AND owner<" + value;
 }
 
+std::string disown_position_sql(const LaneOwner& owner) {
+  return "UPDATE consort.`position` SET cluster=" + sql_literal(kDisownedCluster) +
+         " WHERE id=1 AND owner=" + std::to_string(owner.value());
+}
+
 std::string read_position_sql() {
   return "SELECT cluster,owner,seqno,ddl FROM consort.`position` WHERE id=1";
 }

@@ -52,6 +52,13 @@ void append_base64(std::string& out, Bytes bytes);
 /// Makes `owner` the position's owner if no newer one is. Then read and compare.
 [[nodiscard]] std::string claim_position_sql(const LaneOwner& owner);
 
+/// Stands in place of the cluster id where a certified branch was gone when its turn came. The
+/// position had moved over it by then, so that a later look would take it for committed.
+inline constexpr std::string_view kDisownedCluster = "differs";
+
+/// Makes no log fit the position any more: only a copy helps the backend.
+[[nodiscard]] std::string disown_position_sql(const LaneOwner& owner);
+
 /// One row: cluster id, owner, seqno, ddl (see BackendPosition).
 [[nodiscard]] std::string read_position_sql();
 

@@ -9,6 +9,11 @@ namespace {
 /// The backend may be driven from our log at all.
 Status check_position(const RecoveryInput& input) {
   const BackendPosition& position = input.position;
+  if (position.cluster_id == kDisownedCluster) {
+    return make_error(RecoveryError::kForeignCluster,
+                      "a certified branch was lost there: it differs from the others and needs a "
+                      "copy");
+  }
   if (position.cluster_id != input.cluster_id) {
     return make_error(RecoveryError::kForeignCluster, "its position belongs to the cluster " +
                                                           position.cluster_id + ", this log to " +

@@ -58,9 +58,10 @@ struct ClusterView {
 struct AppliedPositions {
   /// Seqno up to which a backend has committed everything, by BackendId.
   std::array<std::atomic<std::uint64_t>, kBackendsMax> applied{};
-  /// How often a backend came back from a crash with less than `applied` had said. What a branch
-  /// claims to have seen holds only while this stays the same: read it before `applied`.
-  std::array<std::atomic<std::uint32_t>, kBackendsMax> setbacks{};
+  /// How often a backend's lane has begun anew, as after a crash. What a branch claims to have
+  /// seen, and that it is still prepared, holds only while this stays the same: read it before
+  /// `applied`.
+  std::array<std::atomic<std::uint32_t>, kBackendsMax> lane_generations{};
   /// Newest seqno that clients were or may have been told of.
   std::atomic<std::uint64_t> head{0};
 };

@@ -49,11 +49,12 @@ BranchDesk::BranchDesk(BranchDeskOptions options, BranchDeskParts parts)
 // ---- what arrives ----
 
 void BranchDesk::on_prepared(const BranchPrepared& prepared) {
-  // Begun on a server that had lost commits in a crash and did not have them back yet: it has not
-  // seen what its last_seen says. (What was prepared before the crash went with on_home_lost().)
-  const bool set_back = prepared.setbacks != parts_.positions.setbacks[prepared.home.value].load(
-                                                 std::memory_order_relaxed);
-  if (set_back || !parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
+  // A crash between its begin and the lane's new start may have taken commits that it claims to
+  // have seen, and its own PREPARE, of which the OK may come late.
+  const bool of_earlier_lane =
+      prepared.lane_generation !=
+      parts_.positions.lane_generations[prepared.home.value].load(std::memory_order_relaxed);
+  if (of_earlier_lane || !parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
     Pending pending;
     pending.prepared = prepared;
     pending.home = prepared.home;

@@ -31,8 +31,8 @@ struct BranchPrepared {
   Seqno last_seen_at_start;
   Seqno last_seen_at_prepare;  ///< when XA PREPARE was sent: for shared (foreign-key) keys
   Seqno last_seen_at_answer;   ///< when its OK was read: for keys held by X row locks
-  /// AppliedPositions::setbacks of the home, read before `last_seen_at_start`.
-  std::uint32_t setbacks = 0;
+  /// AppliedPositions::lane_generations of the home, read before `last_seen_at_start`.
+  std::uint32_t lane_generation = 0;
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.

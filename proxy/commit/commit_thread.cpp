@@ -408,6 +408,7 @@ void CommitLoop::Thread::on_lane_running(BackendId id) {
 }
 
 void CommitLoop::Thread::on_lane_lost(BackendId id, const SqlCloseReason& reason) {
+  at(id).lane_is_new = true;
   home_lost(at(id), reason);
   blocker_->on_lane_lost(id);
   ddl_->on_lane_lost(id);
@@ -415,6 +416,7 @@ void CommitLoop::Thread::on_lane_lost(BackendId id, const SqlCloseReason& reason
 
 void CommitLoop::Thread::on_lane_failed(BackendId id, const std::string& reason, bool fenced) {
   Backend& backend = at(id);
+  backend.lane_is_new = true;
   if (fenced) {
     die(options_.backends[id.value].name + ": " + reason);
   }
@@ -445,12 +447,9 @@ void CommitLoop::Thread::home_lost(Backend& backend, const SqlCloseReason& reaso
 
 void CommitLoop::Thread::on_lane_applied(BackendId id) {
   const Seqno applied = at(id).lane->lane().applied();
-  const bool set_back =
-      applied.value < positions_.applied[id.value].load(std::memory_order_relaxed);
   positions_.applied[id.value].store(applied.value, std::memory_order_release);
-  if (set_back) {
-    // A crash took its newest commits. Who has read there since has not seen what we said.
-    positions_.setbacks[id.value].fetch_add(1, std::memory_order_release);
+  if (std::exchange(at(id).lane_is_new, false)) {
+    positions_.lane_generations[id.value].fetch_add(1, std::memory_order_release);
   }
   stats_.lanes[id.value].applied.set(static_cast<std::int64_t>(applied.value));
   positions_moved_ = true;

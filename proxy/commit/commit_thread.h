@@ -71,6 +71,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
     std::unique_ptr<BinlogStream> stream;
     std::unique_ptr<LaneConnection> lane;
     bool reachable = false;
+    bool lane_is_new = true;  ///< has not run since it was lost
     bool caught_up = false;
     std::string reason;  ///< why it is not
     std::optional<healthcheck::LaneState> told;

@@ -157,6 +157,10 @@ void LaneConnection::on_format_known() {
 }
 
 void LaneConnection::on_sql_reply(SqlReply reply) {
+  if (disowning_) {
+    fail(lane_.stop_reason(), false);
+    return;
+  }
   if (phase_ == Phase::kRunning) {
     on_batch_reply(reply);
     return;
@@ -486,6 +490,12 @@ void LaneConnection::on_batch_failed(const SqlReply& reply) {
       resync_after(kBackOff);
       return;
     case LaneAction::kInconsistent:
+      if (reply.error == kXaNotThere) {
+        disowning_ = true;
+        connection_->query(certifier::disown_position_sql(owner_));
+        return;
+      }
+      [[fallthrough]];
     case LaneAction::kFenced:
       fail(lane_.stop_reason(), action == LaneAction::kFenced);
       return;
@@ -546,10 +556,15 @@ void LaneConnection::reconnect(const std::string& why) {
 }
 
 void LaneConnection::on_sql_closed(const SqlCloseReason& reason) {
+  if (disowning_) {
+    fail(lane_.stop_reason(), false);
+    return;
+  }
   lose(reason);
 }
 
 void LaneConnection::lose(const SqlCloseReason& reason) {
+  disowning_ = false;
   connection_.reset();
   batch_.reset();
   attached_ = false;
@@ -570,6 +585,7 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   attached_ = false;
   own_entries_.clear();
   lane_.on_disconnected();
+  disowning_ = false;
   phase_ = Phase::kFailed;
   host_.on_lane_failed(options_.backend, reason, fenced);
 }

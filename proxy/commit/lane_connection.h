@@ -187,6 +187,7 @@ class LaneConnection final : private SqlConnectionObserver {
   bool attached_ = false;
   bool stopping_ = false;
   bool pumping_ = false;
+  bool disowning_ = false;  // the last statement before it fails
   std::chrono::milliseconds retry_{0};
 
   // Setting up and settling.

@@ -96,8 +96,8 @@ class SessionEffects {
   /// Serves, or drains: a session may stay where it is but not come.
   [[nodiscard]] virtual bool tolerates(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno applied(BackendId backend) = 0;
-  /// AppliedPositions::setbacks: read before applied().
-  [[nodiscard]] virtual std::uint32_t setbacks(BackendId backend) = 0;
+  /// AppliedPositions::lane_generations: read before applied().
+  [[nodiscard]] virtual std::uint32_t lane_generation(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno head() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.

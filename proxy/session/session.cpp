@@ -520,8 +520,8 @@ Seqno Session::applied(BackendId backend) {
   return Seqno{worker_.positions().applied[backend.value].load(std::memory_order_acquire)};
 }
 
-std::uint32_t Session::setbacks(BackendId backend) {
-  return worker_.positions().setbacks[backend.value].load(std::memory_order_acquire);
+std::uint32_t Session::lane_generation(BackendId backend) {
+  return worker_.positions().lane_generations[backend.value].load(std::memory_order_acquire);
 }
 
 Seqno Session::head() {

@@ -92,7 +92,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool serves(BackendId backend) override;
   [[nodiscard]] bool tolerates(BackendId backend) override;
   [[nodiscard]] Seqno applied(BackendId backend) override;
-  [[nodiscard]] std::uint32_t setbacks(BackendId backend) override;
+  [[nodiscard]] std::uint32_t lane_generation(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
   [[nodiscard]] router::LexerOptions default_lexer_options() override;

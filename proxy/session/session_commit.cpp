@@ -117,8 +117,8 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   }
   phase_ = SessionPhase::kCertifying;
   const BranchPrepared prepared{
-      effects_.session_id(),    branch,        *home_, last_seen_at_start_, last_seen_at_prepare_,
-      effects_.applied(*home_), home_setbacks_};
+      effects_.session_id(),    branch,          *home_, last_seen_at_start_, last_seen_at_prepare_,
+      effects_.applied(*home_), lane_generation_};
   if (!effects_.post_commit(prepared)) {
     abandon_branch();
     transaction_over();

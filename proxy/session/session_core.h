@@ -296,7 +296,7 @@ class SessionCore {
   Seqno last_seqno_;
   Seqno last_seen_at_start_;
   Seqno last_seen_at_prepare_;
-  std::uint32_t home_setbacks_ = 0;  ///< when the branch began
+  std::uint32_t lane_generation_ = 0;  ///< when the branch began
   BranchTables branch_tables_;
 
   // The session.

@@ -90,7 +90,7 @@ void SessionCore::send_wrapped(Bytes command) {
 // As early as this, because who deletes a parent looks for children when the statement runs, and
 // the lane applies a child without asking the parent's lock.
 void SessionCore::note_branch_start() {
-  home_setbacks_ = effects_.setbacks(*home_);
+  lane_generation_ = effects_.lane_generation(*home_);
   last_seen_at_start_ = effects_.applied(*home_);
 }
 

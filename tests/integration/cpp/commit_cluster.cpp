@@ -216,7 +216,7 @@ proxy::BranchPrepared CommitCluster::begun(BackendId home, const BranchId& branc
   proxy::BranchPrepared prepared;
   prepared.branch = branch;
   prepared.home = home;
-  prepared.setbacks = positions_.setbacks[home.value].load();
+  prepared.lane_generation = positions_.lane_generations[home.value].load();
   prepared.last_seen_at_start = prepared.last_seen_at_prepare = prepared.last_seen_at_answer =
       applied(home);
   return prepared;

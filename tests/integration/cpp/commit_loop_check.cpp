@@ -387,6 +387,7 @@ TEST_SUITE("commit_loop") {
                  "CREATE OR REPLACE TABLE t.old_child (id INT PRIMARY KEY, p INT,"
                  " FOREIGN KEY (p) REFERENCES t.old_parent (id))",
                  {{"t", "old_child"}, {"t", "old_parent"}}) == 0);
+    c.wait_until_applied();
     SessionLink link(c.server(0).port());
     EXPECT(c.commit(link, id(0), {"INSERT INTO t.old_parent VALUES (1,1),(2,2)"}).verdict ==
            BranchVerdict::kCommitted);
@@ -420,6 +421,54 @@ TEST_SUITE("commit_loop") {
     c.expect_equal("SELECT * FROM t.long ORDER BY id");
     c.expect_equal("SELECT * FROM t.old_parent ORDER BY id");
     expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("a backend that lost a certified branch stays out, also after a restart") {
+    CommitCluster& c = ready("gone", 3);
+    c.stop_loop();
+    c.start_loop([](CommitOptions& options) { options.lock_lookup_interval = 5s; });
+    c.wait_until_caught_up();
+    SessionLink holder(c.server(2).port());
+    holder.must("START TRANSACTION");
+    holder.must("SELECT * FROM t.gone WHERE id=1 FOR UPDATE");
+    SessionLink link(c.server(0).port());
+    EXPECT(c.commit(link, id(0), {update("gone", 1)}).verdict == BranchVerdict::kCommitted);
+    SessionLink home(c.server(2).port());
+    const BranchId branch = c.new_branch();
+    home.must("XA START " + c.xid(branch));
+    home.must(update("gone", 2));
+    REQUIRE(c.prepare(home, id(2), branch));
+    EXPECT(c.expect_outcome(branch).verdict == BranchVerdict::kCommitted);
+    link.must("SELECT cluster FROM consort.`position`");
+    const std::string cluster_id = link.first_cell();
+    home.must("XA ROLLBACK " + c.xid(branch));  // by somebody who should not
+    holder.must("ROLLBACK");
+    const auto is_out = [&c] {
+      const auto until = std::chrono::steady_clock::now() + 10s;
+      const auto out = [&c] {
+        const auto report = c.report(id(2));
+        return report && report->state == healthcheck::LaneState::kInconsistent;
+      };
+      while (!out() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(5ms);
+      }
+      return out();
+    };
+    EXPECT(is_out());
+    c.stop_loop();
+    c.start_loop();
+    EXPECT(is_out());
+    c.stop_loop();
+    // A copy, as far as this table goes.
+    home.must("SET SESSION sql_log_bin=0");
+    home.must("UPDATE consort.`position` SET cluster='" + cluster_id + "'");
+    home.must(update("gone", 2));
+    home.must("SET SESSION sql_log_bin=1");
+    c.start_loop();
+    c.wait_until_caught_up();
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.gone ORDER BY id");
     c.stop_loop();
   }
 

@@ -133,6 +133,15 @@ TEST_SUITE("certifier") {
            RecoveryError::kTooFarBehind);
   }
 
+  TEST_CASE(
+      "RecoveryPlan: a backend that lost a certified branch needs a copy, whatever it lists") {
+    Backend backend;
+    backend.input.position.cluster_id = kDisownedCluster;
+    const auto plan = backend.plan();
+    REQUIRE_FALSE(plan.ok());
+    EXPECT(plan.error().message.find("needs a copy") != std::string::npos);
+  }
+
   TEST_CASE("RecoveryPlan: the ends of the log fit exactly") {
     Backend at_head;
     at_head.input.position.seqno = Seqno{20};

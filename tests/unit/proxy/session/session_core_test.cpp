@@ -293,11 +293,11 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a branch tells what its home had applied at start, PREPARE and answer") {
     SessionScript script;
-    script.home_setbacks = 3;
+    script.home_lane_generation = 3;
     script.query("BEGIN");
     script.query("UPDATE t SET v=1");
     script.applied_seqno = Seqno{20};
-    script.home_setbacks = 4;
+    script.home_lane_generation = 4;
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome, rows_changed(1));
     script.query("COMMIT");
@@ -308,7 +308,7 @@ TEST_SUITE("session") {
     EXPECT(prepared.last_seen_at_start == Seqno{10});
     EXPECT(prepared.last_seen_at_prepare == Seqno{20});
     EXPECT(prepared.last_seen_at_answer == Seqno{30});
-    EXPECT(prepared.setbacks == 3);
+    EXPECT(prepared.lane_generation == 3);
   }
 
   TEST_CASE("SessionCore: a transaction that only read ends without PREPARE") {

@@ -187,7 +187,7 @@ class SessionScript final : public SessionEffects {
 
   Seqno applied(BackendId) override { return applied_seqno; }
 
-  std::uint32_t setbacks(BackendId) override { return home_setbacks; }
+  std::uint32_t lane_generation(BackendId) override { return home_lane_generation; }
 
   Seqno head() override { return applied_seqno; }
 
@@ -223,7 +223,7 @@ class SessionScript final : public SessionEffects {
   std::vector<Seqno> waits;
   std::map<std::string, BackendStatement> statements;
   Seqno applied_seqno{10};
-  std::uint32_t home_setbacks = 0;
+  std::uint32_t home_lane_generation = 0;
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
