@@ -163,10 +163,12 @@ void Worker::end_turn() {
 
 void Worker::reclaim(BackendId backend) {
   // A session that merely keeps its home for later gives it up.
-  for (Slot& slot : slots_) {
-    if (slot.session && !slot.retired && slot.session->core().home() == backend &&
-        slot.session->core().release_idle_home()) {
-      return;
+  for (const bool with_insert_id : {false, true}) {
+    for (Slot& slot : slots_) {
+      if (slot.session && !slot.retired && slot.session->core().home() == backend &&
+          slot.session->core().release_idle_home(with_insert_id)) {
+        return;
+      }
     }
   }
 }

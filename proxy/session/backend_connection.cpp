@@ -10,7 +10,15 @@ namespace {
 constexpr std::uint16_t kServerGone = 2013;
 
 BackendFailure lost(std::string message, bool refused) {
-  return {protocol::SqlError{kServerGone, "HY000", std::move(message)}, false, refused, false};
+  return {protocol::SqlError{kServerGone, "HY000", std::move(message)}, false, refused, true};
+}
+
+/// Of a set-up statement: the server is about to go or was told to stop this one, nothing more.
+bool passes(std::uint16_t code) {
+  return code == protocol::sql_code::kServerShutdown ||
+         code == protocol::sql_code::kQueryInterrupted ||
+         code == protocol::sql_code::kConnectionKilled ||
+         code == protocol::sql_code::kLockWaitTimeout;
 }
 
 }  // namespace
@@ -133,9 +141,8 @@ std::size_t BackendConnection::follow_setup(MutableBytes bytes) {
   }
   if (step->kind == protocol::ResponseTracker::StepKind::kControl &&
       step->control == protocol::ControlKind::kErr) {
-    // A backend may refuse for a reason that passes (it shuts down) or not (unknown database): the
-    // code tells the caller.
-    fail({protocol::sql_error_of(step->payload), true, false, false});
+    const protocol::SqlError error = protocol::sql_error_of(step->payload);
+    fail({error, !passes(error.code), false, false});
     return 0;
   }
   const std::size_t used = step->bytes;
@@ -156,9 +163,8 @@ void BackendConnection::fail(BackendFailure failure) {
 }
 
 void BackendConnection::on_stream_closed(CloseReason reason) {
-  BackendFailure failure = lost("Lost connection to backend: " + reason.text(), reason.refused());
-  failure.logged_in = state_ == State::kReady || state_ == State::kSettingUp;
-  observer_->on_backend_closed(*this, failure);
+  observer_->on_backend_closed(
+      *this, lost("Lost connection to backend: " + reason.text(), reason.refused()));
 }
 
 }  // namespace consort::proxy

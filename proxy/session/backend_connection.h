@@ -30,7 +30,8 @@ struct BackendFailure {
   protocol::SqlError error;  ///< what to tell a client
   bool permanent = false;    ///< the same login will fail again
   bool refused = false;      ///< nobody listens there
-  bool logged_in = false;    ///< it had been ready before
+  /// The way there is broken; else the server answered and said no, or too much at once.
+  bool path = false;
 };
 
 /// Called by a BackendConnection. It may be destroyed inside any of these.

@@ -8,6 +8,16 @@ namespace consort::proxy {
 
 using protocol::Command;
 
+namespace {
+
+void append_statement_close(Buffer& out, std::uint32_t id) {
+  Buffer argument;
+  append_le<4>(argument, id);
+  protocol::append_command(out, Command::kStmtClose, argument);
+}
+
+}  // namespace
+
 std::string PoolAccount::key() const {
   std::string key = user;
   key += '\0';
@@ -31,14 +41,20 @@ void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
     // Closing needs no reply, so it costs only its bytes.
     Buffer closes;
     for (const auto& [text, statement] : statements_) {
-      Buffer argument;
-      append_le<4>(argument, statement.id);
-      protocol::append_command(closes, Command::kStmtClose, argument);
+      append_statement_close(closes, statement.id);
     }
     wire_->send({closes});
     statements_.clear();
   }
-  statements_.insert_or_assign(std::string(key), BackendStatement{id, {}, 0});
+  const auto [place, added] =
+      statements_.try_emplace(std::string(key), BackendStatement{id, {}, 0});
+  if (!added) {
+    // Prepared once more: the server counts both, and its maximum is for all sessions.
+    Buffer close;
+    append_statement_close(close, place->second.id);
+    wire_->send({close});
+    place->second = BackendStatement{id, {}, 0};
+  }
 }
 
 BackendPool::BackendPool(EventLoop& loop,
@@ -198,23 +214,20 @@ void BackendPool::on_backend_closed(BackendConnection& wire, const BackendFailur
   PooledConnection& connection = *connections_.at(&wire);
   PoolClient* client = connection.client_;
   const BackendId id = connection.backend_;
-  const bool leased = client != nullptr && wire.ready();
+  const bool ready = wire.ready();
   connection.client_ = nullptr;
   // The pooled connection outlives the call to its client, which may still compare its address.
   auto keeper = std::move(connections_.at(&wire));
   erase(*keeper);
-  const bool broken = !failure.permanent;
   metrics_.pool_failures[id.value].add();
-  if (broken) {
-    report_(id, failure.refused);
-  }
-  if (client == nullptr) {
-    return;
-  }
-  if (leased) {
-    client->on_leased_lost(*keeper);
-  } else {
+  bool in_use = !ready;
+  if (client != nullptr && ready) {
+    in_use = client->on_leased_lost(*keeper);
+  } else if (client != nullptr) {
     client->on_lease_failed(*keeper, {failure.error, !failure.permanent});
+  }
+  if (in_use && failure.path) {
+    report_(id, failure.refused);
   }
 }
 

@@ -50,7 +50,8 @@ class PoolClient {
   virtual void on_lease(PooledConnection& connection) = 0;
   virtual void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) = 0;
   virtual std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) = 0;
-  virtual void on_leased_lost(PooledConnection& connection) = 0;
+  /// True when it waited for an answer.
+  virtual bool on_leased_lost(PooledConnection& connection) = 0;
 };
 
 /// A connection of the pool while it is leased or being made ready for a lease.
@@ -92,8 +93,9 @@ class BackendPool final : private BackendConnectionObserver {
     std::chrono::milliseconds connect_timeout{2000};
   };
 
-  /// `report` hears of connections that were refused or broke. `reclaim` is asked for an idle lease
-  /// when a backend's connections are used up.
+  /// `report` hears of connections that could not be made or broke in use. A server closes idle
+  /// ones as it likes, and one that is full is well. `reclaim` is asked for an idle lease when a
+  /// backend's connections are used up.
   BackendPool(EventLoop& loop,
               Options options,
               WorkerMetrics& metrics,

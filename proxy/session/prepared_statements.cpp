@@ -10,37 +10,40 @@ using protocol::ClientStatement;
 using protocol::SqlError;
 
 const ClientStatement& PreparedStatements::add(const std::string& sql,
-                                               const std::string& schema,
+                                               Context context,
                                                const protocol::StmtPrepareOk& prepared) {
   const auto added = statements_.add(sql, prepared);
   CHECK(added.ok());
-  schemas_[(*added)->client_id] = schema;
+  contexts_[(*added)->client_id] = std::move(context);
   return **added;
+}
+
+const PreparedStatements::Context& PreparedStatements::context(std::uint32_t client_id) {
+  return contexts_.at(client_id);
 }
 
 void PreparedStatements::erase(std::uint32_t client_id) {
   if (const ClientStatement* statement = find(client_id); statement != nullptr) {
-    schemas_.erase(statement->client_id);
+    contexts_.erase(statement->client_id);
     statements_.erase(client_id);
   }
 }
 
 void PreparedStatements::clear() {
   statements_.clear();
-  schemas_.clear();
-}
-
-std::string PreparedStatements::backend_key(std::string_view schema, std::string_view sql) {
-  std::string key(schema);
-  key += '\0';
-  key += sql;
-  return key;
+  contexts_.clear();
 }
 
 std::string PreparedStatements::backend_key(std::uint32_t client_id) {
   const ClientStatement* statement = find(client_id);
   CHECK(statement != nullptr);
-  return backend_key(schemas_[statement->client_id], statement->sql);
+  const Context& prepared_in = context(statement->client_id);
+  std::string key = prepared_in.schema;
+  key += '\0';
+  key += std::to_string(prepared_in.fingerprint);
+  key += '\0';
+  key += statement->sql;
+  return key;
 }
 
 std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client_id,

@@ -14,6 +14,7 @@
 #include "protocol/sql_error.h"
 #include "protocol/statement_map.h"
 #include "proxy/session/effects.h"
+#include "router/lexer_options.h"
 
 namespace consort::proxy {
 
@@ -30,16 +31,23 @@ class PreparedStatements {
     return statements_.find(client_id);
   }
 
-  /// Registers what a backend has prepared in `schema`. REQUIRES: has_room().
+  /// In what state of the session a statement was prepared: it goes on meaning what it meant then.
+  struct Context {
+    std::string schema;
+    std::uint64_t fingerprint = 0;  ///< SessionState::fingerprint()
+    router::LexerOptions lexer;
+  };
+
+  /// Registers what a backend has prepared. REQUIRES: has_room().
   const protocol::ClientStatement& add(const std::string& sql,
-                                       const std::string& schema,
+                                       Context context,
                                        const protocol::StmtPrepareOk& prepared);
+  /// REQUIRES: the statement exists.
+  [[nodiscard]] const Context& context(std::uint32_t client_id);
   void erase(std::uint32_t client_id);
   void clear();
 
-  /// Under which a backend connection knows a statement.
-  [[nodiscard]] static std::string backend_key(std::string_view schema, std::string_view sql);
-  /// Of a statement of this session. REQUIRES: it exists.
+  /// Under which a backend connection knows the statement. REQUIRES: it exists.
   [[nodiscard]] std::string backend_key(std::uint32_t client_id);
 
   /// The COM_STMT_EXECUTE packets for a backend that knows the statement as `known`. `command`: the
@@ -55,7 +63,7 @@ class PreparedStatements {
 
  private:
   protocol::StatementMap statements_;
-  std::unordered_map<std::uint32_t, std::string> schemas_;  ///< in which each was prepared
+  std::unordered_map<std::uint32_t, Context> contexts_;
   Buffer payload_;
   Buffer spliced_;
   Buffer packets_;

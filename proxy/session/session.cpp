@@ -414,14 +414,16 @@ std::size_t Session::on_leased_bytes(PooledConnection& connection, MutableBytes 
   return used;
 }
 
-void Session::on_leased_lost(PooledConnection& connection) {
+bool Session::on_leased_lost(PooledConnection& connection) {
   const std::optional<Channel> channel = channel_of(connection);
   if (!channel) {
-    return;
+    return false;
   }
   leases_[index_of(*channel)] = nullptr;
+  const bool awaited = core_.awaits_reply(*channel);
   core_.on_backend_lost(*channel);
   pump();
+  return awaited;
 }
 
 void Session::release(Channel channel, bool reusable) {

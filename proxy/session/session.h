@@ -76,7 +76,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_lease(PooledConnection& connection) override;
   void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) override;
   std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) override;
-  void on_leased_lost(PooledConnection& connection) override;
+  bool on_leased_lost(PooledConnection& connection) override;
 
   // SessionEffects.
   void send_client(std::initializer_list<Bytes> pieces) override;

@@ -79,6 +79,9 @@ void SessionCore::finish_command() {
       metrics.write_latency.record(took);
     }
   }
+  if (read_lease_.held() && !read_lingers_) {
+    give_back(Channel::kRead, true);
+  }
   phase_ = SessionPhase::kIdle;
   job_.kind = JobKind::kNone;
   job_.wrapped = false;

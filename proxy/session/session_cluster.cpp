@@ -63,6 +63,12 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   ordered_.seqno = turn.seqno;
   ordered_.fenced = false;
   held_.clear();
+  if (home_lease_.held() && home_ != turn.backend && !pins_.empty()) {
+    // Its own home cannot; elsewhere its variables are not. Without an executor it did not happen.
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
+    close_with(protocol::server_shutdown_error());
+    return;
+  }
   if (home_lease_.held() && home_ != turn.backend) {
     give_back(Channel::kHome, true);
   }

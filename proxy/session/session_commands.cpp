@@ -20,6 +20,7 @@ void SessionCore::on_command(const ClientCommand& command) {
   command_sequence_ = command.sequence;
   reply_sequence_ = static_cast<std::uint8_t>(command.sequence + 1);
   reply_started_ = false;
+  lease_error_.reset();
   job_ = {};
   job_.began = std::chrono::steady_clock::now();
   if (command.payload.empty()) {
@@ -144,8 +145,11 @@ void SessionCore::on_execute(Bytes payload) {
     return;
   }
   job_.statement_id = statement->client_id;
-  run_statement(router::classify(statement->sql, lexer_options()), statement->sql,
-                JobKind::kExecute);
+  router::LexerOptions options = lexer_options();
+  if (options != statements_.context(statement->client_id).lexer) {
+    options.doubtful = true;  // read one way here, perhaps the other way there
+  }
+  run_statement(router::classify(statement->sql, options), statement->sql, JobKind::kExecute);
 }
 
 void SessionCore::run_statement(const Statement& statement, std::string_view sql, JobKind kind) {
@@ -155,6 +159,10 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);
+  }
+  if (insert_id_lost_ && statement.has(Flag::kLastInsertId)) {
+    close_with(protocol::server_shutdown_error());  // a wrong one would be stored somewhere
+    return;
   }
   if (transaction_.is(TransactionState::kMustAbort)) {
     finish_aborted(statement);

@@ -102,9 +102,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     if (job_.wrapped && held_.is_error()) {
       answer_held();  // the statement's own error says why
     } else {
-      commit_failed(error.code == 1399 || error.code == 1402 || error.code == 1614
-                        ? protocol::deadlock_error()
-                        : error);
+      const bool aborted = error.code == 1399 || error.code == 1402 || error.code == 1614 ||
+                           (home_tainted_ && error.code == protocol::sql_code::kQueryInterrupted);
+      commit_failed(aborted ? protocol::deadlock_error() : error);
     }
     return;
   }
@@ -217,7 +217,7 @@ void SessionCore::commit_failed(const protocol::SqlError& error) {
 }
 
 void SessionCore::transaction_over() {
-  chain_traits_ = {transaction_.traits().read_only, false};
+  chain_traits_ = {transaction_.open() && transaction_.traits().read_only, false};
   transaction_.end();
   branch_tables_.clear();
   abort_asks_ = 0;

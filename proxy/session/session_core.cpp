@@ -45,9 +45,9 @@ void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
   advance_job();
 }
 
-bool SessionCore::release_idle_home() {
-  if (!idle() || !home_lease_.held() || !pins_.empty() || transaction_.open() ||
-      home_lease_.owes_reply()) {
+bool SessionCore::release_idle_home(bool with_insert_id) {
+  if ((insert_id_at_home_ && !with_insert_id) || !idle() || !home_lease_.held() || !pins_.empty() ||
+      transaction_.open() || home_lease_.owes_reply()) {
     return false;
   }
   give_back(Channel::kHome, true);
@@ -63,6 +63,9 @@ void SessionCore::reset() {
     }
   }
   read_lingers_ = false;
+  insert_id_lost_ = false;
+  row_count_.reset();
+  warnings_ = 0;
   job_ = {};
   set_pins({});
   autocommit_ = true;

@@ -87,8 +87,9 @@ class SessionCore {
   /// account use it, then the client gets its OK (or their error, and is closed). `sequence`: of
   /// that reply.
   void begin_checked(SessionOwner owner, std::uint8_t sequence);
-  /// Gives the home connection back when nothing would be lost by it. True when it did.
-  bool release_idle_home();
+  /// Gives the home connection back when nothing would be lost by it (but, `with_insert_id`, what
+  /// LAST_INSERT_ID() says). True when it did.
+  bool release_idle_home(bool with_insert_id);
   /// As COM_RESET_CONNECTION: rolls back, forgets all state, gives connections back.
   void reset();
 
@@ -138,6 +139,10 @@ class SessionCore {
   [[nodiscard]] router::StatementKind statement_kind() const { return job_.statement_kind; }
 
   [[nodiscard]] std::uint64_t statement_digest() const { return job_.digest; }
+
+  [[nodiscard]] bool awaits_reply(Channel channel) const {
+    return (channel == Channel::kHome ? home_lease_ : read_lease_).owes_reply();
+  }
 
   [[nodiscard]] bool lent(Channel channel) const {
     return (channel == Channel::kHome ? home_lease_ : read_lease_).held();
@@ -213,6 +218,7 @@ class SessionCore {
   void on_reprepared(Channel channel, const protocol::ResponseTracker::Step& step);
   void on_setup_failed(Channel channel, const protocol::SqlError& error);
   void on_home_lost(bool awaited);
+  void lose(Channel channel);
   void on_read_lost();
 
   // Ending transactions: session_commit.cpp.
@@ -263,7 +269,8 @@ class SessionCore {
   /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
   /// was ours, or the client's ran elsewhere.
   std::optional<std::int64_t> row_count_;
-  std::string preparing_sql_;  ///< of kPrepare
+  std::string preparing_sql_;                      ///< of kPrepare
+  std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
   /// A statement that all backends execute in the log's order.
   struct Ordered {
@@ -279,8 +286,10 @@ class SessionCore {
   std::optional<BackendId> home_;
   ChannelLease home_lease_;
   ChannelLease read_lease_;
-  bool home_tainted_ = false;  ///< a KILL QUERY may still be on its way to it
-  bool read_lingers_ = false;  ///< kept for SHOW WARNINGS
+  bool insert_id_at_home_ = false;  ///< the home knows what LAST_INSERT_ID() is
+  bool insert_id_lost_ = false;     ///< and went away with it
+  bool home_tainted_ = false;       ///< a KILL QUERY may still be on its way to it
+  bool read_lingers_ = false;       ///< kept for SHOW WARNINGS
 
   // The transaction.
   Transaction transaction_;

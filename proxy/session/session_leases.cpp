@@ -104,7 +104,13 @@ void SessionCore::retry_job() {
     if (transaction_.is(TransactionState::kOpen)) {
       transaction_over();
     }
-    reply_error(protocol::no_backend_error("no backend is online and fresh enough"));
+    const protocol::SqlError error =
+        lease_error_.value_or(protocol::no_backend_error("no backend is online and fresh enough"));
+    if (job_.kind == JobKind::kLogin) {
+      close_with(error);
+    } else {
+      reply_error(error);
+    }
     return;
   }
   if (job_.reader) {
@@ -174,6 +180,7 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
     reply_error(failure.error);
     return;
   }
+  lease_error_ = failure.error;
   if (channel == Channel::kHome) {
     home_.reset();
   }
@@ -181,6 +188,12 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
 }
 
 void SessionCore::give_back(Channel channel, bool reusable) {
+  // A reply that is still to come would reach whoever leases the connection next.
+  reusable = reusable && !lease_of(channel).owes_reply();
+  if (channel == Channel::kHome) {
+    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
+    insert_id_at_home_ = false;
+  }
   lease_of(channel).forget();
   effects_.release(channel, reusable);
 }

@@ -21,15 +21,16 @@ constexpr std::uint16_t kReadOnlyTransaction = 1792;
 
 /// After these the server has rolled the whole branch back (measured: 1213 and 1020; the XA_RB
 /// family and 1399 say that it was so already).
-bool rolled_back(std::uint16_t code) {
-  switch (code) {
+bool rolled_back(const protocol::SqlError& error) {
+  switch (error.code) {
     case kCheckRead:  // under innodb_snapshot_isolation
     case protocol::sql_code::kDeadlock:
-    case 1399:  // XAER_RMFAIL: ROLLBACK ONLY state
     case 1402:  // XA_RBROLLBACK
     case 1613:  // XA_RBTIMEOUT
     case 1614:  // XA_RBDEADLOCK
       return true;
+    case 1399:  // XAER_RMFAIL: also what a procedure gets that says COMMIT in a branch that goes on
+      return error.message.find("ROLLBACK ONLY") != std::string::npos;
     default:
       return false;
   }
@@ -49,8 +50,7 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
     const ReplyRole role = lease.reply().role;
     const Result<ResponseTracker::Step> step = lease.step(Bytes(bytes).subspan(used));
     if (!step.ok()) {
-      effects_.release(channel, false);
-      on_backend_lost(channel);
+      lose(channel);
       return bytes.size();
     }
     if (step->kind == ResponseTracker::StepKind::kNeedMore) {
@@ -102,8 +102,7 @@ void SessionCore::on_client_control(Channel channel,
       return;
     case ControlKind::kLocalInfile:
       // Not announced to backends, so none asks; if one does, the connection is of no more use.
-      effects_.release(channel, false);
-      on_backend_lost(channel);
+      lose(channel);
       return;
     case ControlKind::kProgress:
       return;
@@ -134,6 +133,10 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
                        scratch_);
     if (step.last) {
       note_summary(*ok, step.control == ControlKind::kEof);
+    }
+    if (channel == Channel::kHome && ok->last_insert_id != 0) {
+      insert_id_at_home_ = true;
+      insert_id_lost_ = false;
     }
   }
   const bool in_place = packet.data() == relay.packet().data();
@@ -180,8 +183,8 @@ void SessionCore::on_prepare_reply(const ResponseTracker::Step& step, MutableByt
   if (!prepared.ok()) {
     return;
   }
-  const protocol::ClientStatement& statement =
-      statements_.add(preparing_sql_, state_.schema(), *prepared);
+  const protocol::ClientStatement& statement = statements_.add(
+      preparing_sql_, {state_.schema(), state_.fingerprint(), lexer_options()}, *prepared);
   effects_.add_backend_statement(job_.channel, statements_.backend_key(statement.client_id),
                                  prepared->statement_id);
   (void)protocol::patch_prepare_ok_id(packet, statement.client_id);
@@ -192,7 +195,7 @@ void SessionCore::on_client_error(Channel channel,
                                   Relay& relay) {
   protocol::SqlError error = protocol::sql_error_of(step.payload);
   const bool interrupted = abort_requested_ && error.code == protocol::sql_code::kQueryInterrupted;
-  const bool conflict = rolled_back(error.code) && transaction_.on_backend();
+  const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
     job_.refused = true;
     relay.clear();
@@ -228,6 +231,8 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     pins.remove(job_.pins.ended);
     pins.add(job_.pins.added);
     set_pins(pins);
+    insert_id_at_home_ = insert_id_at_home_ || job_.sets_insert_id;
+    insert_id_lost_ = insert_id_lost_ && !job_.sets_insert_id;
     if (job_.one_shot) {
       one_shot_transaction_ = true;
     } else if (channel == Channel::kHome && !transaction_.open()) {
@@ -257,8 +262,7 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
 
 void SessionCore::on_read_only_end(Channel channel, bool failed) {
   if (failed) {
-    effects_.release(channel, false);
-    on_backend_lost(channel);
+    lose(channel);
   } else if (job_.refused) {
     run_as_write();
   } else {
@@ -280,11 +284,8 @@ void SessionCore::run_as_write() {
 
 void SessionCore::finish_statement(Channel channel) {
   if (channel == Channel::kRead) {
-    if (warnings_ > 0 && job_.succeeded) {
-      read_lingers_ = true;
-    } else {
-      give_back(Channel::kRead, true);
-    }
+    // SHOW WARNINGS may ask this connection, as often as it likes.
+    read_lingers_ = read_lingers_ || warnings_ > 0 || !job_.succeeded;
   }
   warnings_ = 0;
   finish_command();

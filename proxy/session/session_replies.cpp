@@ -7,14 +7,42 @@ namespace consort::proxy {
 using protocol::ControlKind;
 using protocol::ResponseTracker;
 
+namespace {
+
+/// Of a failed XA ROLLBACK: nothing of the branch is left. Otherwise (a KILL QUERY that came late
+/// hit the XA END before, say) it still holds its locks; closing the connection ends it.
+bool branch_is_gone(Bytes error_payload) {
+  switch (protocol::sql_error_of(error_payload).code) {
+    case 1397:  // XAER_NOTA
+    case 1402:  // XA_RBROLLBACK
+    case 1613:  // XA_RBTIMEOUT
+    case 1614:  // XA_RBDEADLOCK
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+void SessionCore::lose(Channel channel) {
+  effects_.release(channel, false);
+  on_backend_lost(channel);
+}
+
 void SessionCore::on_internal_reply(Channel channel,
                                     ReplyRole role,
                                     const ResponseTracker::Step& step) {
   const bool failed = step.control == ControlKind::kErr;
   switch (role) {
+    case ReplyRole::kXaRollback:
+      if (failed && !branch_is_gone(step.payload)) {
+        lose(channel);
+        return;
+      }
+      [[fallthrough]];
     case ReplyRole::kClient:
     case ReplyRole::kIgnored:
-    case ReplyRole::kXaRollback:
       if (phase_ == SessionPhase::kRollingBack && !lease_of(channel).owes_reply()) {
         transaction_over();
         commit_succeeded();
@@ -48,6 +76,10 @@ void SessionCore::on_internal_reply(Channel channel,
       on_prepared(step);
       return;
     case ReplyRole::kRollbackReply:
+      if (failed && !branch_is_gone(step.payload)) {
+        lose(channel);
+        return;
+      }
       transaction_over();
       commit_succeeded();
       return;
@@ -111,6 +143,9 @@ void SessionCore::on_backend_lost(Channel channel) {
   }
   if (channel == Channel::kRead) {
     read_lingers_ = false;
+  } else {
+    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
+    insert_id_at_home_ = false;
   }
   if (phase_ == SessionPhase::kClosing) {
     return;

@@ -161,10 +161,20 @@ bool SessionCore::prepare_execute(Bytes& command) {
 
 void SessionCore::reprepare() {
   phase_ = SessionPhase::kRelaying;
+  const std::string& schema = statements_.context(job_.statement_id).schema;
+  const bool elsewhere = !schema.empty() && !state_.schema().empty() && schema != state_.schema();
   scratch_.clear();
+  if (elsewhere) {  // its names mean tables of the schema in which the client prepared it
+    protocol::append_command(scratch_, Command::kInitDb, as_bytes(schema));
+    expect(job_.channel, ReplyRole::kSetup, Command::kInitDb);
+  }
   protocol::append_command(scratch_, Command::kStmtPrepare,
                            as_bytes(statements_.find(job_.statement_id)->sql));
   expect(job_.channel, ReplyRole::kReprepare, Command::kStmtPrepare);
+  if (elsewhere) {
+    protocol::append_command(scratch_, Command::kInitDb, as_bytes(state_.schema()));
+    expect(job_.channel, ReplyRole::kSetup, Command::kInitDb);
+  }
   effects_.send_backend(job_.channel, {scratch_});
 }
 

@@ -159,6 +159,120 @@ TEST_SUITE("session") {
     EXPECT(pinned.value() == 0);
   }
 
+  TEST_CASE("SessionCore: a branch that does not end on the server ends with its connection") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("ROLLBACK");
+    script.backend_error(Channel::kHome, 1317);  // a KILL QUERY came late and hit XA END
+    script.backend_error(Channel::kHome, 1399, "XAER_RMFAIL: .. in the  ACTIVE state");
+    EXPECT(script.releases == std::vector<bool>{false});
+    EXPECT(script.answer() == "OK");
+    SessionScript gone;
+    open_transaction(gone);
+    gone.query("ROLLBACK");
+    gone.backend_error(Channel::kHome, 1399);
+    gone.backend_error(Channel::kHome, 1402);
+    EXPECT(gone.releases.empty());
+    EXPECT(gone.answer() == "OK");
+    SessionScript aborted;
+    open_transaction(aborted);
+    aborted.core.on_abort_branch();
+    aborted.backend_error(Channel::kHome, 1317);
+    aborted.backend_error(Channel::kHome, 1399);
+    EXPECT(aborted.releases == std::vector<bool>{false});
+    aborted.query("COMMIT");
+    EXPECT(aborted.answer() == "ERR 1213");
+  }
+
+  TEST_CASE("SessionCore: 1399 ends the transaction only where the server has ended it") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("CALL commits_inside()");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1399, "XAER_RMFAIL: .. is in the  ACTIVE state");
+    EXPECT(script.answer() == "ERR 1399");
+    EXPECT(script.core.in_transaction());
+    EXPECT(script.sent(Channel::kHome).empty());
+    script.query("CALL again()");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1399, "XAER_RMFAIL: .. is in the  ROLLBACK ONLY state");
+    EXPECT_FALSE(script.core.in_transaction());
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA ROLLBACK"});
+  }
+
+  TEST_CASE("SessionCore: LAST_INSERT_ID() is right or the connection ends") {
+    const auto insert = [](SessionScript& script) {
+      script.query("INSERT INTO t VALUES (NULL)");
+      script.backend_ok(Channel::kHome);
+      protocol::OkPacket ok = rows_changed(1);
+      ok.last_insert_id = 5;
+      script.backend_ok(Channel::kHome, ok);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok_gtid();
+      script.outcome(BranchVerdict::kCommitted, 10);
+    };
+    SessionScript script;
+    insert(script);
+    EXPECT_FALSE(script.core.release_idle_home(false));
+    script.lose(Channel::kHome);
+    script.query("SELECT 1 FROM t");
+    script.backend_rows(Channel::kRead);
+    EXPECT_FALSE(script.closed);
+    script.query("SELECT LAST_INSERT_ID()");
+    EXPECT(script.answer() == "ERR 1053");
+    EXPECT(script.closed);
+
+    SessionScript renewed;
+    insert(renewed);
+    EXPECT(renewed.core.release_idle_home(true));
+    insert(renewed);
+    renewed.query("SELECT LAST_INSERT_ID()");
+    EXPECT_FALSE(renewed.closed);
+  }
+
+  TEST_CASE("SessionCore: SHOW WARNINGS asks where the statement ran, again and again") {
+    SessionScript script;
+    script.query("SELECT no_such FROM t");
+    script.sent(Channel::kRead);
+    script.backend_error(Channel::kRead, 1054);
+    for (int i = 0; i < 2; ++i) {
+      script.query("SHOW ERRORS");
+      EXPECT(script.sent(Channel::kRead) == Texts{"SHOW ERRORS"});
+      script.backend_rows(Channel::kRead);
+    }
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.releases == std::vector<bool>{true});
+  }
+
+  TEST_CASE("SessionCore: COMMIT AND CHAIN without a transaction is not read-only") {
+    SessionScript script;
+    script.query("START TRANSACTION READ ONLY");
+    script.query("COMMIT");
+    script.query("COMMIT AND CHAIN");
+    script.query("UPDATE t SET v=1");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "UPDATE t SET v=1"}));
+  }
+
+  TEST_CASE("SessionCore: who cannot get a connection hears the server's own reason") {
+    SessionScript script;
+    script.lease_error = protocol::SqlError{1226, "42000", "max_user_connections"};
+    script.query("SELECT 1 FROM t");
+    for (int i = 0; i < 10 && !script.core.idle(); ++i) {
+      script.core.on_retry_due();
+    }
+    EXPECT(script.answer() == "ERR 1226");
+  }
+
+  TEST_CASE("SessionCore: a pinned session does not execute DDL on another home") {
+    SessionScript script;
+    script.query("SET @a = 1");
+    script.backend_ok(Channel::kHome);
+    script.query("CREATE TABLE x (id INT PRIMARY KEY)");
+    script.core.on_ddl_turn({{}, Seqno{11}, BackendId{2}});
+    EXPECT_FALSE(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.closed);
+  }
+
   TEST_CASE("SessionCore: a read lost behind its whole reply is not answered twice") {
     SessionScript script;
     script.functions = true;

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,9 +94,9 @@ class SessionScript final : public SessionEffects {
     backend_ok(Channel::kHome, ok);
   }
 
-  void backend_error(Channel channel, std::uint16_t code) {
+  void backend_error(Channel channel, std::uint16_t code, const std::string& message = "no") {
     Buffer reply;
-    protocol::append_err(reply, {code, "HY000", "no"}, 1);
+    protocol::append_err(reply, {code, "HY000", message}, 1);
     feed(channel, reply);
   }
 
@@ -150,6 +151,10 @@ class SessionScript final : public SessionEffects {
   void lease(Channel channel, BackendId backend) override {
     if (lease_fails_permanently) {
       core.on_lease_failed(channel, {protocol::unknown_database_error("d"), false});
+      return;
+    }
+    if (lease_error) {
+      core.on_lease_failed(channel, {*lease_error, true});
       return;
     }
     ++leases;
@@ -235,6 +240,7 @@ class SessionScript final : public SessionEffects {
   bool online = true;
   bool closed = false;
   bool lease_fails_permanently = false;
+  std::optional<protocol::SqlError> lease_error;
   SessionCore core;
 
  private:

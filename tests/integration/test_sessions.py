@@ -1,0 +1,152 @@
+"""What a session keeps while its statements move between servers, and what servers may refuse."""
+
+import time
+
+from support import wire
+from support.case import case
+from support.cluster import Cluster
+from support.process import wait_until
+
+
+def setup(context):
+    return Cluster(context)
+
+
+def assert_never_suspected(cluster):
+    log = cluster.consort.log_text()
+    assert "suspect" not in log, [line for line in log.splitlines() if "suspect" in line][:3]
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+
+
+@case(seconds=30)
+def prepared_statements_keep_their_database(_context, cluster):
+    """A statement means the tables of the database in which it was prepared, wherever it runs."""
+    cluster.sql("CREATE DATABASE one", "CREATE DATABASE two",
+                "CREATE TABLE one.t (v INT PRIMARY KEY)", "INSERT INTO one.t VALUES (1)",
+                "CREATE TABLE two.t (v INT PRIMARY KEY)", "INSERT INTO two.t VALUES (2)")
+    texts = [f"SELECT /* consort: backend={server.name} */ v FROM t" for server in cluster.servers]
+    with cluster.connect("one") as client, cluster.connect("two") as other:
+        ours = [client.prepare(text) for text in texts]
+        theirs = [other.prepare(text) for text in texts]
+        for schema, number in (("two", 2), ("one", 1), ("two", 2)):
+            client.init_db(schema)
+            for our, their, text in zip(ours, theirs, texts):
+                assert client.execute(our).rows == [(1,)]
+                assert other.execute(their).rows == [(2,)]
+                assert client.value(text) == str(number)
+                assert client.value(text.replace("v FROM t", "DATABASE()")) == schema
+    cluster.sql("DROP DATABASE one", "DROP DATABASE two")
+
+
+@case(seconds=30)
+def prepared_statements_do_not_pile_up(_context, cluster):
+    """Preparing one statement again and again leaves one on the server."""
+    before = sum(int(server.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1])
+                 for server in cluster.servers)
+    with cluster.connect() as client:
+        for _ in range(200):
+            statement = client.prepare("SELECT ? + 1")
+            assert client.execute(statement, (4,)).rows[0][0] in (5, b"5")
+            client.close_statement(statement)
+        after = sum(int(server.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1])
+                    for server in cluster.servers)
+    assert after - before < 10, f"{after - before} more prepared statements"
+
+
+@case(seconds=30)
+def a_procedure_that_commits(_context, cluster):
+    """Its COMMIT fails inside the client's transaction, which goes on."""
+    table = cluster.table("id INT PRIMARY KEY")
+    cluster.sql(f"CREATE PROCEDURE commits() BEGIN INSERT INTO {table} VALUES (2); COMMIT; END")
+    with cluster.connect() as client:
+        client.query("BEGIN")
+        client.query(f"INSERT INTO {table} VALUES (1)")
+        try:
+            client.query("CALL commits()")
+            raise AssertionError("COMMIT inside a branch")
+        except wire.ServerError as error:
+            assert error.code == 1399, error
+        client.query(f"INSERT INTO {table} VALUES (3)")
+        client.query("COMMIT")
+    ids = cluster.sql(f"SELECT /* consort: read=strong */ id FROM {table}")
+    assert ids in ([(b"1",), (b"2",), (b"3",)], [(b"1",), (b"3",)]), ids
+    cluster.assert_identical()
+    cluster.sql("DROP PROCEDURE commits")
+
+
+@case(seconds=30)
+def insert_ids_are_right_or_the_connection_ends(_context, cluster):
+    """The home's connection is killed between an INSERT and LAST_INSERT_ID()."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    with cluster.connect() as client:
+        client.query(f"INSERT INTO {table} (v) VALUES (1)")
+        assert client.value("SELECT LAST_INSERT_ID()") != "0"
+        home = int(client.value("SELECT @@server_id, CONNECTION_ID()")) - 1
+        thread = client.query("SELECT CONNECTION_ID()").rows[0][0].decode()
+        cluster.servers[home].query(f"KILL {thread}")
+        time.sleep(0.2)
+        assert client.value(f"SELECT v FROM {table}") == "1"
+        try:
+            said = client.value("SELECT LAST_INSERT_ID()")
+            raise AssertionError(f"LAST_INSERT_ID() is {said}")
+        except wire.ServerError as error:
+            assert error.code == 1053, error
+
+
+@case(seconds=30)
+def servers_close_idle_connections(_context, cluster):
+    """All idle connections end at once, as by wait_timeout: no server is taken for sick."""
+    clients = [cluster.connect() for _ in range(12)]
+    for client in clients:
+        client.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'test'")
+        client.query("SELECT CONNECTION_ID()")  # at home, which stays
+    ended = 0
+    for server in cluster.servers:
+        for (thread,) in server.query("SELECT ID FROM information_schema.PROCESSLIST"
+                                      " WHERE USER = 'app' AND COMMAND = 'Sleep'"):
+            server.query(f"KILL {thread}")
+            ended += 1
+    assert ended >= len(clients)
+    for client in clients:
+        assert client.value("SELECT 1") == "1"
+        client.query("BEGIN")
+        assert client.value("SELECT 1 FROM mysql.db LIMIT 1") in ("1", None)
+        client.query("ROLLBACK")
+        client.quit()
+    assert_never_suspected(cluster)
+
+
+@case(seconds=60)
+def a_full_server_is_no_sick_server(_context, cluster):
+    """An account over its limit hears the server's reason; the servers stay online."""
+    cluster.sql("CREATE USER few@'%' IDENTIFIED BY 'few' WITH MAX_USER_CONNECTIONS 1",
+                "GRANT ALL ON test.* TO few@'%'")
+    table = cluster.table("id INT PRIMARY KEY")
+    cluster.settle()
+    wait_until(lambda: can_log_in(cluster, "few"), 10, "the account is known")
+    with cluster.consort.wire("test", user="few", password="few") as first:
+        first.query("BEGIN")
+        first.query(f"INSERT INTO {table} VALUES (1)")
+        second = [cluster.consort.wire(None, user="few", password="few") for _ in range(4)]
+        codes = []
+        for client in second:
+            try:
+                client.query("BEGIN")
+                client.query(f"SELECT * FROM test.{table} FOR UPDATE")
+                codes.append(0)
+            except wire.ServerError as error:
+                codes.append(error.code)
+        assert 1226 in codes or 1040 in codes, codes
+        first.query("ROLLBACK")
+        for client in second:
+            client.close()
+    assert_never_suspected(cluster)
+    cluster.sql("DROP USER few@'%'")
+
+
+def can_log_in(cluster, user):
+    try:
+        cluster.consort.wire(None, user=user, password=user).quit()
+        return True
+    except wire.ServerError:
+        return False
