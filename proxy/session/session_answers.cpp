@@ -69,6 +69,37 @@ void SessionCore::answer_held() {
   finish_command();
 }
 
+void SessionCore::on_read_only_end(Channel channel, bool failed) {
+  if (failed) {
+    lose(channel);
+  } else if (job_.refused) {
+    run_as_write();
+  } else {
+    finish_statement(channel);
+  }
+}
+
+void SessionCore::run_as_write() {
+  if (read_lease_.held()) {
+    give_back(Channel::kRead, true);
+  }
+  job_.reader = false;
+  job_.read_only = false;
+  job_.channel = Channel::kHome;
+  job_.wrapped = true;
+  job_.query_kind = QueryKind::kWrite;
+  advance_job();
+}
+
+void SessionCore::finish_statement(Channel channel) {
+  if (channel == Channel::kRead) {
+    // SHOW WARNINGS may ask this connection, as often as it likes.
+    read_lingers_ = read_lingers_ || warnings_ > 0 || !job_.succeeded;
+  }
+  warnings_ = 0;
+  finish_command();
+}
+
 void SessionCore::finish_command() {
   WorkerMetrics& metrics = effects_.metrics();
   if (job_.kind != JobKind::kNone) {

@@ -203,9 +203,6 @@ class SessionCore {
   void on_client_ok(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
   void on_client_error(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
   void on_client_done(Channel channel, Relay& relay, bool succeeded);
-  void finish_statement(Channel channel);
-  void on_read_only_end(Channel channel, bool failed);
-  void run_as_write();
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
@@ -241,6 +238,9 @@ class SessionCore {
   void reply_ok();
   void reply_error(const protocol::SqlError& error);
   void answer_held();
+  void on_read_only_end(Channel channel, bool failed);
+  void run_as_write();
+  void finish_statement(Channel channel);
   void finish_command();
   void set_pins(router::PinSet pins);
   void close_with(const protocol::SqlError& error);
