@@ -119,14 +119,18 @@ std::vector<std::string> create_position_sql(std::string_view cluster_id) {
       "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here',"
       "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it'"
       ") ENGINE=InnoDB",
-      // Of a table that an earlier version has made.
-      "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE "
-      "TABLE_SCHEMA='consort' AND TABLE_NAME='position' AND COLUMN_NAME='ddl_before') THEN "
-      "ALTER TABLE consort.`position` ADD COLUMN ddl_before CHAR(32) CHARACTER SET ascii; "
-      "END IF; END",
       "INSERT IGNORE INTO consort.`position` (id,cluster,owner,seqno,ddl) VALUES (1," +
           sql_literal(cluster_id) + ",0,0,0)",
   };
+}
+
+std::string upgrade_position_sql() {
+  // ADD COLUMN IF NOT EXISTS would wait for every reader of the table even when there is nothing to
+  // add.
+  return "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE "
+         "TABLE_SCHEMA='consort' AND TABLE_NAME='position' AND COLUMN_NAME='ddl_before') THEN "
+         "ALTER TABLE consort.`position` ADD COLUMN ddl_before CHAR(32) CHARACTER SET ascii "
+         "COMMENT 'its tables before it'; END IF; END";
 }
 
 std::string claim_position_sql(const LaneOwner& owner) {

@@ -49,6 +49,9 @@ void append_base64(std::string& out, Bytes bytes);
 /// backend up, with sql_log_bin=0. A new row says "nothing applied, of `cluster_id`".
 [[nodiscard]] std::vector<std::string> create_position_sql(std::string_view cluster_id);
 
+/// Adds to a position's table what an earlier version did not have. Nothing, when nothing lacks.
+[[nodiscard]] std::string upgrade_position_sql();
+
 /// Makes `owner` the position's owner if no newer one is. Then read and compare.
 [[nodiscard]] std::string claim_position_sql(const LaneOwner& owner);
 

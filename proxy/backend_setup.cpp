@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "certifier/lane_sql.h"
 #include "healthcheck/mariadb_facts.h"
@@ -56,12 +57,13 @@ Status prepare_backend(healthcheck::MariadbLink& link,
         "backup "
         "of another backend");
   }
-  if (!has_position) {
-    for (const std::string& sql : certifier::create_position_sql(founding.cluster_id)) {
-      const auto done = link.query(sql);
-      if (!done.ok()) {
-        return Error{done.error().code, done.error().message + " in: " + sql};
-      }
+  const std::vector<std::string> statements =
+      has_position ? std::vector{certifier::upgrade_position_sql()}
+                   : certifier::create_position_sql(founding.cluster_id);
+  for (const std::string& sql : statements) {
+    const auto done = link.query(sql);
+    if (!done.ok()) {
+      return Error{done.error().code, done.error().message + " in: " + sql};
     }
   }
   // Tables of other engines cannot be certified: their rows survive a rollback. New connections
