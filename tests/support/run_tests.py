@@ -40,7 +40,9 @@ SANITIZE = Variant(
 THREAD = Variant(
     "build-thread", ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false",
                      "-Dwerror=false"],
-    {"TSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:second_deadlock_stack=1"}, 5.0)
+    # die_after_fork: a test forks a process that opens a log and dies as if killed.
+    {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions="
+                     + os.path.join(ROOT, "tests/support/tsan.supp")}, 5.0)
 
 
 class Totals:

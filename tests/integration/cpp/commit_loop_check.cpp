@@ -215,14 +215,14 @@ TEST_SUITE("commit_loop") {
     holder.must("XA START " + c.xid(branch));
     holder.must(update("open", 1));
     std::atomic<std::uint64_t> named{0};
+    std::thread session;
     c.on_abort = [&](const CommitEvent& event) {
       if (const auto* abort = std::get_if<AbortBranch>(&event);
           abort != nullptr && abort->home == id(1) && named.exchange(abort->thread_id) == 0) {
-        std::thread([&c, &holder, branch] {  // as its session would
+        session = std::thread([&c, &holder, branch] {  // as its session would
           holder.must("XA END " + c.xid(branch));
           holder.must("XA ROLLBACK " + c.xid(branch));
-        })
-            .detach();
+        });
       }
     };
     SessionLink link(c.server(0).port());
@@ -235,6 +235,8 @@ TEST_SUITE("commit_loop") {
     c.expect_equal("SELECT * FROM t.open ORDER BY id");
     c.on_abort = nullptr;
     c.stop_loop();
+    REQUIRE(session.joinable());
+    session.join();
   }
 
   TEST_CASE("a holder that nobody ends is killed") {
