@@ -1,6 +1,7 @@
 #include "protocol/statement_map.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -30,6 +31,35 @@ bool has_statement_id(Command command) {
       return true;
     default:
       return false;
+  }
+}
+
+/// What stands before the values of an execution with parameters.
+struct BoundTypes {
+  std::size_t flag_offset = 0;  ///< of the byte that says whether types follow
+  std::optional<Bytes> types;
+};
+
+Result<BoundTypes> find_types(Bytes payload, const ClientStatement& statement) {
+  Reader reader(payload);
+  reader.skip(kExecuteFixedBytes);
+  reader.skip((statement.parameters + 7U) / 8U);
+  BoundTypes found;
+  found.flag_offset = payload.size() - reader.remaining();
+  if (reader.u8() == 1) {
+    found.types = reader.bytes(kTypeBytes * statement.parameters);
+  }
+  if (reader.failed()) {
+    return malformed();
+  }
+  return found;
+}
+
+void remember(Bytes types, ClientStatement& statement) {
+  if (!std::equal(types.begin(), types.end(), statement.parameter_types.begin(),
+                  statement.parameter_types.end())) {
+    statement.parameter_types.assign(types.begin(), types.end());
+    ++statement.types_version;
   }
 }
 
@@ -84,6 +114,20 @@ bool execute_wants_cursor(Bytes payload) {
   return payload.size() >= kExecuteFixedBytes && payload[kFlagsOffset] != 0;
 }
 
+Status bind_types(Bytes payload, ClientStatement& statement) {
+  if (statement.parameters == 0) {
+    return Ok{};
+  }
+  const Result<BoundTypes> found = find_types(payload, statement);
+  if (!found.ok()) {
+    return found.error();
+  }
+  if (found->types) {
+    remember(*found->types, statement);
+  }
+  return Ok{};
+}
+
 Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
                                        ClientStatement& statement,
                                        const ExecuteTarget& target,
@@ -98,41 +142,28 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
   if (statement.parameters == 0) {
     return ExecuteRewrite::kInPlace;
   }
-  const std::size_t types_bytes = kTypeBytes * statement.parameters;
-  Reader reader(payload);
-  reader.skip(kExecuteFixedBytes);
-  reader.skip((statement.parameters + 7U) / 8U);
-  const std::size_t bound_offset = payload.size() - reader.remaining();
-  const bool types_follow = reader.u8() == 1;
-  if (reader.failed()) {
-    return malformed();
+  const Result<BoundTypes> found = find_types(payload, statement);
+  if (!found.ok()) {
+    return found.error();
   }
-  if (types_follow) {
-    const Bytes types = reader.bytes(types_bytes);
-    if (reader.failed()) {
-      return malformed();
-    }
-    if (!std::equal(types.begin(), types.end(), statement.parameter_types.begin(),
-                    statement.parameter_types.end())) {
-      statement.parameter_types.assign(types.begin(), types.end());
-      ++statement.types_version;
-    }
+  if (found->types) {
+    remember(*found->types, statement);
     return ExecuteRewrite::kInPlace;
   }
   if (statement.types_version == 0) {
     return make_error(StatementError::kNeverBound, "parameters of an unknown type");
   }
-  CHECK(statement.parameter_types.size() == types_bytes);
+  CHECK(statement.parameter_types.size() == kTypeBytes * statement.parameters);
   if (target.types_version == statement.types_version) {
     return ExecuteRewrite::kInPlace;
   }
   const Bytes original = payload;
   out.clear();
-  out.reserve(payload.size() + types_bytes);
-  append(out, original.first(bound_offset));
+  out.reserve(payload.size() + statement.parameter_types.size());
+  append(out, original.first(found->flag_offset));
   out.push_back(1);
   append(out, statement.parameter_types);
-  append(out, original.subspan(bound_offset + 1));
+  append(out, original.subspan(found->flag_offset + 1));
   return ExecuteRewrite::kSpliced;
 }
 

@@ -80,6 +80,11 @@ void patch_statement_id(MutableBytes payload, std::uint32_t statement_id);
 /// True when a COM_STMT_EXECUTE payload asks for a cursor.
 [[nodiscard]] bool execute_wants_cursor(Bytes payload);
 
+/// Remembers the parameter types that come with a COM_STMT_EXECUTE payload. To be called for each
+/// one, also when no backend will run it: the client sends them once, whatever the answer is.
+/// Errors: kMalformed.
+[[nodiscard]] Status bind_types(Bytes payload, ClientStatement& statement);
+
 /// Where an execution goes.
 struct ExecuteTarget {
   std::uint32_t statement_id = 0;   ///< the backend's
@@ -98,8 +103,8 @@ enum class ExecuteRewrite : std::uint8_t {
 };
 
 /// Makes a client's COM_STMT_EXECUTE ready for a backend: its statement id, its cursor, and the
-/// types the client bound before when it left them out but the backend has not seen them. Remembers
-/// types that the client binds. Afterwards the backend has seen statement.types_version.
+/// types the client bound before when it left them out but the backend has not seen them.
+/// Afterwards the backend has seen statement.types_version. Binds types itself, too.
 /// Errors: kMalformed, kNeverBound.
 [[nodiscard]] Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
                                                      ClientStatement& statement,

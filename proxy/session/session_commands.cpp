@@ -139,6 +139,10 @@ void SessionCore::on_execute(Bytes payload) {
     reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
     return;
   }
+  if (!protocol::bind_types(payload, *statement).ok()) {
+    reply_error(protocol::malformed_packet_error());
+    return;
+  }
   if (statement->caller_index != 0) {
     statement->caller_index = 0;
     reply_error(protocol::not_supported_error("COM_STMT_SEND_LONG_DATA"));

@@ -208,6 +208,31 @@ def different_rows_do_not_conflict(context, cluster):
 
 
 @case(seconds=30)
+def types_are_bound_in_a_lost_transaction(_context, cluster):
+    """A client sends the types of its parameters once, whatever it hears then: also 1213."""
+    table = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+    with cluster.two_homes() as (first, second):
+        begin_on_different_homes(first, second)
+        insert = second.prepare(f"INSERT INTO {table} VALUES (?, ?)")
+        for client in (first, second):
+            client.query(f"UPDATE {table} SET v = v + 1 WHERE id = 1")
+        first.query("COMMIT")
+        cluster.settle()  # the second's row was needed: its transaction is lost
+        second.send_execute(insert, (2, 2))
+        try:
+            second.read_reply(binary=True)
+            raise AssertionError("the lost transaction goes on")
+        except wire.ServerError as error:
+            assert error.code == 1213, error
+        second.send_execute(insert, (3, 3), types_sent_before=True)
+        second.read_reply(binary=True)
+    assert [row[0] for row in cluster.sql(f"SELECT /* consort: read=strong */ id FROM {table}"
+                                          " ORDER BY id")] == [b"1", b"3"]
+    cluster.assert_identical()
+
+
+@case(seconds=30)
 def sessions_get_homes_in_turn(_context, cluster):
     """Two terminals have different homes, whichever worker serves them: a conflict can be shown."""
     wait_until(lambda: cluster.consort.get("/status")["sessions"] == 0, 10,

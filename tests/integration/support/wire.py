@@ -471,7 +471,8 @@ class Wire:
         self.send_execute(statement, args)
         return self.read_reply(on_row, binary=True)
 
-    def send_execute(self, statement, args=()):
+    def send_execute(self, statement, args=(), types_sent_before=False):
+        """`types_sent_before`: as client libraries do from the second execution on."""
         payload = struct.pack("<IBI", statement.id, 0, 1)
         if statement.params:
             nulls = bytearray((statement.params + 7) // 8)
@@ -490,7 +491,8 @@ class Wire:
                     data = arg.encode() if isinstance(arg, str) else arg
                     types += b"\xfd\0"
                     values += lenenc_string(data)
-            payload += bytes(nulls) + b"\1" + types + values
+            bound = b"\0" if types_sent_before else b"\1" + types
+            payload += bytes(nulls) + bound + values
         self.command(COM_STMT_EXECUTE, payload)
 
     def send_long_data(self, statement, index, data):

@@ -101,6 +101,23 @@ TEST_SUITE("protocol") {
     EXPECT(statement.types_version == 2);
   }
 
+  TEST_CASE("bind_types: types of an execution that no backend ran") {
+    ClientStatement statement = statement_with(2);
+    REQUIRE(
+        bind_types(execute(2, {1, 0x03, 0x00, 0xFD, 0x00, 7, 0, 0, 0, 1, 'x'}), statement).ok());
+    EXPECT(statement.types_version == 1);
+    Buffer out;
+    Buffer later = execute(2, {0, 9, 0, 0, 0, 1, 'y'});
+    REQUIRE(*rewrite_execute(later, statement, ExecuteTarget{8, 0}, out) ==
+            ExecuteRewrite::kSpliced);
+    // Without types nothing changes, cut short it is malformed.
+    EXPECT(bind_types(execute(2, {0, 1}), statement).ok());
+    EXPECT(statement.types_version == 1);
+    EXPECT_FALSE(bind_types(execute(2, {1, 0x03, 0x00, 0xFD}), statement).ok());
+    ClientStatement plain = statement_with(0);
+    EXPECT(bind_types(execute(0, {}), plain).ok());
+  }
+
   TEST_CASE("rewrite_execute: NULL bitmaps of every width") {
     for (const std::uint16_t parameters : {1, 7, 8, 9, 16, 17, 1000}) {
       ClientStatement statement = statement_with(parameters);
