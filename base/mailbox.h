@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -19,22 +20,14 @@ class Mailbox {
   Mailbox(std::size_t messages_max, std::function<void()> wake)
       : messages_max_(messages_max), wake_(std::move(wake)) {}
 
-  /// False when full: the message was not taken and the caller must refuse its cause.
-  [[nodiscard]] bool post(Message message) {
-    bool first = false;
-    {
-      MutexLock lock(mutex_);
-      if (waiting_.size() >= messages_max_) {
-        return false;
-      }
-      first = waiting_.empty();
-      waiting_.push_back(std::move(message));
-    }
-    if (first) {
-      wake_();
-    }
-    return true;
-  }
+  /// False when full: the message was not taken and the caller must refuse its cause. For what
+  /// starts work.
+  [[nodiscard]] bool post(Message message) { return put(message, messages_max_); }
+
+  /// Takes it also beyond the bound. For what answers or ends work: somebody waits for it and
+  /// nobody would send it again. Each belongs to a session or to work that post() let in, which
+  /// bounds their number.
+  void post_always(Message message) { (void)put(message, kNoBound); }
 
   /// Swaps all waiting messages into `out`, which is cleared first (its capacity is reused).
   void drain(std::vector<Message>& out) {
@@ -50,6 +43,24 @@ class Mailbox {
   }
 
  private:
+  static constexpr std::size_t kNoBound = SIZE_MAX;
+
+  bool put(Message& message, std::size_t bound) {
+    bool first = false;
+    {
+      MutexLock lock(mutex_);
+      if (waiting_.size() >= bound) {
+        return false;
+      }
+      first = waiting_.empty();
+      waiting_.push_back(std::move(message));
+    }
+    if (first) {
+      wake_();
+    }
+    return true;
+  }
+
   const std::size_t messages_max_;
   const std::function<void()> wake_;
   mutable Mutex mutex_;

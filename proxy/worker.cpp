@@ -71,12 +71,12 @@ void Worker::stop() {
   if (!thread_.joinable()) {
     return;
   }
-  (void)post_task([](Worker& self) {
+  mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) {
     self.listener_.reset();
     self.for_each_session(
         [](Session& session) { session.refuse(protocol::server_shutdown_error()); });
     self.loop_->stop();
-  });
+  }));
   thread_.join();
   // The mailbox and its wake-up stay: other threads may still post what nobody will read.
   slots_.clear();
@@ -86,11 +86,15 @@ void Worker::stop() {
 }
 
 bool Worker::post(CommitEvent event) {
-  return mailbox_->post(Message(std::move(event)));
+  if (is_asked_again(event)) {
+    return mailbox_->post(Message(std::move(event)));
+  }
+  mailbox_->post_always(Message(std::move(event)));
+  return true;
 }
 
 void Worker::set_view(std::shared_ptr<const ClusterView> view) {
-  (void)mailbox_->post(Message(std::move(view)));
+  mailbox_->post_always(Message(std::move(view)));  // a stale view might be the last for long
 }
 
 bool Worker::post_task(std::function<void(Worker&)> task) {

@@ -67,6 +67,7 @@ class Worker {
   void stop();
 
   // From other threads.
+  /// False when the mailbox is full, which happens only to an event that is_asked_again().
   [[nodiscard]] bool post(CommitEvent event);
   void set_view(std::shared_ptr<const ClusterView> view);
   /// Runs `task` on the worker's thread.

@@ -116,8 +116,8 @@ class CommitLoop {
   CommitLoop(const CommitLoop&) = delete;
   CommitLoop& operator=(const CommitLoop&) = delete;
 
-  /// False when the mailbox is full: the caller treats the branch as not committed and lets it go
-  /// (BranchAbandoned later, or XA ROLLBACK by itself).
+  /// False when the mailbox is full, which happens only to a request that starts_work(): the caller
+  /// treats the branch as not committed and gives it up (BranchAbandoned).
   [[nodiscard]] bool post(CommitRequest request);
 
   /// The control thread's word on a backend. Reachable: (re)connect its lane and stream now and

@@ -74,6 +74,13 @@ struct DdlExecuted {
 
 using CommitRequest = std::variant<BranchPrepared, BranchAbandoned, DdlRequest, DdlExecuted>;
 
+/// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
+/// or lanes wait for what they end.
+[[nodiscard]] inline bool starts_work(const CommitRequest& request) {
+  return std::holds_alternative<BranchPrepared>(request) ||
+         std::holds_alternative<DdlRequest>(request);
+}
+
 // ---- commit thread -> worker ----------------------------------------------------------------
 
 enum class BranchVerdict : std::uint8_t {
@@ -119,5 +126,12 @@ struct DdlOutcome {
 };
 
 using CommitEvent = std::variant<BranchOutcome, AbortBranch, AbortTableUsers, DdlTurn, DdlOutcome>;
+
+/// May be dropped when a worker's mailbox is full: it is asked again as long as a lane waits. The
+/// others always arrive, because a session waits for them.
+[[nodiscard]] inline bool is_asked_again(const CommitEvent& event) {
+  return std::holds_alternative<AbortBranch>(event) ||
+         std::holds_alternative<AbortTableUsers>(event);
+}
 
 }  // namespace consort::proxy

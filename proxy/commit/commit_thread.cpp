@@ -337,6 +337,10 @@ void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
 }
 
 bool CommitLoop::Thread::post(CommitRequest request) {
+  if (!starts_work(request)) {
+    requests_.post_always(std::move(request));
+    return true;
+  }
   if (requests_.post(std::move(request))) {
     return true;
   }

@@ -114,7 +114,7 @@ class SessionEffects {
 
   // The commit thread.
   [[nodiscard]] virtual BranchId next_branch() = 0;
-  /// False when its mailbox is full: the request was not taken.
+  /// False when its mailbox is full: the request was not taken. Only for one that starts_work().
   [[nodiscard]] virtual bool post_commit(CommitRequest request) = 0;
   [[nodiscard]] virtual SessionId session_id() const = 0;
   virtual void kill_query(BackendId backend, std::uint64_t thread_id) = 0;

@@ -120,7 +120,7 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
       effects_.session_id(),    branch,          *home_, last_seen_at_start_, last_seen_at_prepare_,
       effects_.applied(*home_), lane_generation_};
   if (!effects_.post_commit(prepared)) {
-    abandon_branch();
+    (void)effects_.post_commit(BranchAbandoned{branch, *home_});
     transaction_over();
     commit_failed(protocol::deadlock_error());
   }

@@ -17,4 +17,19 @@ TEST_SUITE("base") {
     EXPECT(mailbox.post(4));
     EXPECT(wakes == 2);
   }
+
+  TEST_CASE("Mailbox: takes what must arrive beyond its bound, in order") {
+    int wakes = 0;
+    consort::Mailbox<int> mailbox(1, [&] { ++wakes; });
+    EXPECT(mailbox.post(1));
+    mailbox.post_always(2);
+    EXPECT_FALSE(mailbox.post(3));
+    mailbox.post_always(4);
+    EXPECT(wakes == 1);
+    std::vector<int> out;
+    mailbox.drain(out);
+    EXPECT(out == std::vector<int>{1, 2, 4});
+    mailbox.post_always(5);
+    EXPECT(wakes == 2);
+  }
 }

@@ -211,6 +211,9 @@ class SessionScript final : public SessionEffects {
   BranchId next_branch() override { return {1, 0, ++branches}; }
 
   bool post_commit(CommitRequest request) override {
+    if (commit_mailbox_full && starts_work(request)) {
+      return false;
+    }
     posted.push_back(std::move(request));
     return true;
   }
@@ -238,6 +241,7 @@ class SessionScript final : public SessionEffects {
   router::LexerOptions lexer;
   bool functions = false;
   bool online = true;
+  bool commit_mailbox_full = false;
   bool closed = false;
   bool lease_fails_permanently = false;
   std::optional<protocol::SqlError> lease_error;
