@@ -87,6 +87,7 @@ void SessionCore::run_as_write() {
   job_.read_only = false;
   job_.channel = Channel::kHome;
   job_.wrapped = true;
+  job_.begun = false;
   job_.query_kind = QueryKind::kWrite;
   advance_job();
 }

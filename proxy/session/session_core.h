@@ -186,6 +186,12 @@ class SessionCore {
 
   // Sending: session_send.cpp.
   void send_job();
+  [[nodiscard]] bool begins_on_backend() const;
+  [[nodiscard]] bool must_begin_alone() const;
+  void begin_alone();
+  void on_begun_alone();
+  void append_begin();
+  void append_guard();
   void send_wrapped(Bytes command);
   void send_in_transaction(Bytes command);
   void note_branch_start();

@@ -42,6 +42,8 @@ struct SessionJob {
   bool sets_insert_id = false;  ///< LAST_INSERT_ID(expr)
   bool one_shot = false;        ///< SET TRANSACTION for the next transaction only
   bool waited = false;          ///< for freshness, once
+  bool begun = false;           ///< its branch or transaction was begun in a command of its own
+  bool begins_alone = false;    ///< and the answer is still to come
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;

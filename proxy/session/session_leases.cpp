@@ -116,6 +116,8 @@ void SessionCore::retry_job() {
   if (job_.reader) {
     job_.channel = Channel::kRead;
   }
+  job_.begun = false;
+  job_.begins_alone = false;
   phase_ = SessionPhase::kAwaitingBackend;
   effects_.retry_after(kRetryDelay);
 }
@@ -188,8 +190,9 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
 }
 
 void SessionCore::give_back(Channel channel, bool reusable) {
-  // A reply that is still to come would reach whoever leases the connection next.
-  reusable = reusable && !lease_of(channel).owes_reply();
+  // A reply, or a KILL QUERY, that is still to come would reach whoever leases the connection next.
+  reusable =
+      reusable && !lease_of(channel).owes_reply() && !(channel == Channel::kHome && home_tainted_);
   if (channel == Channel::kHome) {
     insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
     insert_id_at_home_ = false;

@@ -51,6 +51,8 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kSetup:
       if (failed) {
         on_setup_failed(channel, protocol::sql_error_of(step.payload));
+      } else if (job_.begins_alone && !lease_of(channel).owes_reply()) {
+        on_begun_alone();
       } else if (job_.kind == JobKind::kSnapshot && !lease_of(channel).owes_reply()) {
         reply_ok();
       }
@@ -94,14 +96,19 @@ void SessionCore::on_internal_reply(Channel channel,
   }
 }
 
-void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& error) {
+void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& setup_error) {
   // XA START was refused, so what was pipelined behind it runs in some older state of the
-  // connection and must leave no trace: closing it rolls that back.
+  // connection and must leave no trace: closing it rolls that back. Or it took place nevertheless
+  // (a KILL QUERY came between the deed and the answer): then the XA PREPARE may, too.
+  const bool aborted =
+      abort_requested_ && setup_error.code == protocol::sql_code::kQueryInterrupted;
+  const protocol::SqlError error = aborted ? protocol::deadlock_error() : setup_error;
   if (channel == Channel::kRead) {
     give_back(Channel::kRead, false);
     reply_error(error);
     return;
   }
+  abandon_branch();
   drop_home();
   transaction_over();
   if (!pins_.empty()) {

@@ -10,6 +10,16 @@ namespace consort::proxy {
 
 using protocol::Command;
 
+namespace {
+
+constexpr std::string_view kBeginReadOnly = "START TRANSACTION READ ONLY";
+/// 1399 inside a branch. Outside, it begins a transaction that nobody commits.
+constexpr std::string_view kBranchGuard = "START TRANSACTION";
+/// 1568 inside a transaction. Outside, the next statement may only read.
+constexpr std::string_view kReadOnlyGuard = "SET TRANSACTION READ ONLY";
+
+}  // namespace
+
 void SessionCore::expect(Channel channel, ReplyRole role, Command command) {
   const std::uint8_t sequence = role == ReplyRole::kClient ? command_sequence_ : 0;
   lease_of(channel).expect({role, command, sequence});
@@ -36,6 +46,10 @@ void SessionCore::send_job() {
     expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // its answer goes on
+  }
+  if (must_begin_alone()) {
+    begin_alone();
+    return;  // its OK goes on
   }
   Bytes command = command_;
   Command kind = Command::kQuery;
@@ -68,18 +82,83 @@ void SessionCore::send_job() {
   }
 }
 
-void SessionCore::send_wrapped(Bytes command) {
+bool SessionCore::begins_on_backend() const {
+  return job_.wrapped || (job_.needs_branch && !transaction_.on_backend()) ||
+         (job_.read_only && !transaction_.on_backend());
+}
+
+bool SessionCore::must_begin_alone() const {
+  if (job_.begun || !begins_on_backend() || job_.kind == JobKind::kSnapshot) {
+    return false;
+  }
+  const auto limit = state_.variable("max_statement_time");
+  return (limit && limit->find_first_of("123456789") != limit->npos) ||
+         (job_.channel == Channel::kHome && home_tainted_);
+}
+
+void SessionCore::begin_alone() {
+  phase_ = SessionPhase::kRelaying;
+  job_.begun = true;
+  job_.begins_alone = true;
+  xa_buffer_.clear();
+  append_begin();
+  effects_.send_backend(job_.channel, {xa_buffer_});
+}
+
+void SessionCore::on_begun_alone() {
+  job_.begins_alone = false;
+  send_job();
+}
+
+// What the client's statement runs in: its branch, or a read-only transaction.
+void SessionCore::append_begin() {
+  expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
+  if (job_.read_only && !job_.needs_branch && !job_.wrapped) {
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kBeginReadOnly));
+    return;
+  }
   const BranchId branch = effects_.next_branch();
+  note_branch_start();
   transaction_.start(branch);
+  one_shot_transaction_ = one_shot_transaction_ && job_.wrapped;
+  const TransactionTraits& traits = transaction_.traits();
+  if (!traits.read_only) {
+    xa_command("XA START ", branch);
+  } else if (traits.consistent_snapshot) {
+    protocol::append_command(xa_buffer_, Command::kQuery,
+                             as_bytes("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
+  } else {
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kBeginReadOnly));
+  }
+}
+
+// The client's statement is on its way before the beginning has its OK. Should that alone fail (a
+// KILL QUERY, a time limit), the statement would be committed by itself, on one backend. So
+// something stands between them that the server refuses inside, and that outside sees to it that
+// the statement changes nothing that lasts: closing the connection rolls a plain transaction back.
+// Only a procedure that says COMMIT gets through, and a second failure in a row: where those are
+// likely, the beginning is sent alone.
+void SessionCore::append_guard() {
+  const bool plain = job_.read_only && !job_.needs_branch && !job_.wrapped;
+  const bool read_only = plain || transaction_.is(TransactionState::kReadOnly);
+  expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(read_only ? kReadOnlyGuard : kBranchGuard));
+}
+
+void SessionCore::send_wrapped(Bytes command) {
+  xa_buffer_.clear();
+  if (!job_.begun) {
+    append_begin();
+    append_guard();
+  }
+  const std::size_t start_bytes = xa_buffer_.size();
+  const BranchId branch = transaction_.branch();
   transaction_.note_write();
   transaction_.certify();
-  note_branch_start();
   last_seen_at_prepare_ = last_seen_at_start_;
-  xa_buffer_.clear();
-  const std::size_t start_bytes = xa_command("XA START ", branch).size();
   xa_command("XA END ", branch);
   xa_command("XA PREPARE ", branch);
-  expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
   expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
   expect(Channel::kHome, ReplyRole::kXaPrepare, Command::kQuery);
@@ -98,10 +177,12 @@ void SessionCore::send_read_only(Bytes command) {
   // A view may call a function that writes. Here the server refuses that, before the first row.
   job_.refused = false;
   xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("START TRANSACTION READ ONLY"));
+  if (!job_.begun) {
+    append_begin();
+    append_guard();
+  }
   const std::size_t start_bytes = xa_buffer_.size();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainCommit));
-  expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
   expect(job_.channel, ReplyRole::kClient, sent_command_);
   expect(job_.channel, ReplyRole::kReadOnlyEnd, Command::kQuery);
   const Bytes ours(xa_buffer_);
@@ -110,34 +191,22 @@ void SessionCore::send_read_only(Bytes command) {
 }
 
 void SessionCore::send_in_transaction(Bytes command) {
-  const BranchId branch = effects_.next_branch();
-  note_branch_start();
-  transaction_.start(branch);
+  xa_buffer_.clear();
+  append_begin();
   if (job_.may_write) {
     transaction_.note_write();
   }
-  one_shot_transaction_ = false;
-  xa_buffer_.clear();
-  expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
-  const TransactionTraits& traits = transaction_.traits();
-  if (traits.read_only) {
-    protocol::append_command(xa_buffer_, Command::kQuery,
-                             as_bytes(traits.consistent_snapshot
-                                          ? "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-                                          : "START TRANSACTION READ ONLY"));
-  } else {
-    xa_command("XA START ", branch);
-    if (traits.consistent_snapshot) {
+  if (job_.kind == JobKind::kSnapshot) {
+    if (!transaction_.traits().read_only) {
       // A branch cannot be told to take its snapshot at once; its first read does.
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
       protocol::append_command(xa_buffer_, Command::kQuery,
                                as_bytes("SELECT seqno FROM consort.`position`"));
     }
-  }
-  if (job_.kind == JobKind::kSnapshot) {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // the last setup reply answers the client
   }
+  append_guard();
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
   effects_.send_backend(Channel::kHome, {xa_buffer_, command});
 }

@@ -71,7 +71,9 @@ class SessionScript final : public SessionEffects {
       if (text.starts_with("XA ")) {
         text = text.substr(0, text.find(" '"));
       }
-      texts.push_back(text);
+      if (shows_guards || !is_guard(text)) {
+        texts.push_back(text);
+      }
       rest = rest.subspan(frame->bytes);
     }
     to_backend[static_cast<int>(channel)].clear();
@@ -113,7 +115,22 @@ class SessionScript final : public SessionEffects {
     feed(channel, reply);
   }
 
+  /// Feeds a reply, and the refusals of the guards that follow.
   void feed(Channel channel, Buffer& reply) {
+    std::deque<std::string>& owed = owed_[static_cast<int>(channel)];
+    if (!owed.empty()) {
+      owed.pop_front();
+    }
+    feed_bytes(channel, reply);
+    while (!shows_guards && !owed.empty() && is_guard(owed.front()) && core.lent(channel)) {
+      owed.pop_front();
+      Buffer refusal;
+      protocol::append_err(refusal, {1399, "XAE07", "not inside"}, 1);
+      feed_bytes(channel, refusal);
+    }
+  }
+
+  void feed_bytes(Channel channel, Buffer& reply) {
     MutableBytes rest(reply);
     while (!rest.empty() && core.lent(channel)) {
       const std::size_t used = core.on_backend_read(channel, rest);
@@ -124,7 +141,10 @@ class SessionScript final : public SessionEffects {
     }
   }
 
-  void lose(Channel channel) { core.on_backend_lost(channel); }
+  void lose(Channel channel) {
+    owed_[static_cast<int>(channel)].clear();
+    core.on_backend_lost(channel);
+  }
 
   // ---- the commit thread
 
@@ -161,11 +181,21 @@ class SessionScript final : public SessionEffects {
     core.on_leased(channel, {backend, 100U + backend.value, kCapabilities});
   }
 
-  void release(Channel, bool reusable) override { releases.push_back(reusable); }
+  void release(Channel channel, bool reusable) override {
+    owed_[static_cast<int>(channel)].clear();
+    releases.push_back(reusable);
+  }
 
   void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override {
+    Buffer all;
     for (const Bytes& piece : pieces) {
-      append(to_backend[static_cast<int>(channel)], piece);
+      append(all, piece);
+    }
+    append(to_backend[static_cast<int>(channel)], all);
+    Bytes rest(all);
+    while (const auto frame = protocol::peek_packet(rest)) {
+      owed_[static_cast<int>(channel)].emplace_back(as_text(frame->payload.subspan(1)));
+      rest = rest.subspan(frame->bytes);
     }
   }
 
@@ -242,12 +272,18 @@ class SessionScript final : public SessionEffects {
   bool functions = false;
   bool online = true;
   bool commit_mailbox_full = false;
+  bool shows_guards =
+      false;  ///< what stands between XA START and the statement: else it is seen to
   bool closed = false;
   bool lease_fails_permanently = false;
   std::optional<protocol::SqlError> lease_error;
   SessionCore core;
 
  private:
+  static bool is_guard(std::string_view text) {
+    return text == "START TRANSACTION" || text == "SET TRANSACTION READ ONLY";
+  }
+
   static std::string describe(Bytes payload) {
     if (payload[0] == protocol::kErrByte) {
       return "ERR " + std::to_string(protocol::sql_error_of(payload).code);
@@ -263,6 +299,7 @@ class SessionScript final : public SessionEffects {
     return "data";
   }
 
+  std::deque<std::string> owed_[2];  // commands whose replies are still to come
   WorkerMetrics metrics_;
 };
 

@@ -1,0 +1,141 @@
+// A statement never runs outside the branch or transaction it was sent into.
+#include "proxy/session/session_core.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+/// A session whose connection reports a time limit on statements.
+void limit_time(SessionScript& script, const std::string& seconds) {
+  const std::string tracked = seconds + ".000000";
+  script.query("SET max_statement_time=" + seconds);
+  REQUIRE(script.sent(Channel::kHome).size() == 1);
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  ok.changes.system_variables.emplace_back("max_statement_time", tracked);
+  script.backend_ok(Channel::kHome, ok);
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: an XA START that fails alone leaves the statement in a transaction") {
+    SessionScript script;
+    script.shows_guards = true;
+    script.query("UPDATE t SET v=1");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "START TRANSACTION", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1317");
+    EXPECT(script.releases == std::vector<bool>{false});
+    // It may have begun nevertheless, and is prepared then.
+    REQUIRE(script.posted.size() == 1);
+    EXPECT(script.posted_back<BranchAbandoned>().branch == BranchId{1, 0, 1});
+    EXPECT(script.posted_back<BranchAbandoned>().owner_thread == 100);
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: a transaction's first statement stands behind a guard, the next not") {
+    SessionScript script;
+    script.shows_guards = true;
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "START TRANSACTION", "UPDATE t SET v=1"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_error(Channel::kHome, 1399);
+    EXPECT(script.answer().empty());
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK trx");
+    script.query("UPDATE t SET v=2");
+    EXPECT(script.sent(Channel::kHome) == Texts{"UPDATE t SET v=2"});
+  }
+
+  TEST_CASE("SessionCore: a read that must not write stands behind a guard") {
+    SessionScript script;
+    script.shows_guards = true;
+    script.functions = true;
+    script.query("SELECT 1 FROM t");
+    EXPECT((script.sent(Channel::kRead) == Texts{"START TRANSACTION READ ONLY",
+                                                 "SET TRANSACTION READ ONLY", "SELECT 1 FROM t",
+                                                 "COMMIT AND NO CHAIN NO RELEASE"}));
+    script.backend_error(Channel::kRead, 1317);
+    EXPECT(script.answer() == "ERR 1317");
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+
+  TEST_CASE("SessionCore: under a time limit nothing is sent before XA START has its OK") {
+    SessionScript script;
+    script.shows_guards = true;
+    limit_time(script, "5");
+    script.query("UPDATE t SET v=1");
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
+    script.backend_ok(Channel::kHome);
+    EXPECT((script.sent(Channel::kHome) == Texts{"UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "OK");
+    script.applied_seqno = Seqno{11};
+
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
+    script.backend_error(Channel::kHome, 1969);
+    EXPECT(script.answer() == "ERR 1969");
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT_FALSE(script.core.in_transaction());
+
+    limit_time(script, "0");
+    script.query("UPDATE t SET v=1");
+    EXPECT(script.sent(Channel::kHome).size() == 5);
+  }
+
+  TEST_CASE("SessionCore: a beginning alone that is lost is begun again with the statement") {
+    SessionScript script;
+    limit_time(script, "5");
+    script.core.release_idle_home(true);
+    script.query("UPDATE t SET v=1");
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
+    script.lose(Channel::kHome);
+    EXPECT(script.posted.empty());
+    script.core.on_retry_due();
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
+    script.backend_ok(Channel::kHome);
+    EXPECT((script.sent(Channel::kHome) == Texts{"UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: a read alone in its transaction under a time limit") {
+    SessionScript script;
+    script.functions = true;
+    limit_time(script, "5");
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kRead) == Texts{"START TRANSACTION READ ONLY"});
+    script.backend_ok(Channel::kRead);
+    EXPECT((script.sent(Channel::kRead) ==
+            Texts{"SELECT 1 FROM t", "COMMIT AND NO CHAIN NO RELEASE"}));
+    script.backend_error(Channel::kRead, 1792);
+    script.backend_ok(Channel::kRead);
+    EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});  // it wanted to write
+  }
+
+  TEST_CASE("SessionCore: nobody leases a connection that a KILL QUERY may still reach") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    script.core.on_abort_branch();
+    EXPECT(script.killed == 100);
+    script.backend_ok(Channel::kHome);
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1213");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    REQUIRE(script.core.release_idle_home(true));
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
