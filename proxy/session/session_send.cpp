@@ -136,8 +136,8 @@ void SessionCore::append_begin() {
 // KILL QUERY, a time limit), the statement would be committed by itself, on one backend. So
 // something stands between them that the server refuses inside, and that outside sees to it that
 // the statement changes nothing that lasts: closing the connection rolls a plain transaction back.
-// Only a procedure that says COMMIT gets through, and a second failure in a row: where those are
-// likely, the beginning is sent alone.
+// A second failure in a row gets past it: where that is likely, the beginning is sent alone.
+// Decision 0008.
 void SessionCore::append_guard() {
   const bool plain = job_.read_only && !job_.needs_branch && !job_.wrapped;
   const bool read_only = plain || transaction_.is(TransactionState::kReadOnly);
