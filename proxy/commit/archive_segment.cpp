@@ -22,24 +22,25 @@ std::uint64_t payload_checksum(const std::uint8_t* header, Bytes payload) {
 
 }  // namespace
 
-Buffer encode_segment_header(Seqno first) {
+Buffer encode_segment_header(const SegmentHeader& header) {
   Buffer out;
   append(out, kSegmentMagic);
   append_le<4>(out, kVersion);
-  append_le<4>(out, 0);
-  append_le<8>(out, first.value);
+  append_le<4>(out, header.previous_bytes);
+  append_le<8>(out, header.first.value);
   append_le<8>(out, XXH64(out.data(), kCheckedHeaderBytes, 0));
   return out;
 }
 
-std::optional<Seqno> decode_segment_header(Bytes bytes) {
+std::optional<SegmentHeader> decode_segment_header(Bytes bytes) {
   if (bytes.size() < kArchiveHeaderBytes ||
       as_text(bytes.first(kSegmentMagic.size())) != kSegmentMagic ||
       load_le<4>(bytes.data() + 8) != kVersion ||
       load_le<8>(bytes.data() + 24) != XXH64(bytes.data(), kCheckedHeaderBytes, 0)) {
     return std::nullopt;
   }
-  return Seqno{load_le<8>(bytes.data() + 16)};
+  return SegmentHeader{Seqno{load_le<8>(bytes.data() + 16)},
+                       static_cast<std::uint32_t>(load_le<4>(bytes.data() + 12))};
 }
 
 void append_archive_record(Buffer& out, std::uint64_t log_index, Seqno seqno, Bytes payload) {

@@ -25,10 +25,16 @@ struct RecordHeader {
   std::uint64_t checksum = 0;
 };
 
+struct SegmentHeader {
+  Seqno first;
+  /// Size of the segment before, which is complete then. 0: there was none, or it is not known.
+  std::uint32_t previous_bytes = 0;
+};
+
 /// The 32 bytes that begin a segment.
-[[nodiscard]] Buffer encode_segment_header(Seqno first);
-/// The first seqno of a segment, or nullopt when `bytes` do not begin one.
-[[nodiscard]] std::optional<Seqno> decode_segment_header(Bytes bytes);
+[[nodiscard]] Buffer encode_segment_header(const SegmentHeader& header);
+/// nullopt when `bytes` do not begin a segment.
+[[nodiscard]] std::optional<SegmentHeader> decode_segment_header(Bytes bytes);
 
 /// Appends a whole record to `out`.
 void append_archive_record(Buffer& out, std::uint64_t log_index, Seqno seqno, Bytes payload);

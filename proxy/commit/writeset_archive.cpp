@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <fstream>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,8 @@ namespace {
 
 // One index entry per this many bytes of a segment.
 constexpr std::uint64_t kIndexStrideBytes = 64 * 1024;
+// Beside the segments: the log index up to which they were synced.
+constexpr std::string_view kMarkName = "/synced";
 
 Error system_error(const std::string& what, const std::string& path) {
   return make_error(what + " " + path + ": " + std::strerror(errno));
@@ -46,6 +49,30 @@ Error damaged(const std::string& path, std::uint64_t offset) {
   return make_error("the archive is damaged: " + path + " at offset " + std::to_string(offset));
 }
 
+// Whole or not at all.
+Status write_mark(const std::string& path, std::uint64_t log_index) {
+  const std::string made = path + ".new";
+  const int fd = ::open(made.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+  if (fd < 0) {
+    return system_error("creating", made);
+  }
+  Status written = write_all(fd, as_bytes(std::to_string(log_index) + "\n"), made);
+  if (written.ok() && ::fdatasync(fd) != 0) {
+    written = system_error("syncing", made);
+  }
+  ::close(fd);
+  if (written.ok() && ::rename(made.c_str(), path.c_str()) != 0) {
+    written = system_error("renaming", made);
+  }
+  return written;
+}
+
+std::uint64_t read_mark(const std::string& path) {
+  std::ifstream file(path);
+  std::uint64_t log_index = 0;
+  return file >> log_index ? log_index : 0;
+}
+
 }  // namespace
 
 // One file. `end` counts what is in the file, not what waits in the write buffer.
@@ -57,6 +84,17 @@ struct WritesetArchive::Segment {
 
   Segment(std::string path_in, Seqno first_in, std::uint64_t end_in)
       : path(std::move(path_in)), first(first_in), end(end_in) {}
+
+  /// Log index of its first record; nullopt when there is none.
+  [[nodiscard]] std::optional<std::uint64_t> first_log_index() {
+    std::uint8_t bytes[kRecordHeaderBytes];
+    if (!ensure_open(O_RDONLY).ok() ||
+        ::pread(fd, bytes, sizeof bytes, kArchiveHeaderBytes) != sizeof bytes) {
+      return std::nullopt;
+    }
+    const std::optional<RecordHeader> header = decode_record_header(bytes);
+    return header ? std::optional(header->log_index) : std::nullopt;
+  }
 
   ~Segment() {
     if (fd >= 0) {
@@ -93,12 +131,15 @@ struct WritesetArchive::Segment {
   const std::string path;
   const Seqno first;
   std::uint64_t end;
+  std::uint64_t previous_bytes = 0;  // its header's
   int fd = -1;
   std::vector<IndexEntry> sparse;
 };
 
 ArchiveSync& ArchiveSync::operator=(ArchiveSync&& other) noexcept {
   std::swap(fds_, other.fds_);
+  std::swap(mark_path_, other.mark_path_);
+  std::swap(last_log_index_, other.last_log_index_);
   return *this;
 }
 
@@ -113,6 +154,9 @@ Status ArchiveSync::run() {
     if (::fdatasync(fd) != 0) {
       return make_error(std::string("syncing the archive: ") + std::strerror(errno));
     }
+  }
+  if (!mark_path_.empty()) {
+    (void)write_mark(mark_path_, last_log_index_);  // an older one only means more to check
   }
   return Ok{};
 }
@@ -129,8 +173,8 @@ WritesetArchive::~WritesetArchive() {
 Result<std::unique_ptr<WritesetArchive>> WritesetArchive::open(ArchiveOptions options) {
   std::unique_ptr<WritesetArchive> archive(new WritesetArchive(std::move(options)));
   Status status = archive->find_segments();
-  if (status.ok() && !archive->segments_.empty()) {
-    status = archive->open_last_segment();
+  if (status.ok()) {
+    status = archive->open_tail();
   }
   if (!status.ok()) {
     return status.error();
@@ -168,27 +212,64 @@ Status WritesetArchive::find_segments() {
     }
     std::uint8_t header[kArchiveHeaderBytes] = {};
     const ssize_t count = ::pread(segment->fd, header, sizeof header, 0);
-    const std::optional<Seqno> first =
+    const std::optional<SegmentHeader> begins =
         decode_segment_header(Bytes(header, count > 0 ? static_cast<std::size_t>(count) : 0));
-    if (!first) {
-      if (path != paths.back()) {
-        return damaged(path, 0);
-      }
-      ::unlink(path.c_str());  // torn while it was made: nothing in it was ever synced
+    if (!begins) {
+      torn_paths_.assign(std::find(paths.begin(), paths.end(), path), paths.end());
       break;
     }
     segments_.push_back(
-        std::make_unique<Segment>(path, *first, static_cast<std::uint64_t>(info.st_size)));
+        std::make_unique<Segment>(path, begins->first, static_cast<std::uint64_t>(info.st_size)));
+    segments_.back()->previous_bytes = begins->previous_bytes;
+  }
+  synced_log_index_ = read_mark(options_.dir + std::string(kMarkName));
+  if (torn_paths_.size() > 1 && synced_log_index_ == 0) {
+    return damaged(torn_paths_.front(), 0);
   }
   return Ok{};
 }
 
-// Reads the last segment through and cuts what is torn.
-Status WritesetArchive::open_last_segment() {
-  Segment& segment = *segments_.back();
-  Status opened = segment.ensure_open(O_RDWR | O_APPEND);
+// Reads through what a power loss may have torn and cuts where the first whole record is missing:
+// everything behind is in the commit log still.
+Status WritesetArchive::open_tail() {
+  std::size_t at = first_unsynced();
+  for (bool whole = true; at < segments_.size(); ++at) {
+    Result<bool> checked = check_segment(at);
+    if (!checked.ok()) {
+      return checked.error();
+    }
+    whole = *checked;
+    if (!whole) {
+      break;
+    }
+  }
+  if (last_log_index_ < synced_log_index_) {
+    return make_error("the archive in " + options_.dir + " is damaged: it ends at log index " +
+                      std::to_string(last_log_index_) + ", of which " +
+                      std::to_string(synced_log_index_) + " were synced");
+  }
+  return cut_behind(std::min(at + 1, segments_.size()));
+}
+
+// The oldest segment that holds a record which may not be on disk. Everything before was synced.
+std::size_t WritesetArchive::first_unsynced() const {
+  std::size_t at = segments_.size();
+  while (at > 0) {
+    --at;
+    const std::optional<std::uint64_t> first = segments_[at]->first_log_index();
+    if (first && *first <= synced_log_index_) {
+      break;
+    }
+  }
+  return at;
+}
+
+// Notes how far the segment goes. False: it is not whole, nothing behind it counts.
+Result<bool> WritesetArchive::check_segment(std::size_t at) {
+  Segment& segment = *segments_[at];
+  Status opened = segment.ensure_open(O_RDONLY);
   if (!opened.ok()) {
-    return opened;
+    return opened.error();
   }
   SegmentReader reader(segment.fd, kArchiveHeaderBytes, segment.end);
   std::uint64_t end = kArchiveHeaderBytes;
@@ -210,21 +291,54 @@ Status WritesetArchive::open_last_segment() {
     last_log_index_ = header.log_index;
     end = reader.offset();
   }
-  if (end != segment.end && ::ftruncate(segment.fd, static_cast<off_t>(end)) != 0) {
-    return system_error("truncating", segment.path);
+  const bool cut = std::exchange(segment.end, end) != end;
+  const bool is_last = at + 1 == segments_.size();
+  const std::uint64_t promised = is_last ? 0 : segments_[at + 1]->previous_bytes;
+  return !cut && end > kArchiveHeaderBytes && (promised == 0 || promised == end);
+}
+
+// Keeps the first `count` segments, without those of them at the end that hold no record.
+Status WritesetArchive::cut_behind(std::size_t count) {
+  while (count > 0 && segments_[count - 1]->end == kArchiveHeaderBytes) {
+    --count;
   }
-  segment.end = end;
-  if (end > kArchiveHeaderBytes) {
-    last_is_unsynced_ = true;  // what the last run wrote may not be on disk yet
+  for (; segments_.size() > count; segments_.pop_back()) {
+    torn_paths_.push_back(segments_.back()->path);
+  }
+  for (const std::string& path : torn_paths_) {
+    if (::unlink(path.c_str()) != 0) {
+      return system_error("removing", path);
+    }
+  }
+  torn_paths_.clear();
+  if (segments_.empty()) {
     return Ok{};
   }
-  // Without a record: the one before tells where the archive ends.
-  const std::string path = segment.path;
-  segments_.pop_back();
-  if (::unlink(path.c_str()) != 0) {
-    return system_error("removing", path);
+  // What the last run wrote may not be on disk yet, in closed segments neither.
+  for (std::size_t at = first_unsynced(); at + 1 < count; ++at) {
+    unsynced_fds_.push_back(std::exchange(segments_[at]->fd, -1));
   }
-  return segments_.empty() ? Status(Ok{}) : open_last_segment();
+  Segment& last = *segments_.back();
+  ::close(std::exchange(last.fd, -1));
+  Status opened = last.ensure_open(O_RDWR | O_APPEND);
+  if (!opened.ok()) {
+    return opened;
+  }
+  if (::ftruncate(last.fd, static_cast<off_t>(last.end)) != 0) {
+    return system_error("truncating", last.path);
+  }
+  last_is_unsynced_ = true;
+  return note_directory();
+}
+
+// The directory is synced with the rest next time.
+Status WritesetArchive::note_directory() {
+  const int fd = ::open(options_.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    return system_error("opening", options_.dir);
+  }
+  unsynced_fds_.push_back(fd);
+  return Ok{};
 }
 
 Status WritesetArchive::append(std::uint64_t log_index, Seqno seqno, Bytes entry) {
@@ -277,17 +391,20 @@ Status WritesetArchive::start_segment(Seqno first) {
   if (!closed.ok()) {
     return closed;
   }
-  const int dir_fd = ::open(options_.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (dir_fd < 0) {
-    return system_error("opening", options_.dir);
+  Status noted = note_directory();
+  if (!noted.ok()) {
+    return noted;
   }
-  unsynced_fds_.push_back(dir_fd);
+  SegmentHeader header;
+  header.first = first;
+  const std::uint64_t before = segments_.empty() ? 0 : segments_.back()->end;
+  header.previous_bytes = before <= UINT32_MAX ? static_cast<std::uint32_t>(before) : 0;
   auto segment = std::make_unique<Segment>(options_.dir + "/" + segment_name(first), first, 0);
   Status opened = segment->ensure_open(O_RDWR | O_CREAT | O_EXCL | O_APPEND);
   if (!opened.ok()) {
     return opened;
   }
-  Status written = write_all(segment->fd, encode_segment_header(first), segment->path);
+  Status written = write_all(segment->fd, encode_segment_header(header), segment->path);
   if (!written.ok()) {
     return written;
   }
@@ -325,6 +442,8 @@ Result<ArchiveSync> WritesetArchive::begin_sync() {
   last_is_unsynced_ = false;
   sync.fds_.insert(sync.fds_.end(), unsynced_fds_.begin(), unsynced_fds_.end());
   unsynced_fds_.clear();
+  sync.mark_path_ = options_.dir + std::string(kMarkName);
+  sync.last_log_index_ = last_log_index_;
   return sync;
 }
 

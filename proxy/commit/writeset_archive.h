@@ -40,7 +40,10 @@ class ArchiveSync {
  public:
   ArchiveSync() = default;
 
-  ArchiveSync(ArchiveSync&& other) noexcept : fds_(std::exchange(other.fds_, {})) {}
+  ArchiveSync(ArchiveSync&& other) noexcept
+      : fds_(std::exchange(other.fds_, {})),
+        mark_path_(std::move(other.mark_path_)),
+        last_log_index_(other.last_log_index_) {}
 
   ArchiveSync& operator=(ArchiveSync&& other) noexcept;
   ArchiveSync(const ArchiveSync&) = delete;
@@ -50,14 +53,20 @@ class ArchiveSync {
   /// Blocks until the files are on disk. A failure means that the log must not be truncated.
   [[nodiscard]] Status run();
 
+  /// How many files that are, directories included.
+  [[nodiscard]] std::size_t files() const { return fds_.size(); }
+
  private:
   friend class WritesetArchive;
-  std::vector<int> fds_;  // owned duplicates
+  std::vector<int> fds_;   // owned duplicates
+  std::string mark_path_;  // says up to which log index everything is on disk
+  std::uint64_t last_log_index_ = 0;
 };
 
 class WritesetArchive {
  public:
-  /// Opens or creates the directory and cuts a torn tail off the last segment.
+  /// Opens or creates the directory and cuts off what a power loss tore: all that was not synced is
+  /// read through. Errors: something is missing that was synced, the disk.
   [[nodiscard]] static Result<std::unique_ptr<WritesetArchive>> open(ArchiveOptions options);
   ~WritesetArchive();
   WritesetArchive(const WritesetArchive&) = delete;
@@ -101,7 +110,11 @@ class WritesetArchive {
   explicit WritesetArchive(ArchiveOptions options);
 
   Status find_segments();
-  Status open_last_segment();
+  Status open_tail();
+  [[nodiscard]] std::size_t first_unsynced() const;
+  Result<bool> check_segment(std::size_t at);
+  Status cut_behind(std::size_t last);
+  Status note_directory();
   Status start_segment(Seqno first);
   Status close_last_segment();
   Status append_record(std::uint64_t log_index, Seqno seqno, Bytes entry);
@@ -114,6 +127,8 @@ class WritesetArchive {
   Seqno last_seqno_;
   std::uint64_t last_log_index_ = 0;
   std::uint64_t records_passed_over_ = 0;
+  std::uint64_t synced_log_index_ = 0;   // at open; 0 when not known
+  std::vector<std::string> torn_paths_;  // at open: segments without a header, and all behind
 };
 
 }  // namespace consort::proxy
