@@ -92,7 +92,10 @@ LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> en
     position = run.back().entry->seqno;
     rest = rest.subspan(run.size());
   }
-  return LaneBatch{{compound_sql(body)}, start.position.next(), position, {}};
+  const std::string handlers = has_role(entries, EntryRole::kBranch)
+                                   ? vanished_branch_handler_sql(start.owner)
+                                   : std::string();
+  return LaneBatch{{compound_sql(body, handlers)}, start.position.next(), position, {}};
 }
 
 std::size_t binlog_text_bytes(Bytes payload) {

@@ -160,9 +160,17 @@ std::string mark_ddl_sql(const LaneOwner& owner,
                                 where_owner_at(owner, Seqno{ddl.value - 1}));
 }
 
-std::string compound_sql(std::string_view body) {
+std::string vanished_branch_handler_sql(const LaneOwner& owner) {
+  // Should the update fail, 1397 is reported all the same: the lane tries once more then.
+  return "DECLARE EXIT HANDLER FOR 1397 BEGIN ROLLBACK; BEGIN DECLARE CONTINUE HANDLER FOR "
+         "SQLEXCEPTION BEGIN END; " +
+         disown_position_sql(owner) + "; END; RESIGNAL; END; ";
+}
+
+std::string compound_sql(std::string_view body, std::string_view handlers) {
   std::string out =
       "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+  out += handlers;
   out += body;
   out += "END";
   return out;

@@ -83,6 +83,13 @@ struct BackendPosition {
                                        const std::optional<std::string>& fingerprint);
 
 /// `body` as one compound statement that stops, rolls back and reports at the first error.
-[[nodiscard]] std::string compound_sql(std::string_view body);
+/// `handlers`: for errors of their own.
+[[nodiscard]] std::string compound_sql(std::string_view body, std::string_view handlers = {});
+
+/// A handler for compound_sql(): disowns the position where a branch that is to be committed is
+/// gone, and reports 1397. On the server, because the position has moved by then: should the
+/// connection or the proxy end before somebody disowned it, a new start would take the branch for
+/// committed.
+[[nodiscard]] std::string vanished_branch_handler_sql(const LaneOwner& owner);
 
 }  // namespace consort::certifier

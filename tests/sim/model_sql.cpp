@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kCompoundHead =
     "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
 
+constexpr std::string_view kVanishedBranch = "DECLARE EXIT HANDLER FOR 1397 ";
+
 std::string_view trim(std::string_view text) {
   while (!text.empty() && text.front() == ' ') {
     text.remove_prefix(1);
@@ -31,6 +33,11 @@ Program parse_program(std::string_view packet) {
   CHECK(packet.starts_with(kCompoundHead));
   CHECK(packet.ends_with("END"));
   packet.remove_prefix(kCompoundHead.size());
+  // What the server would do about a branch that is gone fails a simulation anyway.
+  if (packet.starts_with(kVanishedBranch)) {
+    constexpr std::string_view kEnd = "END; RESIGNAL; END; ";
+    packet.remove_prefix(packet.find(kEnd) + kEnd.size());
+  }
   packet.remove_suffix(3);
   Program program{true, {}};
   bool in_quotes = false;
