@@ -67,6 +67,13 @@ void BranchDesk::on_prepared(const BranchPrepared& prepared) {
   if (pending.prepared) {
     return;
   }
+  if (pending.lost) {
+    Pending lost = std::move(pending);
+    pending_.erase(prepared.branch);
+    lost.prepared = prepared;
+    lose(lost, BranchVerdict::kHomeLost);
+    return;
+  }
   pending.prepared = in_order(prepared);
   pending.home = prepared.home;
   pending.arrived = clock_.now();
@@ -109,7 +116,7 @@ void BranchDesk::on_group(BackendId home, BinlogGroup group) {
     return;
   }
   Pending& pending = pending_[branch->branch];
-  if (pending.group) {
+  if (pending.group || pending.lost) {
     return;
   }
   pending.group = std::move(group);
@@ -128,11 +135,15 @@ void BranchDesk::on_home_lost(BackendId home) {
       ++at;
       continue;
     }
+    if (!at->second.prepared) {
+      at->second.lost = true;  // the word on it may still come
+      at->second.group.reset();
+      ++at;
+      continue;
+    }
     Pending pending = std::move(at->second);
     at = pending_.erase(at);
-    if (pending.prepared) {
-      lose(pending, BranchVerdict::kHomeLost);
-    }
+    lose(pending, BranchVerdict::kHomeLost);
   }
 }
 
@@ -441,9 +452,9 @@ void BranchDesk::look_after(TimePoint now) {
 }
 
 std::size_t BranchDesk::undecided_of(BackendId home) const {
-  return static_cast<std::size_t>(
-      std::count_if(pending_.begin(), pending_.end(),
-                    [home](const auto& pending) { return pending.second.home == home; }));
+  return static_cast<std::size_t>(std::count_if(
+      pending_.begin(), pending_.end(),
+      [home](const auto& pending) { return pending.second.home == home && !pending.second.lost; }));
 }
 
 void BranchDesk::refuse_all() {

@@ -85,7 +85,10 @@ class BranchDesk {
   [[nodiscard]] std::size_t undecided_of(BackendId home) const;
 
   /// A branch, or its rows, are here.
-  [[nodiscard]] bool knows(const BranchId& branch) const { return pending_.contains(branch); }
+  [[nodiscard]] bool knows(const BranchId& branch) const {
+    const auto found = pending_.find(branch);
+    return found != pending_.end() && !found->second.lost;
+  }
 
   /// Nothing can be certified any more: everything that waits gets kHomeLost.
   void refuse_all();
@@ -97,6 +100,7 @@ class BranchDesk {
     BackendId home;
     TimePoint arrived;
     unsigned definitions_failed = 0;
+    bool lost = false;  ///< its group came and was dropped with the home: it can never be complete
   };
 
   /// A transaction that its home committed without us: rows of a sequence, or a foreign write.

@@ -396,6 +396,8 @@ void CommitLoop::Thread::on_stream_started(Backend& backend, bool resumed) {
   spdlog::info("{}: following its binlog{}", options_.backends[backend.id.value].name,
                resumed ? " where it was left" : "");
   if (!resumed) {
+    // Groups of branches that were begun before may have been left out.
+    positions_.lane_generations[backend.id.value].fetch_add(1, std::memory_order_release);
     branches_->on_home_lost(backend.id);
   }
   backend.lane->on_format_known();

@@ -11,6 +11,8 @@
 #include <thread>
 
 #include "certifier/ddl_fence.h"
+#include "certifier/lane_batch.h"
+#include "certifier/lane_sql.h"
 #include "tests/integration/cpp/commit_cluster.h"
 #include "tests/support/test.h"
 
@@ -474,6 +476,51 @@ TEST_SUITE("commit_loop") {
     c.stop_loop();
   }
 
+  TEST_CASE("a batch whose branch is gone disowns the position by itself") {
+    CommitCluster& c = ready("orphaned", 2);
+    c.stop_loop();
+    SessionLink lane(c.server(2).port());
+    lane.must("SET SESSION sql_log_bin=0,innodb_lock_wait_timeout=1");
+    lane.must("SELECT cluster,owner,seqno FROM consort.`position`");
+    const std::vector<std::string> before = lane.last_rows()[0];
+    certifier::BatchStart start;
+    const std::uint64_t owner = std::stoull(before[1]);
+    start.owner = {static_cast<std::uint32_t>(owner >> 32), static_cast<std::uint32_t>(owner)};
+    REQUIRE(start.owner.value() == owner);
+    start.position = Seqno{std::stoull(before[2])};
+    certifier::LogEntry entry;
+    entry.seqno = start.position.next();
+    certifier::Writeset writeset;
+    writeset.branch = {1, 0, 999'999};
+    entry.body = writeset;
+    const certifier::BatchEntry entries[] = {{&entry, certifier::EntryRole::kBranch}};
+    const std::string batch = certifier::writeset_batch(start, entries).statements[0];
+    const auto now = [&lane] {
+      lane.must("SELECT cluster,seqno FROM consort.`position`");
+      return lane.last_rows()[0];
+    };
+    EXPECT(lane.run(batch) == 1397);
+    EXPECT((now() == std::vector<std::string>{"differs", std::to_string(entry.seqno.value)}));
+    // Of somebody else's position nothing changes; where it cannot be disowned, 1397 is told.
+    lane.must("UPDATE consort.`position` SET cluster='x',seqno=" + before[2]);
+    lane.must("UPDATE consort.`position` SET owner=owner+1");
+    EXPECT(lane.run(batch) == 30451);
+    EXPECT((now() == std::vector<std::string>{"x", before[2]}));
+    lane.must("UPDATE consort.`position` SET owner=owner-1,seqno=" + before[2]);
+    SessionLink holder(c.server(2).port());
+    holder.must("SET SESSION sql_log_bin=0");
+    holder.must("START TRANSACTION");
+    holder.must("UPDATE consort.`position` SET ddl=ddl");
+    holder.must("SELECT * FROM consort.`position` FOR UPDATE");
+    EXPECT(lane.run(certifier::compound_sql(
+               "XA COMMIT 'gone'; ", certifier::vanished_branch_handler_sql(start.owner))) == 1397);
+    holder.must("ROLLBACK");
+    lane.must("UPDATE consort.`position` SET cluster='" + before[0] + "',seqno=" + before[2]);
+    c.start_loop();
+    c.wait_until_caught_up();
+    c.stop_loop();
+  }
+
   TEST_CASE("a branch begun on a server that lacked commits is refused") {
     CommitCluster& c = ready("setback", 3);
     SessionLink link(c.server(1).port());
@@ -508,6 +555,50 @@ TEST_SUITE("commit_loop") {
     EXPECT(value(c.server(1).port(), "setback", 1) == "1");
     EXPECT(value(c.server(0).port(), "setback", 2) == "1");
     expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
+  TEST_CASE("a branch whose rows were dropped with its stream is answered at once") {
+    CommitCluster& c = ready("dropped", 2);
+    SessionLink link(c.server(1).port());
+    const BranchId branch = c.new_branch();
+    const CommitStats& stats = c.loop().stats();
+    const auto captured = stats.lanes[1].captured_groups.value();
+    link.must("XA START " + c.xid(branch));
+    link.must(update("dropped", 1));
+    BranchPrepared prepared = c.begun(id(1), branch);
+    link.must("XA END " + c.xid(branch));
+    link.must("XA PREPARE " + c.xid(branch));
+    const auto until = std::chrono::steady_clock::now() + 10s;
+    const auto wait_for = [until](const std::function<bool()>& done) {
+      while (!done() && std::chrono::steady_clock::now() < until) {
+        std::this_thread::sleep_for(5ms);
+      }
+      REQUIRE(done());
+    };
+    wait_for([&] { return stats.lanes[1].captured_groups.value() > captured; });
+    // The stream breaks and goes on behind that group before the word on the branch arrives.
+    const auto reader = [&link] {
+      link.must("SELECT id FROM information_schema.PROCESSLIST WHERE COMMAND='Binlog Dump'");
+      return link.last_rows().size() == 1 ? link.first_cell() : std::string();
+    };
+    const std::string before = reader();
+    REQUIRE(!before.empty());
+    link.must("KILL " + before);
+    wait_for([&] { return !reader().empty() && reader() != before; });
+    wait_for([&] {
+      const auto report = c.report(id(1));
+      return report && report->state == healthcheck::LaneState::kCaughtUp;
+    });
+    std::this_thread::sleep_for(200ms);
+    prepared.last_seen_at_answer = prepared.last_seen_at_prepare;
+    const auto posted = std::chrono::steady_clock::now();
+    REQUIRE(c.loop().post(prepared));
+    EXPECT(c.expect_outcome(branch).verdict == BranchVerdict::kHomeLost);
+    EXPECT(std::chrono::steady_clock::now() - posted < 2s);
+    EXPECT(c.commit(link, id(1), {update("dropped", 1)}).verdict == BranchVerdict::kCommitted);
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.dropped ORDER BY id");
     c.stop_loop();
   }
 
