@@ -112,6 +112,12 @@ SqlError no_backend_error(std::string_view reason) {
               "No backend can serve this: " + std::string(reason));
 }
 
+SqlError unknown_outcome_error() {
+  return make(sql_code::kUnknownError, "HY000",
+              "No backend is there to execute this: whether it takes effect is decided when one is "
+              "back");
+}
+
 SqlError unknown_statement_error(std::uint32_t statement_id) {
   return make(sql_code::kUnknownStatementHandler, "HY000",
               "Unknown prepared statement handler (" + std::to_string(statement_id) +

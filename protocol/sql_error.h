@@ -98,6 +98,8 @@ struct LoginName {
 [[nodiscard]] SqlError backend_lost_error(std::string_view backend);
 /// 1105: no backend can serve this; `reason` says why.
 [[nodiscard]] SqlError no_backend_error(std::string_view reason);
+/// 1105: a statement that all backends execute in one order waited for too long.
+[[nodiscard]] SqlError unknown_outcome_error();
 /// 1243: a statement id the client never got or has closed.
 [[nodiscard]] SqlError unknown_statement_error(std::uint32_t statement_id);
 /// 1461.

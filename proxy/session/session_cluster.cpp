@@ -9,6 +9,13 @@ namespace consort::proxy {
 
 using protocol::Command;
 
+namespace {
+
+constexpr std::chrono::milliseconds kOrderLook{1000};
+constexpr unsigned kOrderLooksMax = 30;
+
+}  // namespace
+
 void SessionCore::on_abort_branch() {
   if (!transaction_.is(TransactionState::kExecuting) || !home_lease_.held()) {
     return;  // not there, or prepared already: certification decides
@@ -52,7 +59,27 @@ void SessionCore::request_order() {
   ordered_.request.home = *home_;
   if (!effects_.post_commit(ordered_.request)) {
     reply_error(protocol::no_backend_error("the commit log is overloaded"));
+    return;
   }
+  watch_order();
+}
+
+void SessionCore::watch_order() {
+  watches_order_ = true;
+  effects_.retry_after(kOrderLook);
+}
+
+// The log decides about the statement once a backend is there, however long that takes. The client
+// does not wait as long.
+void SessionCore::look_at_order() {
+  const bool in_vain = held_.empty() && !home_lease_.owes_reply() && !effects_.choose_home().found;
+  ordered_.looks_in_vain = in_vain ? ordered_.looks_in_vain + 1 : 0;
+  if (ordered_.looks_in_vain >= kOrderLooksMax) {
+    effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
+    close_with(protocol::unknown_outcome_error());
+    return;
+  }
+  watch_order();
 }
 
 void SessionCore::on_ddl_turn(const DdlTurn& turn) {

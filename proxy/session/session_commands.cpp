@@ -160,6 +160,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.statement_kind = statement.kind;
   job_.digest = statement.digest;
   job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
+  job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
+  job_.names_tables = statement.has(Flag::kTouchesTables);
   if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);

@@ -212,6 +212,7 @@ class SessionCore {
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
+  void note_diagnostics(bool any);
   [[nodiscard]] bool holds_reply() const;
 
   // Replies to our own commands, connections that break: session_replies.cpp.
@@ -238,7 +239,10 @@ class SessionCore {
   void clean_rollback_only(bool still_active);
   void drop_home();
 
-  void request_order();  // session_cluster.cpp
+  // DDL: session_cluster.cpp.
+  void request_order();
+  void watch_order();
+  void look_at_order();
 
   // Answering: session_answers.cpp.
   void reply_ok();
@@ -281,8 +285,9 @@ class SessionCore {
   /// A statement that all backends execute in the log's order.
   struct Ordered {
     DdlRequest request;
-    Buffer command;       ///< its COM_QUERY, also when it came prepared
-    Seqno seqno;          ///< of its turn
+    Buffer command;              ///< its COM_QUERY, also when it came prepared
+    Seqno seqno;                 ///< of its turn
+    unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
   };
 
@@ -294,8 +299,12 @@ class SessionCore {
   ChannelLease read_lease_;
   bool insert_id_at_home_ = false;  ///< the home knows what LAST_INSERT_ID() is
   bool insert_id_lost_ = false;     ///< and went away with it
-  bool home_tainted_ = false;       ///< a KILL QUERY may still be on its way to it
-  bool read_lingers_ = false;       ///< kept for SHOW WARNINGS
+  /// What the home would show as warnings is another session's, older than the last statement, or
+  /// of our own commands.
+  bool home_diagnostics_stale_ = true;
+  bool home_tainted_ = false;   ///< a KILL QUERY may still be on its way to it
+  bool watches_order_ = false;  ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;   ///< kept for SHOW WARNINGS
 
   // The transaction.
   Transaction transaction_;

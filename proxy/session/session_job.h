@@ -32,18 +32,20 @@ struct SessionJob {
   bool wrapped = false;       ///< an autocommit write: runs in a branch of its own
   bool needs_branch = false;  ///< runs in the session's transaction
   bool may_write = false;
-  bool read_only = false;       ///< runs in a read-only transaction of its own: it must not write
-  bool refused = false;         ///< and it wanted to
-  bool answered = false;        ///< the client has its whole reply, the connection owes more
-  bool succeeded = false;       ///< what it was answered
-  bool commit_first = false;    ///< the open transaction is committed before
-  bool reader = false;          ///< an autocommit read: it may run on any backend
-  bool any_backend = true;      ///< a reader is chosen; else `backend`
-  bool sets_insert_id = false;  ///< LAST_INSERT_ID(expr)
-  bool one_shot = false;        ///< SET TRANSACTION for the next transaction only
-  bool waited = false;          ///< for freshness, once
-  bool begun = false;           ///< its branch or transaction was begun in a command of its own
-  bool begins_alone = false;    ///< and the answer is still to come
+  bool read_only = false;         ///< runs in a read-only transaction of its own: it must not write
+  bool refused = false;           ///< and it wanted to
+  bool answered = false;          ///< the client has its whole reply, the connection owes more
+  bool succeeded = false;         ///< what it was answered
+  bool commit_first = false;      ///< the open transaction is committed before
+  bool reader = false;            ///< an autocommit read: it may run on any backend
+  bool any_backend = true;        ///< a reader is chosen; else `backend`
+  bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
+  bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
+  bool names_tables = false;      ///< then the server forgets earlier warnings
+  bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
+  bool waited = false;            ///< for freshness, once
+  bool begun = false;             ///< its branch or transaction was begun in a command of its own
+  bool begins_alone = false;      ///< and the answer is still to come
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;

@@ -1,5 +1,6 @@
 // SessionCore: getting a backend connection that is fresh enough, and trying again.
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "proxy/session/session_core.h"
@@ -118,11 +119,18 @@ void SessionCore::retry_job() {
   }
   job_.begun = false;
   job_.begins_alone = false;
+  watches_order_ = false;
   phase_ = SessionPhase::kAwaitingBackend;
   effects_.retry_after(kRetryDelay);
 }
 
 void SessionCore::on_retry_due() {
+  if (std::exchange(watches_order_, false)) {
+    if (phase_ == SessionPhase::kOrdering) {
+      look_at_order();
+    }
+    return;
+  }
   if (phase_ == SessionPhase::kAwaitingBackend) {
     if (job_.channel == Channel::kHome && job_.kind != JobKind::kNone && !home_lease_.held() &&
         !pins_.empty()) {
@@ -155,6 +163,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
   lease_of(channel).take(connection);
   if (channel == Channel::kHome) {
     home_tainted_ = false;
+    home_diagnostics_stale_ = true;
   }
   if (phase_ == SessionPhase::kOrdering) {
     send_job();

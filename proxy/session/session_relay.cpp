@@ -156,8 +156,18 @@ bool SessionCore::holds_reply() const {
   return job_.wrapped || job_.kind == JobKind::kOrdered;
 }
 
+// A statement without any may or may not have cleared what the home's connection kept before.
+void SessionCore::note_diagnostics(bool any) {
+  if (job_.channel == Channel::kRead) {
+    home_diagnostics_stale_ = home_diagnostics_stale_ || any || job_.names_tables;
+  } else if (any) {
+    home_diagnostics_stale_ = false;
+  }
+}
+
 void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   warnings_ = ok.warnings;
+  note_diagnostics(ok.warnings > 0);
   row_count_.reset();
   if (job_.wrapped) {
     row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
@@ -202,6 +212,7 @@ void SessionCore::on_client_error(Channel channel,
     return;
   }
   row_count_ = -1;
+  note_diagnostics(true);
   if (interrupted || (conflict && error.code == kCheckRead)) {
     error = protocol::deadlock_error();
   }

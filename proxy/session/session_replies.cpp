@@ -34,6 +34,9 @@ void SessionCore::on_internal_reply(Channel channel,
                                     ReplyRole role,
                                     const ResponseTracker::Step& step) {
   const bool failed = step.control == ControlKind::kErr;
+  if (failed && channel == Channel::kHome) {
+    home_diagnostics_stale_ = true;
+  }
   switch (role) {
     case ReplyRole::kXaRollback:
       if (failed && !branch_is_gone(step.payload)) {

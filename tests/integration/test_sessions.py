@@ -94,6 +94,28 @@ def insert_ids_are_right_or_the_connection_ends(_context, cluster):
 
 
 @case(seconds=30)
+def warnings_are_the_sessions_own(_context, cluster):
+    """Neither those of an earlier session on the same connection nor of what Consort sent."""
+    table = cluster.table("id INT PRIMARY KEY")
+    for _ in range(10):
+        with cluster.connect() as earlier:
+            assert earlier.value("SELECT 1 / 0") is None  # a warning
+        with cluster.connect() as earlier:
+            earlier.query(f"INSERT IGNORE INTO {table} VALUES (1), (1)")  # another
+        for question in ("SHOW WARNINGS", "SHOW COUNT(*) WARNINGS", "SELECT @@warning_count"):
+            with cluster.connect() as client:
+                rows = client.query(question).rows
+                assert not rows or rows[0][0] == b"0", (question, rows)
+    with cluster.connect() as client:
+        client.query("BEGIN")
+        client.query("SAVEPOINT a")
+        assert client.query("SHOW WARNINGS").rows == []
+        client.query(f"INSERT IGNORE INTO {table} VALUES (1)")
+        assert client.query("SHOW WARNINGS").rows[0][1] == b"1062"
+        client.query("ROLLBACK")
+
+
+@case(seconds=30)
 def servers_close_idle_connections(_context, cluster):
     """All idle connections end at once, as by wait_timeout: no server is taken for sick."""
     clients = [cluster.connect() for _ in range(12)]
