@@ -46,7 +46,7 @@ TEST_SUITE("session") {
     EXPECT(script.releases == std::vector<bool>{true});
   }
 
-  TEST_CASE("SessionCore: an autocommit write is four packets and answers after certification") {
+  TEST_CASE("SessionCore: an autocommit write is one flush and answers after certification") {
     SessionScript script;
     script.query("UPDATE t SET v=1");
     EXPECT((script.sent(Channel::kHome) ==
