@@ -21,6 +21,7 @@ void SessionCore::on_command(const ClientCommand& command) {
   reply_sequence_ = static_cast<std::uint8_t>(command.sequence + 1);
   reply_started_ = false;
   lease_error_.reset();
+  held_.clear();
   job_ = {};
   job_.began = std::chrono::steady_clock::now();
   if (command.payload.empty()) {

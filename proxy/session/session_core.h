@@ -181,6 +181,7 @@ class SessionCore {
   bool acquire_reader();
   void choose_new_home();
   void retry_job();
+  void end_if_beginning();
   [[nodiscard]] bool home_usable();
   void give_back(Channel channel, bool reusable);
 
@@ -221,6 +222,7 @@ class SessionCore {
                          const protocol::ResponseTracker::Step& step);
   void on_reprepared(Channel channel, const protocol::ResponseTracker::Step& step);
   void on_setup_failed(Channel channel, const protocol::SqlError& error);
+  [[nodiscard]] std::uint8_t sequence_after(const ChannelLease& lease) const;
   void on_home_lost(bool awaited);
   void lose(Channel channel);
   void on_read_lost();

@@ -72,7 +72,10 @@ void SessionCore::choose_new_home() {
 
 bool SessionCore::acquire_reader() {
   if (read_lease_.held()) {
-    return true;
+    if (effects_.applied(read_lease_.connection().backend) >= job_.at_least) {
+      return true;
+    }
+    give_back(Channel::kRead, true);  // a crash took commits from it while the lease was made
   }
   if (job_.any_backend) {
     const SessionEffects::Choice choice = effects_.choose_reader(job_.at_least);
@@ -102,9 +105,7 @@ void SessionCore::retry_job() {
   // Nothing of the command has happened; another backend, or the same a little later, may do.
   if (++job_.attempts > options_.attempts_max) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
-    if (transaction_.is(TransactionState::kOpen)) {
-      transaction_over();
-    }
+    end_if_beginning();
     const protocol::SqlError error =
         lease_error_.value_or(protocol::no_backend_error("no backend is online and fresh enough"));
     if (job_.kind == JobKind::kLogin) {
@@ -122,6 +123,14 @@ void SessionCore::retry_job() {
   watches_order_ = false;
   phase_ = SessionPhase::kAwaitingBackend;
   effects_.retry_after(kRetryDelay);
+}
+
+/// START TRANSACTION failed. A statement that fails ends no transaction: what follows it would
+/// commit by itself.
+void SessionCore::end_if_beginning() {
+  if (job_.kind == JobKind::kSnapshot) {
+    transaction_over();
+  }
 }
 
 void SessionCore::on_retry_due() {
@@ -185,9 +194,7 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
     return;
   }
   if (!failure.retryable) {
-    if (transaction_.is(TransactionState::kOpen)) {
-      transaction_over();
-    }
+    end_if_beginning();
     reply_error(failure.error);
     return;
   }

@@ -112,13 +112,15 @@ void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& set
     return;
   }
   abandon_branch();
+  // 1213 is the one error that tells a client in a transaction that this is over.
+  const bool in_transaction = client_in_transaction() && job_.kind != JobKind::kSnapshot;
   drop_home();
   transaction_over();
   if (!pins_.empty()) {
     close_with(error);
     return;
   }
-  reply_error(error);
+  reply_error(in_transaction ? protocol::deadlock_error() : error);
 }
 
 void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& step) {
@@ -145,8 +147,7 @@ void SessionCore::on_backend_lost(Channel channel) {
   ChannelLease& lease = lease_of(channel);
   const bool inside_packet = lease.inside_packet();
   const bool awaited = lease.owes_reply();
-  const std::uint8_t next_sequence =
-      reply_started_ && lease.in_reply() ? lease.next_sequence() : reply_sequence_;
+  const std::uint8_t next_sequence = sequence_after(lease);
   lease.forget();
   if (channel == Channel::kHome && phase_ == SessionPhase::kOrdering && awaited && !pins_.empty()) {
     on_home_lost(awaited);  // the session ends below, but the lanes wait for its word
@@ -180,6 +181,17 @@ void SessionCore::on_backend_lost(Channel channel) {
   } else if (phase_ == SessionPhase::kRelaying && job_.channel == Channel::kRead) {
     on_read_lost();
   }
+}
+
+/// Of the packet that would follow what the client has of its reply, were it to come over `lease`.
+std::uint8_t SessionCore::sequence_after(const ChannelLease& lease) const {
+  if (!reply_started_) {
+    return reply_sequence_;
+  }
+  if (!held_.empty()) {
+    return held_.sequence();  // rows are out, their last packet is not
+  }
+  return lease.in_reply() ? lease.next_sequence() : reply_sequence_;
 }
 
 void SessionCore::on_read_lost() {

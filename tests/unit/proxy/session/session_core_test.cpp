@@ -105,6 +105,84 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
+  TEST_CASE("SessionCore: rows that are out are followed by the error that ends them") {
+    SessionScript script;
+    script.query("SELECT f(1)");  // perhaps a write
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    EXPECT(script.answer() == "data | data | data");
+    script.backend_ok(Channel::kHome);  // XA END; the answer of XA PREPARE is lost
+    script.lose(Channel::kHome);
+    EXPECT(script.answer() == "data | data | data | ERR 1213");
+    EXPECT(script.last_sequence() == 4);
+    EXPECT(script.posted_back<BranchAbandoned>().branch == BranchId{1, 0, 1});
+  }
+
+  TEST_CASE("SessionCore: an earlier answer that was held back is never sent for a later command") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kConflict);
+    EXPECT(script.answer() == "ERR 1213");
+    script.query("CREATE TABLE x (id INT)");
+    const auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_outcome({request.session, Seqno{}});  // the log takes no more
+    EXPECT(script.answer().starts_with("ERR"));
+  }
+
+  TEST_CASE("SessionCore: a transaction never ends behind its client's back") {
+    SessionScript unleased;
+    unleased.query("BEGIN");
+    unleased.online = false;
+    unleased.query("UPDATE t SET v=1");
+    for (int i = 0; i < 3; ++i) {
+      unleased.core.on_retry_due();
+    }
+    EXPECT(unleased.answer().starts_with("ERR"));
+    EXPECT(unleased.core.in_transaction());
+
+    SessionScript refused;
+    refused.query("BEGIN");
+    refused.query("UPDATE t SET v=1");
+    refused.backend_error(Channel::kHome, 1399);
+    EXPECT(refused.answer() == "ERR 1213");
+    EXPECT_FALSE(refused.core.in_transaction());
+
+    SessionScript snapshot;
+    snapshot.query("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+    snapshot.backend_error(Channel::kHome, 1399);
+    EXPECT(snapshot.answer() == "ERR 1399");
+    EXPECT_FALSE(snapshot.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: a connection that a KILL QUERY may still reach is lent to nobody") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("UPDATE t SET v=2");
+    script.core.on_abort_branch();
+    EXPECT(script.killed == 100);
+    script.backend_ok(Channel::kHome, rows_changed(1));  // it was done before
+    script.query("ROLLBACK");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.core.on_client_gone();
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+
+  TEST_CASE("SessionCore: a reader that lost commits while it was leased is not asked") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kCommitted, 10);
+    script.applied_at_lease = Seqno{9};
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kRead).empty());
+    EXPECT(script.releases == std::vector<bool>{true});
+    EXPECT(script.waits == std::vector<Seqno>{Seqno{10}});
+    script.applied_seqno = Seqno{10};
+    script.core.on_applied();
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT 1 FROM t"});
+  }
+
   TEST_CASE("SessionCore: the client's character set and sql_mode decide how it is read") {
     // In gbk the backslash is the second half of a character, and the quote behind it ends the
     // text.

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/decode.h"
@@ -178,6 +179,7 @@ class SessionScript final : public SessionEffects {
       return;
     }
     ++leases;
+    applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
     core.on_leased(channel, {backend, 100U + backend.value, kCapabilities});
   }
 
@@ -261,6 +263,7 @@ class SessionScript final : public SessionEffects {
   std::vector<Seqno> waits;
   std::map<std::string, BackendStatement> statements;
   Seqno applied_seqno{10};
+  std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
   BackendId reader{1};
   BackendId home{0};
