@@ -26,6 +26,20 @@ inline constexpr std::string_view kDdlFenceSql =
     "SET MYSQL_ERRNO=1205,MESSAGE_TEXT='consort: an earlier DDL statement still runs here'; "
     "END IF; END";
 
+/// The same for the session whose turn it is to execute the DDL of `seqno`. It fails with 1205,
+/// too, when the lane's mark does not stand: a crash took it, perhaps with entries before it, and
+/// the turn with it. Of a connection that passes, a crash is the end.
+[[nodiscard]] inline std::string ddl_turn_fence_sql(Seqno seqno) {
+  constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
+  const std::string number = std::to_string(seqno.value);
+  return std::string(kHead) +
+         "IF NOT EXISTS(SELECT 1 FROM consort.`position` WHERE id=1 AND ddl=" + number +
+         " AND seqno<" + number +
+         ") THEN COMMIT; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1205,"
+         "MESSAGE_TEXT='consort: a crash took the turn of this statement'; END IF; COMMIT; " +
+         std::string(kDdlFenceSql.substr(kHead.size()));
+}
+
 /// Lets the lock go; the end of the connection does, too. Leaves the DDL's warnings alone.
 inline constexpr std::string_view kDdlReleaseSql = "DO RELEASE_LOCK('consort_ddl')";
 

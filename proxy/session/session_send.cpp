@@ -45,7 +45,8 @@ void SessionCore::send_job() {
   }
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
     xa_buffer_.clear();
-    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlFenceSql));
+    protocol::append_command(xa_buffer_, Command::kQuery,
+                             as_bytes(certifier::ddl_turn_fence_sql(ordered_.seqno)));
     expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // its answer goes on

@@ -15,7 +15,10 @@ Cluster::Cluster(std::uint64_t seed, const Bugs& planted)
     : tracing(std::getenv("SIM_SEED") != nullptr), random(seed), bugs(planted) {
   profile.relaxed = percent(30);
   profile.power_loss = percent(50);
-  profile.sessions = 2 + static_cast<int>(below(7));
+  profile.sessions = 1 + static_cast<int>(below(6));
+  profile.writers = 1 + static_cast<int>(below(4));
+  profile.strong_reads = percent(20);
+  profile.stored_functions = percent(25);
   profile.ddl_percent = percent(50) ? static_cast<int>(below(8)) : 0;
   profile.lock_only_percent = static_cast<int>(below(40));
   profile.fault_permille = percent(20) ? 0 : static_cast<int>(below(12));

@@ -29,13 +29,24 @@ struct Bugs {
   bool forget_unfinished = false;    ///< branches up to the position are rolled back
   bool forget_marks = false;         ///< a DDL that may have run is taken for a new one
   bool share_owner = false;          ///< all connections own the position alike
+
+  // Made between a session and what surrounds it.
+  bool reply_before_outcome = false;  ///< a commit is answered when it asks to be certified
+  bool seen_at_answer = false;        ///< everything counts as seen that PREPARE's answer finds
+  bool repeat_committed = false;      ///< an autocommit write runs again although it was certified
+  bool forget_abandoned = false;      ///< nobody hears of a branch whose PREPARE was not answered
+  bool stale_reader = false;          ///< any backend will do for a session's read
+  bool lend_unclean = false;          ///< a lost session's connection goes back into the pool
 };
 
 /// What differs from seed to seed besides chance.
 struct Profile {
   bool relaxed = false;
   bool power_loss = false;
-  int sessions = 4;
+  int sessions = 4;  ///< whole sessions
+  int writers = 2;   ///< the short path: branches without a session around them
+  bool strong_reads = false;
+  bool stored_functions = false;
   int ddl_percent = 2;
   int lock_only_percent = 15;
   int fault_permille = 3;

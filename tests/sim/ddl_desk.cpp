@@ -24,6 +24,9 @@ void DdlDesk::note(const certifier::LogEntry& entry) {
   } else if (const auto* result = std::get_if<certifier::DdlResult>(&entry.body)) {
     undecided_.erase(result->ddl);
     decided_[result->ddl] = result->outcome;
+    if (const auto session = session_of(result->ddl)) {
+      host_.tell(proxy::DdlOutcome{*session, result->ddl});
+    }
   }
 }
 
@@ -32,11 +35,21 @@ void DdlDesk::on_turn(BackendId backend, const certifier::LaneTurn& turn) {
     const auto known = decided_.find(reached->seqno);
     if (known != decided_.end()) {
       host_.lane_of(backend).on_ddl_result({known->first, known->second});
+    } else if (!undecided_.contains(reached->seqno)) {
+      host_.fail("a lane is at a DDL that is not in the log");
     } else {
-      undecided_.at(reached->seqno).reached[backend] = reached->may_have_run;
+      Undecided& ddl = undecided_.at(reached->seqno);
+      ddl.reached[backend] = reached->may_have_run;
+      if (ddl.executor == backend && !ddl.offered && !ddl.result_appended) {
+        ddl.executor.reset();  // its own try did not end in a result
+      }
     }
   } else if (const auto* offer = std::get_if<certifier::DdlOffer>(&turn)) {
     Undecided& ddl = undecided_.at(offer->seqno);
+    if (session_of(offer->seqno)) {
+      this->offer(offer->seqno, ddl);
+      return;
+    }
     ddl.conn = cluster_.backends[backend.value].connect();
     ddl.sent = false;
   } else if (const auto* decided = std::get_if<certifier::DdlDecided>(&turn)) {
@@ -47,7 +60,7 @@ void DdlDesk::on_turn(BackendId backend, const certifier::LaneTurn& turn) {
 void DdlDesk::on_interrupted(BackendId backend, bool lost) {
   for (auto& [seqno, ddl] : undecided_) {
     ddl.reached.erase(backend);
-    if (ddl.executor == backend && !ddl.result_appended) {
+    if (ddl.executor == backend && !ddl.result_appended && !ddl.offered) {
       if (ddl.conn) {
         cluster_.backends[backend.value].kill(*ddl.conn);  // it must not run behind our back
       }
@@ -68,6 +81,8 @@ void DdlDesk::step() {
   }
   if (!ddl.executor) {
     choose(seqno, ddl);
+  } else if (ddl.offered && cluster_.percent(20)) {
+    abort_users(ddl);
   } else if (ddl.conn) {
     execute(seqno, ddl);
   }
@@ -76,6 +91,10 @@ void DdlDesk::step() {
 void DdlDesk::choose(Seqno seqno, Undecided& ddl) {
   std::optional<BackendId> chosen;
   for (const auto& [backend, may_have_run] : ddl.reached) {
+    const certifier::LaneState state = host_.lane_of(backend).state();
+    if (state != certifier::LaneState::kDdlReached && state != certifier::LaneState::kDdlOffered) {
+      continue;
+    }
     const bool better = may_have_run || backend == ddl.ddl.home;
     chosen = !chosen || better ? backend : *chosen;
   }
@@ -88,6 +107,40 @@ void DdlDesk::choose(Seqno seqno, Undecided& ddl) {
   ddl.reached.erase(*chosen);
   const DdlExecutor executor = by_session ? DdlExecutor::kSession : DdlExecutor::kLane;
   host_.lane_of(*chosen).execute_ddl(seqno, executor);
+}
+
+std::optional<SessionId> DdlDesk::session_of(Seqno seqno) const {
+  const auto found = sessions_.find(seqno);
+  return found == sessions_.end() ? std::nullopt : found->second;
+}
+
+void DdlDesk::offer(Seqno seqno, Undecided& ddl) {
+  ddl.offered = true;
+  host_.tell(proxy::DdlTurn{*session_of(seqno), seqno, *ddl.executor});
+  abort_users(ddl);
+}
+
+void DdlDesk::abort_users(const Undecided& ddl) {
+  if (const auto table = truncated_table(ddl.ddl.sql)) {
+    host_.tell(proxy::AbortTableUsers{*ddl.executor, {{"s", "t" + std::to_string(*table)}}});
+  }
+}
+
+void DdlDesk::on_executed(const proxy::DdlExecuted& executed) {
+  const auto found = undecided_.find(executed.seqno);
+  if (found == undecided_.end() || found->second.result_appended || !found->second.offered ||
+      found->second.executor != executed.backend) {
+    return;
+  }
+  Undecided& ddl = found->second;
+  ddl.offered = false;
+  if (executed.unknown) {
+    ddl.executor.reset();
+    ddl.reached[executed.backend] = true;
+    return;
+  }
+  host_.lane_of(executed.backend).on_ddl_executed(executed.seqno);
+  decide(executed.seqno, ddl, executed.succeeded ? DdlOutcome::kRun : DdlOutcome::kSkip);
 }
 
 void DdlDesk::execute(Seqno seqno, Undecided& ddl) {

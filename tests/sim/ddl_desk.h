@@ -5,9 +5,10 @@
 
 #include <map>
 #include <optional>
-#include <set>
+#include <string>
 
 #include "certifier/apply_lane.h"
+#include "proxy/commit/commit_messages.h"
 #include "tests/sim/cluster.h"
 
 namespace consort::sim {
@@ -20,6 +21,8 @@ class DdlHost {
   virtual ~DdlHost() = default;
   [[nodiscard]] virtual certifier::ApplyLane& lane_of(BackendId backend) = 0;
   virtual void append_result(const certifier::DdlResult& result) = 0;
+  virtual void tell(proxy::CommitEvent event) = 0;
+  virtual void fail(std::string reason) = 0;
 };
 
 class DdlDesk {
@@ -31,8 +34,11 @@ class DdlDesk {
   DdlDesk(const DdlDesk&) = delete;
   DdlDesk& operator=(const DdlDesk&) = delete;
 
-  /// A DDL of this run whose session waits.
-  void add_session(Seqno seqno) { sessions_.insert(seqno); }
+  /// A DDL of this run whose session waits. nullopt: the desk itself plays it.
+  void add_session(Seqno seqno, std::optional<SessionId> session) { sessions_[seqno] = session; }
+
+  /// What became of it in the session's hands.
+  void on_executed(const proxy::DdlExecuted& executed);
 
   void note(const certifier::LogEntry& entry);
   void on_turn(BackendId backend, const certifier::LaneTurn& turn);
@@ -53,19 +59,23 @@ class DdlDesk {
     std::map<BackendId, bool> reached;  ///< with may_have_run
     std::optional<ConnId> conn;         ///< the session's, while it executes
     bool sent = false;
+    bool offered = false;  ///< to a session, which will say what came of it
     bool result_appended = false;
   };
 
   void choose(Seqno seqno, Undecided& ddl);
   void execute(Seqno seqno, Undecided& ddl);
   void session_dies(Seqno seqno, Undecided& ddl);
+  [[nodiscard]] std::optional<SessionId> session_of(Seqno seqno) const;
+  void offer(Seqno seqno, Undecided& ddl);
+  void abort_users(const Undecided& ddl);
   void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
 
   Cluster& cluster_;
   DdlHost& host_;
   std::map<Seqno, Undecided> undecided_;
   std::map<Seqno, certifier::DdlOutcome> decided_;
-  std::set<Seqno> sessions_;
+  std::map<Seqno, std::optional<SessionId>> sessions_;  ///< that live
 };
 
 }  // namespace consort::sim

@@ -17,12 +17,16 @@ StepResult done() {
   return {};
 }
 
+StepResult changed_one() {
+  return {StepResult::Kind::kDone, 0, {}, 1};
+}
+
 StepResult waiting() {
-  return {StepResult::Kind::kWaiting, 0, {}};
+  return {StepResult::Kind::kWaiting, 0, {}, 0};
 }
 
 StepResult failed(std::uint16_t error, std::string message) {
-  return {StepResult::Kind::kFailed, error, std::move(message)};
+  return {StepResult::Kind::kFailed, error, std::move(message), 0};
 }
 
 }  // namespace
@@ -170,6 +174,9 @@ StepResult ModelBackend::run(TrxId id, const ClientOp& op) {
   if (lock_exclusive(id, op.row)) {
     return waiting();
   }
+  if (newer_than_view(trx, op.row)) {
+    return lose_to_newer(id);
+  }
   const auto value = visible(trx, op.row);
   if (!value) {
     if (!held_before) {
@@ -179,6 +186,7 @@ StepResult ModelBackend::run(TrxId id, const ClientOp& op) {
   }
   if (op.kind == ClientOp::Kind::kAdd) {
     trx.changes[op.row] = *value + op.value;
+    return changed_one();
   }
   return op.kind == ClientOp::Kind::kDelete ? delete_row(id, op) : done();
 }
@@ -197,11 +205,14 @@ StepResult ModelBackend::insert_row(TrxId id, const ClientOp& op) {
     return waiting();
   }
   Trx& trx = trxs_.at(id);
+  if (newer_than_view(trx, op.row)) {
+    return lose_to_newer(id);
+  }
   if (visible(trx, op.row)) {
     return failed(1062, "duplicate");
   }
   trx.changes[op.row] = op.value;
-  return done();
+  return changed_one();
 }
 
 /// The row is locked and there.
@@ -228,7 +239,28 @@ StepResult ModelBackend::delete_row(TrxId id, const ClientOp& op) {
     }
   }
   trxs_.at(id).changes[op.row] = std::nullopt;
-  return done();
+  return changed_one();
+}
+
+bool ModelBackend::newer_than_view(const Trx& trx, RowId row) const {
+  return trx.read_view && trx.read_view->value(row) != image_.data.value(row);
+}
+
+StepResult ModelBackend::lose_to_newer(TrxId trx) {
+  forget(trx);
+  return failed(1020, "the row has changed since it was read");
+}
+
+Data ModelBackend::read(TrxId id) {
+  Trx& trx = trxs_.at(id);
+  if (!trx.read_view) {
+    trx.read_view = image_.data;
+  }
+  Data seen = *trx.read_view;
+  for (const auto& [row, value] : trx.changes) {
+    seen.set(row, value);
+  }
+  return seen;
 }
 
 std::optional<std::vector<RowOp>> ModelBackend::prepare(TrxId id) {
@@ -252,6 +284,7 @@ std::optional<std::vector<RowOp>> ModelBackend::prepare(TrxId id) {
     return ops;
   }
   trx.prepared = true;
+  trx.read_view.reset();
   trx.shared.clear();  // shared locks end here, exclusive ones stay
   write_redo({Redo::Kind::kPrepare, trx, *trx.branch, {}});
   return ops;
@@ -276,7 +309,7 @@ void ModelBackend::roll_back_branch(const BranchId& branch) {
 ConnId ModelBackend::connect() {
   CHECK(up_);
   const ConnId id = next_id_++;
-  connections_[id];
+  connections_[id].id = id;
   return id;
 }
 
@@ -442,9 +475,18 @@ StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
                : failed(static_cast<std::uint16_t>(*number_behind(sql, "MYSQL_ERRNO=")),
                         "signalled");
   }
-  if (sql.starts_with("IF @consort_1 IS NULL") || sql == certifier::kDdlFenceSql ||
-      sql == certifier::kDdlReleaseSql) {
-    return done();  // the model builds texts of any length, and executes DDL at once
+  if (sql.find("GET_LOCK('consort_ddl'") != sql.npos) {
+    const auto marked = number_behind(sql, " AND ddl=");
+    const certifier::BackendPosition& now = image_.position;
+    const bool stands = marked == now.ddl.value && now.seqno < now.ddl;
+    return marked && !stands ? failed(1205, "the turn is over") : take_ddl_fence(conn);
+  }
+  if (sql == certifier::kDdlReleaseSql) {
+    ddl_fence_ = ddl_fence_ == conn.id ? std::nullopt : ddl_fence_;
+    return done();
+  }
+  if (sql.starts_with("IF @consort_1 IS NULL")) {
+    return done();  // the model builds texts of any length
   }
   if (sql.starts_with("UPDATE consort.`position`")) {
     return execute_position(conn, sql);
@@ -553,6 +595,15 @@ StepResult ModelBackend::execute_xa_end(std::string_view sql, bool commits) {
   const Redo::Kind kind = commits ? Redo::Kind::kCommitBranch : Redo::Kind::kRollBackBranch;
   write_redo({kind, trxs_.at(*trx), branch, {}});
   forget(*trx);
+  return done();
+}
+
+StepResult ModelBackend::take_ddl_fence(Connection& conn) {
+  const bool held = ddl_fence_ && connections_.contains(*ddl_fence_);
+  if (held && ddl_fence_ != conn.id) {
+    return waiting();
+  }
+  ddl_fence_ = conn.id;
   return done();
 }
 

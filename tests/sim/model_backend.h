@@ -39,6 +39,7 @@ struct StepResult {
   Kind kind = Kind::kDone;
   std::uint16_t error = 0;
   std::string message;
+  int affected_rows = 0;
 
   [[nodiscard]] bool done() const { return kind == Kind::kDone; }
 
@@ -79,8 +80,13 @@ class ModelBackend {
 
   [[nodiscard]] TrxId begin_branch(const BranchId& branch);
 
-  /// An error of 2013 means that the branch's connection is gone.
+  /// An error of 2013 means that the branch's connection is gone; after 1020 the branch is: the row
+  /// is newer than what the branch has read (innodb_snapshot_isolation).
   [[nodiscard]] StepResult run(TrxId trx, const ClientOp& op);
+
+  /// A consistent read of everything: the first one decides what all of this branch see.
+  /// REQUIRES: the branch is active.
+  [[nodiscard]] Data read(TrxId trx);
 
   /// XA END, XA PREPARE: nullopt when the branch is gone; no rows when it changed nothing, then it
   /// is rolled back.
@@ -135,6 +141,7 @@ class ModelBackend {
     std::optional<BranchId> branch;
     bool prepared = false;
     std::map<RowId, std::optional<std::int64_t>> changes;
+    std::optional<Data> read_view;
     std::set<RowId> exclusive;
     std::set<RowId> shared;
     std::optional<certifier::BackendPosition> position;
@@ -155,6 +162,7 @@ class ModelBackend {
   };
 
   struct Connection {
+    ConnId id = 0;
     bool dropped = false;
     bool killed = false;
     std::vector<std::string> program;  ///< inner statements of the packet under way
@@ -179,6 +187,8 @@ class ModelBackend {
   [[nodiscard]] std::optional<TrxId> lock_exclusive(TrxId trx, RowId row);
   [[nodiscard]] std::optional<TrxId> lock_shared(TrxId trx, RowId row);
   [[nodiscard]] std::optional<TrxId> holder_of(TrxId asking, RowId row, bool exclusive) const;
+  [[nodiscard]] bool newer_than_view(const Trx& trx, RowId row) const;
+  [[nodiscard]] StepResult lose_to_newer(TrxId trx);
   [[nodiscard]] StepResult insert_row(TrxId trx, const ClientOp& op);
   [[nodiscard]] StepResult delete_row(TrxId trx, const ClientOp& op);
 
@@ -186,6 +196,7 @@ class ModelBackend {
   [[nodiscard]] StepResult execute_binlog(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult execute_position(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult execute_xa_end(std::string_view sql, bool commits);
+  [[nodiscard]] StepResult take_ddl_fence(Connection& conn);
   [[nodiscard]] StepResult execute_ddl(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult apply(Connection& conn, const RowOp& op);
   void set_variables(Connection& conn, std::string_view sql);
@@ -201,6 +212,7 @@ class ModelBackend {
   std::size_t flushed_ = 0;
   std::map<TrxId, Trx> trxs_;
   std::map<ConnId, Connection> connections_;
+  std::optional<ConnId> ddl_fence_;  ///< who holds its lock, as long as that connection lives
   std::uint64_t next_id_ = 1;
 };
 

@@ -47,7 +47,8 @@ std::string SerialOracle::take(LogEntry entry) {
   }
   head_ = entry.seqno;
   if (const certifier::Writeset* writeset = entry.writeset()) {
-    if (!branches_.emplace(writeset->branch, entry.seqno).second) {
+    const Logged logged{entry.seqno, decode_rows(writeset->payload)};
+    if (!branches_.emplace(writeset->branch, logged).second) {
       return "a branch twice" + at(entry.seqno);
     }
   }
@@ -106,7 +107,12 @@ const Data* SerialOracle::after(Seqno seqno) const {
 
 std::optional<Seqno> SerialOracle::seqno_of(const BranchId& branch) const {
   const auto found = branches_.find(branch);
-  return found == branches_.end() ? std::nullopt : std::optional(found->second);
+  return found == branches_.end() ? std::nullopt : std::optional(found->second.seqno);
+}
+
+std::optional<DdlOutcome> SerialOracle::ddl_result(Seqno seqno) const {
+  const auto found = results_.find(seqno);
+  return found == results_.end() ? std::nullopt : std::optional(found->second);
 }
 
 }  // namespace consort::sim

@@ -36,10 +36,23 @@ class SerialOracle {
 
   [[nodiscard]] std::optional<Seqno> seqno_of(const BranchId& branch) const;
 
+  /// The rows of a logged branch. REQUIRES: has_branch().
+  [[nodiscard]] const std::vector<RowOp>& rows_of(const BranchId& branch) const {
+    return branches_.at(branch).rows;
+  }
+
+  /// What was decided about a DDL; nullopt: nothing yet.
+  [[nodiscard]] std::optional<certifier::DdlOutcome> ddl_result(Seqno seqno) const;
+
   /// How many entries were executed.
   [[nodiscard]] std::size_t executed() const { return states_.size() - 1; }
 
  private:
+  struct Logged {
+    Seqno seqno;
+    std::vector<RowOp> rows;
+  };
+
   [[nodiscard]] std::string take(certifier::LogEntry entry);
   [[nodiscard]] std::string execute(const certifier::Writeset& writeset, Seqno seqno, Data& data);
   [[nodiscard]] std::string advance();
@@ -49,7 +62,7 @@ class SerialOracle {
   Seqno head_;
   std::deque<certifier::LogEntry> undecided_;  ///< from the first DDL without a result
   std::map<Seqno, certifier::DdlOutcome> results_;
-  std::map<BranchId, Seqno> branches_;
+  std::map<BranchId, Logged> branches_;
   std::vector<Data> states_{initial_data()};  ///< index = seqno
 };
 

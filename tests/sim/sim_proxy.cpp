@@ -11,6 +11,7 @@ namespace consort::sim {
 using certifier::BranchFate;
 using certifier::LogEntry;
 using certifier::ReplayStep;
+using proxy::BranchVerdict;
 
 SimProxy::SimProxy(Cluster& cluster, ProxyCallbacks callbacks)
     : cluster_(cluster),
@@ -97,7 +98,7 @@ void SimProxy::deliver(const EntryPtr& entry) {
   }
   if (const certifier::Writeset* writeset = entry->writeset()) {
     if (!cluster_.profile.relaxed && !cluster_.bugs.answer_before_log) {
-      callbacks_.outcome(writeset->branch, true);  // I4
+      tell(writeset->branch, BranchVerdict::kCommitted, entry->seqno);  // I4
     }
   } else if (const auto* replay = std::get_if<certifier::Replay>(&entry->body)) {
     if (!cluster_.bugs.keep_exemption) {
@@ -149,24 +150,67 @@ void SimProxy::on_prepared(Prepared prepared) {
   const bool same_lane = prepared.captured && serves(prepared.home) &&
                          prepared.generation == generation(prepared.home);
   if (!same_lane || given_up_.contains(prepared.branch)) {
-    lose(prepared.branch, prepared.home);
+    lose(prepared.branch, prepared.home, BranchVerdict::kHomeLost);
     return;
   }
   pending_.push_back(std::move(prepared));
 }
 
-void SimProxy::abandon(BackendId home, const BranchId& branch) {
-  given_up_.insert(branch);
-  reaper_[home.value].push_back(branch);
+void SimProxy::on_group(BackendId backend, const BranchId& branch, const std::vector<RowOp>& ops) {
+  if (shell(backend).captures() && branch.epoch == epoch_) {
+    groups_[branch] = ops;
+  }
 }
 
-void SimProxy::lose(const BranchId& branch, BackendId home) {
+void SimProxy::post(const proxy::CommitRequest& request) {
+  mailbox_.push_back(request);
+}
+
+void SimProxy::take_request() {
+  if (mailbox_.empty()) {
+    return;
+  }
+  const proxy::CommitRequest request = std::move(mailbox_.front());
+  mailbox_.pop_front();
+  if (const auto* prepared = std::get_if<proxy::BranchPrepared>(&request)) {
+    take_prepared(*prepared);
+  } else if (const auto* abandoned = std::get_if<proxy::BranchAbandoned>(&request)) {
+    std::erase_if(pending_, [&](const Prepared& p) { return p.branch == abandoned->branch; });
+    abandon(abandoned->home, abandoned->branch, abandoned->owner_thread);
+  } else if (const auto* ddl = std::get_if<proxy::DdlRequest>(&request)) {
+    request_ddl(ddl->home, ddl->sql, ddl->session);
+  } else if (const auto* executed = std::get_if<proxy::DdlExecuted>(&request)) {
+    ddl_.on_executed(*executed);
+  }
+}
+
+/// As BranchDesk: what was sampled at different times, at most what was sampled later.
+void SimProxy::take_prepared(const proxy::BranchPrepared& prepared) {
+  const Seqno at_prepare = std::min(prepared.last_seen_at_prepare, prepared.last_seen_at_answer);
+  const Seqno at_start = std::min(prepared.last_seen_at_start, at_prepare);
+  auto group = groups_.extract(prepared.branch);
+  const bool captured = !group.empty();
+  on_prepared({prepared.branch, prepared.home, at_start, at_prepare, prepared.last_seen_at_answer,
+               prepared.lane_generation, captured,
+               captured ? std::move(group.mapped()) : std::vector<RowOp>{}});
+}
+
+void SimProxy::abandon(BackendId home, const BranchId& branch, ConnId owner) {
+  given_up_.insert(branch);
+  reaper_[home.value].push_back({branch, owner});
+}
+
+void SimProxy::lose(const BranchId& branch, BackendId home, BranchVerdict verdict) {
   std::erase_if(pending_, [&branch](const Prepared& p) { return p.branch == branch; });
   abandon(home, branch);
-  callbacks_.outcome(branch, false);
+  tell(branch, verdict);
 }
 
-void SimProxy::request_ddl(BackendId home, std::string sql) {
+void SimProxy::tell(const BranchId& branch, BranchVerdict verdict, Seqno seqno) {
+  callbacks_.tell(proxy::BranchOutcome{{}, branch, verdict, seqno, {}});
+}
+
+void SimProxy::request_ddl(BackendId home, std::string sql, std::optional<SessionId> session) {
   certifier::Ddl ddl;
   ddl.home = home;
   ddl.schema = "s";
@@ -177,7 +221,7 @@ void SimProxy::request_ddl(BackendId home, std::string sql) {
   ddl.sql = std::move(sql);
   const Seqno seqno = sequencer_.order(ddl.keys, std::nullopt);
   oracle_.insert(ddl.keys, seqno, std::nullopt);
-  ddl_.add_session(seqno);
+  ddl_.add_session(seqno, session);
   append(std::move(ddl), seqno);
 }
 
@@ -219,7 +263,8 @@ void SimProxy::certify(const Prepared& prepared) {
     fail("the index and the oracle disagree");
   }
   if (verdict.kind != certifier::VerdictKind::kPass) {
-    lose(prepared.branch, prepared.home);
+    const bool old = verdict.kind == certifier::VerdictKind::kTooOld;
+    lose(prepared.branch, prepared.home, old ? BranchVerdict::kTooOld : BranchVerdict::kConflict);
     return;
   }
   oracle_.insert(keys, verdict.seqno, prepared.home);
@@ -232,7 +277,7 @@ void SimProxy::certify(const Prepared& prepared) {
   writeset.payload = encode_rows(prepared.ops);
   append(std::move(writeset), verdict.seqno);
   if (cluster_.profile.relaxed || bugs.answer_before_log) {
-    callbacks_.outcome(prepared.branch, true);
+    tell(prepared.branch, BranchVerdict::kCommitted, verdict.seqno);
   }
 }
 
@@ -305,16 +350,32 @@ void SimProxy::on_lane_interrupted(BackendId backend, bool lost) {
     }
   }
   for (const BranchId& branch : lost_branches) {
-    lose(branch, backend);
+    lose(branch, backend, BranchVerdict::kHomeLost);
   }
 }
 
 void SimProxy::reap(BackendId backend) {
-  std::deque<BranchId>& branches = reaper_[backend.value];
-  if (!branches.empty() && cluster_.backends[backend.value].up()) {
-    cluster_.backends[backend.value].roll_back_branch(branches.front());
+  std::deque<Abandoned>& branches = reaper_[backend.value];
+  if (branches.empty()) {
+    for (const BranchId& orphan : orphans(backend)) {
+      abandon(backend, orphan);
+    }
+  } else if (cluster_.backends[backend.value].up()) {
+    callbacks_.kill(backend, branches.front().owner);
+    cluster_.backends[backend.value].roll_back_branch(branches.front().branch);
     branches.pop_front();
   }
+}
+
+/// Of sessions that ended without a word, or of an earlier run, whose last statements came through
+/// after this one had listed its branches.
+std::vector<BranchId> SimProxy::orphans(BackendId backend) const {
+  std::vector<BranchId> found = cluster_.backends[backend.value].prepared_branches();
+  std::erase_if(found, [this](const BranchId& branch) {
+    return (branch.epoch >= epoch_ && !unasked_.contains(branch)) ||
+           fate_of(branch).kind == BranchFate::Kind::kLogged;
+  });
+  return serves(backend) ? found : std::vector<BranchId>{};
 }
 
 // ---- blocked lanes ----
@@ -339,7 +400,7 @@ void SimProxy::look_for_holder(BackendId id) {
 void SimProxy::resolve_prepared(BackendId id, const BranchId& branch) {
   const BranchFate fate = fate_of(branch);
   if (fate.kind != BranchFate::Kind::kLogged) {
-    lose(branch, id);
+    lose(branch, id, BranchVerdict::kConflict);
     return;
   }
   const bool certified_later = fate.home == id && fate.seqno > shell(id).lane().applied();
@@ -398,11 +459,12 @@ void SimProxy::fail(std::string reason) {
 
 bool SimProxy::settled() const {
   const auto idle = [this](const auto& shell) {
-    return shell->running() && shell->lane().applied() == sequencer_.head();
+    return shell->running() && orphans(shell->lane().backend()).empty() &&
+           shell->lane().applied() == sequencer_.head();
   };
   const auto empty = [](const auto& container) { return container.empty(); };
-  return ready_ && pending_.empty() && ddl_.settled() && durable_head_ == sequencer_.head() &&
-         std::all_of(shells_.begin(), shells_.end(), idle) &&
+  return ready_ && mailbox_.empty() && pending_.empty() && ddl_.settled() &&
+         durable_head_ == sequencer_.head() && std::all_of(shells_.begin(), shells_.end(), idle) &&
          std::all_of(reaper_.begin(), reaper_.end(), empty) &&
          std::all_of(replays_open_.begin(), replays_open_.end(), empty);
 }

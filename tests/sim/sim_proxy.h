@@ -15,6 +15,7 @@
 #include "certifier/commit_log.h"
 #include "certifier/entry_chunks.h"
 #include "certifier/sequencer.h"
+#include "proxy/commit/commit_messages.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/ddl_desk.h"
 #include "tests/sim/lane_shell.h"
@@ -35,8 +36,9 @@ struct Prepared {
 };
 
 struct ProxyCallbacks {
-  std::function<void(const BranchId&, bool committed)> outcome;
+  std::function<void(proxy::CommitEvent)> tell;
   std::function<void(BackendId, TrxId)> abort_active;  ///< the lane needs what it holds
+  std::function<void(BackendId, ConnId)> kill;         ///< a session's connection
   std::function<void(std::string)> fail;
 };
 
@@ -57,12 +59,29 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   [[nodiscard]] std::uint64_t generation(BackendId backend) const;
   void on_prepared(Prepared prepared);
 
-  /// Its session has given it up before an answer came.
-  void abandon(BackendId home, const BranchId& branch);
-  void request_ddl(BackendId home, std::string sql);
+  /// Its session has given it up before an answer came. `owner`: the connection that may still be
+  /// about to prepare it.
+  void abandon(BackendId home, const BranchId& branch, ConnId owner = 0);
+  void request_ddl(BackendId home, std::string sql, std::optional<SessionId> session = {});
+
+  /// A prepared branch that nobody will ask for: the next sweep finds it.
+  void leave_to_sweep(const BranchId& branch) { unasked_.insert(branch); }
+
+  /// A session's message arrives in the mailbox.
+  void post(const proxy::CommitRequest& request);
+
+  /// A branch was prepared on `backend`: the stream of its binlog shows the rows.
+  void on_group(BackendId backend, const BranchId& branch, const std::vector<RowOp>& ops);
+
+  /// Newest seqno that clients were or may have been told of.
+  [[nodiscard]] Seqno told_head() const {
+    return cluster_.profile.relaxed ? sequencer_.head() : durable_head_;
+  }
 
   // ---- what chance drives ----
 
+  /// The commit thread takes the next message.
+  void take_request();
   void certify_one();
   void step_lane(BackendId backend);
 
@@ -96,6 +115,11 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
     BackendId home;
   };
 
+  struct Abandoned {
+    BranchId branch;
+    ConnId owner = 0;
+  };
+
   // LaneHost
   [[nodiscard]] Seqno certified_head() const override { return sequencer_.head(); }
 
@@ -115,11 +139,16 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   [[nodiscard]] certifier::ApplyLane& lane_of(BackendId backend) override;
   void append_result(const certifier::DdlResult& result) override;
 
+  void tell(proxy::CommitEvent event) override { callbacks_.tell(std::move(event)); }
+
+  void tell(const BranchId& branch, proxy::BranchVerdict verdict, Seqno seqno = {});
+  void take_prepared(const proxy::BranchPrepared& prepared);
   void append(certifier::EntryBody body, Seqno seqno = {});
   void note(const EntryPtr& entry);
   void deliver(const EntryPtr& entry);
   void certify(const Prepared& prepared);
-  void lose(const BranchId& branch, BackendId home);
+  void lose(const BranchId& branch, BackendId home, proxy::BranchVerdict verdict);
+  [[nodiscard]] std::vector<BranchId> orphans(BackendId backend) const;
   void resolve_prepared(BackendId backend, const BranchId& branch);
   void continue_replays(BackendId backend);
 
@@ -140,9 +169,12 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   std::map<BranchId, Logged> logged_;  ///< certified, durable or not
   std::set<Seqno> replayed_;
 
+  std::deque<proxy::CommitRequest> mailbox_;
+  std::map<BranchId, std::vector<RowOp>> groups_;  ///< seen by a stream, not met by an answer yet
   std::vector<Prepared> pending_;
   std::set<BranchId> given_up_;
-  std::vector<std::deque<BranchId>> reaper_;
+  std::set<BranchId> unasked_;
+  std::vector<std::deque<Abandoned>> reaper_;
   std::set<Seqno> replays_asked_;
   std::vector<std::set<Seqno>> replays_open_;
   std::vector<std::uint64_t> generations_;

@@ -10,7 +10,7 @@ namespace {
 
 using namespace consort::sim;
 
-constexpr int kSteps = 6'000;
+constexpr int kSteps = 20'000;
 constexpr std::uint64_t kSeeds = 500;
 constexpr std::uint64_t kSeedsPerBug = 300;
 
@@ -49,11 +49,15 @@ TEST_SUITE("sim") {
       total.proxy_crashes += simulation.counts().proxy_crashes;
       total.backend_crashes += simulation.counts().backend_crashes;
       total.comparisons += simulation.counts().comparisons;
+      total.sessions += simulation.counts().sessions;
+      total.session_commits += simulation.counts().session_commits;
+      total.session_reads += simulation.counts().session_reads;
     }
     MESSAGE("entries " << total.entries << ", acknowledged " << total.acknowledged << ", refused "
                        << total.refused << ", proxy crashes " << total.proxy_crashes
                        << ", backend crashes " << total.backend_crashes << ", comparisons "
-                       << total.comparisons);
+                       << total.comparisons << "; sessions " << total.sessions << ", their commits "
+                       << total.session_commits << ", reads " << total.session_reads);
   }
 
   TEST_CASE("Simulation: notices planted mistakes") {
@@ -74,6 +78,12 @@ TEST_SUITE("sim") {
         {"branches up to the position are rolled back", &Bugs::forget_unfinished},
         {"a DDL that may have run is taken for a new one", &Bugs::forget_marks},
         {"all connections own the position alike", &Bugs::share_owner},
+        {"a session answers before the outcome", &Bugs::reply_before_outcome},
+        {"a session takes all as seen that PREPARE's answer finds", &Bugs::seen_at_answer},
+        {"a certified statement runs again", &Bugs::repeat_committed},
+        {"nobody hears of a branch without an answer", &Bugs::forget_abandoned},
+        {"a session reads anywhere", &Bugs::stale_reader},
+        {"a lost session's connection is lent again", &Bugs::lend_unclean},
     };
     for (const Row& row : rows) {
       Bugs bugs;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/branch_name.h"
 #include "base/check.h"
 
 namespace consort::sim {
@@ -10,14 +11,22 @@ namespace {
 
 constexpr int kClientWaitSteps = 40;
 constexpr int kSettleSteps = 300'000;
-constexpr std::uint32_t kRowIds = 8;
+constexpr std::uint32_t kSessionSlots = 1000;  ///< slots of sessions begin here
 
 }  // namespace
 
 Simulation::Simulation(std::uint64_t seed, const Bugs& bugs)
     : cluster_(seed, bugs),
       oracle_(cluster_.profile.entry_limits),
-      sessions_(static_cast<std::size_t>(cluster_.profile.sessions)) {
+      network_(cluster_,
+               [this](BackendId backend, const BranchId& branch, const std::vector<RowOp>& ops) {
+                 if (proxy_ != nullptr) {
+                   proxy_->on_group(backend, branch, ops);
+                 }
+               }),
+      metrics_(std::make_unique<proxy::WorkerMetrics>()),
+      sessions_(static_cast<std::size_t>(cluster_.profile.sessions)),
+      writers_(static_cast<std::size_t>(cluster_.profile.writers)) {
   start_proxy();
 }
 
@@ -30,6 +39,12 @@ std::string Simulation::run(int steps) {
   counts_.entries = oracle_.executed();
   counts_.acknowledged = acknowledged_.size();
   counts_.refused = refused_.size();
+  counts_.sessions = sessions_begun_;
+  for (const WorkRecord& record : ledger_.records()) {
+    const bool done = record.told == WorkRecord::Told::kDone;
+    counts_.session_commits += done && !record.effects.empty() ? 1 : 0;
+    counts_.session_reads += record.seen.empty() ? 0 : 1;
+  }
   return failure_;
 }
 
@@ -39,8 +54,8 @@ void Simulation::fail(std::string reason) {
   }
 }
 
-ModelBackend& Simulation::home_of(const Session& session) {
-  return cluster_.backends[session.home.value];
+ModelBackend& Simulation::home_of(const Writer& writer) {
+  return cluster_.backends[writer.home.value];
 }
 
 /// One small thing happens somewhere.
@@ -51,8 +66,12 @@ void Simulation::step() {
       cluster_.below(1000) < static_cast<std::size_t>(cluster_.profile.fault_permille)) {
     inject_fault();
   }
-  if (what < 40) {
-    step_session(cluster_.below(sessions_.size()));
+  if (what < 10) {
+    step_writer(cluster_.below(writers_.size()));
+  } else if (what < 25) {
+    step_session();
+  } else if (what < 43) {
+    network_.step();
   } else if (what < 45) {
     ModelBackend& server = cluster_.backends[backend.value];
     for (const ConnId zombie : server.zombies()) {
@@ -68,6 +87,8 @@ void Simulation::step() {
   } else if (what < 80) {
     cluster_.log.sync(1 + cluster_.below(4));
     check_log();
+  } else if (what < 84) {
+    proxy_->take_request();
   } else if (what < 88) {
     proxy_->certify_one();
   } else if (what < 92) {
@@ -81,161 +102,188 @@ void Simulation::step() {
   }
 }
 
-// ---- sessions ----
+// ---- the short path ----
 
-void Simulation::step_session(std::size_t at) {
-  Session& session = sessions_[at];
-  switch (session.state) {
-    case Session::State::kIdle:
+void Simulation::step_writer(std::size_t at) {
+  Writer& writer = writers_[at];
+  switch (writer.state) {
+    case Writer::State::kIdle:
       begin(at);
       break;
-    case Session::State::kActive:
-      step_active(session);
+    case Writer::State::kActive:
+      step_active(writer);
       break;
-    case Session::State::kPreparing:
-      step_preparing(session);
+    case Writer::State::kPreparing:
+      step_preparing(writer);
       break;
-    case Session::State::kAnswered:
-      step_answered(session);
+    case Writer::State::kAnswered:
+      step_answered(writer);
       break;
-    case Session::State::kWaiting:
+    case Writer::State::kWaiting:
       break;
   }
 }
 
 void Simulation::begin(std::size_t at) {
-  Session& session = sessions_[at];
-  session.home = BackendId{static_cast<std::uint8_t>(cluster_.below(Cluster::kBackends))};
-  if (closing_ || proxy_ == nullptr || !proxy_->serves(session.home) || !home_of(session).up()) {
+  Writer& writer = writers_[at];
+  writer.home = BackendId{static_cast<std::uint8_t>(cluster_.below(Cluster::kBackends))};
+  if (closing_ || proxy_ == nullptr || !proxy_->serves(writer.home) || !home_of(writer).up()) {
     return;
   }
   if (cluster_.percent(cluster_.profile.ddl_percent)) {
-    proxy_->request_ddl(session.home, random_ddl());
+    proxy_->request_ddl(writer.home, random_ddl(cluster_));
     return;
   }
-  session.branch = {proxy_->epoch(), static_cast<std::uint16_t>(at), ++branches_begun_};
-  session.at_start = proxy_->applied(session.home);
-  session.generation = proxy_->generation(session.home);
-  session.trx = home_of(session).begin_branch(session.branch);
-  session.ops_left = 1 + static_cast<int>(cluster_.below(4));
-  session.op.reset();
-  session.waits = 0;
-  session.state = Session::State::kActive;
+  writer.branch = {proxy_->epoch(), static_cast<std::uint16_t>(at), ++branches_begun_};
+  writer.at_start = proxy_->applied(writer.home);
+  writer.generation = proxy_->generation(writer.home);
+  writer.trx = home_of(writer).begin_branch(writer.branch);
+  writer.ops_left = 1 + static_cast<int>(cluster_.below(4));
+  writer.op.reset();
+  writer.waits = 0;
+  writer.state = Writer::State::kActive;
 }
 
-void Simulation::step_active(Session& session) {
-  if (session.ops_left == 0) {
+void Simulation::step_active(Writer& writer) {
+  if (writer.ops_left == 0) {
     if (cluster_.percent(5)) {
-      home_of(session).abort(session.trx);
-      session.state = Session::State::kIdle;
+      home_of(writer).abort(writer.trx);
+      writer.state = Writer::State::kIdle;
     } else {
-      send_prepare(session);
+      send_prepare(writer);
     }
     return;
   }
-  if (!session.op) {
-    session.op = random_op();
+  if (!writer.op) {
+    writer.op = random_op(cluster_);
   }
-  const StepResult result = home_of(session).run(session.trx, *session.op);
+  const StepResult result = home_of(writer).run(writer.trx, *writer.op);
   if (result.waiting()) {
-    if (++session.waits > kClientWaitSteps) {
-      home_of(session).abort(session.trx);
-      session.state = Session::State::kIdle;
+    if (++writer.waits > kClientWaitSteps) {
+      home_of(writer).abort(writer.trx);
+      writer.state = Writer::State::kIdle;
     }
     return;
   }
   if (result.error == 2013) {
-    session.state = Session::State::kIdle;
+    writer.state = Writer::State::kIdle;
     return;
   }
-  session.op.reset();
-  session.waits = 0;
-  --session.ops_left;
+  writer.op.reset();
+  writer.waits = 0;
+  --writer.ops_left;
 }
 
-ClientOp Simulation::random_op() {
-  const auto id = static_cast<std::uint32_t>(cluster_.below(kRowIds));
-  const auto table = static_cast<std::uint8_t>(cluster_.below(kTables));
-  if (table <= kMoreCounters && cluster_.percent(cluster_.profile.lock_only_percent)) {
-    return {ClientOp::Kind::kLock, {table, id}, 0};
-  }
-  const bool deletes = cluster_.percent(20);
-  const bool inserts = cluster_.percent(table <= kMoreCounters ? 15 : 70);
-  if (table == kChildren) {
-    const auto parent = static_cast<std::int64_t>(cluster_.below(kRowIds));
-    return {deletes ? ClientOp::Kind::kDelete : ClientOp::Kind::kInsert, {table, id}, parent};
-  }
-  if (deletes || (table == kParents && !inserts)) {
-    return {ClientOp::Kind::kDelete, {table, id}, 0};
-  }
-  const ClientOp::Kind kind = inserts ? ClientOp::Kind::kInsert : ClientOp::Kind::kAdd;
-  return {kind, {table, id}, 1 + static_cast<std::int64_t>(cluster_.below(9))};
-}
-
-std::string Simulation::random_ddl() {
-  const std::string name = "d" + std::to_string(cluster_.below(3));
-  switch (cluster_.below(3)) {
-    case 0:
-      return "CREATE TABLE " + name;
-    case 1:
-      return "DROP TABLE " + name;
-    default:
-      return "TRUNCATE t" + std::to_string(cluster_.below(2));
-  }
-}
-
-void Simulation::send_prepare(Session& session) {
+void Simulation::send_prepare(Writer& writer) {
   if (proxy_ == nullptr) {
-    home_of(session).abort(session.trx);
-    session.state = Session::State::kIdle;
+    home_of(writer).abort(writer.trx);
+    writer.state = Writer::State::kIdle;
     return;
   }
-  session.at_prepare = proxy_->applied(session.home);
-  session.state = Session::State::kPreparing;
+  writer.at_prepare = proxy_->applied(writer.home);
+  writer.state = Writer::State::kPreparing;
 }
 
 /// PREPARE arrives at the server.
-void Simulation::step_preparing(Session& session) {
-  auto ops = home_of(session).prepare(session.trx);
+void Simulation::step_preparing(Writer& writer) {
+  auto ops = home_of(writer).prepare(writer.trx);
   if (!ops || ops->empty()) {
-    session.state = Session::State::kIdle;
+    writer.state = Writer::State::kIdle;
     return;
   }
-  session.ops = std::move(*ops);
-  session.captured = proxy_->shell(session.home).captures();
+  writer.ops = std::move(*ops);
+  writer.captured = proxy_->shell(writer.home).captures();
   if (cluster_.percent(2)) {  // its answer is lost
-    refused_.insert(session.branch);
-    session.state = Session::State::kIdle;
-    proxy_->abandon(session.home, session.branch);
+    refused_.insert(writer.branch);
+    writer.state = Writer::State::kIdle;
+    proxy_->abandon(writer.home, writer.branch);
     return;
   }
-  session.state = Session::State::kAnswered;
+  writer.state = Writer::State::kAnswered;
 }
 
 /// PREPARE's answer and the rows arrive at the proxy.
-void Simulation::step_answered(Session& session) {
-  session.state = Session::State::kWaiting;
-  const Seqno at_answer = std::max(session.at_prepare, proxy_->applied(session.home));
-  proxy_->on_prepared({session.branch, session.home, session.at_start, session.at_prepare,
-                       at_answer, session.generation, session.captured, session.ops});
+void Simulation::step_answered(Writer& writer) {
+  writer.state = Writer::State::kWaiting;
+  const Seqno at_answer = std::max(writer.at_prepare, proxy_->applied(writer.home));
+  proxy_->on_prepared({writer.branch, writer.home, writer.at_start, writer.at_prepare, at_answer,
+                       writer.generation, writer.captured, writer.ops});
 }
 
 void Simulation::on_outcome(const BranchId& branch, bool committed) {
-  for (Session& session : sessions_) {
-    if (session.branch == branch && session.state != Session::State::kIdle) {
-      session.state = Session::State::kIdle;
+  for (Writer& writer : writers_) {
+    if (writer.branch == branch && writer.state != Writer::State::kIdle) {
+      writer.state = Writer::State::kIdle;
       (committed ? acknowledged_ : refused_).insert(branch);
     }
   }
 }
 
+// ---- sessions ----
+
+void Simulation::step_session() {
+  const std::size_t at = cluster_.below(sessions_.size());
+  std::unique_ptr<SimSession>& session = sessions_[at];
+  if (proxy_ == nullptr) {
+    return;
+  }
+  if (session == nullptr && !closing_) {
+    const SessionId id{0, static_cast<std::uint32_t>(kSessionSlots + at), ++sessions_begun_};
+    session = std::make_unique<SimSession>(
+        SessionWorld{cluster_, *proxy_, network_, oracle_, *metrics_, branches_begun_,
+                     stored_function_defined_,
+                     [this](std::string reason) { fail(std::move(reason)); }},
+        id, ledger_, sessions_begun_);
+  } else if (session != nullptr) {
+    session->step(closing_);
+    if (session->ended()) {
+      session.reset();
+    }
+  }
+}
+
+void Simulation::tell(const proxy::CommitEvent& event) {
+  if (const auto* outcome = std::get_if<proxy::BranchOutcome>(&event)) {
+    if (outcome->branch.worker < kSessionSlots) {
+      on_outcome(outcome->branch, outcome->verdict == proxy::BranchVerdict::kCommitted);
+    } else if (auto& session = sessions_[outcome->branch.worker - kSessionSlots]) {
+      session->post(event);
+    }
+  } else if (const auto* turn = std::get_if<proxy::DdlTurn>(&event)) {
+    const auto& session = sessions_[turn->session.slot - kSessionSlots];
+    if (session != nullptr && session->session_id() == turn->session) {
+      session->post(event);
+    } else {
+      proxy_->post(proxy::DdlExecuted{turn->seqno, turn->backend, false, false});
+    }
+  } else if (const auto* done = std::get_if<proxy::DdlOutcome>(&event)) {
+    const auto& session = sessions_[done->session.slot - kSessionSlots];
+    if (session != nullptr && session->session_id() == done->session) {
+      session->post(event);
+    }
+  } else {
+    for (const auto& session : sessions_) {
+      if (session != nullptr) {
+        session->post(event);
+      }
+    }
+  }
+}
+
 void Simulation::abort_active(BackendId backend, TrxId trx) {
+  if (const ConnectionPtr owner = network_.owner_of(backend, trx)) {
+    tell(proxy::AbortBranch{backend, owner->id()});
+    if (owner->closed() || cluster_.percent(5)) {
+      network_.kill(backend, owner->id());  // nobody listens
+    }
+    return;
+  }
   cluster_.backends[backend.value].abort(trx);
-  for (Session& session : sessions_) {
+  for (Writer& writer : writers_) {
     const bool open =
-        session.state == Session::State::kActive || session.state == Session::State::kPreparing;
-    if (open && session.home == backend && session.trx == trx) {
-      session.state = Session::State::kIdle;
+        writer.state == Writer::State::kActive || writer.state == Writer::State::kPreparing;
+    if (open && writer.home == backend && writer.trx == trx) {
+      writer.state = Writer::State::kIdle;
     }
   }
 }
@@ -270,15 +318,19 @@ void Simulation::crash_backend(std::size_t at) {
 void Simulation::crash_proxy() {
   ++counts_.proxy_crashes;
   cluster_.trace("the proxy crashes");
-  for (Session& session : sessions_) {
-    if (session.state == Session::State::kPreparing && cluster_.percent(50)) {
-      (void)home_of(session).prepare(session.trx);
-    } else if (session.state == Session::State::kActive ||
-               session.state == Session::State::kPreparing) {
-      home_of(session).abort(session.trx);
+  for (Writer& writer : writers_) {
+    if (writer.state == Writer::State::kPreparing && cluster_.percent(50)) {
+      (void)home_of(writer).prepare(writer.trx);
+    } else if (writer.state == Writer::State::kActive ||
+               writer.state == Writer::State::kPreparing) {
+      home_of(writer).abort(writer.trx);
     }
-    session.state = Session::State::kIdle;  // nobody was told anything
+    writer.state = Writer::State::kIdle;  // nobody was told anything
   }
+  for (auto& session : sessions_) {
+    session.reset();
+  }
+  network_.close_all();
   proxy_.reset();
   cluster_.log.crash(cluster_.below(cluster_.log.waiting() + 1));
   check_log();
@@ -286,9 +338,8 @@ void Simulation::crash_proxy() {
 
 void Simulation::start_proxy() {
   ProxyCallbacks callbacks;
-  callbacks.outcome = [this](const BranchId& branch, bool committed) {
-    on_outcome(branch, committed);
-  };
+  callbacks.tell = [this](const proxy::CommitEvent& event) { tell(event); };
+  callbacks.kill = [this](BackendId backend, ConnId conn) { network_.kill(backend, conn); };
   callbacks.abort_active = [this](BackendId backend, TrxId trx) { abort_active(backend, trx); };
   callbacks.fail = [this](std::string reason) { fail(std::move(reason)); };
   proxy_ = std::make_unique<SimProxy>(cluster_, std::move(callbacks));
@@ -336,10 +387,12 @@ void Simulation::settle() {
       backend.start();
     }
   }
-  const auto busy = [](const Session& session) { return session.state != Session::State::kIdle; };
+  const auto connected = [](const auto& session) { return session != nullptr; };
+  const auto busy = [](const Writer& writer) { return writer.state != Writer::State::kIdle; };
   for (int i = 0; i < kSettleSteps && failure_.empty(); ++i) {
     if (proxy_ != nullptr && proxy_->settled() && cluster_.log.waiting() == 0 &&
-        std::none_of(sessions_.begin(), sessions_.end(), busy)) {
+        std::none_of(writers_.begin(), writers_.end(), busy) && network_.settled() &&
+        std::none_of(sessions_.begin(), sessions_.end(), connected)) {
       return;
     }
     step();
@@ -352,12 +405,17 @@ void Simulation::check_end() {
   for (std::size_t i = 0; i < cluster_.backends.size() && failure_.empty(); ++i) {
     const ModelBackend& backend = cluster_.backends[i];
     if (!backend.prepared_branches().empty()) {
-      fail("a branch hangs on backend " + std::to_string(i));
+      fail("a branch hangs on backend " + std::to_string(i) + ": " +
+           branch_gtrid(Cluster::kId, backend.prepared_branches()[0]));
     }
     if (backend.position().seqno != oracle_.head()) {
       fail("backend " + std::to_string(i) + " did not catch up");
     }
     check_backend(i);
+  }
+  const bool may_lose = cluster_.profile.relaxed && counts_.proxy_crashes > 0;
+  if (std::string wrong = ledger_.check(oracle_, may_lose); !wrong.empty()) {
+    fail(std::move(wrong));
   }
   for (const BranchId& branch : acknowledged_) {
     if (!cluster_.profile.relaxed && !oracle_.has_branch(branch)) {

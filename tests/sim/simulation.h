@@ -13,7 +13,10 @@
 
 #include "tests/sim/cluster.h"
 #include "tests/sim/serial_oracle.h"
+#include "tests/sim/sim_ledger.h"
+#include "tests/sim/sim_network.h"
 #include "tests/sim/sim_proxy.h"
+#include "tests/sim/sim_session.h"
 
 namespace consort::sim {
 
@@ -25,6 +28,9 @@ struct RunCounts {
   std::size_t proxy_crashes = 0;
   std::size_t backend_crashes = 0;
   std::size_t comparisons = 0;
+  std::size_t sessions = 0;         ///< real ones
+  std::size_t session_commits = 0;  ///< acknowledged, with rows
+  std::size_t session_reads = 0;
 };
 
 class Simulation {
@@ -37,7 +43,8 @@ class Simulation {
   [[nodiscard]] const RunCounts& counts() const { return counts_; }
 
  private:
-  struct Session {
+  /// The short path: a branch without a session around it.
+  struct Writer {
     enum class State : std::uint8_t { kIdle, kActive, kPreparing, kAnswered, kWaiting };
     State state = State::kIdle;
     BackendId home;
@@ -53,22 +60,22 @@ class Simulation {
     std::vector<RowOp> ops;
   };
 
-  [[nodiscard]] ModelBackend& home_of(const Session& session);
+  [[nodiscard]] ModelBackend& home_of(const Writer& writer);
   void step();
-  void step_session(std::size_t at);
+  void step_writer(std::size_t at);
+  void step_session();
   void begin(std::size_t at);
-  void step_active(Session& session);
-  [[nodiscard]] ClientOp random_op();
-  [[nodiscard]] std::string random_ddl();
-  void send_prepare(Session& session);
-  void step_preparing(Session& session);
-  void step_answered(Session& session);
+  void step_active(Writer& writer);
+  void send_prepare(Writer& writer);
+  void step_preparing(Writer& writer);
+  void step_answered(Writer& writer);
 
   void inject_fault();
   void crash_backend(std::size_t at);
   void crash_proxy();
   void start_proxy();
 
+  void tell(const proxy::CommitEvent& event);
   void on_outcome(const BranchId& branch, bool committed);
   void abort_active(BackendId backend, TrxId trx);
   void fail(std::string reason);
@@ -79,8 +86,14 @@ class Simulation {
 
   Cluster cluster_;
   SerialOracle oracle_;
+  SimNetwork network_;
+  SimLedger ledger_;
+  std::unique_ptr<proxy::WorkerMetrics> metrics_;
   std::unique_ptr<SimProxy> proxy_;
-  std::vector<Session> sessions_;
+  std::vector<std::unique_ptr<SimSession>> sessions_;  ///< null: nobody is connected
+  std::uint32_t sessions_begun_ = 0;
+  bool stored_function_defined_ = false;
+  std::vector<Writer> writers_;
   std::uint64_t branches_begun_ = 0;
   bool closing_ = false;  ///< no new transactions, no new faults
   std::set<BranchId> acknowledged_;

@@ -651,7 +651,7 @@ TEST_SUITE("session") {
     EXPECT(request.targets[0].table == "x");
     EXPECT(script.sent(Channel::kHome).empty());
     script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
-    EXPECT(script.sent(Channel::kHome) == Texts{std::string(certifier::kDdlFenceSql)});
+    EXPECT(script.sent(Channel::kHome) == Texts{certifier::ddl_turn_fence_sql(Seqno{11})});
     script.backend_ok(Channel::kHome);
     EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE x (id INT PRIMARY KEY)"});
     script.backend_ok(Channel::kHome);
