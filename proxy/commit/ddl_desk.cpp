@@ -95,6 +95,7 @@ void DdlDesk::on_executed(const DdlExecuted& executed) {
     // Its connection broke: another backend decides, or this one's lane, which knows that the
     // statement may have had its effect.
     ddl.executor.reset();
+    ddl.session_may_execute = false;
     ddl.reached[executed.backend] = true;
     choose_executor(executed.seqno, ddl);
     return;
@@ -150,6 +151,7 @@ void DdlDesk::choose_executor(Seqno seqno, Undecided& ddl) {
     return;  // the home will get there
   }
   ddl.executor = chosen;
+  ddl.by_lane = !by_session;
   LaneConnection& lane = parts_.lane(*chosen);
   lane.lane().execute_ddl(seqno, by_session ? DdlExecutor::kSession : DdlExecutor::kLane);
   lane.pump();
@@ -196,6 +198,7 @@ void DdlDesk::on_lane_lost(BackendId backend) {
     // While the session executes it, its own DdlExecuted tells what became of it.
     if (ddl.executor == backend && !ddl.offered && !ddl.decided) {
       ddl.executor.reset();
+      ddl.session_may_execute = ddl.session_may_execute && !ddl.by_lane;
     }
   }
 }

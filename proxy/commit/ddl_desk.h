@@ -65,11 +65,15 @@ class DdlDesk {
  private:
   struct Undecided {
     std::optional<SessionId> session;  ///< waits for the outcome and may execute it
+    /// Not once a backend went away that may have executed it: a session decides by any error, also
+    /// by one that only its own backend had, and the other would keep what all others skip. A lane
+    /// tries again until it succeeds or fails as everybody must.
     bool session_may_execute = false;
     BackendId home;
     std::vector<DdlTarget> targets;
     std::map<BackendId, bool> reached;  ///< and whether it may have run there
     std::optional<BackendId> executor;
+    bool by_lane = false;  ///< who executes it there
     bool offered = false;  ///< the session's turn
     bool decided = false;  ///< its result is on its way into the log
   };

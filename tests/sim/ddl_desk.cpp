@@ -65,6 +65,7 @@ void DdlDesk::on_interrupted(BackendId backend, bool lost) {
         cluster_.backends[backend.value].kill(*ddl.conn);  // it must not run behind our back
       }
       CHECK(lost || !ddl.conn);
+      ddl.may_have_run = ddl.may_have_run || ddl.by_lane || ddl.sent;
       ddl.conn.reset();
       ddl.executor.reset();
     }
@@ -102,9 +103,11 @@ void DdlDesk::choose(Seqno seqno, Undecided& ddl) {
     return;
   }
   const bool fresh = !ddl.reached.at(*chosen);
-  const bool by_session = fresh && *chosen == ddl.ddl.home && sessions_.contains(seqno);
+  const bool by_session =
+      fresh && !ddl.may_have_run && *chosen == ddl.ddl.home && sessions_.contains(seqno);
   ddl.executor = chosen;
   ddl.reached.erase(*chosen);
+  ddl.by_lane = !by_session;
   const DdlExecutor executor = by_session ? DdlExecutor::kSession : DdlExecutor::kLane;
   host_.lane_of(*chosen).execute_ddl(seqno, executor);
 }
@@ -136,6 +139,7 @@ void DdlDesk::on_executed(const proxy::DdlExecuted& executed) {
   ddl.offered = false;
   if (executed.unknown) {
     ddl.executor.reset();
+    ddl.may_have_run = true;
     ddl.reached[executed.backend] = true;
     return;
   }

@@ -59,7 +59,9 @@ class DdlDesk {
     std::map<BackendId, bool> reached;  ///< with may_have_run
     std::optional<ConnId> conn;         ///< the session's, while it executes
     bool sent = false;
-    bool offered = false;  ///< to a session, which will say what came of it
+    bool offered = false;       ///< to a session, which will say what came of it
+    bool by_lane = false;       ///< the executor
+    bool may_have_run = false;  ///< on a backend that went away: only lanes decide now
     bool result_appended = false;
   };
 
