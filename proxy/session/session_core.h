@@ -181,7 +181,7 @@ class SessionCore {
   bool acquire_reader();
   void choose_new_home();
   void retry_job();
-  void end_if_beginning();
+  void fail_job(const protocol::SqlError& error);
   [[nodiscard]] bool home_usable();
   void give_back(Channel channel, bool reusable);
 

@@ -105,14 +105,8 @@ void SessionCore::retry_job() {
   // Nothing of the command has happened; another backend, or the same a little later, may do.
   if (++job_.attempts > options_.attempts_max) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
-    end_if_beginning();
-    const protocol::SqlError error =
-        lease_error_.value_or(protocol::no_backend_error("no backend is online and fresh enough"));
-    if (job_.kind == JobKind::kLogin) {
-      close_with(error);
-    } else {
-      reply_error(error);
-    }
+    fail_job(
+        lease_error_.value_or(protocol::no_backend_error("no backend is online and fresh enough")));
     return;
   }
   if (job_.reader) {
@@ -125,11 +119,17 @@ void SessionCore::retry_job() {
   effects_.retry_after(kRetryDelay);
 }
 
-/// START TRANSACTION failed. A statement that fails ends no transaction: what follows it would
-/// commit by itself.
-void SessionCore::end_if_beginning() {
+/// No connection can be had for the command.
+void SessionCore::fail_job(const protocol::SqlError& error) {
+  // Only START TRANSACTION has begun nothing then. Another statement that fails ends no
+  // transaction: what follows it would commit by itself.
   if (job_.kind == JobKind::kSnapshot) {
     transaction_over();
+  }
+  if (job_.kind == JobKind::kLogin) {
+    close_with(error);
+  } else {
+    reply_error(error);
   }
 }
 
@@ -189,13 +189,8 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
     (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
     return;  // the commit thread gives another turn, or decides
   }
-  if (!failure.retryable && job_.kind == JobKind::kLogin) {
-    close_with(failure.error);
-    return;
-  }
   if (!failure.retryable) {
-    end_if_beginning();
-    reply_error(failure.error);
+    fail_job(failure.error);
     return;
   }
   lease_error_ = failure.error;
