@@ -143,6 +143,7 @@ bool ApplyLane::branch_is_held(const LogEntry& entry) const {
 void ApplyLane::on_connected(const LaneStart& start) {
   machine_.move(S::kIdle);
   under_way_.reset();
+  cluster_id_ = start.cluster_id;
   owner_ = start.owner;
   applied_ = start.position;
   offered_ = std::max({offered_, start.durable, applied_});
@@ -343,6 +344,12 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
                           statement + own_statements > *under_way_->ddl_statement;
   if (ddl_itself && action == LaneAction::kInconsistent) {
     return on_ddl_failed(error, message);
+  }
+  if (error == kRowNotFoundErrno &&
+      std::exchange(doubted_, under_way_->first) != under_way_->first) {
+    // Perhaps the position's row: whoever reads it again learns of another owner. If it is not
+    // that, the same happens again.
+    return fail(LaneAction::kResync, error, message);
   }
   return fail(action, error, message);
 }

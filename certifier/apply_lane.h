@@ -70,6 +70,7 @@ enum class DdlExecutor : std::uint8_t {
 
 /// What the shell learned when it (re)opened the lane's connection or read it anew.
 struct LaneStart {
+  std::string cluster_id;      ///< as spelled in consort.position
   LaneOwner owner;             ///< as claimed
   Seqno position;              ///< BackendPosition::seqno
   Seqno ddl_mark;              ///< BackendPosition::ddl
@@ -212,7 +213,7 @@ class ApplyLane {
   [[nodiscard]] std::optional<LaneTurn> turn_when_idle(const BatchLimits& limits);
   [[nodiscard]] LaneBatch next_batch(const BatchLimits& limits) const;
 
-  [[nodiscard]] BatchStart batch_start() const { return {cluster_, owner_, applied_}; }
+  [[nodiscard]] BatchStart batch_start() const { return {cluster_, cluster_id_, owner_, applied_}; }
 
   [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
 
@@ -226,6 +227,7 @@ class ApplyLane {
   std::uint32_t cluster_;
   LaneLimits limits_;
   StateMachine<LaneState> machine_;
+  std::string cluster_id_;
   LaneOwner owner_;
   Seqno applied_;
 
@@ -246,6 +248,7 @@ class ApplyLane {
   std::optional<DdlDecided> decided_;
   bool session_dirty_ = false;  ///< a DDL's settings may still be in force
 
+  Seqno doubted_;  ///< where a row was not found last: the position's own, or the backend differs
   std::optional<LaneBatch> under_way_;  ///< its statements are empty; kept while its end is unknown
   std::string stop_reason_;
 };

@@ -96,7 +96,7 @@ std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl) {
 }
 
 std::string ddl_done_check_sql(std::string_view fingerprint) {
-  return "IF CAST((SELECT ddl_before FROM consort.`position` WHERE id=1) AS BINARY)<>CAST(" +
+  return "IF CAST((SELECT ddl_before FROM consort.ddl_mark WHERE id=1) AS BINARY)<>CAST(" +
          std::string(fingerprint) + " AS BINARY) THEN SIGNAL SQLSTATE '45C52' SET MYSQL_ERRNO=" +
          std::to_string(kDdlDoneErrno) +
          ",MESSAGE_TEXT='consort: it was executed already'; END IF; ";

@@ -33,8 +33,9 @@ inline constexpr std::string_view kDdlFenceSql =
   constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
   const std::string number = std::to_string(seqno.value);
   return std::string(kHead) +
-         "IF NOT EXISTS(SELECT 1 FROM consort.`position` WHERE id=1 AND ddl=" + number +
-         " AND seqno<" + number +
+         "IF NOT EXISTS(SELECT 1 FROM consort.`position` p JOIN consort.ddl_mark m ON m.id=p.id "
+         "WHERE p.id=1 AND m.ddl=" +
+         number + " AND p.seqno<" + number +
          ") THEN COMMIT; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1205,"
          "MESSAGE_TEXT='consort: a crash took the turn of this statement'; END IF; COMMIT; " +
          std::string(kDdlFenceSql.substr(kHead.size()));

@@ -7,6 +7,7 @@
 #include "base/branch_name.h"
 #include "base/check.h"
 #include "certifier/ddl_fence.h"
+#include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"
 
 namespace consort::certifier {
@@ -32,29 +33,34 @@ std::span<const BatchEntry> first_run(std::span<const BatchEntry> entries) {
   return entries.first(count);
 }
 
-void append_run(std::string& body,
-                const BatchStart& start,
-                Seqno position,
-                std::span<const BatchEntry> run) {
-  const bool has_payload = has_role(run, EntryRole::kPayload);
+/// Whether it takes several statements, which only a transaction of its own makes one.
+struct Run {
+  std::string sql;
+  bool in_transaction = false;
+};
+
+Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry> run) {
   // The position goes first: who has been fenced must learn it before a row tells him 1062.
-  body += has_payload ? "START TRANSACTION; " : "";
-  body += move_position_sql(start.owner, position, run.back().entry->seqno);
-  if (has_payload) {
-    body += "BINLOG '";
-    for (const BatchEntry& entry : run) {
-      if (entry.role == EntryRole::kPayload) {
-        append_base64(body, entry.entry->writeset()->payload);
-        body += '\n';
-      }
+  const Buffer move =
+      position_events({start.cluster_id, start.owner, position, run.back().entry->seqno});
+  EventGroups groups;
+  groups.add(move);
+  for (const BatchEntry& entry : run) {
+    if (entry.role == EntryRole::kPayload) {
+      groups.add(entry.entry->writeset()->payload);
     }
-    body += "'; COMMIT; ";
   }
+  Run result{{}, groups.count() > 1};
+  std::string& sql = result.sql;
+  sql += result.in_transaction ? "START TRANSACTION; BINLOG '" : "BINLOG '";
+  groups.append_base64_to(sql);
+  sql += result.in_transaction ? "'; COMMIT; " : "'; ";
   for (const BatchEntry& entry : run) {
     if (entry.role == EntryRole::kBranch) {
-      body += "XA COMMIT " + branch_xid_sql(start.cluster, entry.entry->writeset()->branch) + "; ";
+      sql += "XA COMMIT " + branch_xid_sql(start.cluster, entry.entry->writeset()->branch) + "; ";
     }
   }
+  return result;
 }
 
 /// Statements that build the base64 of `bytes` in the user variable `name`.
@@ -86,16 +92,26 @@ LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> en
   CHECK(!entries.empty());
   std::string body;
   Seqno position = start.position;
-  for (auto rest = entries; !rest.empty();) {
-    const std::span<const BatchEntry> run = first_run(rest);
-    append_run(body, start, position, run);
-    position = run.back().entry->seqno;
-    rest = rest.subspan(run.size());
+  bool in_transaction = false;
+  std::size_t runs = 0;
+  for (auto rest = entries; !rest.empty(); ++runs) {
+    const std::span<const BatchEntry> first = first_run(rest);
+    const Run run = run_sql(start, position, first);
+    body += run.sql;
+    in_transaction = in_transaction || run.in_transaction;
+    position = first.back().entry->seqno;
+    rest = rest.subspan(first.size());
   }
-  const std::string handlers = has_role(entries, EntryRole::kBranch)
-                                   ? vanished_branch_handler_sql(start.owner)
-                                   : std::string();
-  return LaneBatch{{compound_sql(body, handlers)}, start.position.next(), position, {}};
+  LaneBatch batch{{}, start.position.next(), position, {}};
+  const bool has_branches = has_role(entries, EntryRole::kBranch);
+  if (runs == 1 && !in_transaction && !has_branches) {
+    body.resize(body.size() - 2);  // a single statement needs nothing around it
+  } else {
+    body = compound_sql(body, in_transaction ? OnError::kRollBack : OnError::kStop,
+                        has_branches ? vanished_branch_handler_sql(start.owner) : std::string());
+  }
+  batch.statements.push_back(std::move(body));
+  return batch;
 }
 
 std::size_t binlog_text_bytes(Bytes payload) {
@@ -116,9 +132,9 @@ LaneBatch large_batch(const BatchStart& start,
       "IF @consort_1 IS NULL OR @consort_2 IS NULL THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO=" +
       std::to_string(kPacketTooLargeErrno) +
       ",MESSAGE_TEXT='consort: max_allowed_packet is too small for this writeset'; END IF; "
-      "START TRANSACTION; " +
-      move_position_sql(start.owner, start.position, entry.seqno) +
-      "BINLOG @consort_1,@consort_2; COMMIT; "));
+      "START TRANSACTION; BINLOG '" +
+      base64(position_events({start.cluster_id, start.owner, start.position, entry.seqno})) +
+      "'; BINLOG @consort_1,@consort_2; COMMIT; "));
   batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
   return batch;
 }

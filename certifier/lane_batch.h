@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -46,15 +47,17 @@ struct BatchEntry {
 
 /// Where a batch begins.
 struct BatchStart {
-  std::uint32_t cluster = 0;  ///< as spelled in branch names
+  std::uint32_t cluster = 0;    ///< as spelled in branch names
+  std::string_view cluster_id;  ///< as spelled in consort.position
   LaneOwner owner;
   Seqno position;
 };
 
-/// Commits `entries`, which follow `start.position`, in one compound statement. Payloads that
-/// follow each other share a transaction and one BINLOG; the position moves with them, over the
-/// branches behind them too, whose XA COMMITs come last. That order is what recovery relies on.
-/// REQUIRES: no kDdl among them; not empty.
+/// Commits `entries`, which follow `start.position`, in one statement. Payloads that follow each
+/// other share a transaction; the position moves with them, over the branches behind them too,
+/// whose XA COMMITs come last. That order is what recovery relies on. A transaction is one BINLOG
+/// of one group (EventGroups) wherever the payloads' flags allow that: the server undoes it as a
+/// whole. REQUIRES: no kDdl among them; not empty.
 [[nodiscard]] LaneBatch writeset_batch(const BatchStart& start,
                                        std::span<const BatchEntry> entries);
 

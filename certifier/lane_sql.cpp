@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/check.h"
 #include "certifier/ddl_fence.h"
 
 namespace consort::certifier {
@@ -27,19 +28,6 @@ char* put_pair(char* out, std::uint32_t bits) {
   out[0] = kPairs[2 * pair];
   out[1] = kPairs[2 * pair + 1];
   return out + 2;
-}
-
-std::string changed_once_or_fenced(std::string_view update) {
-  std::string out(update);
-  out +=
-      "; IF ROW_COUNT()<>1 THEN SIGNAL SQLSTATE '45C51' SET MYSQL_ERRNO=30451,"
-      "MESSAGE_TEXT='consort: another owner moves this position'; END IF; ";
-  return out;
-}
-
-std::string where_owner_at(const LaneOwner& owner, Seqno seqno) {
-  return " WHERE id=1 AND owner=" + std::to_string(owner.value()) +
-         " AND seqno=" + std::to_string(seqno.value);
 }
 
 }  // namespace
@@ -108,29 +96,47 @@ std::vector<std::string> lane_session_setup() {
   };
 }
 
+namespace {
+
+constexpr std::string_view kCreateDdlMark =
+    "CREATE TABLE IF NOT EXISTS consort.ddl_mark ("
+    "id TINYINT UNSIGNED NOT NULL PRIMARY KEY,"
+    "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here',"
+    "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it'"
+    ") ENGINE=InnoDB";
+
+}  // namespace
+
 std::vector<std::string> create_position_sql(std::string_view cluster_id) {
+  // No key: see position_events(), which spells these columns.
   return {
       "CREATE DATABASE IF NOT EXISTS consort",
       "CREATE TABLE IF NOT EXISTS consort.`position` ("
-      "id TINYINT UNSIGNED NOT NULL PRIMARY KEY,"
+      "id TINYINT UNSIGNED NOT NULL,"
       "cluster VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL,"
       "owner BIGINT UNSIGNED NOT NULL COMMENT 'run and connection of the proxy that moves it',"
-      "seqno BIGINT UNSIGNED NOT NULL COMMENT 'applied up to here',"
-      "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here',"
-      "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it'"
+      "seqno BIGINT UNSIGNED NOT NULL COMMENT 'applied up to here'"
       ") ENGINE=InnoDB",
-      "INSERT IGNORE INTO consort.`position` (id,cluster,owner,seqno,ddl) VALUES (1," +
-          sql_literal(cluster_id) + ",0,0,0)",
+      std::string(kCreateDdlMark),
+      "INSERT IGNORE INTO consort.ddl_mark (id,ddl) VALUES (1,0)",
+      "INSERT INTO consort.`position` (id,cluster,owner,seqno) SELECT 1," +
+          sql_literal(cluster_id) +
+          ",0,0 FROM DUAL WHERE NOT EXISTS (SELECT 1 FROM consort.`position`)",
   };
 }
 
 std::string upgrade_position_sql() {
-  // ADD COLUMN IF NOT EXISTS would wait for every reader of the table even when there is nothing to
-  // add.
-  return "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE "
-         "TABLE_SCHEMA='consort' AND TABLE_NAME='position' AND COLUMN_NAME='ddl_before') THEN "
-         "ALTER TABLE consort.`position` ADD COLUMN ddl_before CHAR(32) CHARACTER SET ascii "
-         "COMMENT 'its tables before it'; END IF; END";
+  // IF EXISTS in the ALTERs would wait for every reader of the table even when there is nothing to
+  // do.
+  return "BEGIN NOT ATOMIC IF EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE "
+         "TABLE_SCHEMA='consort' AND TABLE_NAME='position' AND COLUMN_NAME='ddl') THEN "
+         "ALTER TABLE consort.`position` ADD COLUMN IF NOT EXISTS ddl_before CHAR(32) CHARACTER "
+         "SET "
+         "ascii; " +
+         std::string(kCreateDdlMark) +
+         "; INSERT IGNORE INTO consort.ddl_mark (id,ddl,ddl_before) SELECT id,ddl,ddl_before FROM "
+         "consort.`position`; ALTER TABLE consort.`position` DROP PRIMARY KEY, DROP COLUMN ddl, "
+         "DROP COLUMN ddl_before; END IF; END";
 }
 
 std::string claim_position_sql(const LaneOwner& owner) {
@@ -144,20 +150,72 @@ std::string disown_position_sql(const LaneOwner& owner) {
 }
 
 std::string read_position_sql() {
-  return "SELECT cluster,owner,seqno,ddl FROM consort.`position` WHERE id=1";
+  return "SELECT p.cluster,p.owner,p.seqno,m.ddl FROM consort.`position` p JOIN consort.ddl_mark m "
+         "ON m.id=p.id WHERE p.id=1";
 }
 
-std::string move_position_sql(const LaneOwner& owner, Seqno from, Seqno to) {
-  return changed_once_or_fenced("UPDATE consort.`position` SET seqno=" + std::to_string(to.value) +
-                                where_owner_at(owner, from));
+Buffer position_events(const PositionMove& move) {
+  constexpr std::uint8_t kTableMapType = 19;
+  constexpr std::uint8_t kUpdateRowsType = 24;
+  static constexpr std::uint8_t kTableId[6] = {1, 0, 0, 0, 0, 0};
+  constexpr std::uint8_t kColumns = 4;
+  constexpr std::uint8_t kTypes[kColumns] = {1, 15, 8, 8};  // TINYINT, VARCHAR, BIGINT twice
+  constexpr std::uint8_t kClusterBytesMax = 64;
+  CHECK(move.cluster_id.size() <= kClusterBytesMax);
+  Buffer out;
+  const auto begin = [&out](std::uint8_t type) {
+    const std::size_t at = out.size();
+    append_le<4>(out, 0);  // when: nothing here asks
+    append_le<1>(out, type);
+    append_le<4>(out, 1);  // server id: any
+    append_le<4>(out, 0);  // length: end() knows
+    append_le<4>(out, 0);  // place in the binlog
+    append_le<2>(out, 0);  // flags
+    append(out, kTableId);
+    append_le<2>(out, 1);  // of a TABLE_MAP: bits are exact; of rows: they end the statement
+    return at;
+  };
+  const auto end = [&out](std::size_t at) { store_le<4>(out.data() + at + 9, out.size() - at); };
+  const auto append_name = [&out](std::string_view name) {
+    append_le<1>(out, name.size());
+    append(out, name);
+    append_le<1>(out, 0);
+  };
+  const std::size_t map_at = begin(kTableMapType);
+  append_name("consort");
+  append_name("position");
+  append_le<1>(out, kColumns);
+  append(out, kTypes);
+  append_le<1>(out, 2);  // bytes of metadata: VARCHAR's length
+  append_le<2>(out, kClusterBytesMax);
+  append_le<1>(out, 0);  // no column may be NULL
+  end(map_at);
+  const std::size_t rows_at = begin(kUpdateRowsType);
+  append_le<1>(out, kColumns);
+  append_le<1>(out, 0x0F);  // all columns, before and
+  append_le<1>(out, 0x0F);  // after
+  for (const Seqno seqno : {move.from, move.to}) {
+    append_le<1>(out, 0xF0);  // none is NULL
+    append_le<1>(out, 1);     // id
+    append_le<1>(out, move.cluster_id.size());
+    append(out, move.cluster_id);
+    append_le<8>(out, move.owner.value());
+    append_le<8>(out, seqno.value);
+  }
+  end(rows_at);
+  return out;
 }
 
 std::string mark_ddl_sql(const LaneOwner& owner,
                          Seqno ddl,
                          const std::optional<std::string>& fingerprint) {
-  return changed_once_or_fenced("UPDATE consort.`position` SET ddl=" + std::to_string(ddl.value) +
-                                ",ddl_before=" + fingerprint.value_or("NULL") +
-                                where_owner_at(owner, Seqno{ddl.value - 1}));
+  return "UPDATE consort.ddl_mark SET ddl=" + std::to_string(ddl.value) +
+         ",ddl_before=" + fingerprint.value_or("NULL") +
+         " WHERE id=1 AND EXISTS (SELECT 1 FROM consort.`position` WHERE id=1 AND owner=" +
+         std::to_string(owner.value()) + " AND seqno=" + std::to_string(ddl.value - 1) +
+         " LOCK IN SHARE MODE); IF ROW_COUNT()<>1 THEN SIGNAL SQLSTATE '45C51' SET "
+         "MYSQL_ERRNO=30451,"
+         "MESSAGE_TEXT='consort: another owner moves this position'; END IF; ";
 }
 
 std::string vanished_branch_handler_sql(const LaneOwner& owner) {
@@ -167,9 +225,11 @@ std::string vanished_branch_handler_sql(const LaneOwner& owner) {
          disown_position_sql(owner) + "; END; RESIGNAL; END; ";
 }
 
-std::string compound_sql(std::string_view body, std::string_view handlers) {
-  std::string out =
-      "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+std::string compound_sql(std::string_view body, OnError on_error, std::string_view handlers) {
+  std::string out = "BEGIN NOT ATOMIC ";
+  if (on_error == OnError::kRollBack) {
+    out += "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+  }
   out += handlers;
   out += body;
   out += "END";

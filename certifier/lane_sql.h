@@ -24,7 +24,7 @@ struct LaneOwner {
   }
 };
 
-/// Error number and SQLSTATE that the compare-and-set signals when the position or its owner is not
+/// Error number and SQLSTATE that the mark of a DDL signals when the position or its owner is not
 /// what the lane believes: another owner is at work.
 inline constexpr std::uint16_t kFencedErrno = 30451;
 inline constexpr std::string_view kFencedSqlState = "45C51";
@@ -45,11 +45,12 @@ void append_base64(std::string& out, Bytes bytes);
 /// description event (`BINLOG '..'`), claim_position_sql() and read_position_sql(), and XA RECOVER.
 [[nodiscard]] std::vector<std::string> lane_session_setup();
 
-/// Creates schema, table and row of the position where they lack. By the account that sets a
-/// backend up, with sql_log_bin=0. A new row says "nothing applied, of `cluster_id`".
+/// Creates schema, tables and rows of the position where they lack. By the account that sets a
+/// backend up, with sql_log_bin=0. New rows say "nothing applied, of `cluster_id`".
 [[nodiscard]] std::vector<std::string> create_position_sql(std::string_view cluster_id);
 
-/// Adds to a position's table what an earlier version did not have. Nothing, when nothing lacks.
+/// Brings the tables of earlier versions up to this one's. Nothing, when nothing lacks. May be
+/// repeated from the start after a crash at any step.
 [[nodiscard]] std::string upgrade_position_sql();
 
 /// Makes `owner` the position's owner if no newer one is. Then read and compare.
@@ -65,7 +66,7 @@ inline constexpr std::string_view kDisownedCluster = "differs";
 /// One row: cluster id, owner, seqno, ddl (see BackendPosition).
 [[nodiscard]] std::string read_position_sql();
 
-/// The consort.position row of a backend.
+/// The rows of consort.position and consort.ddl_mark of a backend.
 struct BackendPosition {
   std::string cluster_id;
   std::uint64_t owner = 0;
@@ -73,8 +74,22 @@ struct BackendPosition {
   Seqno ddl;    ///< the last DDL entry whose execution was begun here
 };
 
-/// Moves the position from `from` to `to`, or signals kFencedErrno. Statements for a compound body.
-[[nodiscard]] std::string move_position_sql(const LaneOwner& owner, Seqno from, Seqno to);
+/// One move of a backend's position.
+struct PositionMove {
+  std::string_view cluster_id;
+  LaneOwner owner;
+  Seqno from;
+  Seqno to;
+};
+
+/// The row events that make `move`, for BINLOG: the cheapest compare-and-set there is. They name
+/// the whole row as it was and consort.position has no key, so the server compares every column;
+/// where one differs it finds no such row (kRowNotFoundErrno) and undoes the group.
+[[nodiscard]] Buffer position_events(const PositionMove& move);
+
+/// What a rows event gives whose row is not there: the position is not as believed, or the backend
+/// differs. The first is found out by reading the position again.
+inline constexpr std::uint16_t kRowNotFoundErrno = 1032;
 
 /// Notes that DDL `ddl` begins, while the position is ddl-1, and what its tables are now (the SQL
 /// of ddl_fingerprint_sql()). Statements for a compound body.
@@ -82,9 +97,17 @@ struct BackendPosition {
                                        Seqno ddl,
                                        const std::optional<std::string>& fingerprint);
 
-/// `body` as one compound statement that stops, rolls back and reports at the first error.
-/// `handlers`: for errors of their own.
-[[nodiscard]] std::string compound_sql(std::string_view body, std::string_view handlers = {});
+/// What a compound statement does at its first error, besides reporting it.
+enum class OnError : std::uint8_t {
+  kRollBack,  ///< rolls back: its body begins transactions
+  kStop,      ///< nothing: each statement of its body is a transaction
+};
+
+/// `body` as one compound statement that ends at the first error. `handlers`: for errors of their
+/// own.
+[[nodiscard]] std::string compound_sql(std::string_view body,
+                                       OnError on_error = OnError::kRollBack,
+                                       std::string_view handlers = {});
 
 /// A handler for compound_sql(): disowns the position where a branch that is to be committed is
 /// gone, and reports 1397. On the server, because the position has moved by then: should the

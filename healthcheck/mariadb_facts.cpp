@@ -41,16 +41,21 @@ constexpr std::array kQueries = {
     FactQuery{kFactKeyless,
               "SELECT REPLACE(t.NAME, '/', '.') FROM information_schema.INNODB_SYS_INDEXES i"
               " JOIN information_schema.INNODB_SYS_TABLES t ON t.TABLE_ID = i.TABLE_ID"
-              " WHERE i.NAME='GEN_CLUST_INDEX' AND t.NAME NOT LIKE 'mysql/%' LIMIT 5"},
+              " WHERE i.NAME='GEN_CLUST_INDEX' AND t.NAME NOT LIKE 'mysql/%'"
+              " AND t.NAME <> 'consort/position' LIMIT 5"},
     FactQuery{kFactKeyless,
               "SELECT REPLACE(t.NAME, '/', '.') FROM information_schema.INNODB_INDEXES i"
               " JOIN information_schema.INNODB_TABLES t ON t.TABLE_ID = i.TABLE_ID"
-              " WHERE i.NAME='GEN_CLUST_INDEX' AND t.NAME NOT LIKE 'mysql/%' LIMIT 5"},
+              " WHERE i.NAME='GEN_CLUST_INDEX' AND t.NAME NOT LIKE 'mysql/%'"
+              " AND t.NAME <> 'consort/position' LIMIT 5"},
     // A package in Oracle's mode has functions, too.
     FactQuery{kFactFunctions,
               "SELECT CONCAT(db, '.', name) FROM mysql.proc"
               " WHERE type IN ('FUNCTION', 'PACKAGE BODY')"
               " AND NOT (db='sys' AND definer='mariadb.sys@localhost') LIMIT 5"},
+    FactQuery{kFactTriggers,
+              "SELECT CONCAT(TRIGGER_SCHEMA, '.', TRIGGER_NAME) FROM information_schema.TRIGGERS"
+              " WHERE TRIGGER_SCHEMA <> 'sys' LIMIT 5"},
     FactQuery{kFactCluster, "SELECT cluster FROM consort.`position` LIMIT 1"},
     FactQuery{kFactCollationId,
               "SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME="

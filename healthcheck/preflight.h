@@ -26,6 +26,7 @@ inline constexpr std::string_view kFactEvents = "consort.enabled_events";
 inline constexpr std::string_view kFactOtherEngines = "consort.tables_of_other_engines";
 /// Stored functions but those the server brings itself.
 inline constexpr std::string_view kFactFunctions = "consort.stored_functions";
+inline constexpr std::string_view kFactTriggers = "consort.triggers";
 inline constexpr std::string_view kFactKeyless = "consort.tables_without_primary_key";
 inline constexpr std::string_view kFactInnodb = "consort.innodb";  ///< SUPPORT of SHOW ENGINES
 inline constexpr std::string_view kFactCluster = "consort.cluster";

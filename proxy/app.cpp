@@ -142,6 +142,7 @@ Status App::open_commit_log() {
   options.index_keys_max = config_.commit.index_keys_max;
   options.batch.entries_max = config_.commit.batch_writesets_max;
   options.batch.payload_bytes_max = config_.commit.batch_bytes_max;
+  options.lane_interval = std::chrono::milliseconds(config_.commit.lane_interval_ms);
   options.lock_lookup_interval = std::chrono::milliseconds(config_.commit.lock_lookup_interval_ms);
   options.lane_stall = std::chrono::milliseconds(config_.commit.lane_stall_ms);
   options.group_wait_max = std::chrono::milliseconds(config_.commit.group_wait_ms_max);
@@ -175,7 +176,8 @@ BackendPool::Options App::pool_options(const std::vector<SocketAddress>& address
   BackendPool::Options options;
   options.addresses = addresses;
   for (std::size_t i = 0; i < config_.backends.size(); ++i) {
-    options.setup.push_back({connection_setup(config_, i)});
+    // The second tells the connection's isolation level: what is set is reported.
+    options.setup.push_back({connection_setup(config_, i), "SET tx_isolation=@@tx_isolation"});
   }
   options.connections_max = std::max<std::size_t>(
       1, config_.limits.backend_connections_max / config_.workers_effective());
@@ -213,9 +215,11 @@ Status App::open_workers() {
   }
   const std::uint32_t count = config_.workers_effective();
   const auto function_defined = std::make_shared<std::atomic<bool>>(false);
+  const auto trigger_defined = std::make_shared<std::atomic<bool>>(false);
   for (std::uint32_t i = 0; i < count; ++i) {
     WorkerOptions options;
     options.function_defined = function_defined;
+    options.trigger_defined = trigger_defined;
     options.index = static_cast<std::uint16_t>(i);
     options.listen = *listen;
     options.pool = pool_options(addresses);

@@ -47,6 +47,8 @@ struct ClusterView {
   ReadConsistency read_consistency = ReadConsistency::kSession;
   /// A view may call one that writes. True as long as a backend has not said otherwise.
   bool stored_functions = true;
+  /// Some table may have a trigger. True as long as a backend has not said otherwise.
+  bool triggers = true;
   /// How a session that has set nothing yet is to be read.
   router::LexerOptions lexer;
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
@@ -62,6 +64,9 @@ struct AppliedPositions {
   /// seen, and that it is still prepared, holds only while this stays the same: read it before
   /// `applied`.
   std::array<std::atomic<std::uint32_t>, kBackendsMax> lane_generations{};
+  /// The newest entry whose branch on its home, a backend, was or will be rolled back, to be
+  /// applied from the log instead. Written before that.
+  std::array<std::atomic<std::uint64_t>, kBackendsMax> newest_replays{};
   /// Newest seqno that clients were or may have been told of.
   std::atomic<std::uint64_t> head{0};
 };

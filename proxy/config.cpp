@@ -232,6 +232,7 @@ void read_commit(ConfigReader& root, CommitConfig& out, ConfigProblems& problems
   ConfigReader reader(*json, root.path_of("commit"), problems);
   reader.integer("batch_writesets_max", out.batch_writesets_max, 1, 1024);
   reader.integer("batch_bytes_max", out.batch_bytes_max, 64 * kKiB, 8 * kMiB);
+  reader.integer("lane_interval_ms", out.lane_interval_ms, 0, 100);
   reader.integer("index_keys_max", out.index_keys_max, 1000, 1000000000);
   reader.integer("index_commits_max", out.index_commits_max, 100, 100000000);
   reader.integer("lane_stall_ms", out.lane_stall_ms, 1, 10000);

@@ -63,6 +63,7 @@ ConfigJson limits(const LimitsConfig& config) {
 ConfigJson commit(const CommitConfig& config) {
   return {{"batch_writesets_max", config.batch_writesets_max},
           {"batch_bytes_max", config.batch_bytes_max},
+          {"lane_interval_ms", config.lane_interval_ms},
           {"index_keys_max", config.index_keys_max},
           {"index_commits_max", config.index_commits_max},
           {"lane_stall_ms", config.lane_stall_ms},

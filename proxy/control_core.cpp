@@ -146,7 +146,9 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     for (const auto& each : backends_) {
       judge_preflight(*each);
     }
-    view_dirty_ |= view_->stored_functions != stored_functions() || view_->lexer != lexer();
+    view_dirty_ |= view_->stored_functions != may_have(healthcheck::kFactFunctions) ||
+                   view_->triggers != may_have(healthcheck::kFactTriggers) ||
+                   view_->lexer != lexer();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -338,14 +340,15 @@ void ControlCore::judge_preflight(Backend& backend) {
   }
 }
 
-bool ControlCore::stored_functions() const {
+/// Whether a backend has something of what `fact` lists, or cannot be asked.
+bool ControlCore::may_have(std::string_view fact) const {
   bool any_known = false;
   for (const auto& backend : backends_) {
     if (backend->facts.empty()) {
       continue;  // it does not serve before it was looked at
     }
-    const auto functions = backend->facts.find(healthcheck::kFactFunctions);
-    if (functions == backend->facts.end() || !functions->second.empty()) {
+    const auto found = backend->facts.find(fact);
+    if (found == backend->facts.end() || !found->second.empty()) {
       return true;
     }
     any_known = true;
@@ -384,7 +387,8 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->accounts = accounts_.accounts();
   view->read_consistency = read_consistency_;
   view->read_wait_ms_max = options_.read_wait_ms_max;
-  view->stored_functions = stored_functions();
+  view->stored_functions = may_have(healthcheck::kFactFunctions);
+  view->triggers = may_have(healthcheck::kFactTriggers);
   view->lexer = lexer();
   view->server_version = options_.server_version;
   bool collation_known = false;

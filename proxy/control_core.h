@@ -147,7 +147,7 @@ class ControlCore {
   void judge_preflight(Backend& backend);
   void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
   [[nodiscard]] std::vector<AccountSource> account_sources() const;
-  [[nodiscard]] bool stored_functions() const;
+  [[nodiscard]] bool may_have(std::string_view fact) const;
   [[nodiscard]] router::LexerOptions lexer() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 

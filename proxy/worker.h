@@ -44,6 +44,8 @@ struct WorkerOptions {
   std::shared_ptr<WorkerCounts> counts = std::make_shared<WorkerCounts>();
   /// Shared by all workers: a stored function was defined through this process.
   std::shared_ptr<std::atomic<bool>> function_defined = std::make_shared<std::atomic<bool>>(false);
+  /// The same for triggers.
+  std::shared_ptr<std::atomic<bool>> trigger_defined = std::make_shared<std::atomic<bool>>(false);
   std::size_t packet_bytes_max = 64 << 20;
   std::size_t client_buffer_low = 64 << 10;
   std::size_t client_buffer_high = 256 << 10;

@@ -46,6 +46,7 @@ void StatementScan::start_body(Body body) {
   depth_ = 0;
   in_table_name_ = false;
   into_ = false;
+  in_row_change_ = body != Body::kQuery;
   level() = Level{};
   if (body == Body::kQuery) {
     return;
@@ -124,6 +125,9 @@ void StatementScan::inspect_word() {
 bool StatementScan::inspect_keyword() {
   switch (token_.keyword) {
     case Keyword::kSelect:
+      if (in_row_change_) {
+        out_.flags.set(Flag::kInnerQuery);
+      }
       level() = Level{};
       level().has_from = true;
       return true;
@@ -218,6 +222,9 @@ void StatementScan::end_table_list() {
 }
 
 void StatementScan::inspect_name() {
+  if (in_row_change_ && token_.is("MATCH")) {
+    out_.flags.set(Flag::kInnerQuery);
+  }
   if (previous_.is(TokenKind::kDot)) {
     if (in_table_name_ && out_.tables.size() > 0 && !out_.tables.overflowed()) {
       TableRef& table = out_.tables.back();

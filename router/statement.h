@@ -92,6 +92,7 @@ enum class Flag : std::uint8_t {
   kTakesUserLock,        ///< GET_LOCK(): the session holds a lock afterwards
   kReleasesUserLocks,    ///< RELEASE_ALL_LOCKS()
   kSessionState,         ///< another variable that lives in one connection (@@insert_id, ...)
+  kInnerQuery,           ///< in a row change: a SELECT, or MATCH .. AGAINST
   kUnknownFunction,     ///< a call that is no known built-in: perhaps a stored function that writes
   kSequence,            ///< NEXTVAL, LASTVAL, SETVAL and their other spellings
   kTemporary,           ///< CREATE or DROP with the word TEMPORARY

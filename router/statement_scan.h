@@ -121,6 +121,7 @@ class StatementScan {
   bool in_program_ = false;
   bool in_table_name_ = false;  ///< the last token belongs to the name of the last table
   bool into_ = false;           ///< the last token was the INTO of a query
+  bool in_row_change_ = false;  ///< the body of an INSERT, UPDATE, DELETE or REPLACE
   bool saw_write_word_ = false;
 };
 

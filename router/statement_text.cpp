@@ -148,6 +148,8 @@ std::string_view to_text(Flag flag) {
       return "releases_user_locks";
     case Flag::kSessionState:
       return "session_state";
+    case Flag::kInnerQuery:
+      return "inner_query";
     case Flag::kUnknownFunction:
       return "unknown_function";
     case Flag::kSequence:

@@ -174,6 +174,7 @@ void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
 void BranchDesk::process() {
   std::vector<BranchId> complete;
   complete.swap(complete_);
+  sort_by_home(complete);
   for (const BranchId& branch : complete) {
     const auto found = pending_.find(branch);
     if (found == pending_.end()) {
@@ -193,6 +194,35 @@ void BranchDesk::process() {
     foreign_.pop_front();
   }
   parts_.stats.pending_branches.set(static_cast<std::int64_t>(pending_.size()));
+}
+
+// Their order is ours to choose. Neighbours of one home make longer runs of payloads and of
+// branches on every lane, and each run costs a transaction there.
+void BranchDesk::sort_by_home(std::vector<BranchId>& complete) {
+  if (complete.size() < 2) {
+    return;
+  }
+  const auto place = [this](const BranchId& branch) {
+    const auto found = pending_.find(branch);
+    const unsigned home = found == pending_.end() ? 0 : found->second.home.value;
+    return (home + kBackendsMax - first_home_) % kBackendsMax;
+  };
+  std::stable_sort(complete.begin(), complete.end(),
+                   [&](const BranchId& a, const BranchId& b) { return place(a) < place(b); });
+  if (const auto last = pending_.find(complete.back()); last != pending_.end()) {
+    first_home_ = last->second.home.value;  // goes on where this turn ends
+  }
+}
+
+void BranchDesk::note_verdict(bool conflict) {
+  constexpr double kMemory = 256;  // verdicts
+  conflict_share_ += ((conflict ? 1.0 : 0.0) - conflict_share_) / kMemory;
+}
+
+void BranchDesk::on_replay(BackendId home, Seqno seqno) {
+  std::atomic<std::uint64_t>& newest = parts_.positions.newest_replays[home.value];
+  newest.store(std::max(newest.load(std::memory_order_relaxed), seqno.value),
+               std::memory_order_seq_cst);
 }
 
 void BranchDesk::retry_held() {
@@ -250,6 +280,7 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
   }
   request.keys = *keys;
   const certifier::Verdict verdict = parts_.sequencer.certify(request);
+  note_verdict(verdict.kind == certifier::VerdictKind::kConflict);
   switch (verdict.kind) {
     case certifier::VerdictKind::kPass:
       pass(pending, std::move(keys).value(), verdict.seqno);

@@ -68,6 +68,14 @@ class BranchDesk {
   /// yet did not happen.
   void on_home_lost(BackendId home);
 
+  /// The entry of `seqno` will lose its branch on `home` and be applied from the log: tells
+  /// sessions. Call it before the branch is rolled back.
+  void on_replay(BackendId home, Seqno seqno);
+
+  /// Commits collide so often that it shows: lanes should not let them wait for each other longer
+  /// than they must.
+  [[nodiscard]] bool contended() const { return conflict_share_ > kContended; }
+
   /// A DDL entry got `seqno`: branches on its tables that have not seen it will lose.
   void on_ddl(const certifier::Ddl& ddl, Seqno seqno);
 
@@ -127,9 +135,16 @@ class BranchDesk {
   Step take_foreign(Foreign& foreign);
   void log_at_home(Foreign& foreign, std::vector<RowKey> keys);
 
+  void sort_by_home(std::vector<BranchId>& complete);
+  void note_verdict(bool conflict);
+
+  static constexpr double kContended = 0.01;
+
   const BranchDeskOptions options_;
   BranchDeskParts parts_;
   SystemClock clock_;
+  std::uint8_t first_home_ = 0;  // of the next turn's commits
+  double conflict_share_ = 0;    // of the last few hundred verdicts
   std::unordered_map<BranchId, Pending> pending_;
   std::vector<BranchId> complete_;  // both halves are here
   std::vector<BranchId> held_;      // complete, but a definition is missing

@@ -57,6 +57,7 @@ struct CommitOptions {
   std::size_t index_entries_max = 16384;         ///< applied commits that certification remembers
   std::size_t index_keys_max = 1'000'000;        ///< keys that it remembers, applied or not
   certifier::BatchLimits batch;                  ///< what lanes commit at once
+  std::chrono::milliseconds lane_interval{0};    ///< a busy lane waits for more, at most so long
   std::size_t requests_max = 65536;              ///< mailbox bound
   std::shared_ptr<const certifier::CollationWeights> collation_weights;  ///< may be null
   /// The process ends soon after stop(): the log is left open, as a crash would, and not closed.

@@ -72,7 +72,14 @@ struct DdlExecuted {
   bool unknown = false;
 };
 
-using CommitRequest = std::variant<BranchPrepared, BranchAbandoned, DdlRequest, DdlExecuted>;
+/// Somebody waits until `backend` has applied `seqno`: its lane shall not wait for more.
+struct PositionWanted {
+  BackendId backend;
+  Seqno seqno;
+};
+
+using CommitRequest =
+    std::variant<BranchPrepared, BranchAbandoned, DdlRequest, DdlExecuted, PositionWanted>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
 /// or lanes wait for what they end.

@@ -237,6 +237,7 @@ void CommitLoop::Thread::on_log_ready() {
     lane_options.epoch = identity_.epoch;
     lane_options.stall = options_.lane_stall;
     lane_options.batch = options_.batch;
+    lane_options.interval = options_.lane_interval;
     LaneHost& host = *this;
     backend->lane = std::make_unique<LaneConnection>(*loop_, std::move(lane_options), host, stats);
   }
@@ -312,6 +313,8 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     ddl_->on_request(*ddl);
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     ddl_->on_executed(*executed);
+  } else if (const auto* wanted = std::get_if<PositionWanted>(&request)) {
+    at(wanted->backend).lane->want(wanted->seqno);
   }
 }
 

@@ -100,6 +100,8 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) override;
   std::chrono::milliseconds on_lane_stalled(BackendId backend) override;
 
+  [[nodiscard]] bool contended() const override { return branches_->contended(); }
+
   // LogKeeperObserver.
   Status on_restored(const certifier::LogEntry& entry) override;
   void on_log_ready() override;

@@ -156,6 +156,7 @@ void LaneBlocker::replay(BackendId backend, Watch& watch, Seqno seqno) {
                seqno.value);
   watch.replaying.emplace(seqno, false);
   parts_.sequencer.withdraw_exemption(seqno);
+  parts_.branches.on_replay(backend, seqno);
   parts_.stats.lanes[backend.value].replays.add();
   certifier::LogEntry entry;
   entry.body = certifier::Replay{seqno, backend};

@@ -79,6 +79,8 @@ LaneConnection::LaneConnection(EventLoop& loop,
       lane_(options_.backend, options_.cluster),
       timer_(loop, [this] { on_timer(); }),
       stall_timer_(loop, [this] { on_stall_timer(); }),
+      pace_timer_(loop, [this] { pump(); }),
+      pace_(options_.interval),
       retry_(options_.retry_min) {
   CHECK(options_.batch.entries_max <= kBatchEntriesMax);
 }
@@ -322,6 +324,7 @@ void LaneConnection::resync_after(std::chrono::milliseconds delay) {
 
 void LaneConnection::begin_running() {
   certifier::LaneStart start;
+  start.cluster_id = position_.cluster_id;
   start.owner = owner_;
   start.position = position_.seqno;
   start.ddl_mark = position_.ddl;
@@ -372,6 +375,9 @@ void LaneConnection::pump() {
     if (phase_ != Phase::kRunning) {
       break;
     }
+    if (waits_for_more()) {
+      break;
+    }
     std::optional<certifier::LaneTurn> turn = lane_.next_turn(options_.batch);
     if (!turn) {
       break;
@@ -379,6 +385,20 @@ void LaneConnection::pump() {
     take_turn(std::move(*turn));
   }
   pumping_ = false;
+}
+
+// True while the entries that are there may wait for others: then the timer asks again.
+bool LaneConnection::waits_for_more() {
+  if (lane_.state() != certifier::LaneState::kIdle || lane_.queued_entries() == 0 ||
+      lane_.applied() < wanted_ || !ddl_entries_.empty() || host_.contended()) {
+    return false;
+  }
+  const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
+      pace_.delay(clock_.now(), lane_.queued_entries()));
+  if (delay.count() > 0 && !pace_timer_.armed()) {
+    pace_timer_.start_once(delay);
+  }
+  return delay.count() > 0;
 }
 
 void LaneConnection::feed_from_archive() {
@@ -420,6 +440,9 @@ void LaneConnection::take_turn(certifier::LaneTurn turn) {
     statement_ = 0;
     ++batch_number_;
     batch_sent_ = clock_.now();
+    if (batch_->last >= batch_->first) {
+      pace_.on_sent(batch_sent_, batch_->last.value - batch_->first.value + 1);
+    }
     if (!stall_timer_.armed()) {
       arm_stall_timer(options_.stall);
     }

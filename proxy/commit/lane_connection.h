@@ -21,6 +21,7 @@
 
 #include "base/ids.h"
 #include "certifier/apply_lane.h"
+#include "certifier/lane_pace.h"
 #include "certifier/recovery_plan.h"
 #include "proxy/commit/commit_stats.h"
 #include "proxy/commit/log_keeper.h"
@@ -57,6 +58,8 @@ class LaneHost {
   virtual void on_ddl_reached(BackendId backend, const certifier::DdlReached& reached) = 0;
   virtual void on_ddl_offer(BackendId backend, Seqno seqno) = 0;
   virtual void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) = 0;
+  /// Commits collide often: none shall hold its rows longer than it must.
+  [[nodiscard]] virtual bool contended() const = 0;
   /// A batch is unanswered for suspiciously long. Returns when to ask again if it still is.
   [[nodiscard]] virtual std::chrono::milliseconds on_lane_stalled(BackendId backend) = 0;
 };
@@ -73,7 +76,8 @@ struct LaneOptions {
   std::uint32_t cluster = 0;
   std::uint32_t epoch = 0;
   std::chrono::milliseconds stall{3};
-  certifier::BatchLimits batch;  ///< entries_max: at most kBatchEntriesMax
+  certifier::BatchLimits batch;           ///< entries_max: at most kBatchEntriesMax
+  std::chrono::milliseconds interval{0};  ///< LanePace
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{1000};
 };
@@ -92,6 +96,9 @@ class LaneConnection final : private SqlConnectionObserver {
 
   /// Starts what there is to do. Called once per loop turn, after the turn's entries were pushed.
   void pump();
+
+  /// Somebody waits until `seqno` is applied.
+  void want(Seqno seqno) { wanted_ = std::max(wanted_, seqno); }
 
   /// format_description() is known now.
   void on_format_known();
@@ -158,6 +165,7 @@ class LaneConnection final : private SqlConnectionObserver {
   void on_settled(const SqlReply& reply);
   void begin_running();
 
+  [[nodiscard]] bool waits_for_more();
   void feed_from_archive();
   void take_turn(certifier::LaneTurn turn);
   void send_statement();
@@ -180,6 +188,8 @@ class LaneConnection final : private SqlConnectionObserver {
   certifier::ApplyLane lane_;
   Timer timer_;        // the next attempt
   Timer stall_timer_;  // looks at the batch under way
+  Timer pace_timer_;   // the next batch may leave
+  certifier::LanePace pace_;
   std::unique_ptr<SqlConnection> connection_;
   Phase phase_ = Phase::kOff;
   Question question_ = Question::kSetup;
@@ -208,6 +218,7 @@ class LaneConnection final : private SqlConnectionObserver {
   std::optional<certifier::LaneBatch> batch_;
   std::size_t statement_ = 0;
   std::uint64_t batch_number_ = 0;
+  Seqno wanted_;
   TimePoint batch_sent_;
   std::chrono::nanoseconds usual_{0};  // how long a batch usually takes
 };

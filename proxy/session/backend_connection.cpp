@@ -145,6 +145,10 @@ std::size_t BackendConnection::follow_setup(MutableBytes bytes) {
     fail({error, !passes(error.code), false, false});
     return 0;
   }
+  if (step->control == protocol::ControlKind::kOk &&
+      step->kind == protocol::ResponseTracker::StepKind::kControl) {
+    learn_isolation(step->payload);
+  }
   const std::size_t used = step->bytes;
   if (step->last) {
     setup_replies_.pop_back();
@@ -156,6 +160,15 @@ std::size_t BackendConnection::follow_setup(MutableBytes bytes) {
     }
   }
   return used;
+}
+
+void BackendConnection::learn_isolation(Bytes ok_payload) {
+  const Result<protocol::OkPacket> ok = protocol::decode_ok(ok_payload, server_.capabilities);
+  for (const std::string_view name : {"tx_isolation", "transaction_isolation"}) {
+    if (const auto value = ok.ok() ? ok->changes.find_variable(name) : std::nullopt) {
+      isolation_.assign(*value);
+    }
+  }
 }
 
 void BackendConnection::fail(BackendFailure failure) {

@@ -85,6 +85,10 @@ class BackendConnection final : private TcpStreamObserver {
 
   [[nodiscard]] const protocol::ServerInfo& server() const { return server_; }
 
+  /// The isolation level after the last set-up, as the server spells it ("REPEATABLE-READ"); empty
+  /// when it did not say.
+  [[nodiscard]] const std::string& isolation() const { return isolation_; }
+
  private:
   enum class State : std::uint8_t { kConnecting, kLoggingIn, kSettingUp, kReady };
 
@@ -94,6 +98,7 @@ class BackendConnection final : private TcpStreamObserver {
   std::size_t dispatch(MutableBytes bytes);
   bool log_in(Bytes payload, std::uint8_t sequence);
   std::size_t follow_setup(MutableBytes bytes);
+  void learn_isolation(Bytes ok_payload);
   void fail(BackendFailure failure);
 
   const BackendId backend_;
@@ -101,6 +106,7 @@ class BackendConnection final : private TcpStreamObserver {
   std::unique_ptr<protocol::BackendLogin> login_;
   std::vector<std::string> setup_;
   protocol::ServerInfo server_;
+  std::string isolation_;
   TcpStream stream_;
   ReadBuffer inbox_;
   protocol::ResponseTracker tracker_;

@@ -31,6 +31,7 @@ struct LeasedConnection {
   BackendId backend;
   std::uint64_t thread_id = 0;     ///< the server's connection id: for KILL
   std::uint64_t capabilities = 0;  ///< in force on this connection
+  std::string isolation;           ///< its level, "REPEATABLE-READ"; a session may have set another
 };
 
 /// A client's prepared statement.
@@ -98,6 +99,8 @@ class SessionEffects {
   [[nodiscard]] virtual Seqno applied(BackendId backend) = 0;
   /// AppliedPositions::lane_generations: read before applied().
   [[nodiscard]] virtual std::uint32_t lane_generation(BackendId backend) = 0;
+  /// AppliedPositions::newest_replays.
+  [[nodiscard]] virtual Seqno newest_replay(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno head() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.
@@ -106,8 +109,11 @@ class SessionEffects {
   [[nodiscard]] virtual bool stored_functions() = 0;
   /// The session will define a stored function: from now on there is one, for all sessions.
   virtual void note_stored_function() = 0;
-  /// Ends in on_applied() when `backend` (or any serving backend, when `any`) has applied `seqno`,
-  /// or in on_applied_timeout().
+  /// Some table may have a trigger.
+  [[nodiscard]] virtual bool triggers() = 0;
+  virtual void note_trigger() = 0;
+  /// Ends in on_applied() when `backend` (or any serving backend, when `any`: then `backend` is the
+  /// one that shall hurry) has applied `seqno`, or in on_applied_timeout().
   virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;
   /// Ends in on_retry_due().
   virtual void retry_after(std::chrono::milliseconds delay) = 0;

@@ -328,10 +328,20 @@ void Session::note_stored_function() {
   worker_.options().function_defined->store(true, std::memory_order_release);
 }
 
+bool Session::triggers() {
+  return worker_.view().triggers ||
+         worker_.options().trigger_defined->load(std::memory_order_acquire);
+}
+
+void Session::note_trigger() {
+  worker_.options().trigger_defined->store(true, std::memory_order_release);
+}
+
 void Session::wait_applied(BackendId backend, bool any, Seqno seqno) {
   applied_wait_ = {true, any, backend, seqno};
   timer_use_ = TimerUse::kApplied;
   timer_once(std::chrono::milliseconds(worker_.view().read_wait_ms_max));
+  (void)worker_.hooks().post_commit(PositionWanted{backend, seqno});
   worker_.wait_applied(id_);
 }
 
@@ -389,7 +399,8 @@ void Session::on_lease(PooledConnection& connection) {
   leases_[index_of(channel)] = &connection;
   home_used_ = channel == Channel::kHome ? false : home_used_;
   const protocol::ServerInfo& server = connection.wire().server();
-  core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities});
+  core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
+                            connection.wire().isolation()});
   pump();
 }
 
@@ -524,6 +535,10 @@ Seqno Session::applied(BackendId backend) {
 
 std::uint32_t Session::lane_generation(BackendId backend) {
   return worker_.positions().lane_generations[backend.value].load(std::memory_order_acquire);
+}
+
+Seqno Session::newest_replay(BackendId backend) {
+  return Seqno{worker_.positions().newest_replays[backend.value].load(std::memory_order_acquire)};
 }
 
 Seqno Session::head() {

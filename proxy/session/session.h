@@ -93,10 +93,13 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool tolerates(BackendId backend) override;
   [[nodiscard]] Seqno applied(BackendId backend) override;
   [[nodiscard]] std::uint32_t lane_generation(BackendId backend) override;
+  [[nodiscard]] Seqno newest_replay(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
   [[nodiscard]] router::LexerOptions default_lexer_options() override;
   [[nodiscard]] bool stored_functions() override;
+  [[nodiscard]] bool triggers() override;
+  void note_trigger() override;
   void note_stored_function() override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
   void retry_after(std::chrono::milliseconds delay) override;

@@ -111,7 +111,7 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   if (phase_ != SessionPhase::kOrdering) {
     return;
   }
-  last_seqno_ = std::max(last_seqno_, outcome.seqno);
+  commits_.on_other(outcome.seqno);
   if (held_.empty()) {
     reply_error(protocol::backend_lost_error("home"));
     return;

@@ -99,7 +99,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     transaction_over();
-    if (job_.wrapped && held_.is_error()) {
+    if (missed_own_commit()) {
+      run_again();
+    } else if (job_.wrapped && held_.is_error()) {
       answer_held();  // the statement's own error says why
     } else {
       const bool aborted = error.code == 1399 || error.code == 1402 || error.code == 1614 ||
@@ -115,6 +117,12 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     finish_unchanged(branch);
     return;
   }
+  if (missed_own_commit()) {
+    (void)effects_.post_commit(BranchAbandoned{branch, *home_});
+    transaction_over();
+    run_again();
+    return;
+  }
   phase_ = SessionPhase::kCertifying;
   const BranchPrepared prepared{
       effects_.session_id(),    branch,          *home_, last_seen_at_start_, last_seen_at_prepare_,
@@ -124,6 +132,20 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     transaction_over();
     commit_failed(protocol::deadlock_error());
   }
+}
+
+// A statement that began early counts on the branches of this session's commits. One that is
+// replayed is for a moment neither held nor applied: whoever ran then, whatever came of it, may not
+// have met it.
+bool SessionCore::missed_own_commit() {
+  return job_.wrapped && last_seen_at_start_ < commits_.newest() &&
+         effects_.newest_replay(*home_) > last_seen_at_start_;
+}
+
+void SessionCore::run_again() {
+  effects_.metrics().autocommit_retries.add();
+  held_.clear();
+  retry_job();
 }
 
 void SessionCore::finish_unchanged(const BranchId& branch) {
@@ -140,7 +162,9 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
   }
   transaction_over();
-  if (job_.wrapped && !held_.is_error() && changed_outside_innodb()) {
+  if (missed_own_commit()) {
+    run_again();
+  } else if (job_.wrapped && !held_.is_error() && changed_outside_innodb()) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
     commit_failed(protocol::not_supported_error(
         "writes to tables that are not InnoDB; this one changed a single backend"));
@@ -166,7 +190,7 @@ void SessionCore::on_outcome(const BranchOutcome& outcome) {
   transaction_over();
   switch (outcome.verdict) {
     case BranchVerdict::kCommitted:
-      last_seqno_ = std::max(last_seqno_, outcome.seqno);
+      commits_.on_commit(outcome.seqno, *home_, lane_generation_);
       if (job_.wrapped) {
         answer_held();
       } else {

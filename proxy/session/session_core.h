@@ -30,6 +30,7 @@
 #include "proxy/session/branch_tables.h"
 #include "proxy/session/channel_lease.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
 #include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
@@ -183,6 +184,8 @@ class SessionCore {
   void retry_job();
   void fail_job(const protocol::SqlError& error);
   [[nodiscard]] bool home_usable();
+  [[nodiscard]] Seqno needed_at_home();
+  [[nodiscard]] bool meets_held_commits();
   void give_back(Channel channel, bool reusable);
 
   // Sending: session_send.cpp.
@@ -234,6 +237,8 @@ class SessionCore {
   void on_prepared(const protocol::ResponseTracker::Step& step);
   void finish_unchanged(const BranchId& branch);
   [[nodiscard]] bool changed_outside_innodb() const;
+  [[nodiscard]] bool missed_own_commit();
+  void run_again();
   void abandon_branch();
   void commit_succeeded();
   void commit_failed(const protocol::SqlError& error);
@@ -319,7 +324,7 @@ class SessionCore {
   bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
   bool abort_requested_ = false;
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch
-  Seqno last_seqno_;
+  HeldCommits commits_;
   Seqno last_seen_at_start_;
   Seqno last_seen_at_prepare_;
   std::uint32_t lane_generation_ = 0;  ///< when the branch began

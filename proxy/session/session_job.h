@@ -31,6 +31,8 @@ struct SessionJob {
   QueryKind query_kind = QueryKind::kOther;
   bool wrapped = false;       ///< an autocommit write: runs in a branch of its own
   bool needs_branch = false;  ///< runs in the session's transaction
+  bool reads_under_locks =
+      false;  ///< all that it reads, given the isolation level (see reads_under_locks())
   bool may_write = false;
   bool read_only = false;         ///< runs in a read-only transaction of its own: it must not write
   bool refused = false;           ///< and it wanted to

@@ -10,6 +10,8 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{50};
+// Seqnos that a home may be behind a session which does not wait for it.
+constexpr std::uint64_t kHeldLagMax = 256;
 
 }  // namespace
 
@@ -35,10 +37,7 @@ bool SessionCore::acquire_home() {
   if (job_.kind == JobKind::kOrdered) {
     return true;  // its turn may come on another backend: leased then
   }
-  Seqno needed = last_seqno_;
-  if (effects_.read_consistency() == ReadConsistency::kStrong) {
-    needed = std::max(needed, effects_.head());
-  }
+  const Seqno needed = needed_at_home();
   if (effects_.applied(*home_) < needed) {
     effects_.metrics().freshness_waits.add();
     effects_.wait_applied(*home_, false, needed);
@@ -49,6 +48,34 @@ bool SessionCore::acquire_home() {
     return false;
   }
   return true;
+}
+
+// What the home must have applied before the statement may begin there.
+Seqno SessionCore::needed_at_home() {
+  if (effects_.read_consistency() == ReadConsistency::kStrong) {
+    return std::max(commits_.newest(), effects_.head());
+  }
+  // A lane that lies far behind shall catch up before more comes.
+  const bool far_behind = commits_.newest().value > effects_.applied(*home_).value + kHeldLagMax;
+  return far_behind || !meets_held_commits()
+             ? commits_.newest()
+             : commits_.newest_not_held(*home_, effects_.lane_generation(*home_));
+}
+
+// Whether the statement cannot miss a commit of this session that its home still holds as a
+// prepared branch: whatever it reads, it reads under locks, and waits for the branch's where they
+// meet. Nobody else's statement hides in it (a function's, a trigger's SELECT takes no locks), and
+// the isolation level makes none of its reads lock-free. Decision 0010.
+bool SessionCore::meets_held_commits() {
+  if (!job_.reads_under_locks || !home_lease_.held() || one_shot_transaction_ ||
+      effects_.stored_functions() || effects_.triggers() ||
+      state_.variable("innodb_lock_wait_timeout")) {
+    return false;
+  }
+  auto isolation = state_.variable("tx_isolation");
+  isolation = isolation ? isolation : state_.variable("transaction_isolation");
+  const std::string_view level = isolation.value_or(home_lease_.connection().isolation);
+  return level == "REPEATABLE-READ" || level == "SERIALIZABLE";
 }
 
 void SessionCore::choose_new_home() {
@@ -82,7 +109,7 @@ bool SessionCore::acquire_reader() {
     if (!choice.found) {
       if (!job_.waited && job_.at_least.value > 0) {
         effects_.metrics().freshness_waits.add();
-        effects_.wait_applied(BackendId{}, true, job_.at_least);
+        effects_.wait_applied(home_.value_or(BackendId{}), true, job_.at_least);
       } else {
         retry_job();
       }
@@ -93,7 +120,7 @@ bool SessionCore::acquire_reader() {
     effects_.wait_applied(job_.backend, false, job_.at_least);
     return false;
   }
-  if (home_lease_.held() && home_ == job_.backend) {
+  if (home_lease_.held() && home_ == job_.backend && !home_tainted_) {
     job_.channel = Channel::kHome;  // one connection less
     return true;
   }

@@ -57,6 +57,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
   } else {
     job_.wrapped = changes;
+    job_.reads_under_locks = changes && reads_under_locks(statement);
   }
   if (reads_relations(statement) && effects_.stored_functions()) {
     job_.may_write = true;  // as part of a transaction
@@ -87,9 +88,9 @@ void SessionCore::run_anywhere(const Statement& statement,
     consistency = ReadConsistency::kStrong;
   }
   if (consistency == ReadConsistency::kSession) {
-    job_.at_least = last_seqno_;
+    job_.at_least = commits_.newest();
   } else if (consistency == ReadConsistency::kStrong) {
-    job_.at_least = std::max(last_seqno_, effects_.head());
+    job_.at_least = std::max(commits_.newest(), effects_.head());
   }
   if (!route.backend.empty()) {
     const SessionEffects::Choice named = effects_.choose_named(route.backend);
@@ -108,6 +109,9 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   job_.commit_first = transaction_.open();
   if (defines_function(statement)) {
     effects_.note_stored_function();
+  }
+  if (defines_trigger(statement)) {
+    effects_.note_trigger();
   }
   ordered_ = {};
   protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));

@@ -71,6 +71,25 @@ bool defines_function(const Statement& statement) {
          statement.ddl.object == router::DdlObject::kNone;
 }
 
+bool defines_trigger(const Statement& statement) {
+  return statement.kind == StatementKind::kDdl && statement.ddl.verb == router::DdlVerb::kCreate &&
+         statement.ddl.object != router::DdlObject::kTable;
+}
+
+bool reads_under_locks(const Statement& statement) {
+  switch (statement.kind) {
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+      return !statement.flags.has_any(
+          {Flag::kInnerQuery, Flag::kUnknownFunction, Flag::kSequence, Flag::kSetStatement,
+           Flag::kExecutesInner, Flag::kReturnsRows, Flag::kUncertain, Flag::kConditionalComment});
+    default:
+      return false;
+  }
+}
+
 QueryKind query_kind(const Statement& statement, bool prepared) {
   if (prepared) {
     return QueryKind::kExecute;

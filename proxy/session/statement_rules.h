@@ -24,6 +24,14 @@ namespace consort::proxy {
 /// It may define a stored function.
 [[nodiscard]] bool defines_function(const router::Statement& statement);
 
+/// It may define a trigger.
+[[nodiscard]] bool defines_trigger(const router::Statement& statement);
+
+/// A row change that reads rows only under locks, at REPEATABLE READ or above and where no function
+/// and no trigger reads for it: no query inside it, no full-text search (which sees what is
+/// committed, whatever the locks). It returns no rows, so that it may be run again.
+[[nodiscard]] bool reads_under_locks(const router::Statement& statement);
+
 /// As which it is counted. `prepared`: it came as COM_STMT_EXECUTE.
 [[nodiscard]] QueryKind query_kind(const router::Statement& statement, bool prepared);
 

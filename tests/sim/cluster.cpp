@@ -19,6 +19,7 @@ Cluster::Cluster(std::uint64_t seed, const Bugs& planted)
   profile.writers = 1 + static_cast<int>(below(4));
   profile.strong_reads = percent(20);
   profile.stored_functions = percent(25);
+  profile.repeatable_read = percent(60);
   profile.ddl_percent = percent(50) ? static_cast<int>(below(8)) : 0;
   profile.lock_only_percent = static_cast<int>(below(40));
   profile.fault_permille = percent(20) ? 0 : static_cast<int>(below(12));

@@ -37,6 +37,7 @@ struct Bugs {
   bool forget_abandoned = false;      ///< nobody hears of a branch whose PREPARE was not answered
   bool stale_reader = false;          ///< any backend will do for a session's read
   bool lend_unclean = false;          ///< a lost session's connection goes back into the pool
+  bool forget_early = false;          ///< nobody asks what an early write may have missed
 };
 
 /// What differs from seed to seed besides chance.
@@ -47,6 +48,7 @@ struct Profile {
   int writers = 2;   ///< the short path: branches without a session around them
   bool strong_reads = false;
   bool stored_functions = false;
+  bool repeatable_read = false;  ///< of sessions: some of their writes begin early
   int ddl_percent = 2;
   int lock_only_percent = 15;
   int fault_permille = 3;

@@ -166,8 +166,8 @@ void LaneShell::step_settling() {
                  std::to_string(input_.head.value) + ", held " + std::to_string(plan_.held.size()) +
                  ", withdrawn " + std::to_string(plan_.withdraw.size()));
   const Seqno mark = cluster_.bugs.forget_marks ? Seqno{0} : input_.position.ddl;
-  lane_.on_connected(
-      {input_.owner, input_.position.seqno, mark, plan_.held, input_.head, host_.durable_head()});
+  lane_.on_connected({Cluster::kUuid, input_.owner, input_.position.seqno, mark, plan_.held,
+                      input_.head, host_.durable_head()});
   phase_ = Phase::kRunning;
   host_.on_lane_running(id_, std::exchange(connected_anew_, false));
 }
@@ -179,7 +179,7 @@ void LaneShell::step_running() {
   }
   certifier::BatchLimits limits;
   limits.entries_max = 1 + cluster_.below(cluster_.profile.batch_entries_max);
-  limits.statement_bytes_max = cluster_.percent(10) ? 40 : 4'000;
+  limits.statement_bytes_max = cluster_.percent(10) ? 150 : 4'000;
   auto turn = lane_.next_turn(limits);
   if (!turn) {
     return;

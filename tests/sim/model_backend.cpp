@@ -323,6 +323,7 @@ void ModelBackend::send(ConnId id, std::string sql) {
   CHECK(conn.program.empty());
   Program program = parse_program(sql);
   conn.compound = program.compound;
+  conn.disowner = program.disowner;
   conn.program = std::move(program.statements);
   conn.at = 0;
   conn.waits = 0;
@@ -365,6 +366,14 @@ void ModelBackend::finish(ConnId id, std::uint16_t error, std::string message) {
     CHECK(error != 0);  // a compound commits what it began
     forget(*conn.trx);
     conn.trx.reset();
+    conn.autocommit = false;
+  }
+  constexpr std::uint16_t kNoSuchBranch = 1397;
+  if (error == kNoSuchBranch && conn.disowner == image_.position.owner) {
+    const TrxId trx = next_id_++;
+    trxs_[trx].position = image_.position;
+    trxs_[trx].position->cluster_id = certifier::kDisownedCluster;
+    commit(trx);
   }
   conn.program.clear();
   conn.blocked_by.reset();
@@ -476,7 +485,7 @@ StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
                         "signalled");
   }
   if (sql.find("GET_LOCK('consort_ddl'") != sql.npos) {
-    const auto marked = number_behind(sql, " AND ddl=");
+    const auto marked = number_behind(sql, " AND m.ddl=");
     const certifier::BackendPosition& now = image_.position;
     const bool stands = marked == now.ddl.value && now.seqno < now.ddl;
     return marked && !stands ? failed(1205, "the turn is over") : take_ddl_fence(conn);
@@ -488,7 +497,7 @@ StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
   if (sql.starts_with("IF @consort_1 IS NULL")) {
     return done();  // the model builds texts of any length
   }
-  if (sql.starts_with("UPDATE consort.`position`")) {
+  if (sql.starts_with("UPDATE consort.")) {
     return execute_position(conn, sql);
   }
   if (sql.starts_with("BINLOG ")) {
@@ -539,9 +548,7 @@ StepResult ModelBackend::execute_position(Connection& conn, std::string_view sql
   conn.row_count = 0;
   if (matches || bugs_.ignore_compare_and_set) {
     conn.row_count = 1;
-    (update.column == "seqno"   ? position.seqno.value
-     : update.column == "owner" ? position.owner
-                                : position.ddl.value) = update.value;
+    (update.column == "owner" ? position.owner : position.ddl.value) = update.value;
     trxs_.at(id).position = position;
   }
   if (autocommit) {
@@ -554,17 +561,56 @@ StepResult ModelBackend::execute_binlog(Connection& conn, std::string_view sql) 
   const std::string text = sql.starts_with("BINLOG '")
                                ? std::string(quoted(sql))
                                : conn.variables["@consort_1"] + conn.variables["@consort_2"];
-  std::vector<RowOp> ops;
-  for (const Buffer& payload : decode_base64_lines(text)) {
-    const std::vector<RowOp> more = decode_rows(payload);
-    ops.insert(ops.end(), more.begin(), more.end());
+  const std::vector<RowGroup> groups = decode_groups(test::decode_base64(text));
+  const bool autocommit = !conn.trx.has_value() || conn.autocommit;
+  CHECK(!autocommit || groups.size() == 1);  // each commits by itself: one more would not be atomic
+  if (!conn.trx) {
+    conn.trx = next_id_++;
+    conn.autocommit = true;
+    trxs_[*conn.trx];
   }
-  for (; conn.binlog_at < ops.size(); ++conn.binlog_at) {
-    StepResult result = apply(conn, ops[conn.binlog_at]);
-    if (!result.done()) {
-      return result;
+  std::size_t at = 0;
+  for (const RowGroup& group : groups) {
+    if (group.move && at++ == conn.binlog_at) {
+      StepResult result = move_position(conn, *group.move);
+      if (!result.done()) {
+        return result;
+      }
+      ++conn.binlog_at;
+    }
+    for (const RowOp& op : group.ops) {
+      if (at++ < conn.binlog_at) {
+        continue;
+      }
+      StepResult result = apply(conn, op);
+      if (!result.done()) {
+        return result;
+      }
+      ++conn.binlog_at;
     }
   }
+  if (std::exchange(conn.autocommit, false)) {
+    commit(*std::exchange(conn.trx, std::nullopt));
+  }
+  return done();
+}
+
+StepResult ModelBackend::move_position(
+    Connection& conn, const std::pair<test::PositionImage, test::PositionImage>& move) {
+  if (const auto holder = lock_exclusive(*conn.trx, kPositionRow)) {
+    conn.blocked_by = holder;
+    return waiting();
+  }
+  Trx& trx = trxs_.at(*conn.trx);
+  certifier::BackendPosition position = trx.position.value_or(image_.position);
+  const auto& [before, after] = move;
+  const bool found = position.cluster_id == before.cluster_id && position.owner == before.owner &&
+                     position.seqno.value == before.seqno;
+  if (!found && !bugs_.ignore_compare_and_set) {
+    return failed(1032, "no such row: the position");
+  }
+  position.seqno = Seqno{after.seqno};
+  trx.position = position;
   return done();
 }
 

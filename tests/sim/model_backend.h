@@ -168,7 +168,9 @@ class ModelBackend {
     std::vector<std::string> program;  ///< inner statements of the packet under way
     std::size_t at = 0;
     bool compound = false;
+    std::optional<std::uint64_t> disowner;  ///< Program::disowner
     std::optional<TrxId> trx;
+    bool autocommit = false;    ///< `trx` is that of the present statement alone
     std::size_t binlog_at = 0;  ///< row events of the present BINLOG that are done
     int row_count = 0;
     int waits = 0;
@@ -194,6 +196,8 @@ class ModelBackend {
 
   [[nodiscard]] StepResult execute(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult execute_binlog(Connection& conn, std::string_view sql);
+  [[nodiscard]] StepResult move_position(
+      Connection& conn, const std::pair<test::PositionImage, test::PositionImage>& move);
   [[nodiscard]] StepResult execute_position(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult execute_xa_end(std::string_view sql, bool commits);
   [[nodiscard]] StepResult take_ddl_fence(Connection& conn);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "base/check.h"
 
@@ -16,55 +17,69 @@ std::uint64_t row_hash(RowId row) {
   return (static_cast<std::uint64_t>(row.table) << 32) | row.id;
 }
 
-std::uint32_t digit_of(char c) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const std::size_t at = kDigits.find(c);
-  CHECK(at != kDigits.npos);
-  return static_cast<std::uint32_t>(at);
-}
-
-Buffer decode_base64(std::string_view line) {
-  CHECK(line.size() % 4 == 0);
-  Buffer out;
-  for (std::size_t i = 0; i < line.size(); i += 4) {
-    const int bytes = line[i + 2] == '=' ? 1 : (line[i + 3] == '=' ? 2 : 3);
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 4; ++k) {
-      bits = (bits << 6) | (line[i + k] == '=' ? 0 : digit_of(line[i + k]));
-    }
-    for (int k = 0; k < bytes; ++k) {
-      out.push_back(static_cast<std::uint8_t>(bits >> (16 - 8 * k)));
-    }
-  }
-  return out;
-}
-
-}  // namespace
-
-Buffer encode_rows(std::span<const RowOp> ops) {
-  Buffer out;
-  for (const RowOp& op : ops) {
-    append_le<1>(out, static_cast<std::uint8_t>(op.change));
-    append_le<1>(out, op.row.table);
-    append_le<4>(out, op.row.id);
-    append_le<8>(out, static_cast<std::uint64_t>(op.before));
-    append_le<8>(out, static_cast<std::uint64_t>(op.after));
-  }
-  return out;
-}
-
-std::vector<RowOp> decode_rows(Bytes payload) {
-  CHECK(payload.size() % kOpBytes == 0);
-  std::vector<RowOp> ops(payload.size() / kOpBytes);
-  const std::uint8_t* from = payload.data();
-  for (RowOp& op : ops) {
+void append_ops(std::vector<RowOp>& ops, Bytes body) {
+  CHECK(body.size() % kOpBytes == 0);
+  for (const std::uint8_t* from = body.data(); from != body.data() + body.size();
+       from += kOpBytes) {
+    RowOp op;
     op.change = static_cast<RowChange>(from[0]);
     op.row.table = from[1];
     op.row.id = static_cast<std::uint32_t>(load_le<4>(from + 2));
     op.before = static_cast<std::int64_t>(load_le<8>(from + 6));
     op.after = static_cast<std::int64_t>(load_le<8>(from + 14));
-    from += kOpBytes;
+    ops.push_back(op);
+  }
+}
+
+}  // namespace
+
+Buffer encode_rows(std::span<const RowOp> ops) {
+  Buffer rows;
+  for (const RowOp& op : ops) {
+    append_le<1>(rows, static_cast<std::uint8_t>(op.change));
+    append_le<1>(rows, op.row.table);
+    append_le<4>(rows, op.row.id);
+    append_le<8>(rows, static_cast<std::uint64_t>(op.before));
+    append_le<8>(rows, static_cast<std::uint64_t>(op.after));
+  }
+  return test::insert_events(as_text(rows));
+}
+
+std::vector<RowGroup> decode_groups(Bytes events) {
+  std::vector<RowGroup> groups;
+  std::set<std::uint64_t> of_position;
+  bool ended = true;
+  for (const test::RowEvent& event : test::parse_events(events)) {
+    if (event.type == test::kTableMapEvent) {
+      if (test::table_of(event) == "consort.position") {
+        of_position.insert(event.table_id);
+      }
+      continue;
+    }
+    if (std::exchange(ended, false)) {
+      groups.emplace_back();
+    }
+    if (of_position.contains(event.table_id)) {
+      CHECK(!groups.back().move.has_value());
+      CHECK(groups.back().ops.empty());  // it goes first
+      groups.back().move = test::position_images(event.body);
+    } else {
+      append_ops(groups.back().ops, event.body);
+    }
+    if ((event.flags & test::kEndsStatement) != 0) {
+      ended = true;
+      of_position.clear();
+    }
+  }
+  CHECK(ended);
+  return groups;
+}
+
+std::vector<RowOp> decode_rows(Bytes payload) {
+  std::vector<RowOp> ops;
+  for (const RowGroup& group : decode_groups(payload)) {
+    CHECK(!group.move.has_value());
+    ops.insert(ops.end(), group.ops.begin(), group.ops.end());
   }
   return ops;
 }
@@ -91,16 +106,6 @@ bool removes_parents(std::span<const RowOp> ops) {
   return std::any_of(ops.begin(), ops.end(), [](const RowOp& op) {
     return op.row.table == kParents && op.change == RowChange::kDelete;
   });
-}
-
-std::vector<Buffer> decode_base64_lines(std::string_view text) {
-  std::vector<Buffer> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    lines.push_back(decode_base64(text.substr(0, end)));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return lines;
 }
 
 std::optional<std::int64_t> Data::value(RowId row) const {

@@ -10,11 +10,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/row_image.h"
 #include "base/row_key.h"
+#include "tests/support/row_events.h"
 
 namespace consort::sim {
 
@@ -39,8 +41,19 @@ struct RowOp {
   std::int64_t after = 0;
 };
 
-/// Row events as an opaque payload, and back. REQUIRES: encode_rows() wrote the bytes.
+/// What a server executes as one statement.
+struct RowGroup {
+  /// What a move of the position finds and leaves; before the rows.
+  std::optional<std::pair<test::PositionImage, test::PositionImage>> move;
+  std::vector<RowOp> ops;
+};
+
+/// Row events in a server's frame, their rows in a form of our own.
 [[nodiscard]] Buffer encode_rows(std::span<const RowOp> ops);
+/// What a BINLOG with these events would do. REQUIRES: encode_rows() and position_events() wrote
+/// them, EventGroups may have joined them.
+[[nodiscard]] std::vector<RowGroup> decode_groups(Bytes events);
+/// All rows of a payload.
 [[nodiscard]] std::vector<RowOp> decode_rows(Bytes payload);
 
 /// What a key builder would make of them.
@@ -51,9 +64,6 @@ struct RowOp {
 
 /// Some of `ops` deletes a parent.
 [[nodiscard]] bool removes_parents(std::span<const RowOp> ops);
-
-/// Reads base64 text, line by line, as BINLOG does.
-[[nodiscard]] std::vector<Buffer> decode_base64_lines(std::string_view text);
 
 /// Committed data: what must be equal on equal positions.
 struct Data {

@@ -9,8 +9,9 @@
 namespace consort::sim {
 namespace {
 
-constexpr std::string_view kCompoundHead =
-    "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+constexpr std::string_view kCompoundHead = "BEGIN NOT ATOMIC ";
+constexpr std::string_view kRollBackAtError =
+    "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
 
 constexpr std::string_view kVanishedBranch = "DECLARE EXIT HANDLER FOR 1397 ";
 
@@ -29,18 +30,22 @@ std::string_view trim(std::string_view text) {
 Program parse_program(std::string_view packet) {
   if (!packet.starts_with("BEGIN NOT ATOMIC") ||
       packet.find("GET_LOCK('consort_ddl'") != packet.npos) {
-    return {false, {std::string(packet)}};
+    return {false, std::nullopt, {std::string(packet)}};
   }
   CHECK(packet.starts_with(kCompoundHead));
   CHECK(packet.ends_with("END"));
   packet.remove_prefix(kCompoundHead.size());
-  // What the server would do about a branch that is gone fails a simulation anyway.
+  const bool rolls_back = packet.starts_with(kRollBackAtError);
+  packet.remove_prefix(rolls_back ? kRollBackAtError.size() : 0);
+  CHECK(rolls_back || packet.find("START TRANSACTION") == packet.npos);
+  Program program;
+  program.compound = true;
   if (packet.starts_with(kVanishedBranch)) {
     constexpr std::string_view kEnd = "END; RESIGNAL; END; ";
+    program.disowner = number_behind(packet, "owner=");
     packet.remove_prefix(packet.find(kEnd) + kEnd.size());
   }
   packet.remove_suffix(3);
-  Program program{true, {}};
   bool in_quotes = false;
   std::size_t begin = 0;
   for (std::size_t i = 0; i < packet.size(); ++i) {
@@ -67,12 +72,12 @@ std::optional<std::uint64_t> number_behind(std::string_view sql, std::string_vie
 }
 
 PositionUpdate parse_position_update(std::string_view sql) {
-  constexpr std::string_view kHead = "UPDATE consort.`position` SET ";
-  CHECK(sql.starts_with(kHead));
-  const std::string_view set = sql.substr(kHead.size());
+  const std::string_view set = sql.substr(sql.find(" SET ") + 5);
   const std::string_view where = sql.substr(sql.find(" WHERE id=1 AND "));
   PositionUpdate update;
   update.column = set.substr(0, set.find('='));
+  CHECK(sql.starts_with(update.column == "ddl" ? "UPDATE consort.ddl_mark SET "
+                                               : "UPDATE consort.`position` SET "));
   update.value = *number_behind(set, "=");
   update.owner = number_behind(where, "owner=");
   update.owner_below = number_behind(where, "owner<");

@@ -15,14 +15,16 @@ namespace consort::sim {
 /// The statements of a packet: those inside a compound statement, or the packet itself.
 struct Program {
   bool compound = false;
+  /// Owner that disowns the position when a branch is gone (vanished_branch_handler_sql()).
+  std::optional<std::uint64_t> disowner;
   std::vector<std::string> statements;
 };
 
 [[nodiscard]] Program parse_program(std::string_view packet);
 
-/// `UPDATE consort.position`: what it sets and on which condition.
+/// `UPDATE consort.position` or `consort.ddl_mark`: what it sets and on which condition.
 struct PositionUpdate {
-  std::string column;  ///< seqno, ddl or owner
+  std::string column;  ///< ddl or owner
   std::uint64_t value = 0;
   std::optional<std::uint64_t> owner;
   std::optional<std::uint64_t> owner_below;

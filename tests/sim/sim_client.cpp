@@ -36,7 +36,9 @@ std::optional<std::string> SimClient::next(bool closing, Seqno at_least) {
   } else {
     record_ = &ledger_.open(number_);
     record_->at_least = at_least;
-    if (cluster_.percent(cluster_.profile.ddl_percent)) {
+    if (last_inserted_ && cluster_.percent(60)) {
+      sql_ = delete_again();
+    } else if (cluster_.percent(cluster_.profile.ddl_percent)) {
       doing_ = Doing::kDdl;
       sql_ = random_ddl(cluster_);
     } else if (cluster_.percent(40)) {
@@ -51,6 +53,14 @@ std::optional<std::string> SimClient::next(bool closing, Seqno at_least) {
   complete_ = false;
   answer_ = {};
   return sql_;
+}
+
+/// The row that it has just inserted, if that came to be: then it must find it.
+std::string SimClient::delete_again() {
+  doing_ = Doing::kStatement;
+  statement_ = {};
+  statement_.op = {ClientOp::Kind::kDelete, *std::exchange(last_inserted_, std::nullopt), 0};
+  return to_sql(statement_);
 }
 
 std::string SimClient::begin() {
@@ -202,6 +212,9 @@ void SimClient::finish_statement(Seqno newest) {
       note_seen(newest);
     } else if (answer_.affected_rows > 0) {
       note_effect();
+    } else if (!in_transaction_ && (statement_.op.kind == ClientOp::Kind::kAdd ||
+                                    statement_.op.kind == ClientOp::Kind::kDelete)) {
+      note_missing(newest);
     }
     if (!in_transaction_) {
       end(WorkRecord::Told::kDone);
@@ -224,6 +237,7 @@ void SimClient::note_effect() {
   } else if (op.kind == ClientOp::Kind::kInsert) {
     effect.kind = RowEffect::Kind::kSet;
     effect.value = op.value;
+    last_inserted_ = op.row;
   } else if (known != record_->effects.end()) {
     effect.kind = known->second.kind;
     effect.value = known->second.value + op.value;
@@ -246,6 +260,13 @@ void SimClient::note_seen(Seqno newest) {
     }
     record_->seen.push_back(seen);
   }
+}
+
+/// A change of one row that changed none: it was not there.
+void SimClient::note_missing(Seqno newest) {
+  record_->at_most = newest;
+  record_->row_missing = true;
+  record_->seen.push_back({statement_.op.row, std::nullopt, std::nullopt});
 }
 
 void SimClient::end(WorkRecord::Told told) {

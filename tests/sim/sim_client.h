@@ -57,12 +57,14 @@ class SimClient {
 
   [[nodiscard]] std::string next_in_transaction(bool closing);
   [[nodiscard]] std::string begin();
+  [[nodiscard]] std::string delete_again();
   [[nodiscard]] std::string statement(bool reads);
   void take_packet(Bytes payload);
   void finish(Seqno newest);
   void finish_statement(Seqno newest);
   void note_effect();
   void note_seen(Seqno newest);
+  void note_missing(Seqno newest);
   void end(WorkRecord::Told told);
   void fail(const std::string& reason);
 
@@ -74,6 +76,7 @@ class SimClient {
   Doing doing_ = Doing::kNothing;
   WorkRecord* record_ = nullptr;
   SimStatement statement_;
+  std::optional<RowId> last_inserted_;  ///< it often deletes that next
   std::string sql_;
   bool in_transaction_ = false;
   bool read_only_ = false;

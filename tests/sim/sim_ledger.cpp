@@ -110,11 +110,25 @@ std::string check_ddl(const WorkRecord& record, const SerialOracle& oracle, bool
   return {};
 }
 
-std::string check_reads(const WorkRecord& record, const SerialOracle& oracle, Seqno own_commits) {
+/// Newest seqnos of a client's acknowledged work.
+struct OwnWork {
+  Seqno any;
+  Seqno ddl;
+  std::map<RowId, Seqno> rows;
+};
+
+Seqno must_see(const WorkRecord& record, OwnWork& own) {
+  if (record.any_age) {
+    return Seqno{0};
+  }
+  return record.row_missing ? std::max(own.ddl, own.rows[record.seen.front().row])
+                            : std::max(own.any, record.at_least);
+}
+
+std::string check_reads(const WorkRecord& record, const SerialOracle& oracle, Seqno from) {
   if (record.seen.empty()) {
     return {};
   }
-  const Seqno from = record.any_age ? Seqno{0} : std::max(own_commits, record.at_least);
   for (Seqno seqno = from; seqno <= record.at_most; seqno = seqno.next()) {
     const Data* data = oracle.after(seqno);
     if (data != nullptr && explains(*data, record.seen)) {
@@ -128,20 +142,25 @@ std::string check_reads(const WorkRecord& record, const SerialOracle& oracle, Se
 }  // namespace
 
 std::string SimLedger::check(const SerialOracle& oracle, bool may_lose) const {
-  std::map<std::size_t, Seqno> own_commits;
+  std::map<std::size_t, OwnWork> clients;
   for (const WorkRecord& record : records_) {
-    Seqno& own = own_commits[record.client];
+    OwnWork& own = clients[record.client];
     std::string wrong = check_commit(record, oracle, may_lose);
     wrong = wrong.empty() ? check_ddl(record, oracle, may_lose) : wrong;
-    wrong = wrong.empty() ? check_reads(record, oracle, own) : wrong;
+    wrong = wrong.empty() ? check_reads(record, oracle, must_see(record, own)) : wrong;
     if (!wrong.empty()) {
       return wrong + " (" + describe(record) + ")";
     }
     if (record.told == Told::kDone) {
       for (const BranchId& branch : record.branches) {
-        own = std::max(own, oracle.seqno_of(branch).value_or(Seqno{}));
+        const Seqno seqno = oracle.seqno_of(branch).value_or(Seqno{});
+        own.any = std::max(own.any, seqno);
+        for (const auto& [row, effect] : record.effects) {
+          own.rows[row] = std::max(own.rows[row], seqno);
+        }
       }
-      own = std::max(own, record.ddl.value_or(Seqno{}));
+      own.ddl = std::max(own.ddl, record.ddl.value_or(Seqno{}));
+      own.any = std::max(own.any, own.ddl);
     }
   }
   return {};

@@ -45,6 +45,9 @@ struct WorkRecord {
   Seqno at_least;  ///< the reads must be as new as this, and as the client's commits
   Seqno at_most;   ///< nothing newer existed
   bool any_age = false;
+  /// `seen` is one row that a write outside of a transaction did not find. It may have begun early:
+  /// then it has seen the client's own commits and, of others', what its home had applied.
+  bool row_missing = false;
   std::optional<Seqno> ddl;
 };
 

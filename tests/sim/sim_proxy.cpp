@@ -405,6 +405,7 @@ void SimProxy::resolve_prepared(BackendId id, const BranchId& branch) {
   }
   const bool certified_later = fate.home == id && fate.seqno > shell(id).lane().applied();
   if (certified_later && replays_asked_.insert(fate.seqno).second) {
+    newest_replay_[id.value] = std::max(newest_replay_[id.value], fate.seqno);
     append(certifier::Replay{fate.seqno, id});
   }
 }

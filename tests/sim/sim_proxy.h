@@ -53,6 +53,12 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
 
   /// Branches may begin and be prepared there.
   [[nodiscard]] bool serves(BackendId backend) const;
+
+  /// As proxy::AppliedPositions::newest_replays.
+  [[nodiscard]] Seqno newest_replay(BackendId backend) const {
+    return newest_replay_[backend.value];
+  }
+
   [[nodiscard]] Seqno applied(BackendId backend) const;
 
   /// One more whenever the lane is lost or connected: what was seen before does not count any more.
@@ -176,6 +182,7 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   std::set<BranchId> unasked_;
   std::vector<std::deque<Abandoned>> reaper_;
   std::set<Seqno> replays_asked_;
+  std::array<Seqno, Cluster::kBackends> newest_replay_{};
   std::vector<std::set<Seqno>> replays_open_;
   std::vector<std::uint64_t> generations_;
   DdlDesk ddl_;

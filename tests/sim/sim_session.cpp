@@ -167,7 +167,8 @@ void SimSession::finish_lease(Channel channel) {
   leased.connection = world_.network.lease(backend);
   ++leased.leases;
   if (leased.connection) {
-    core_.on_leased(channel, {backend, leased.connection->id(), ServerConnection::kCapabilities});
+    core_.on_leased(channel, {backend, leased.connection->id(), ServerConnection::kCapabilities,
+                              world_.cluster.profile.repeatable_read ? "REPEATABLE-READ" : ""});
   } else {
     core_.on_lease_failed(channel, {protocol::backend_lost_error("down"), true});
   }

@@ -90,6 +90,11 @@ class SimSession final : public proxy::SessionEffects {
   Seqno applied(BackendId backend) override { return world_.proxy.applied(backend); }
 
   std::uint32_t lane_generation(BackendId backend) override;
+
+  Seqno newest_replay(BackendId backend) override {
+    return world_.cluster.bugs.forget_early ? Seqno{} : world_.proxy.newest_replay(backend);
+  }
+
   Seqno head() override;
   proxy::ReadConsistency read_consistency() override;
 
@@ -100,6 +105,10 @@ class SimSession final : public proxy::SessionEffects {
   }
 
   void note_stored_function() override { world_.stored_function_defined = true; }
+
+  bool triggers() override { return false; }
+
+  void note_trigger() override {}
 
   void wait_applied(BackendId backend, bool any, Seqno seqno) override {
     applied_wait_ = AppliedWait{backend, any, seqno};

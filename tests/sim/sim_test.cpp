@@ -12,7 +12,7 @@ using namespace consort::sim;
 
 constexpr int kSteps = 20'000;
 constexpr std::uint64_t kSeeds = 500;
-constexpr std::uint64_t kSeedsPerBug = 300;
+constexpr std::uint64_t kSeedsPerBug = 3000;
 
 std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);
@@ -84,6 +84,7 @@ TEST_SUITE("sim") {
         {"nobody hears of a branch without an answer", &Bugs::forget_abandoned},
         {"a session reads anywhere", &Bugs::stale_reader},
         {"a lost session's connection is lent again", &Bugs::lend_unclean},
+        {"an early write is taken for one that has seen all", &Bugs::forget_early},
     };
     for (const Row& row : rows) {
       Bugs bugs;

@@ -132,7 +132,7 @@ TEST_SUITE("integration") {
       EXPECT(sql(*server, "SELECT seqno FROM consort.`position` WHERE id=1") == "0");
       EXPECT(sql(*server,
                  "SELECT COUNT(*) FROM mysql.tables_priv WHERE User='PUBLIC'"
-                 " AND Db='consort'") == "1");
+                 " AND Db='consort'") == "2");
     }
 
     // A crash: a session's refused connection ejects at once.
@@ -194,6 +194,33 @@ TEST_SUITE("integration") {
     EXPECT((stage.wait_for("the new account", [&] {
       return stage.loop->view()->accounts->find("late", client_host("10.0.0.1")) != nullptr;
     }) < milliseconds(700)));
+  }
+
+  TEST_CASE("ControlLoop: brings the tables of an earlier version up to this one's") {
+    for (const bool has_fingerprint : {false, true}) {
+      CAPTURE(has_fingerprint);
+      Stage stage;
+      sql(stage.two, "CREATE DATABASE consort");
+      sql(stage.two,
+          "CREATE TABLE consort.`position` (id TINYINT UNSIGNED NOT NULL PRIMARY KEY, cluster "
+          "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL, owner BIGINT UNSIGNED NOT "
+          "NULL, seqno BIGINT UNSIGNED NOT NULL, ddl BIGINT UNSIGNED NOT NULL" +
+              std::string(has_fingerprint ? ", ddl_before CHAR(32) CHARACTER SET ascii)" : ")"));
+      sql(stage.two, "INSERT INTO consort.`position` SET id=1, cluster='" + std::string(kCluster) +
+                         "', owner=5, seqno=7, ddl=6");
+      if (has_fingerprint) {
+        sql(stage.two, "UPDATE consort.`position` SET ddl_before='abc'");
+      }
+      (void)stage.loop->bootstrap();
+      EXPECT(
+          sql(stage.two, "SELECT CONCAT_WS(',',id,cluster,owner,seqno) FROM consort.`position`") ==
+          "1," + std::string(kCluster) + ",5,7");
+      EXPECT(sql(stage.two, "SELECT CONCAT_WS(',',id,ddl,ddl_before) FROM consort.ddl_mark") ==
+             (has_fingerprint ? "1,6,abc" : "1,6"));
+      EXPECT(sql(stage.two,
+                 "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA='consort' "
+                 "AND TABLE_NAME='position'") == "0");
+    }
   }
 
   TEST_CASE("ControlLoop: bootstraps with a backend missing, and with another cluster's") {

@@ -3,6 +3,7 @@
 #include "certifier/ddl_fence.h"
 #include "certifier/lane_batch.h"
 #include "certifier/lane_errors.h"
+#include "tests/support/row_events.h"
 #include "tests/support/test.h"
 
 namespace {
@@ -10,13 +11,13 @@ namespace {
 using namespace consort;
 using namespace consort::certifier;
 
-constexpr BatchStart kStart{0xAB, {2, 1}, Seqno{10}};
-constexpr std::string_view kMove12 =
-    "UPDATE consort.`position` SET seqno=12 WHERE id=1 AND owner=8589934593 AND seqno=10; "
-    "IF ROW_COUNT()<>1 THEN SIGNAL SQLSTATE '45C51' SET MYSQL_ERRNO=30451,"
-    "MESSAGE_TEXT='consort: another owner moves this position'; END IF; ";
-constexpr std::string_view kHead =
-    "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
+using test::describe_binlog;
+using test::insert_events;
+
+constexpr BatchStart kStart{0xAB, "c1", {2, 1}, Seqno{10}};
+constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
+constexpr std::string_view kRollBack =
+    "DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN ROLLBACK; RESIGNAL; END; ";
 
 /// Of a batch with branches.
 constexpr std::string_view kDisown =
@@ -24,11 +25,10 @@ constexpr std::string_view kDisown =
     "BEGIN END; UPDATE consort.`position` SET cluster='differs' WHERE id=1 AND owner=8589934593; "
     "END; RESIGNAL; END; ";
 
-LogEntry entry(std::uint64_t seqno, std::string_view payload) {
+LogEntry entry(std::uint64_t seqno, Buffer payload) {
   Writeset body;
   body.branch = {1, 0, seqno};
-  const Bytes bytes = as_bytes(payload);
-  body.payload.assign(bytes.begin(), bytes.end());
+  body.payload = std::move(payload);
   return {1, Seqno{seqno}, body};
 }
 
@@ -80,45 +80,57 @@ TEST_SUITE("certifier") {
            "UPDATE consort.`position` SET owner=8589934593 WHERE id=1 AND owner<8589934593");
   }
 
-  TEST_CASE("LaneBatch: payloads share a transaction, branches commit behind the position") {
-    const LogEntry one = entry(11, "foo");
-    const LogEntry two = entry(12, "foobar");
-    SUBCASE("two payloads") {
+  TEST_CASE("LaneSql: a move of the position names the whole row as it was") {
+    const Buffer events = position_events({"c1", {2, 1}, Seqno{10}, Seqno{12}});
+    EXPECT(test::describe_events(events) == "[10>12]");
+    const auto [before, after] = test::position_images(test::parse_events(events).at(1).body);
+    EXPECT(before.cluster_id == "c1");
+    EXPECT(after.cluster_id == "c1");
+    EXPECT(before.owner == LaneOwner{2, 1}.value());
+    EXPECT(after.owner == LaneOwner{2, 1}.value());
+  }
+
+  TEST_CASE("LaneBatch: a transaction is one BINLOG, branches commit behind the position") {
+    const LogEntry one = entry(11, insert_events("foo"));
+    const LogEntry two = entry(12, insert_events("bar", 99));
+    SUBCASE("two payloads: a single statement, a single group") {
       const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&two, EntryRole::kPayload}};
       const LaneBatch batch = writeset_batch(kStart, entries);
       REQUIRE(batch.statements.size() == 1);
-      EXPECT(batch.statements[0] == std::string(kHead) + "START TRANSACTION; " +
-                                        std::string(kMove12) +
-                                        "BINLOG 'Zm9v\nZm9vYmFy\n'; COMMIT; END");
+      EXPECT(describe_binlog(batch.statements[0]) == "BINLOG [10>12 s.t:foo s.t:bar]");
       EXPECT((batch.first == Seqno{11}));
       EXPECT((batch.last == Seqno{12}));
     }
     SUBCASE("two branches") {
       const BatchEntry entries[] = {{&one, EntryRole::kBranch}, {&two, EntryRole::kBranch}};
-      EXPECT(writeset_batch(kStart, entries).statements[0] ==
-             std::string(kHead) + std::string(kDisown) + std::string(kMove12) +
-                 "XA COMMIT 'consort-ab-1-0-b','',1131376243; "
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==
+             std::string(kHead) + std::string(kDisown) +
+                 "BINLOG [10>12]; XA COMMIT 'consort-ab-1-0-b','',1131376243; "
                  "XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
     }
     SUBCASE("a payload, then a branch") {
       const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&two, EntryRole::kBranch}};
-      EXPECT(writeset_batch(kStart, entries).statements[0] ==
-             std::string(kHead) + std::string(kDisown) + "START TRANSACTION; " +
-                 std::string(kMove12) +
-                 "BINLOG 'Zm9v\n'; COMMIT; XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==
+             std::string(kHead) + std::string(kDisown) +
+                 "BINLOG [10>12 s.t:foo]; XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
     }
     SUBCASE("nothing to do but to move") {
       const BatchEntry entries[] = {{&one, EntryRole::kNothing}, {&two, EntryRole::kNothing}};
-      EXPECT(writeset_batch(kStart, entries).statements[0] ==
-             std::string(kHead) + std::string(kMove12) + "END");
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) == "BINLOG [10>12]");
     }
     SUBCASE("a branch, then a payload: the position moves twice") {
       const BatchEntry entries[] = {{&one, EntryRole::kBranch}, {&two, EntryRole::kPayload}};
-      const std::string sql = writeset_batch(kStart, entries).statements[0];
-      EXPECT(count_of(sql, " SET seqno=") == 2);
-      EXPECT(sql.find("SET seqno=11 ") < sql.find("XA COMMIT"));
-      EXPECT(sql.find("XA COMMIT") < sql.find("START TRANSACTION"));
-      EXPECT(sql.find("seqno=11; IF", sql.find("START TRANSACTION")) != sql.npos);
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==
+             std::string(kHead) + std::string(kDisown) +
+                 "BINLOG [10>11]; XA COMMIT 'consort-ab-1-0-b','',1131376243; "
+                 "BINLOG [11>12 s.t:bar]; END");
+    }
+    SUBCASE("several groups need a transaction around them, and a handler that ends it") {
+      const LogEntry other = entry(12, insert_events("bar", 99, 2));
+      const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&other, EntryRole::kPayload}};
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==
+             std::string(kHead) + std::string(kRollBack) +
+                 "START TRANSACTION; BINLOG [10>12 s.t:foo][s.t:bar]; COMMIT; END");
     }
   }
 
@@ -126,7 +138,7 @@ TEST_SUITE("certifier") {
     for (const std::size_t size : {1, 2, 3, 4, 5, 7, 11, 12, 13, 24, 25, 100}) {
       CAPTURE(size);
       const std::string payload(size, 'q');
-      const LogEntry large = entry(11, payload);
+      const LogEntry large = entry(11, Buffer(payload.begin(), payload.end()));
       const LaneBatch batch = large_batch(kStart, large, 16);
       std::string first;
       std::string second;
@@ -142,7 +154,8 @@ TEST_SUITE("certifier") {
       }
       EXPECT(first + second == base64(as_bytes(payload)));
       const std::string& apply = batch.statements[batch.statements.size() - 2];
-      EXPECT(count_of(apply, "BINLOG @consort_1,@consort_2; COMMIT;") == 1);
+      EXPECT(describe_binlog(apply).ends_with(
+          "START TRANSACTION; BINLOG [10>11]; BINLOG @consort_1,@consort_2; COMMIT; END"));
       EXPECT(batch.statements.back() == "SET @consort_1=NULL,@consort_2=NULL");
       EXPECT((batch.last == Seqno{11}));
     }
@@ -158,8 +171,9 @@ TEST_SUITE("certifier") {
     REQUIRE(marked.statements.size() == 6);
     EXPECT(marked.statements[0] == kDdlFenceSql);
     EXPECT(count_of(marked.statements[1],
-                    "SET ddl=11,ddl_before=NULL WHERE id=1 AND owner=8589934593 AND seqno=10") ==
-           1);
+                    "UPDATE consort.ddl_mark SET ddl=11,ddl_before=NULL WHERE id=1 AND EXISTS "
+                    "(SELECT 1 FROM consort.`position` WHERE id=1 AND owner=8589934593 AND "
+                    "seqno=10 LOCK IN SHARE MODE); IF ROW_COUNT()<>1 THEN SIGNAL") == 1);
     EXPECT(marked.statements[2] == "USE `shop`");
     EXPECT(marked.statements[3] == body.session_set);
     EXPECT(marked.statements[4] == body.sql);

@@ -213,6 +213,7 @@ TEST_SUITE("classify") {
 
   TEST_CASE("row changes") {
     constexpr std::string_view kWrite = "touches_tables";
+    constexpr std::string_view kInner = "touches_tables inner_query";
     constexpr std::string_view kHome = "home/write";
     const Case table[] = {
         {"INSERT INTO t (a, b) VALUES (1, 'x'), (2, DEFAULT)", "insert", kWrite, "w:t", kHome},
@@ -220,10 +221,10 @@ TEST_SUITE("classify") {
         {"INSERT LOW_PRIORITY IGNORE INTO db.t SET a = 1", "insert", kWrite, "w:db.t", kHome},
         {"INSERT INTO `t` VALUE (1) ON DUPLICATE KEY UPDATE a = VALUES(a)", "insert", kWrite, "w:t",
          kHome},
-        {"INSERT INTO t (a) SELECT b FROM u JOIN v USING (c)", "insert", kWrite, "w:t r:u r:v",
+        {"INSERT INTO t (a) SELECT b FROM u JOIN v USING (c)", "insert", kInner, "w:t r:u r:v",
          kHome},
         {"INSERT INTO t WITH c (n) AS (SELECT 1) SELECT * FROM c", "insert",
-         "touches_tables unknown_function", "w:t r:c", kHome},
+         "touches_tables inner_query unknown_function", "w:t r:c", kHome},
         {"INSERT INTO t VALUES (1) RETURNING id", "insert", "touches_tables returns_rows", "w:t",
          kHome},
         {"INSERT INTO t VALUES (LAST_INSERT_ID(), @x, f(1))", "insert",
@@ -233,19 +234,21 @@ TEST_SUITE("classify") {
         {"INSERT INTO t VALUES (1); COMMIT", "insert", "touches_tables multi_statement", "w:t",
          "proxy/multi_statement"},
         {"REPLACE INTO t VALUES (1)", "replace", kWrite, "w:t", kHome},
-        {"REPLACE t SELECT * FROM u", "replace", kWrite, "w:t r:u", kHome},
+        {"REPLACE t SELECT * FROM u", "replace", kInner, "w:t r:u", kHome},
         {"UPDATE t SET a = 1 WHERE b = 2", "update", kWrite, "w:t", kHome},
         {"UPDATE LOW_PRIORITY IGNORE db.t AS x SET a = 1", "update", kWrite, "w:db.t", kHome},
-        {"UPDATE a, b JOIN c ON 1 SET a.x = (SELECT max(y) FROM d), b.z = 1", "update", kWrite,
+        {"UPDATE a, b JOIN c ON 1 SET a.x = (SELECT max(y) FROM d), b.z = 1", "update", kInner,
          "w:a w:b w:c r:d", kHome},
-        {"UPDATE t JOIN (SELECT a FROM u) v SET t.a = v.a", "update", kWrite, "w:t r:u", kHome},
+        {"UPDATE t JOIN (SELECT a FROM u) v SET t.a = v.a", "update", kInner, "w:t r:u", kHome},
         {"UPDATE t SET c=LAST_INSERT_ID(c+1)", "update",
          "touches_tables last_insert_id sets_last_insert_id", "w:t", kHome},
         {"DELETE FROM t WHERE a = 1 LIMIT 5", "delete", kWrite, "w:t", kHome},
+        {"UPDATE t SET a=1 WHERE MATCH (b) AGAINST ('x')", "update", kInner, "w:t", kHome},
+        {"UPDATE t SET a=1 WHERE `match` = 2", "update", kWrite, "w:t", kHome},
         {"DELETE QUICK FROM db.t", "delete", kWrite, "w:db.t", kHome},
         {"DELETE HISTORY FROM t", "delete", kWrite, "w:t", kHome},
         {"DELETE a, b.* FROM a JOIN b USING (id)", "delete", kWrite, "w:a w:b w:a w:b", kHome},
-        {"DELETE FROM a, b USING a JOIN b WHERE a.x IN (SELECT y FROM c)", "delete", kWrite,
+        {"DELETE FROM a, b USING a JOIN b WHERE a.x IN (SELECT y FROM c)", "delete", kInner,
          "w:a w:b w:a w:b r:c", kHome},
         {"DELETE FROM t RETURNING *", "delete", "touches_tables returns_rows", "w:t", kHome},
         {"LOAD DATA INFILE '/x' REPLACE INTO TABLE db.t FIELDS TERMINATED BY ',' (a, b)",

@@ -630,6 +630,20 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.core.in_transaction());
   }
 
+  TEST_CASE("SessionCore: aborted by the lane when the statement is just over") {
+    SessionScript script;
+    open_transaction(script);
+    script.query("UPDATE t SET v=2");
+    script.core.on_abort_branch();
+    script.backend_ok(Channel::kHome);  // its KILL QUERY is still under way
+    EXPECT(script.answer() == "OK trx");
+    script.query("UPDATE t SET v=3");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+  }
+
   TEST_CASE("SessionCore: aborted by the lane in the middle of a statement") {
     SessionScript script;
     open_transaction(script);

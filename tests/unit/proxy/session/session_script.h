@@ -16,7 +16,7 @@
 
 namespace consort::proxy {
 
-class SessionScript final : public SessionEffects {
+class SessionScript : public SessionEffects {
  public:
   static constexpr std::uint64_t kCapabilities = protocol::capability::kProtocol41 |
                                                  protocol::capability::kDeprecateEof |
@@ -180,7 +180,7 @@ class SessionScript final : public SessionEffects {
     }
     ++leases;
     applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
-    core.on_leased(channel, {backend, 100U + backend.value, kCapabilities});
+    core.on_leased(channel, {backend, 100U + backend.value, kCapabilities, isolation});
   }
 
   void release(Channel channel, bool reusable) override {
@@ -226,6 +226,8 @@ class SessionScript final : public SessionEffects {
 
   std::uint32_t lane_generation(BackendId) override { return home_lane_generation; }
 
+  Seqno newest_replay(BackendId) override { return replayed_seqno; }
+
   Seqno head() override { return applied_seqno; }
 
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
@@ -235,6 +237,10 @@ class SessionScript final : public SessionEffects {
   bool stored_functions() override { return functions; }
 
   void note_stored_function() override { functions = true; }
+
+  bool triggers() override { return has_triggers; }
+
+  void note_trigger() override { has_triggers = true; }
 
   void wait_applied(BackendId, bool, Seqno seqno) override { waits.push_back(seqno); }
 
@@ -265,6 +271,9 @@ class SessionScript final : public SessionEffects {
   Seqno applied_seqno{10};
   std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
+  std::string isolation;  ///< of connections
+  Seqno replayed_seqno;
+  bool has_triggers = false;
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
