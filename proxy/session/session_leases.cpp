@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kRetryDelay{50};
 // Seqnos that a home may be behind a session which does not wait for it.
-constexpr std::uint64_t kHeldLagMax = 256;
+constexpr std::uint64_t kHeldLagMax = 128;
 
 }  // namespace
 
@@ -55,11 +55,13 @@ Seqno SessionCore::needed_at_home() {
   if (effects_.read_consistency() == ReadConsistency::kStrong) {
     return std::max(commits_.newest(), effects_.head());
   }
-  // A lane that lies far behind shall catch up before more comes.
-  const bool far_behind = commits_.newest().value > effects_.applied(*home_).value + kHeldLagMax;
-  return far_behind || !meets_held_commits()
-             ? commits_.newest()
-             : commits_.newest_not_held(*home_, effects_.lane_generation(*home_));
+  if (!meets_held_commits()) {
+    return commits_.newest();
+  }
+  // Not too far ahead of the lane: it would fall behind for good, and conflicts with it grow.
+  const std::uint64_t newest = commits_.newest().value;
+  const Seqno near{newest > kHeldLagMax ? newest - kHeldLagMax : 0};
+  return std::max(near, commits_.newest_not_held(*home_, effects_.lane_generation(*home_)));
 }
 
 // Whether the statement cannot miss a commit of this session that its home still holds as a

@@ -117,7 +117,7 @@ TEST_SUITE("session") {
     EXPECT(waits_for(reader, "SELECT v FROM t"));
   }
 
-  TEST_CASE("SessionCore: a home far behind is waited for") {
+  TEST_CASE("SessionCore: a home far behind is waited for until it is near") {
     Repeatable script;
     commit_one(script);
     script.applied_seqno = Seqno{10};
@@ -129,7 +129,7 @@ TEST_SUITE("session") {
     script.backend_ok_gtid();
     script.outcome(BranchVerdict::kCommitted, 10'000);
     script.query("UPDATE t SET v=2");
-    EXPECT((script.waits == std::vector<Seqno>{Seqno{10'000}}));
+    EXPECT((script.waits == std::vector<Seqno>{Seqno{10'000 - 128}}));  // near it is enough
   }
 
   TEST_CASE("SessionCore: what ran while an own commit was replayed runs again, whatever it got") {
