@@ -24,7 +24,6 @@ struct ClientStatement {
   std::uint16_t columns = 0;
   Buffer parameter_types;           ///< two bytes each, as last bound by the client; empty: never
   std::uint64_t types_version = 0;  ///< one more whenever they change; 0: never bound
-  std::uint64_t caller_index = 0;   ///< for the session's own use
 };
 
 enum class StatementError : std::uint8_t {

@@ -230,6 +230,7 @@ Status App::open_workers() {
     options.connections_max = config_.limits.connections_max;
     options.counts = worker_counts_;
     options.packet_bytes_max = config_.limits.packet_bytes_max;
+    options.session.long_data_bytes_max = config_.limits.packet_bytes_max;
     options.client_buffer_low = config_.limits.client_buffer_bytes_low;
     options.client_buffer_high = config_.limits.client_buffer_bytes_high;
     options.login_timeout = std::chrono::milliseconds(config_.limits.login_timeout_ms);

@@ -47,6 +47,7 @@ struct BackendStatement {
   /// Who bound its parameter types last: another binder must send its types again.
   std::optional<StatementOwner> types_owner;
   std::uint64_t types_version = 0;
+  bool has_long_data = false;  ///< or an error of such: COM_STMT_RESET must come before other use
 };
 
 /// Why no connection could be leased.

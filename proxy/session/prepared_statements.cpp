@@ -9,6 +9,12 @@ namespace consort::proxy {
 using protocol::ClientStatement;
 using protocol::SqlError;
 
+namespace {
+
+constexpr std::size_t kRetainedBytesMax = 4096;
+
+}  // namespace
+
 const ClientStatement& PreparedStatements::add(const std::string& sql,
                                                Context context,
                                                const protocol::StmtPrepareOk& prepared) {
@@ -24,6 +30,7 @@ const PreparedStatements::Context& PreparedStatements::context(std::uint32_t cli
 
 void PreparedStatements::erase(std::uint32_t client_id) {
   if (const ClientStatement* statement = find(client_id); statement != nullptr) {
+    reset(statement->client_id);
     contexts_.erase(statement->client_id);
     statements_.erase(client_id);
   }
@@ -32,6 +39,51 @@ void PreparedStatements::erase(std::uint32_t client_id) {
 void PreparedStatements::clear() {
   statements_.clear();
   contexts_.clear();
+  long_data_.clear();
+  long_data_bytes_ = 0;
+}
+
+void PreparedStatements::add_long_data(Bytes payload) {
+  const auto id = protocol::statement_id_of(payload);
+  const ClientStatement* statement = id.ok() ? find(*id) : nullptr;
+  if (statement == nullptr) {
+    return;
+  }
+  LongData& data = long_data_[statement->client_id];
+  const std::size_t before = data.bytes();
+  data.add(payload, {statement->parameters, limits_.long_data_bytes_max - long_data_bytes_});
+  long_data_bytes_ = long_data_bytes_ - before + data.bytes();
+}
+
+std::optional<SqlError> PreparedStatements::long_data_error(std::uint32_t client_id) {
+  const LongData* data = long_data_of(client_id);
+  return data == nullptr ? std::nullopt : data->error();
+}
+
+bool PreparedStatements::reset(std::uint32_t client_id) {
+  const ClientStatement* statement = find(client_id);
+  if (statement == nullptr) {
+    return false;
+  }
+  if (const LongData* data = long_data_of(client_id); data != nullptr) {
+    long_data_bytes_ -= data->bytes();
+    long_data_.erase(statement->client_id);
+  }
+  return true;
+}
+
+void PreparedStatements::executed(std::uint32_t client_id) {
+  // An error is the one thing that outlives an execution.
+  if (const LongData* data = long_data_of(client_id); data != nullptr && !data->error()) {
+    reset(client_id);
+  }
+}
+
+LongData* PreparedStatements::long_data_of(std::uint32_t client_id) {
+  const ClientStatement* statement = find(client_id);
+  const auto found =
+      statement == nullptr ? long_data_.end() : long_data_.find(statement->client_id);
+  return found == long_data_.end() ? nullptr : &found->second;
 }
 
 std::string PreparedStatements::backend_key(std::uint32_t client_id) {
@@ -64,12 +116,17 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client
   const auto rewritten = protocol::rewrite_execute(payload_, *statement, target, spliced_);
   if (!rewritten.ok()) {
     return rewritten.error().code == static_cast<int>(protocol::StatementError::kNeverBound)
-               ? SqlError{1210, "HY000", "Incorrect arguments to EXECUTE"}
+               ? SqlError{1210, "HY000", "Incorrect arguments to mysqld_stmt_execute"}
                : protocol::malformed_packet_error();
   }
   known.types_owner = owner;
   known.types_version = statement->types_version;
   packets_.clear();
+  const LongData* data = long_data_of(client_id);
+  known.has_long_data = data != nullptr && !data->empty();
+  if (known.has_long_data) {
+    data->append_packets(packets_, known.id);
+  }
   protocol::append_packet(
       packets_,
       *rewritten == protocol::ExecuteRewrite::kSpliced ? Bytes(spliced_) : Bytes(payload_), 0);
@@ -77,9 +134,11 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client
 }
 
 void PreparedStatements::shrink() {
-  Buffer().swap(payload_);
-  Buffer().swap(spliced_);
-  Buffer().swap(packets_);
+  for (Buffer* buffer : {&payload_, &spliced_, &packets_}) {
+    if (buffer->capacity() > kRetainedBytesMax) {
+      Buffer().swap(*buffer);
+    }
+  }
 }
 
 }  // namespace consort::proxy

@@ -120,6 +120,9 @@ void SessionCore::finish_command() {
   abort_requested_ = false;
   if (command_.capacity() > kRetainedBytesMax) {
     Buffer().swap(command_);
+  }
+  if (job_.statement_id != 0) {
+    statements_.executed(job_.statement_id);
     statements_.shrink();
   }
   if (release_) {

@@ -48,7 +48,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       return;
     case Command::kStmtReset: {
       const auto id = protocol::statement_id_of(command.payload);
-      if (!id.ok() || statements_.find(*id) == nullptr) {
+      if (!id.ok() || !statements_.reset(*id)) {
         reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
       } else {
         reply_ok();
@@ -56,12 +56,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       return;
     }
     case Command::kStmtSendLongData:
-      // No reply belongs to it; the execution that needs the data is refused by name.
-      if (const auto id = protocol::statement_id_of(command.payload); id.ok()) {
-        if (auto* statement = statements_.find(*id); statement != nullptr) {
-          statement->caller_index = 1;
-        }
-      }
+      statements_.add_long_data(command.payload);  // no reply belongs to it
       finish_command();
       return;
     case Command::kInitDb: {
@@ -144,9 +139,8 @@ void SessionCore::on_execute(Bytes payload) {
     reply_error(protocol::malformed_packet_error());
     return;
   }
-  if (statement->caller_index != 0) {
-    statement->caller_index = 0;
-    reply_error(protocol::not_supported_error("COM_STMT_SEND_LONG_DATA"));
+  if (const auto error = statements_.long_data_error(statement->client_id)) {
+    reply_error(*error);
     return;
   }
   job_.statement_id = statement->client_id;

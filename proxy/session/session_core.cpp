@@ -27,7 +27,9 @@ std::string_view to_text(SessionPhase phase) {
 }
 
 SessionCore::SessionCore(SessionEffects& effects, const Options& options)
-    : effects_(effects), options_(options), statements_(options.statements_max) {}
+    : effects_(effects),
+      options_(options),
+      statements_({options.statements_max, options.long_data_bytes_max}) {}
 
 void SessionCore::begin(SessionOwner owner) {
   owner_ = std::move(owner);

@@ -78,6 +78,7 @@ class SessionCore {
     std::uint32_t attempts_max = 100;  ///< times a command may be tried on backends
     std::size_t statements_max = 4096;
     router::RouterPolicy policy;
+    std::size_t long_data_bytes_max = 64 << 20;  ///< of COM_STMT_SEND_LONG_DATA, not executed yet
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -196,6 +197,7 @@ class SessionCore {
   void on_begun_alone();
   void append_begin();
   void append_guard();
+  void append_statement_reset();
   void send_wrapped(Bytes command);
   void send_in_transaction(Bytes command);
   void note_branch_start();

@@ -52,6 +52,7 @@ struct SessionJob {
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
+  std::uint32_t reset_first = 0;   ///< the backend's statement that needs a COM_STMT_RESET; 0: none
   std::uint32_t attempts = 0;
   TimePoint began;
 };

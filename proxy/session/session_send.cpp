@@ -87,6 +87,7 @@ void SessionCore::send_job() {
       expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kClearDiagnostics));
     }
+    append_statement_reset();
     expect(job_.channel, ReplyRole::kClient, kind);
     effects_.send_backend(job_.channel, {xa_buffer_, command});
   }
@@ -156,8 +157,22 @@ void SessionCore::append_guard() {
                            as_bytes(read_only ? kReadOnlyGuard : kBranchGuard));
 }
 
+// Whoever executed the statement on this connection before may have left long data behind, or the
+// error of such, which the server keeps until this.
+void SessionCore::append_statement_reset() {
+  if (job_.reset_first == 0) {
+    return;
+  }
+  expect(job_.channel, ReplyRole::kIgnored, Command::kStmtReset);
+  const std::size_t place = protocol::begin_packet(xa_buffer_);
+  xa_buffer_.push_back(static_cast<std::uint8_t>(Command::kStmtReset));
+  append_le<4>(xa_buffer_, job_.reset_first);
+  protocol::finish_packet(xa_buffer_, place, 0);
+}
+
 void SessionCore::send_wrapped(Bytes command) {
   xa_buffer_.clear();
+  append_statement_reset();
   if (!job_.begun) {
     append_begin();
     append_guard();
@@ -187,6 +202,7 @@ void SessionCore::send_read_only(Bytes command) {
   // A view may call a function that writes. Here the server refuses that, before the first row.
   job_.refused = false;
   xa_buffer_.clear();
+  append_statement_reset();
   if (!job_.begun) {
     append_begin();
     append_guard();
@@ -202,6 +218,7 @@ void SessionCore::send_read_only(Bytes command) {
 
 void SessionCore::send_in_transaction(Bytes command) {
   xa_buffer_.clear();
+  append_statement_reset();
   append_begin();
   if (job_.may_write) {
     transaction_.note_write();
@@ -228,6 +245,7 @@ bool SessionCore::prepare_execute(Bytes& command) {
     reprepare();
     return false;
   }
+  job_.reset_first = known->has_long_data ? known->id : 0;
   const auto execution =
       statements_.execution(job_.statement_id, command_, effects_.session_id(), *known);
   if (const auto* error = std::get_if<protocol::SqlError>(&execution)) {

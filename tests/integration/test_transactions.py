@@ -140,7 +140,9 @@ SCRIPTS = {
 }
 
 # What Consort may still answer with a clean "not supported"; the test is skipped then, visibly.
-MAY_LACK = ("temporary_tables", "kill", "long_data")
+MAY_LACK = ("temporary_tables", "kill")
+
+LONG = wire.LONG_DATA
 
 BINARY = {
     "basic": [("prepare", "s", "SELECT id, v, ? FROM t WHERE id >= ? ORDER BY id"),
@@ -164,7 +166,29 @@ BINARY = {
                ("prepare", "s", "SELECT ?"), ("execute", "s", ("y",)), "SELECT 2"],
     "long_data": [("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("long_data", "s", 0, b"a" * 100000),
                   ("long_data", "s", 0, b"b" * 100000), ("long_data", "s", 1, b"z" * 10),
-                  ("execute", "s", ("", "")), ("reset_statement", "s"), ("execute", "s", ("k", "l"))],
+                  ("execute", "s", (LONG, LONG)), ("execute", "s", ("k", "l")),
+                  ("long_data", "s", 1, b""), ("execute", "s", (None, LONG)),
+                  ("long_data", "s", 0, b"forgotten"), ("reset_statement", "s"),
+                  ("execute", "s", ("k", "l")), ("long_data", "s", 0, b"not NULL"),
+                  ("execute", "s", (None, None)), ("long_data", "s", 0, b"another's"),
+                  ("prepare", "t", "SELECT LENGTH(?), MD5(?)"), ("execute", "t", ("k", "l")),
+                  ("execute", "s", (LONG, "l")), ("long_data", "s", 0, b"gone"), ("close", "s"),
+                  ("execute", "t", ("k", "l")), ("long_data", "t", 0, b"gone"), ("reset",),
+                  ("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("execute", "s", ("k", "l"))],
+    "long_data_errors": [("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("long_data", "s", 2, b"x"),
+                         ("execute", "s", ("k", "l")), ("execute", "s", ("k", "l")),
+                         ("long_data", "s", 0, b"x"), ("execute", "s", (LONG, "l")),
+                         ("reset_statement", "s"), ("execute", "s", ("k", "l"))],
+    "long_data_write": ["CREATE OR REPLACE TABLE blobs (id INT PRIMARY KEY, b LONGBLOB, c TEXT)",
+                        ("prepare", "i", "INSERT INTO blobs VALUES (?, ?, ?)"),
+                        ("long_data", "i", 1, b"a" * 70000), ("long_data", "i", 2, b"text"),
+                        ("execute", "i", (1, LONG, LONG)), ("long_data", "i", 1, b"b"),
+                        ("execute", "i", (1, LONG, "twice")), ("execute", "i", (2, "c", None)),
+                        "BEGIN", ("long_data", "i", 1, b"d" * 70000), ("execute", "i", (3, LONG, None)),
+                        ("long_data", "i", 1, b"e"), ("execute", "i", (4, LONG, None)), "COMMIT",
+                        "BEGIN", ("long_data", "i", 1, b"f"), "ROLLBACK",
+                        ("execute", "i", (5, LONG, None)),
+                        "SELECT id, LENGTH(b), MD5(b), c FROM blobs ORDER BY id", "DROP TABLE blobs"],
     "types": ["CREATE OR REPLACE TABLE types (a TINYINT, b SMALLINT UNSIGNED, c MEDIUMINT, d BIGINT,"
               " e FLOAT, f DOUBLE, g DECIMAL(20,6), h DATE, i DATETIME(6), j TIME(3), k YEAR,"
               " l VARCHAR(30), m BLOB, n ENUM('x','y'), o SET('p','q'), p BIT(5), q JSON)",

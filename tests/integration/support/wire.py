@@ -31,6 +31,9 @@ STATUS_IN_TRANS_READONLY = 0x2000
 
 CHUNK_MAX = 0xFFFFFF
 
+# As an argument of an execution: its value came before, as long data.
+LONG_DATA = object()
+
 
 class ServerError(Exception):
     """An ERR packet."""
@@ -467,7 +470,7 @@ class Wire:
         return Statement(number, columns, params, warnings)
 
     def execute(self, statement, args=(), on_row=None):
-        """COM_STMT_EXECUTE with int, float, str, bytes or None arguments."""
+        """COM_STMT_EXECUTE with int, float, str, bytes, LONG_DATA or None arguments."""
         self.send_execute(statement, args)
         return self.read_reply(on_row, binary=True)
 
@@ -481,6 +484,8 @@ class Wire:
                 if arg is None:
                     nulls[index // 8] |= 1 << index % 8
                     types += b"\x06\0"
+                elif arg is LONG_DATA:
+                    types += b"\xfc\0"
                 elif isinstance(arg, int):
                     types += b"\x08\0"
                     values += struct.pack("<q", arg)

@@ -32,10 +32,12 @@ class SessionScript : public SessionEffects {
 
   // ---- the client
 
-  void query(std::string_view sql) {
+  void query(std::string_view sql) { command(protocol::Command::kQuery, as_bytes(sql)); }
+
+  void command(protocol::Command kind, Bytes argument) {
     to_client.clear();
     Buffer wire;
-    protocol::append_command(wire, protocol::Command::kQuery, as_bytes(sql));
+    protocol::append_command(wire, kind, argument);
     core.on_command({wire, Bytes(wire).subspan(4), 0});
   }
 
@@ -63,15 +65,13 @@ class SessionScript : public SessionEffects {
 
   // ---- the backends
 
-  /// Commands sent on the channel since the last look, in order: "XA START", the SQL, ...
+  /// Commands sent on the channel since the last look, in order: "XA START", the SQL, "EXECUTE 7",
+  /// "LONG DATA 7/0 abc" ...
   std::vector<std::string> sent(Channel channel) {
     std::vector<std::string> texts;
     Bytes rest(to_backend[static_cast<int>(channel)]);
     while (const auto frame = protocol::peek_packet(rest)) {
-      std::string text(as_text(frame->payload.subspan(1)));
-      if (text.starts_with("XA ")) {
-        text = text.substr(0, text.find(" '"));
-      }
+      const std::string text = command_text(frame->payload);
       if (shows_guards || !is_guard(text)) {
         texts.push_back(text);
       }
@@ -196,7 +196,9 @@ class SessionScript : public SessionEffects {
     append(to_backend[static_cast<int>(channel)], all);
     Bytes rest(all);
     while (const auto frame = protocol::peek_packet(rest)) {
-      owed_[static_cast<int>(channel)].emplace_back(as_text(frame->payload.subspan(1)));
+      if (frame->payload[0] != static_cast<std::uint8_t>(protocol::Command::kStmtSendLongData)) {
+        owed_[static_cast<int>(channel)].emplace_back(as_text(frame->payload.subspan(1)));
+      }
       rest = rest.subspan(frame->bytes);
     }
   }
@@ -207,7 +209,7 @@ class SessionScript : public SessionEffects {
   }
 
   void add_backend_statement(Channel, std::string_view key, std::uint32_t id) override {
-    statements[std::string(key)] = {id, {}, 0};
+    statements[std::string(key)] = BackendStatement{id, {}, 0};
   }
 
   Choice choose_reader(Seqno at_least) override {
@@ -292,6 +294,24 @@ class SessionScript : public SessionEffects {
   SessionCore core;
 
  private:
+  static std::string command_text(Bytes payload) {
+    using protocol::Command;
+    const auto id = [&] { return std::to_string(load_le<4>(payload.data() + 1)); };
+    switch (static_cast<Command>(payload[0])) {
+      case Command::kStmtExecute:
+        return "EXECUTE " + id();
+      case Command::kStmtReset:
+        return "RESET " + id();
+      case Command::kStmtSendLongData:
+        return "LONG DATA " + id() + "/" + std::to_string(load_le<2>(payload.data() + 5)) + " " +
+               std::string(as_text(payload.subspan(7)));
+      default:
+        break;
+    }
+    const std::string text(as_text(payload.subspan(1)));
+    return text.starts_with("XA ") ? text.substr(0, text.find(" '")) : text;
+  }
+
   static bool is_guard(std::string_view text) {
     return text == "START TRANSACTION" || text == "SET TRANSACTION READ ONLY";
   }

@@ -1,0 +1,176 @@
+// COM_STMT_SEND_LONG_DATA: kept until the execution, sent to whichever backend executes.
+#include "protocol/encode.h"
+#include "proxy/session/session_core.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using protocol::Command;
+using Texts = std::vector<std::string>;
+
+constexpr std::uint16_t kBlob = 0xFC;
+
+/// The backend has prepared the statement under `id`, with one parameter.
+void answer_prepare(SessionScript& script, Channel channel, std::uint32_t id) {
+  protocol::StmtPrepareOk prepared;
+  prepared.statement_id = id;
+  prepared.parameters = 1;
+  Buffer payload;
+  protocol::encode_prepare_ok(payload, prepared);
+  Buffer reply;
+  const std::uint8_t next = protocol::append_packet(reply, payload, 1);
+  protocol::append_packet(reply, as_bytes("parameter definition"), next);
+  script.feed(channel, reply);
+}
+
+/// Prepares `sql` on the home as its statement 7. The client knows it as 1.
+void prepare(SessionScript& script, std::string_view sql) {
+  script.command(Command::kStmtPrepare, as_bytes(sql));
+  REQUIRE(script.sent(Channel::kHome).size() == 1);
+  answer_prepare(script, Channel::kHome, 7);
+  REQUIRE(script.core.idle());
+}
+
+void long_data(SessionScript& script, std::string_view data, std::uint16_t parameter = 0) {
+  Buffer argument{1, 0, 0, 0};
+  append_le<2>(argument, parameter);
+  append(argument, data);
+  script.command(Command::kStmtSendLongData, argument);
+  REQUIRE(script.answer().empty());
+  REQUIRE(script.core.idle());
+}
+
+/// With types, without any value: that came before.
+void execute(SessionScript& script) {
+  Buffer argument{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1};
+  append_le<2>(argument, kBlob);
+  script.command(Command::kStmtExecute, argument);
+}
+
+void reset(SessionScript& script) {
+  const std::uint8_t id[] = {1, 0, 0, 0};
+  script.command(Command::kStmtReset, id);
+}
+
+constexpr std::string_view kInsert = "INSERT INTO t VALUES (?)";
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: long data goes in front of its execution, once") {
+    SessionScript script;
+    prepare(script, kInsert);
+    long_data(script, "ab");
+    long_data(script, "cd");
+    EXPECT(script.sent(Channel::kHome).empty());
+    execute(script);
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "LONG DATA 7/0 abcd", "EXECUTE 7", "XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK");
+    // Whoever executes it next on that connection must find nothing of it.
+    execute(script);
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"RESET 7", "XA START", "EXECUTE 7", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: a retried execution has its long data") {
+    SessionScript script;
+    prepare(script, kInsert);
+    long_data(script, "ab");
+    execute(script);
+    script.sent(Channel::kHome);
+    script.lose(Channel::kHome);
+    script.statements.clear();  // the next connection knows nothing
+    script.core.on_retry_due();
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(kInsert)});
+    answer_prepare(script, Channel::kHome, 9);
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "LONG DATA 9/0 ab", "EXECUTE 9", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: long data of a read goes to the reader, in a transaction to the home") {
+    SessionScript script;
+    prepare(script, "SELECT ? FROM t");
+    long_data(script, "ab");
+    execute(script);
+    EXPECT((script.sent(Channel::kRead) == Texts{"LONG DATA 7/0 ab", "EXECUTE 7"}));
+    script.backend_rows(Channel::kRead);
+    script.query("BEGIN");
+    long_data(script, "cd");
+    execute(script);
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"RESET 7", "XA START", "LONG DATA 7/0 cd", "EXECUTE 7"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    execute(script);
+    EXPECT((script.sent(Channel::kHome) == Texts{"RESET 7", "EXECUTE 7"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    execute(script);
+    EXPECT((script.sent(Channel::kHome) == Texts{"EXECUTE 7"}));
+  }
+
+  TEST_CASE("SessionCore: COM_STMT_RESET forgets long data") {
+    SessionScript script;
+    prepare(script, "SELECT ? FROM t");
+    long_data(script, "ab");
+    reset(script);
+    EXPECT(script.answer() == "OK");
+    execute(script);
+    EXPECT((script.sent(Channel::kRead) == Texts{"EXECUTE 7"}));
+  }
+
+  TEST_CASE("SessionCore: wrong long data fails each execution until COM_STMT_RESET") {
+    SessionScript script;
+    prepare(script, "SELECT ? FROM t");
+    long_data(script, "ab", 1);
+    execute(script);
+    EXPECT(script.answer() == "ERR 1210");
+    execute(script);
+    EXPECT(script.answer() == "ERR 1210");
+    reset(script);
+    execute(script);
+    EXPECT((script.sent(Channel::kRead) == Texts{"EXECUTE 7"}));
+  }
+
+  TEST_CASE("SessionCore: long data of all statements together has a limit") {
+    SessionScript script({0xC1, 3, 16, {}, 10});
+    prepare(script, "SELECT ? FROM t");
+    for (int round = 0; round < 3; ++round) {
+      long_data(script, "0123456789");
+      execute(script);
+      const Texts sent = script.sent(Channel::kRead);
+      EXPECT(sent.back() == "EXECUTE 7");
+      if (sent.front() == "RESET 7") {
+        script.backend_ok(Channel::kRead);
+      }
+      script.backend_rows(Channel::kRead);
+    }
+    long_data(script, "012345");
+    long_data(script, "67890");
+    execute(script);
+    EXPECT(script.answer() == "ERR 1105");
+    reset(script);
+    long_data(script, "0123456789");
+    execute(script);
+    EXPECT(script.sent(Channel::kRead).back() == "EXECUTE 7");
+  }
+
+  TEST_CASE("SessionCore: long data for no statement is ignored") {
+    SessionScript script;
+    long_data(script, "ab");
+    EXPECT(script.answer().empty());
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT 1 FROM t"});
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
