@@ -97,6 +97,11 @@ SqlError no_such_thread_error(std::uint64_t thread_id) {
   return make(sql_code::kNoSuchThread, "HY000", "Unknown thread id: " + std::to_string(thread_id));
 }
 
+SqlError not_thread_owner_error(std::uint64_t thread_id) {
+  return make(sql_code::kNotThreadOwner, "HY000",
+              "You are not owner of thread " + std::to_string(thread_id));
+}
+
 SqlError lock_wait_timeout_error() {
   return make(sql_code::kLockWaitTimeout, "HY000",
               "Lock wait timeout exceeded; try restarting transaction");

@@ -28,6 +28,7 @@ inline constexpr std::uint16_t kUnknownCommand = 1047;
 inline constexpr std::uint16_t kUnknownDatabase = 1049;
 inline constexpr std::uint16_t kServerShutdown = 1053;
 inline constexpr std::uint16_t kNoSuchThread = 1094;
+inline constexpr std::uint16_t kNotThreadOwner = 1095;
 inline constexpr std::uint16_t kUnknownError = 1105;
 inline constexpr std::uint16_t kHostIsBlocked = 1129;
 inline constexpr std::uint16_t kHostNotPrivileged = 1130;
@@ -91,6 +92,8 @@ struct LoginName {
 [[nodiscard]] SqlError query_interrupted_error();
 /// 1094.
 [[nodiscard]] SqlError no_such_thread_error(std::uint64_t thread_id);
+/// 1095.
+[[nodiscard]] SqlError not_thread_owner_error(std::uint64_t thread_id);
 /// 1205.
 [[nodiscard]] SqlError lock_wait_timeout_error();
 /// 1158, state 08S01: a backend went away in the middle of a reply that cannot be repeated. What a

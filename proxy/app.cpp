@@ -195,6 +195,15 @@ WorkerHooks App::worker_hooks() {
     control_->report_backend_failure(
         backend, refused ? healthcheck::PathFailure::kRefused : healthcheck::PathFailure::kReset);
   };
+  hooks.post_kill = [this](KillRequest request) {
+    if (!workers_open_.load(std::memory_order_acquire)) {
+      return false;
+    }
+    const auto count = static_cast<std::uint16_t>(workers_.size());
+    workers_[Worker::worker_of(request.order.connection_id, count)]->post(std::move(request));
+    return true;
+  };
+  hooks.answer_kill = [this](KillAnswer answer) { workers_[answer.to.worker]->post(answer); };
   hooks.refresh_accounts = [this] { control_->request_account_refresh(); };
   return hooks;
 }
@@ -221,6 +230,7 @@ Status App::open_workers() {
     options.function_defined = function_defined;
     options.trigger_defined = trigger_defined;
     options.index = static_cast<std::uint16_t>(i);
+    options.workers_count = static_cast<std::uint16_t>(count);
     options.listen = *listen;
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
@@ -242,6 +252,7 @@ Status App::open_workers() {
     }
     workers_.push_back(std::move(worker).value());
   }
+  workers_open_.store(true, std::memory_order_release);
   return Ok{};
 }
 

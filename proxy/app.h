@@ -64,6 +64,7 @@ class App final : private AdminSource {
   std::unique_ptr<CommitLoop> commit_;
   std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::atomic<bool> workers_open_{false};  ///< all of them: no more is added
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<MetricsServer> metrics_;
 };

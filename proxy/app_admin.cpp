@@ -25,6 +25,7 @@ SessionInfo session_info(const Session& session, const ClusterView& view, TimePo
   const SessionCore& core = session.core();
   SessionInfo info;
   info.id = session.id();
+  info.connection_id = session.connection_id();
   info.user = session.user();
   info.client_address = session.client_address();
   info.database = core.state().schema();

@@ -10,11 +10,6 @@ namespace {
 constexpr std::size_t kMessagesMax = 1 << 18;
 constexpr std::chrono::seconds kReapPeriod{5};
 
-std::uint32_t next_connection_id() {
-  static std::atomic<std::uint32_t> last{0};
-  return ++last;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::start(WorkerOptions options,
@@ -97,6 +92,14 @@ void Worker::set_view(std::shared_ptr<const ClusterView> view) {
   mailbox_->post_always(Message(std::move(view)));  // a stale view might be the last for long
 }
 
+void Worker::post(KillRequest request) {
+  mailbox_->post_always(Message(std::move(request)));
+}
+
+void Worker::post(KillAnswer answer) {
+  mailbox_->post_always(Message(answer));
+}
+
 bool Worker::post_task(std::function<void(Worker&)> task) {
   return mailbox_->post(Message(std::move(task)));
 }
@@ -120,7 +123,9 @@ void Worker::on_connection(uv_stream_t* listener) {
   }
   Slot& place = slots_[slot];
   const SessionId id{options_.index, slot, ++place.generation};
-  place.session = std::make_unique<Session>(*this, id, next_connection_id());
+  const std::uint32_t connection_id = next_connection_id();
+  place.session = std::make_unique<Session>(*this, id, connection_id);
+  by_connection_id_[connection_id] = id;
   place.retired = false;
   ++session_count_;
   const std::size_t connections = options_.counts->connections.fetch_add(1) + 1;
@@ -135,6 +140,16 @@ void Worker::on_connection(uv_stream_t* listener) {
   } else {
     session.greet();
   }
+}
+
+// The number says whose session it is: worker_of().
+std::uint32_t Worker::next_connection_id() {
+  std::uint32_t id = 0;
+  do {  // after four billion some are in use
+    id = connection_ids_++ * options_.workers_count + options_.index + 1U;
+  } while (id == 0 || worker_of(id, options_.workers_count) != options_.index ||
+           by_connection_id_.contains(id));
+  return id;
 }
 
 Session* Worker::find(SessionId id) {
@@ -157,6 +172,7 @@ void Worker::end_turn() {
   while (!retired_.empty()) {
     const SessionId id = retired_.back();
     retired_.pop_back();
+    by_connection_id_.erase(slots_[id.slot].session->connection_id());
     slots_[id.slot].session.reset();
     free_slots_.push_back(id.slot);
     --session_count_;
@@ -198,6 +214,10 @@ void Worker::on_wake() {
       on_commit_event(*event);
     } else if (auto* view = std::get_if<std::shared_ptr<const ClusterView>>(&message)) {
       on_view(std::move(*view));
+    } else if (const auto* kill = std::get_if<KillRequest>(&message)) {
+      on_kill(*kill);
+    } else if (const auto* answer = std::get_if<KillAnswer>(&message)) {
+      on_kill_answer(*answer);
     } else {
       std::get<std::function<void(Worker&)>>(message)(*this);
     }
@@ -240,6 +260,31 @@ void Worker::on_commit_event(CommitEvent& event) {
         session.pump();
       }
     });
+  }
+}
+
+// The server's rule: one's own user's, or any with the right to.
+void Worker::on_kill(const KillRequest& request) {
+  const auto found =
+      by_connection_id_.find(static_cast<std::uint32_t>(request.order.connection_id));
+  Session* session = found == by_connection_id_.end() ? nullptr : find(found->second);
+  KillVerdict verdict = KillVerdict::kUnknown;
+  if (session != nullptr) {
+    const bool own = session->authenticated() && session->user() == request.user;
+    verdict = own || request.order.any_owner ? KillVerdict::kDone : KillVerdict::kNotOwner;
+  }
+  if (verdict == KillVerdict::kDone && request.order.query_only) {
+    session->kill_query();
+  } else if (verdict == KillVerdict::kDone) {
+    session->kill_connection();
+  }
+  hooks_.answer_kill({request.from, verdict});
+}
+
+void Worker::on_kill_answer(const KillAnswer& answer) {
+  if (Session* session = find(answer.to); session != nullptr) {
+    session->core().on_kill_answer(answer.verdict);
+    session->pump();
   }
 }
 

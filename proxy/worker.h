@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -31,10 +32,14 @@ struct WorkerHooks {
   std::function<void(BackendId, std::uint64_t thread_id)> kill_query;
   std::function<void(BackendId, bool refused)> report_failure;
   std::function<void()> refresh_accounts;
+  /// To the worker that gave the connection its number. False: there is none.
+  std::function<bool(KillRequest)> post_kill;
+  std::function<void(KillAnswer)> answer_kill;
 };
 
 struct WorkerOptions {
   std::uint16_t index = 0;
+  std::uint16_t workers_count = 1;
   SocketAddress listen;
   BackendPool::Options pool;
   SessionCore::Options session;
@@ -72,10 +77,19 @@ class Worker {
   /// False when the mailbox is full, which happens only to an event that is_asked_again().
   [[nodiscard]] bool post(CommitEvent event);
   void set_view(std::shared_ptr<const ClusterView> view);
+  /// Never refused: a session has one under way.
+  void post(KillRequest request);
+  void post(KillAnswer answer);
   /// Runs `task` on the worker's thread.
   [[nodiscard]] bool post_task(std::function<void(Worker&)> task);
   /// A backend's applied position moved: wakes the worker if a session waits for one.
   void positions_moved();
+
+  /// Which worker's clients get this connection number.
+  [[nodiscard]] static std::uint16_t worker_of(std::uint64_t connection_id,
+                                               std::uint16_t workers_count) {
+    return static_cast<std::uint16_t>((connection_id - 1) % workers_count);
+  }
 
   [[nodiscard]] const WorkerMetrics& metrics() const { return metrics_; }
 
@@ -135,8 +149,11 @@ class Worker {
     bool retired = false;
   };
 
-  using Message =
-      std::variant<CommitEvent, std::shared_ptr<const ClusterView>, std::function<void(Worker&)>>;
+  using Message = std::variant<CommitEvent,
+                               std::shared_ptr<const ClusterView>,
+                               KillRequest,
+                               KillAnswer,
+                               std::function<void(Worker&)>>;
 
   Worker(WorkerOptions options,
          WorkerHooks hooks,
@@ -147,6 +164,9 @@ class Worker {
   void on_connection(uv_stream_t* listener);
   void on_wake();
   void on_commit_event(CommitEvent& event);
+  void on_kill(const KillRequest& request);
+  void on_kill_answer(const KillAnswer& answer);
+  [[nodiscard]] std::uint32_t next_connection_id();
   void on_view(std::shared_ptr<const ClusterView> view);
   void check_waiters();
   void end_turn();
@@ -169,6 +189,8 @@ class Worker {
   std::unique_ptr<Timer> reaper_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
+  std::unordered_map<std::uint32_t, SessionId> by_connection_id_;
+  std::uint32_t connection_ids_ = 0;  ///< given so far
   std::vector<SessionId> retired_;
   std::vector<SessionId> waiting_applied_;
   std::vector<SessionId> waiting_accounts_;

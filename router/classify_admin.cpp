@@ -89,6 +89,11 @@ void classify_kill(StatementScan& scan, Statement& out) {
   } else {
     scan.accept("CONNECTION");
   }
+  if (scan.accept("CONNECTION_ID")) {
+    out.kill.own = scan.accept(TokenKind::kOpenParen) && scan.accept(TokenKind::kCloseParen);
+    out.kill.supported = out.kill.own && scan.ended();
+    return;
+  }
   const Token id = scan.token();
   scan.advance();
   out.kill.supported =

@@ -235,6 +235,7 @@ struct DdlInfo {
 /// KILL [HARD|SOFT] [CONNECTION|QUERY] <id>. Other forms (QUERY ID, USER) are `supported` = false.
 struct KillInfo {
   std::uint64_t id = 0;
+  bool own = false;  ///< CONNECTION_ID() stands for the number
   bool query_only = false;
   bool supported = false;
 };

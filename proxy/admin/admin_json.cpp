@@ -67,6 +67,7 @@ AdminJson to_json(const BackendInfo& backend) {
 AdminJson to_json(const SessionInfo& session) {
   return {{"id", to_text(session.id)},
           {"user", session.user},
+          {"connection_id", session.connection_id},
           {"client_address", session.client_address},
           {"database", session.database},
           {"state", session.state},

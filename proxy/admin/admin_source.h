@@ -71,6 +71,7 @@ struct BackendInfo {
 
 struct SessionInfo {
   SessionId id;
+  std::uint32_t connection_id = 0;  ///< the client's number: CONNECTION_ID(), KILL
   std::string user;
   std::string client_address;  ///< "ip:port"
   std::string database;

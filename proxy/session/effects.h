@@ -17,6 +17,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
+#include "proxy/session/kill.h"
 #include "router/lexer_options.h"
 
 namespace consort::proxy {
@@ -118,13 +119,18 @@ class SessionEffects {
   virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;
   /// Ends in on_retry_due().
   virtual void retry_after(std::chrono::milliseconds delay) = 0;
+  /// Takes back what the core waits for: a lease, wait_applied(), retry_after().
+  virtual void stop_waiting() = 0;
 
   // The commit thread.
   [[nodiscard]] virtual BranchId next_branch() = 0;
   /// False when its mailbox is full: the request was not taken. Only for one that starts_work().
   [[nodiscard]] virtual bool post_commit(CommitRequest request) = 0;
   [[nodiscard]] virtual SessionId session_id() const = 0;
+  /// Ends the statement that a backend connection runs. Takes its time: it may hit the next one.
   virtual void kill_query(BackendId backend, std::uint64_t thread_id) = 0;
+  /// Ends in on_kill_answer(). False: there can be no such connection.
+  [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
 
   [[nodiscard]] virtual WorkerMetrics& metrics() = 0;
 };

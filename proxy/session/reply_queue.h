@@ -22,6 +22,7 @@ enum class ReplyRole : std::uint8_t {
   kPlainEnd,       ///< COMMIT or ROLLBACK of a plain read-only transaction
   kReadOnlyEnd,    ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,       ///< ours alone may execute DDL now: certifier/ddl_fence.h
+  kKillRight,      ///< whether the client may end other users' sessions
   kReprepare,      ///< a client's statement prepared again on this connection
   kIgnored         ///< result does not matter
 };

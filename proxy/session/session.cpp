@@ -1,5 +1,8 @@
 #include "proxy/session/session.h"
 
+#include <limits>
+#include <utility>
+
 #include "protocol/packet_writer.h"
 #include "proxy/accounts.h"
 #include "proxy/worker.h"
@@ -199,6 +202,23 @@ void Session::on_stream_closed(CloseReason) {
   worker_.retire(id_);
 }
 
+void Session::kill_query() {
+  core_.on_kill_query();
+  pump();
+}
+
+void Session::kill_connection() {
+  closing_ = true;
+  core_.on_kill_connection();
+  if (core_.phase() == SessionPhase::kOrdering) {
+    orphaned_ = true;  // what all backends must agree on is seen through
+    client_.close_after_write();
+    return;
+  }
+  core_.on_client_gone();
+  worker_.retire(id_);
+}
+
 // ---- login ------------------------------------------------------------------------------------
 
 void Session::on_login_packet(Bytes payload, std::uint8_t sequence) {
@@ -265,7 +285,8 @@ void Session::on_authenticated(const protocol::LoginInfo& login) {
       protocol::backend_capabilities_for(login.capabilities & ~protocol::capability::kLocalFiles);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   login_sequence_ = auth_->next_sequence();
-  SessionOwner owner{definer_, login.capabilities, login.database, account_.collation};
+  SessionOwner owner{definer_, login.capabilities, login.database, account_.collation,
+                     connection_id_};
   if (!login.database.empty()) {
     core_.begin_checked(std::move(owner), login_sequence_);
     return;
@@ -358,6 +379,17 @@ void Session::on_applied() {
 void Session::retry_after(std::chrono::milliseconds delay) {
   timer_use_ = TimerUse::kRetry;
   timer_once(delay);
+}
+
+void Session::stop_waiting() {
+  applied_wait_.active = false;
+  if (timer_use_ == TimerUse::kApplied || timer_use_ == TimerUse::kRetry) {
+    timer_use_ = TimerUse::kNone;
+    timer_->stop();
+  }
+  if (leasing_) {
+    release(*std::exchange(leasing_, std::nullopt), false);
+  }
 }
 
 // ---- backends ---------------------------------------------------------------------------------
@@ -559,6 +591,12 @@ bool Session::post_commit(CommitRequest request) {
 
 void Session::kill_query(BackendId backend, std::uint64_t thread_id) {
   worker_.hooks().kill_query(backend, thread_id);
+}
+
+bool Session::post_kill(const KillOrder& order) {
+  constexpr std::uint64_t kIdMax = std::numeric_limits<std::uint32_t>::max();
+  return order.connection_id >= 1 && order.connection_id <= kIdMax &&
+         worker_.hooks().post_kill({id_, user_, order});
 }
 
 WorkerMetrics& Session::metrics() {

@@ -63,6 +63,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_applied();
   /// New accounts are there: a login that waits for them goes on.
   void on_accounts();
+  void kill_query();
+  /// Closes without a word, as the server does.
+  void kill_connection();
   /// Runs what the client sent meanwhile, once the core is idle. Call after every core event.
   void pump();
 
@@ -103,12 +106,14 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void note_stored_function() override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
   void retry_after(std::chrono::milliseconds delay) override;
+  void stop_waiting() override;
   [[nodiscard]] BranchId next_branch() override;
   [[nodiscard]] bool post_commit(CommitRequest request) override;
 
   [[nodiscard]] SessionId session_id() const override { return id_; }
 
   void kill_query(BackendId backend, std::uint64_t thread_id) override;
+  [[nodiscard]] bool post_kill(const KillOrder& order) override;
   [[nodiscard]] WorkerMetrics& metrics() override;
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);

@@ -118,6 +118,7 @@ void SessionCore::finish_command() {
   job_.kind = JobKind::kNone;
   job_.wrapped = false;
   abort_requested_ = false;
+  kill_requested_ = false;
   if (command_.capacity() > kRetainedBytesMax) {
     Buffer().swap(command_);
   }

@@ -2,10 +2,12 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "protocol/lenenc.h"
 #include "protocol/packet_writer.h"
 #include "protocol/single_value.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/connection_id.h"
 
 namespace consort::proxy {
 
@@ -76,6 +78,16 @@ void SessionCore::on_command(const ClientCommand& command) {
     case Command::kPing:
       reply_ok();
       return;
+    case Command::kProcessKill: {
+      protocol::Reader reader(argument);
+      const std::uint32_t id = reader.u32();
+      if (reader.failed()) {
+        reply_error(protocol::malformed_packet_error());
+      } else {
+        kill({id});
+      }
+      return;
+    }
     case Command::kFieldList: {
       Statement statement;
       statement.kind = StatementKind::kDescribe;
@@ -106,7 +118,29 @@ void SessionCore::on_command(const ClientCommand& command) {
 }
 
 void SessionCore::on_query(std::string_view sql) {
-  run_statement(router::classify(sql, lexer_options()), sql, JobKind::kQuery);
+  const Statement statement = router::classify(sql, lexer_options());
+  if (const auto own = with_own_id(sql, statement, Command::kQuery)) {
+    run_statement(router::classify(*own, lexer_options()), *own, JobKind::kQuery);
+    return;
+  }
+  run_statement(statement, sql, JobKind::kQuery);
+}
+
+/// The text with this session's number for CONNECTION_ID(), then also in `command_`.
+std::optional<std::string> SessionCore::with_own_id(std::string_view sql,
+                                                    const Statement& statement,
+                                                    Command kind) {
+  if (!statement.has(Flag::kConnectionId)) {
+    return std::nullopt;
+  }
+  std::optional<std::string> own =
+      router::with_connection_id(sql, statement, lexer_options(), owner_.connection_id);
+  if (own) {
+    command_.clear();
+    const std::uint8_t next = protocol::append_command(command_, kind, as_bytes(*own));
+    command_sequence_ = static_cast<std::uint8_t>(next - 1);
+  }
+  return own;
 }
 
 void SessionCore::on_prepare(std::string_view sql) {
@@ -119,7 +153,7 @@ void SessionCore::on_prepare(std::string_view sql) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
-  preparing_sql_.assign(sql);
+  preparing_sql_ = with_own_id(sql, statement, Command::kStmtPrepare).value_or(std::string(sql));
   job_.kind = JobKind::kPrepare;
   job_.statement_kind = statement.kind;
   job_.digest = statement.digest;
@@ -189,7 +223,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
         reply_ok();  // the server takes a comment for a statement, but not blanks
         return;
       }
-      run_transaction_control(statement);
+      run_in_session(statement);
       return;
     case router::Target::kOrdered:
       run_ordered(statement, sql);
@@ -225,7 +259,7 @@ void SessionCore::finish_aborted(const Statement& statement) {
   // wants; everything else hears of it now.
   transaction_over();
   if (statement.kind == StatementKind::kRollback) {
-    run_transaction_control(statement);
+    run_in_session(statement);
     return;
   }
   effects_.metrics().count_client_error(ClientErrorClass::kConflict);

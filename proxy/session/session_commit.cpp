@@ -106,7 +106,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     } else {
       const bool aborted = error.code == 1399 || error.code == 1402 || error.code == 1614 ||
                            (home_tainted_ && error.code == protocol::sql_code::kQueryInterrupted);
-      commit_failed(aborted ? protocol::deadlock_error() : error);
+      commit_failed(kill_requested_ ? protocol::query_interrupted_error()
+                    : aborted       ? protocol::deadlock_error()
+                                    : error);
     }
     return;
   }

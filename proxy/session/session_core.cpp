@@ -20,6 +20,8 @@ std::string_view to_text(SessionPhase phase) {
       return "rolling_back";
     case SessionPhase::kOrdering:
       return "ordering";
+    case SessionPhase::kKilling:
+      return "killing";
     case SessionPhase::kClosing:
       return "closing";
   }
@@ -73,6 +75,7 @@ void SessionCore::reset() {
   autocommit_ = true;
   one_shot_transaction_ = false;
   abort_requested_ = false;
+  kill_requested_ = false;
   chain_ = false;
   release_ = false;
   const std::string schema = state_.schema();

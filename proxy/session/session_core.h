@@ -8,6 +8,7 @@
 //     |  | BEGIN, PING: answered   retry elsewhere    kPreparing -> kCertifying -> (outcome) kIdle
 //     |  | at once                                        | nothing changed, ROLLBACK
 //     |  +------------------------------------------> kRollingBack -> kIdle
+//     |     KILL: kKilling (the other session's worker carries it out) -> kIdle
 //     |     DDL: kOrdering (wait for its turn) -> kRelaying on the home -> kOrdering -> kIdle
 //   kClosing: the client is told or gone; nothing else happens.
 //
@@ -55,7 +56,8 @@ struct SessionOwner {
   std::string definer;             ///< CURRENT_USER(): user@host, for views and routines
   std::uint64_t capabilities = 0;  ///< the client's
   std::string schema;
-  std::uint16_t collation = 45;  ///< that the client named: its character set
+  std::uint16_t collation = 45;     ///< that the client named: its character set
+  std::uint32_t connection_id = 0;  ///< what CONNECTION_ID() is
 };
 
 enum class SessionPhase : std::uint8_t {
@@ -66,6 +68,7 @@ enum class SessionPhase : std::uint8_t {
   kCertifying,
   kRollingBack,
   kOrdering,
+  kKilling,
   kClosing
 };
 
@@ -111,6 +114,12 @@ class SessionCore {
   void on_outcome(const BranchOutcome& outcome);
   void on_ddl_turn(const DdlTurn& turn);
   void on_ddl_outcome(const DdlOutcome& outcome);
+  void on_kill_answer(KillVerdict verdict);
+  /// KILL QUERY of this session: what its client waits for ends with 1317, unless it is a commit or
+  /// DDL.
+  void on_kill_query();
+  /// KILL of this session: what it has running on backends ends. The shell closes the client.
+  void on_kill_connection();
   /// The lane of the home waits for this session's branch.
   void on_abort_branch();
   /// DDL waits for the tables this session's open branch uses.
@@ -162,6 +171,9 @@ class SessionCore {
 
   // Commands: session_commands.cpp.
   void on_query(std::string_view sql);
+  [[nodiscard]] std::optional<std::string> with_own_id(std::string_view sql,
+                                                       const router::Statement& statement,
+                                                       protocol::Command kind);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
   void run_statement(const router::Statement& statement, std::string_view sql, JobKind kind);
@@ -172,7 +184,7 @@ class SessionCore {
   void run_at_home(const router::Statement& statement, JobKind kind);
   void run_anywhere(const router::Statement& statement, const router::Route& route, JobKind kind);
   void run_ordered(const router::Statement& statement, std::string_view sql);
-  void run_transaction_control(const router::Statement& statement);
+  void run_in_session(const router::Statement& statement);
   void begin_transaction(const router::TransactionOptions& options);
   void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
@@ -248,6 +260,13 @@ class SessionCore {
   void clean_rollback_only(bool still_active);
   void drop_home();
 
+  // KILL: session_kill.cpp.
+  void kill(const KillOrder& order);
+  void ask_kill();
+  void send_kill_check();
+  void on_kill_right(const protocol::SqlError* refusal);
+  void kill_statement();
+
   // DDL: session_cluster.cpp.
   void request_order();
   void watch_order();
@@ -312,6 +331,7 @@ class SessionCore {
   /// of our own commands.
   bool home_diagnostics_stale_ = true;
   bool home_tainted_ = false;   ///< a KILL QUERY may still be on its way to it
+  bool read_tainted_ = false;   ///< the same of the other connection
   bool watches_order_ = false;  ///< the retry that is due looks after `ordered_`
   bool read_lingers_ = false;   ///< kept for SHOW WARNINGS
 
@@ -325,12 +345,15 @@ class SessionCore {
   bool autocommit_ = true;
   bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
   bool abort_requested_ = false;
+  bool kill_requested_ = false;   ///< KILL QUERY was sent after the statement under way
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch
   HeldCommits commits_;
   Seqno last_seen_at_start_;
   Seqno last_seen_at_prepare_;
   std::uint32_t lane_generation_ = 0;  ///< when the branch began
   BranchTables branch_tables_;
+
+  KillOrder kill_;  ///< that this session's client gave
 
   // The session.
   SessionState state_;

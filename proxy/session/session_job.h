@@ -20,6 +20,7 @@ enum class JobKind : std::uint8_t {
   kExecute,
   kOrdered,   ///< DDL and accounts: when its turn in the log has come
   kSnapshot,  ///< START TRANSACTION
+  kKill,      ///< whether the client may end other users' sessions: a backend knows
   kLogin      ///< a home connection proves that the account may use its database
 };
 

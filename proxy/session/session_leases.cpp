@@ -202,6 +202,8 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
   if (channel == Channel::kHome) {
     home_tainted_ = false;
     home_diagnostics_stale_ = true;
+  } else {
+    read_tainted_ = false;
   }
   if (phase_ == SessionPhase::kOrdering) {
     send_job();
@@ -231,8 +233,8 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
 
 void SessionCore::give_back(Channel channel, bool reusable) {
   // A reply, or a KILL QUERY, that is still to come would reach whoever leases the connection next.
-  reusable =
-      reusable && !lease_of(channel).owes_reply() && !(channel == Channel::kHome && home_tainted_);
+  reusable = reusable && !lease_of(channel).owes_reply() &&
+             !(channel == Channel::kHome ? home_tainted_ : read_tainted_);
   if (channel == Channel::kHome) {
     insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
     insert_id_at_home_ = false;

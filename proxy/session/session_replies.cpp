@@ -72,6 +72,12 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
+    case ReplyRole::kKillRight: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_kill_right(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
@@ -219,6 +225,14 @@ void SessionCore::on_home_lost(bool awaited) {
     case SessionPhase::kCertifying:
     case SessionPhase::kClosing:
       return;  // the commit thread decides
+    case SessionPhase::kKilling:
+      if (awaited) {
+        break;
+      }
+      if (transaction_.on_backend()) {
+        transaction_.must_abort();
+      }
+      return;
     case SessionPhase::kAwaitingBackend:
       return;
     case SessionPhase::kOrdering:

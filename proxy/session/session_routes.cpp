@@ -136,7 +136,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   advance_job();
 }
 
-void SessionCore::run_transaction_control(const Statement& statement) {
+void SessionCore::run_in_session(const Statement& statement) {
   switch (statement.kind) {
     case StatementKind::kEmpty:
       reply_error(protocol::SqlError{1065, "42000", "Query was empty"});
@@ -159,6 +159,10 @@ void SessionCore::run_transaction_control(const Statement& statement) {
       return;
     case StatementKind::kUnlockTables:
       reply_ok();
+      return;
+    case StatementKind::kKill:
+      kill({statement.kill.own ? owner_.connection_id : statement.kill.id,
+            statement.kill.query_only});
       return;
     default:
       reply_error(protocol::not_supported_error(router::to_text(statement.kind)));

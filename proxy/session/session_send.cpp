@@ -51,6 +51,10 @@ void SessionCore::send_job() {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // its answer goes on
   }
+  if (job_.kind == JobKind::kKill) {
+    send_kill_check();
+    return;
+  }
   if (must_begin_alone()) {
     begin_alone();
     return;  // its OK goes on

@@ -137,8 +137,8 @@ std::string_view unsupported_feature(const Statement& statement) {
   if (statement.has(Flag::kLocalInfile)) {
     return "LOAD DATA LOCAL";
   }
-  if (statement.kind == StatementKind::kKill) {
-    return "KILL";
+  if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
+    return "KILL with anything but the number of a connection";
   }
   return {};
 }

@@ -1,10 +1,13 @@
-"""Commands that are more than one packet and its answer: long data."""
+"""Commands that are more than a packet and its answer: long data, KILL."""
 
 import hashlib
+import threading
+import time
 
 from support import wire
 from support.case import case
 from support.cluster import Cluster
+from support.process import wait_until
 
 LIMIT_BYTES = 24 << 20
 
@@ -81,4 +84,201 @@ def long_data_is_nobody_elses(_context, cluster):
     cluster.settle()
     values = cluster.sql(f"SELECT b, COUNT(*) FROM {table} GROUP BY b ORDER BY b")
     assert values == [(b"long", b"2"), (b"own", b"12")], values
+    cluster.assert_identical()
+
+
+# ---- CONNECTION_ID(), KILL ------------------------------------------------------------------
+
+
+def code_of(call):
+    """0, the error's code, or "closed"."""
+    try:
+        call()
+        return 0
+    except wire.ServerError as error:
+        return error.code
+    except wire.Closed:
+        return "closed"
+
+
+@case(seconds=30)
+def connection_id_is_the_handshakes(_context, cluster):
+    """Wherever the statement runs, and whatever it does with the number."""
+    table = cluster.table("id INT PRIMARY KEY, c BIGINT")
+    clients = [cluster.connect() for _ in range(6)]
+    assert len({client.connection_id for client in clients}) == len(clients)
+    for number, client in enumerate(clients):
+        own = str(client.connection_id)
+        assert client.value("SELECT CONNECTION_ID()") == own
+        reply = client.query("SELECT Connection_Id( ), CONNECTION_ID() AS me, CONNECTION_ID() + 1")
+        assert [column.name for column in reply.columns] == ["Connection_Id( )", "me",
+                                                             "CONNECTION_ID() + 1"]
+        assert reply.rows == [(own.encode(), own.encode(), str(client.connection_id + 1).encode())]
+        assert client.value("SELECT 'is me' FROM DUAL WHERE CONNECTION_ID() = " + own) == "is me"
+        statement = client.prepare("SELECT CONNECTION_ID(), ?")
+        assert client.execute(statement, ("x",)).rows[0][0] == client.connection_id
+        client.query(f"INSERT INTO {table} VALUES ({number}, CONNECTION_ID())")
+        client.query("BEGIN")
+        assert client.value("SELECT CONNECTION_ID()") == own
+        client.query("ROLLBACK")
+        assert client.value(f"SELECT c FROM {table} WHERE id = {number}") == own
+    for client in clients:
+        client.close()
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def kill_query(_context, cluster):
+    """Whatever runs: 1317 for it alone; the transaction and the session go on."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
+    with cluster.two_homes() as (holder, victim), cluster.connect() as killer:
+        order = f"KILL QUERY {victim.connection_id}"
+        assert killer.query(order).affected == 0  # it runs nothing
+        assert victim.value("SELECT 1") == "1"
+        for begin, sql in ((None, "SELECT SLEEP(60)"), (None, f"UPDATE {table} SET v = SLEEP(60)"),
+                           ("BEGIN", "SELECT SLEEP(60)"),
+                           ("BEGIN", f"UPDATE {table} SET v = SLEEP(60) WHERE id = 1")):
+            if begin:
+                victim.query(begin)
+                victim.query(f"UPDATE {table} SET v = v + 1 WHERE id = 2")
+            victim.command(wire.COM_QUERY, sql.encode())
+            time.sleep(0.3)
+            began = time.monotonic()
+            killer.query(order)
+            assert code_of(victim.read_reply) == 1317, sql
+            assert time.monotonic() - began < 10
+            if begin:
+                victim.query("COMMIT")
+            assert victim.value(f"SELECT COUNT(*) FROM {table}") == "2", sql
+        holder.query(f"UPDATE {table} SET v = v + 10 WHERE id = 1")
+    cluster.settle()
+    assert cluster.sql(f"SELECT v FROM {table} ORDER BY id") == [(b"10",), (b"2",)]
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def kill_connection(_context, cluster):
+    """The connection is gone without a word, and so is its transaction."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+    with cluster.connect() as killer:
+        for sql in (None, "SELECT SLEEP(60)", f"SELECT SLEEP(60) FROM {table} FOR UPDATE"):
+            victim = cluster.connect()
+            victim.query("BEGIN")
+            victim.query(f"UPDATE {table} SET v = 99 WHERE id = 1")
+            if sql:
+                victim.command(wire.COM_QUERY, sql.encode())
+                time.sleep(0.2)
+            if sql and "FROM" in sql:
+                killer.process_kill(victim.connection_id)
+            else:
+                killer.query(f"KILL {victim.connection_id}")
+            assert code_of(victim.read_packet) == "closed", sql
+            wait_until(lambda: code_of(lambda: killer.query(f"KILL {victim.connection_id}")) == 1094,
+                       5, "the number is free")
+            killer.query(f"UPDATE {table} SET v = v + 1 WHERE id = 1")  # no lock is left
+            victim.close()
+        own = cluster.connect()
+        assert code_of(lambda: own.query(f"KILL {own.connection_id}")) == 1927
+        assert code_of(own.read_packet) == "closed"
+    cluster.settle()
+    assert cluster.sql(f"SELECT v FROM {table}") == [(b"3",)]
+    for server in cluster.servers:
+        sleeping = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE INFO LIKE '%SLEEP(60)%'"
+        wait_until(lambda: int(server.watch(sleeping)[0][0]) <= 1, 10, "nothing sleeps on")
+    cluster.assert_identical()
+
+
+def on_one_server(server, *statements):
+    connection = server.connect()
+    with connection.cursor() as cursor:
+        for statement in ("SET sql_log_bin = 0", *statements):
+            cursor.execute(statement)
+    connection.close()
+
+
+@case(seconds=60)
+def kill_has_the_servers_rights(_context, cluster):
+    """One's own user's sessions; others' with CONNECTION ADMIN or SUPER, by a role, too."""
+    cluster.sql("CREATE USER low@'%' IDENTIFIED BY 'low'")
+    for server in cluster.servers:
+        on_one_server(server, "CREATE ROLE killers", "GRANT CONNECTION ADMIN ON *.* TO killers",
+                      "GRANT killers TO low@'%'")
+
+    def low():
+        return cluster.consort.wire(None, user="low", password="low")
+
+    wait_until(lambda: code_of(lambda: low().close()) == 0, 10, "the account is known")
+    with low() as killer, low() as own, cluster.connect() as other:
+        killer.query(f"KILL {own.connection_id}")
+        assert code_of(own.read_packet) == "closed"
+        for order in (f"KILL QUERY {other.connection_id}", f"KILL {other.connection_id}"):
+            assert code_of(lambda: killer.query(order)) == 1095, order
+        assert code_of(lambda: killer.process_kill(other.connection_id)) == 1095
+        assert other.value("SELECT 1") == "1"
+        killer.query("SET ROLE killers")
+        killer.query(f"KILL {other.connection_id}")
+        assert code_of(other.read_packet) == "closed"
+    for server in cluster.servers:
+        on_one_server(server, "DROP ROLE killers")
+    cluster.sql("GRANT SUPER ON *.* TO low@'%'")
+    with low() as killer, cluster.connect() as other:
+        killer.query(f"KILL {other.connection_id}")
+        assert code_of(other.read_packet) == "closed"
+    cluster.sql("DROP USER low@'%'")
+
+
+@case(seconds=60)
+def kill_hurts_nobody_else(context, cluster):
+    """Victims and others share the backend connections; only victims hear of it."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} SELECT seq, 0 FROM seq_1_to_20")
+    cluster.settle()
+    deadline = time.monotonic() + context.pick(8, 60)
+    hurt, done, killed, lock = [], [0], [0], threading.Lock()
+
+    def work(row):
+        while time.monotonic() < deadline and not hurt:
+            update = f"UPDATE {table} SET v = v + 1 WHERE id = {row}"
+            with cluster.connect() as client:
+                for counts, *script in ((0, f"SELECT v FROM {table} WHERE id = {row}"), (1, update),
+                                        (1, "BEGIN", update, "COMMIT")):
+                    # A new session may meet its forerunner's commit: 1213, as ever.
+                    code = next(filter(None, (code_of(lambda: client.query(sql))
+                                              for sql in script)), 0)
+                    if code not in (0, 1213):
+                        hurt.append((script, code))
+                    with lock:
+                        done[0] += counts if code == 0 else 0
+
+    def be_victim(row):
+        allowed = (0, 1213, 1317, "closed")
+        with cluster.connect() as killer:
+            while time.monotonic() < deadline and not hurt:
+                with cluster.connect() as client:
+                    for number in range(4):
+                        sql = f"UPDATE {table} SET v = v + 1 WHERE id = {row}" if number % 2 else \
+                            f"SELECT v, SLEEP(0.002) FROM {table}"
+                        client.command(wire.COM_QUERY, sql.encode())
+                        what = "CONNECTION" if context.random.random() < 0.2 else "QUERY"
+                        killer.query(f"KILL {what} {client.connection_id}")
+                        code = code_of(client.read_reply)
+                        killed[0] += code != 0
+                        if code not in allowed:
+                            hurt.append((sql, code))
+                        if what == "CONNECTION":
+                            break
+
+    threads = [threading.Thread(target=work, args=(row,)) for row in range(1, 5)]
+    threads += [threading.Thread(target=be_victim, args=(row,)) for row in range(5, 8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not hurt, hurt[:3]
+    assert done[0] > 10 and killed[0] > 10, (done, killed)
+    cluster.settle()
+    counted = cluster.sql(f"SELECT SUM(v) FROM {table} WHERE id < 5")
+    assert counted == [(str(done[0]).encode(),)], (counted, done)
     cluster.assert_identical()

@@ -136,11 +136,15 @@ SCRIPTS = {
                     "DELETE t FROM t JOIN r USING (id) WHERE r.id = 2", "SELECT * FROM r ORDER BY id",
                     "DROP TABLE r"],
     "signal": ["SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'own', MYSQL_ERRNO = 5000"],
-    "kill": ["KILL 999999999"],
+    "kill": ["KILL 999999999", "KILL QUERY 999999999", "KILL HARD CONNECTION 999999999",
+             "KILL SOFT QUERY 999999999", "KILL 0", "KILL 4294967297", "KILL QUERY CONNECTION_ID()",
+             "BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "KILL 999999999",
+             "KILL QUERY CONNECTION_ID()", "COMMIT", "SELECT COUNT(*) FROM t",
+             "KILL CONNECTION_ID()"],
 }
 
 # What Consort may still answer with a clean "not supported"; the test is skipped then, visibly.
-MAY_LACK = ("temporary_tables", "kill")
+MAY_LACK = ("temporary_tables",)
 
 LONG = wire.LONG_DATA
 

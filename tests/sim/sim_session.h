@@ -116,6 +116,10 @@ class SimSession final : public proxy::SessionEffects {
 
   void retry_after(std::chrono::milliseconds) override { retry_due_ = true; }
 
+  void stop_waiting() override {}  // nobody kills here
+
+  bool post_kill(const proxy::KillOrder&) override { return false; }
+
   BranchId next_branch() override;
   bool post_commit(proxy::CommitRequest request) override;
 

@@ -20,7 +20,7 @@ DEFAULT_CAPABILITIES = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS |
 
 # Commands.
 COM_QUIT, COM_INIT_DB, COM_QUERY, COM_FIELD_LIST = 1, 2, 3, 4
-COM_STATISTICS, COM_PROCESS_INFO, COM_PING, COM_CHANGE_USER = 9, 10, 14, 17
+COM_STATISTICS, COM_PROCESS_INFO, COM_PROCESS_KILL, COM_PING, COM_CHANGE_USER = 9, 10, 12, 14, 17
 COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_STMT_SEND_LONG_DATA = 22, 23, 24
 COM_STMT_CLOSE, COM_STMT_RESET, COM_SET_OPTION, COM_STMT_FETCH = 25, 26, 27, 28
 COM_RESET_CONNECTION = 31
@@ -438,6 +438,10 @@ class Wire:
 
     def ping(self):
         self.command(COM_PING)
+        return self.read_ok()
+
+    def process_kill(self, connection_id):
+        self.command(COM_PROCESS_KILL, struct.pack("<I", connection_id))
         return self.read_ok()
 
     def init_db(self, name):

@@ -231,6 +231,10 @@ TEST_SUITE("classify_other") {
     EXPECT(!classify("KILL 12").kill.query_only);
     EXPECT(classify("KILL HARD QUERY 7").kill.query_only);
     EXPECT(classify("kill connection 7").kill.id == 7);
+    EXPECT(classify("KILL QUERY CONNECTION_ID()").kill.own);
+    EXPECT(classify("KILL CONNECTION_ID()").kill.supported);
+    EXPECT(!classify("KILL CONNECTION_ID() + 1").kill.supported);
+    EXPECT(!classify("KILL CONNECTION_ID").kill.supported);
     EXPECT(!classify("KILL USER 'x'").kill.supported);
     EXPECT(!classify("KILL QUERY ID 5").kill.supported);
     EXPECT(!classify("KILL").kill.supported);

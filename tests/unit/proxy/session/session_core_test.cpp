@@ -726,7 +726,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: what is not supported yet is said, not done") {
     SessionScript script;
-    for (const char* sql : {"CREATE TEMPORARY TABLE x (a INT)", "SELECT 1; SELECT 2", "KILL 5",
+    for (const char* sql : {"CREATE TEMPORARY TABLE x (a INT)", "SELECT 1; SELECT 2", "KILL USER u",
                             "CREATE TABLE y SELECT 1"}) {
       CAPTURE(sql);
       script.query(sql);

@@ -24,9 +24,10 @@ class SessionScript : public SessionEffects {
 
   explicit SessionScript(const SessionCore::Options& options = {0xC1, 3, 16, {}})
       : core(*this, options) {
-    core.begin({"'u'@'%'", kClient, "d"});
+    core.begin({"'u'@'%'", kClient, "d", 45, kConnectionId});
   }
 
+  static constexpr std::uint32_t kConnectionId = 77;
   static constexpr std::uint64_t kClient =
       protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof;
 
@@ -179,6 +180,9 @@ class SessionScript : public SessionEffects {
       return;
     }
     ++leases;
+    if (lease_hangs) {
+      return;
+    }
     applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
     core.on_leased(channel, {backend, 100U + backend.value, kCapabilities, isolation});
   }
@@ -248,6 +252,13 @@ class SessionScript : public SessionEffects {
 
   void retry_after(std::chrono::milliseconds) override { ++retries; }
 
+  void stop_waiting() override { ++waits_stopped; }
+
+  bool post_kill(const KillOrder& order) override {
+    kills.push_back(order);
+    return order.connection_id < 1000;
+  }
+
   BranchId next_branch() override { return {1, 0, ++branches}; }
 
   bool post_commit(CommitRequest request) override {
@@ -282,6 +293,9 @@ class SessionScript : public SessionEffects {
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;
+  int waits_stopped = 0;
+  bool lease_hangs = false;
+  std::vector<KillOrder> kills;
   router::LexerOptions lexer;
   bool functions = false;
   bool online = true;

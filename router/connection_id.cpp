@@ -1,0 +1,183 @@
+#include "router/connection_id.h"
+
+#include <cstddef>
+#include <utility>
+
+#include "router/sql_lexer.h"
+
+namespace consort::router {
+namespace {
+
+/// An alias must not be longer (in characters; bytes are never fewer).
+constexpr std::size_t kAliasBytesMax = 256;
+
+bool may_replace(const Statement& statement) {
+  if (!statement.has(Flag::kConnectionId) || statement.has(Flag::kUncertain) ||
+      statement.has(Flag::kMultiStatement)) {
+    return false;
+  }
+  switch (statement.kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kCall:
+    case StatementKind::kDo:
+    case StatementKind::kSetUserVariable:
+    case StatementKind::kExplain:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// Writes the new text while it goes through the old one's tokens.
+class Replacer {
+ public:
+  Replacer(std::string_view sql, const LexerOptions& options, std::uint32_t connection_id)
+      : sql_(sql), lexer_(sql, options), number_(std::to_string(connection_id)) {
+    advance();
+  }
+
+  std::optional<std::string> run() {
+    in_select_list_ = token_.is(Keyword::kSelect);
+    item_begin_ = begin_of(token_);
+    while (!token_.is(TokenKind::kEnd)) {
+      if (token_.is(TokenKind::kInvalid)) {
+        return std::nullopt;
+      }
+      if (at_item_end()) {
+        end_item();
+      }
+      if (!take_call()) {
+        take_token();
+      }
+    }
+    end_item();
+    if (lexer_.saw_uncertain_text() || !replaced_) {
+      return std::nullopt;
+    }
+    out_ += sql_.substr(copied_);
+    return std::move(out_);
+  }
+
+ private:
+  void advance() { token_ = lexer_.next(); }
+
+  [[nodiscard]] std::size_t begin_of(const Token& token) const {
+    return token.is(TokenKind::kEnd) ? sql_.size()
+                                     : static_cast<std::size_t>(token.text.data() - sql_.data());
+  }
+
+  [[nodiscard]] std::size_t end_of(const Token& token) const {
+    return begin_of(token) + (token.is(TokenKind::kEnd) ? 0 : token.text.size());
+  }
+
+  [[nodiscard]] bool at_item_end() const {
+    if (!in_select_list_ || depth_ > 0) {
+      return false;
+    }
+    return token_.is(TokenKind::kComma) || token_.is(TokenKind::kSemicolon) ||
+           token_.is(Keyword::kFrom) || token_.is(Keyword::kInto) || token_.is(Keyword::kWhere) ||
+           token_.is(Keyword::kLimit) || token_.is(Keyword::kUnion) || token_.is("EXCEPT") ||
+           token_.is("INTERSECT") || token_.is("ORDER") || token_.is("GROUP") ||
+           token_.is("HAVING") || token_.is("PROCEDURE") || token_.is(Keyword::kFor) ||
+           token_.is(Keyword::kLock);
+  }
+
+  /// `word ( )`: the call. Other uses of the word stay.
+  bool take_call() {
+    if (!token_.is("CONNECTION_ID") || previous_.is(TokenKind::kDot)) {
+      return false;
+    }
+    const Token word = token_;
+    take_token();
+    if (!token_.is(TokenKind::kOpenParen)) {
+      return true;
+    }
+    take_token();
+    if (!token_.is(TokenKind::kCloseParen)) {
+      return true;
+    }
+    out_ += sql_.substr(copied_, begin_of(word) - copied_);
+    out_ += number_;
+    copied_ = end_of(token_);
+    replaced_ = replaced_in_item_ = true;
+    take_token();
+    return true;
+  }
+
+  void take_token() {
+    if (token_.is(TokenKind::kOpenParen)) {
+      ++depth_;
+    } else if (token_.is(TokenKind::kCloseParen) && depth_ > 0) {
+      --depth_;
+    }
+    const bool starts = token_.is(TokenKind::kComma) && depth_ == 0;
+    const bool modifies = token_.is(Keyword::kSelect) || token_.is("DISTINCT") ||
+                          token_.is("ALL") || token_.is("SQL_NO_CACHE");
+    before_previous_ = previous_;
+    previous_ = token_;
+    advance();
+    if (in_select_list_ && (starts || (modifies && begin_of(previous_) == item_begin_))) {
+      item_begin_ = begin_of(token_);
+    }
+  }
+
+  /// Names a column whose text has changed as the server would have named it.
+  void end_item() {
+    const bool is_list_end = !token_.is(TokenKind::kComma);
+    if (in_select_list_ && replaced_in_item_ && has_no_alias()) {
+      const std::string_view name = sql_.substr(item_begin_, end_of(previous_) - item_begin_);
+      if (name.size() <= kAliasBytesMax) {
+        out_ += sql_.substr(copied_, end_of(previous_) - copied_);
+        copied_ = end_of(previous_);
+        out_ += " AS `";
+        for (const char c : name) {
+          out_ += c;
+          if (c == '`') {
+            out_ += '`';
+          }
+        }
+        out_ += '`';
+      }
+    }
+    replaced_in_item_ = false;
+    in_select_list_ = in_select_list_ && !is_list_end;
+  }
+
+  /// Names and texts at the end may be one; what ends like this is not.
+  [[nodiscard]] bool has_no_alias() const {
+    return previous_.is(TokenKind::kCloseParen) || previous_.is(TokenKind::kPlaceholder) ||
+           (previous_.is(TokenKind::kNumber) && before_previous_.is(TokenKind::kOperator));
+  }
+
+  const std::string_view sql_;
+  SqlLexer lexer_;
+  const std::string number_;
+  Token token_;
+  Token previous_;
+  Token before_previous_;
+  std::string out_;
+  std::size_t copied_ = 0;      ///< of sql_
+  std::size_t item_begin_ = 0;  ///< of the column under way
+  std::size_t depth_ = 0;       ///< of parentheses
+  bool in_select_list_ = false;
+  bool replaced_ = false;
+  bool replaced_in_item_ = false;
+};
+
+}  // namespace
+
+std::optional<std::string> with_connection_id(std::string_view sql,
+                                              const Statement& statement,
+                                              const LexerOptions& options,
+                                              std::uint32_t connection_id) {
+  if (!may_replace(statement) || options.doubtful) {
+    return std::nullopt;
+  }
+  return Replacer(sql, options, connection_id).run();
+}
+
+}  // namespace consort::router
