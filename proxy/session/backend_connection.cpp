@@ -67,6 +67,12 @@ void BackendConnection::on_stream_read(MutableBytes bytes) {
   }
 }
 
+void BackendConnection::on_stream_drained() {
+  if (state_ == State::kReady) {
+    observer_->on_backend_drained(*this);
+  }
+}
+
 std::size_t BackendConnection::dispatch(MutableBytes bytes) {
   bool* const gone = gone_;
   std::size_t used = 0;

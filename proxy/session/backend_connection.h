@@ -45,6 +45,8 @@ class BackendConnectionObserver {
   virtual void on_backend_ready(BackendConnection& connection) = 0;
   /// Bytes in state ready; returns how many were used, the rest comes again with more behind it.
   virtual std::size_t on_backend_bytes(BackendConnection& connection, MutableBytes bytes) = 0;
+  /// What was to be sent has fallen to the low-water mark.
+  virtual void on_backend_drained(BackendConnection& connection) = 0;
   /// The last call.
   virtual void on_backend_closed(BackendConnection& connection, const BackendFailure& failure) = 0;
 };
@@ -73,6 +75,8 @@ class BackendConnection final : private TcpStreamObserver {
 
   void send(std::initializer_list<Bytes> pieces) { stream_.write(pieces); }
 
+  void set_low_water(std::size_t bytes) { stream_.set_low_water(bytes); }
+
   void pause_reading() { stream_.pause_reading(); }
 
   void resume_reading() { stream_.resume_reading(); }
@@ -94,6 +98,7 @@ class BackendConnection final : private TcpStreamObserver {
 
   void on_stream_connected() override;
   void on_stream_read(MutableBytes bytes) override;
+  void on_stream_drained() override;
   void on_stream_closed(CloseReason reason) override;
   std::size_t dispatch(MutableBytes bytes);
   bool log_in(Bytes payload, std::uint8_t sequence);

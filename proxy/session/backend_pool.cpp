@@ -210,6 +210,13 @@ std::size_t BackendPool::on_backend_bytes(BackendConnection& wire, MutableBytes 
   return connection.client_->on_leased_bytes(connection, bytes);
 }
 
+void BackendPool::on_backend_drained(BackendConnection& wire) {
+  PooledConnection& connection = *connections_.at(&wire);
+  if (connection.client_ != nullptr) {
+    connection.client_->on_leased_drained(connection);
+  }
+}
+
 void BackendPool::on_backend_closed(BackendConnection& wire, const BackendFailure& failure) {
   PooledConnection& connection = *connections_.at(&wire);
   PoolClient* client = connection.client_;

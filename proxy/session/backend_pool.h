@@ -50,6 +50,8 @@ class PoolClient {
   virtual void on_lease(PooledConnection& connection) = 0;
   virtual void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) = 0;
   virtual std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) = 0;
+  /// What it was sent has fallen to the low-water mark.
+  virtual void on_leased_drained(PooledConnection& connection) = 0;
   /// True when it waited for an answer.
   virtual bool on_leased_lost(PooledConnection& connection) = 0;
 };
@@ -135,6 +137,7 @@ class BackendPool final : private BackendConnectionObserver {
 
   void on_backend_ready(BackendConnection& wire) override;
   std::size_t on_backend_bytes(BackendConnection& wire, MutableBytes bytes) override;
+  void on_backend_drained(BackendConnection& wire) override;
   void on_backend_closed(BackendConnection& wire, const BackendFailure& failure) override;
   PooledConnection* take_idle(Backend& backend, const std::string& key, const LeaseState& wanted);
   void bring_into_state(PooledConnection& connection);

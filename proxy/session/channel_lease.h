@@ -49,6 +49,9 @@ class ChannelLease {
     return tracker_.step(unread);
   }
 
+  /// The client's file is sent, its last packet numbered `sequence`: the reply goes on.
+  void note_file_sent(std::uint8_t sequence) { tracker_.on_infile_sent(sequence); }
+
   /// The reply under way is complete.
   void finish_reply() {
     replies_.pop();

@@ -62,7 +62,7 @@ void Session::greet() {
   const ClusterView& view = worker_.view();
   params.server_version = view.server_version;
   params.connection_id = connection_id_;
-  params.capabilities = protocol::kClientCapabilities & ~protocol::capability::kLocalFiles;
+  params.capabilities = protocol::kClientCapabilities;
   params.default_collation = view.default_collation;
   params.client_host =
       client_host(client_ip_).host.empty() ? client_ip_ : std::string(client_host(client_ip_).host);
@@ -95,7 +95,7 @@ void Session::on_stream_read(MutableBytes bytes) {
     inbox_.feed(bytes);
     pump();
   }
-  const bool busy = authenticated_ ? !core_.idle() : awaiting_account_;
+  const bool busy = authenticated_ ? !core_.idle() && !core_.wants_file() : awaiting_account_;
   if (busy && inbox_.unread().size() > kPipelinedBytesMax) {
     client_.pause_reading();
     worker_.own_metrics().backpressure_from_backend.add();
@@ -118,9 +118,16 @@ void Session::pump() {
     inbox_.consume(used);
   }
   pumping_ = false;
-  if (!closing_ && core_.idle() && !client_.reading() && !awaiting_account_) {
+  const bool listens = core_.idle() || (core_.wants_file() && !home_is_full());
+  if (!closing_ && listens && !client_.reading() && !awaiting_account_) {
     client_.resume_reading();
   }
+}
+
+/// As much of the client's file waits for the home as may wait.
+bool Session::home_is_full() const {
+  PooledConnection* home = leases_[index_of(Channel::kHome)];
+  return home != nullptr && home->wire().queued_bytes() > worker_.options().client_buffer_high;
 }
 
 std::size_t Session::take_packets(MutableBytes bytes) {
@@ -137,6 +144,20 @@ std::size_t Session::take_packets(MutableBytes bytes) {
       }
       used += frame->bytes;
       on_login_packet(frame->payload, frame->sequence);
+      continue;
+    }
+    if (core_.wants_file()) {
+      const auto frame = protocol::peek_packet(unread);
+      if (home_is_full()) {
+        client_.pause_reading();
+        worker_.own_metrics().backpressure_from_backend.add();
+        break;
+      }
+      if (!frame) {
+        break;
+      }
+      used += frame->bytes;
+      core_.on_file_packet(unread.first(frame->bytes), frame->sequence);
       continue;
     }
     if (!core_.idle()) {
@@ -281,8 +302,7 @@ void Session::on_authenticated(const protocol::LoginInfo& login) {
   user_ = login.user;
   account_.user = login.user;
   account_.stage1 = login.stage1;
-  account_.capabilities =
-      protocol::backend_capabilities_for(login.capabilities & ~protocol::capability::kLocalFiles);
+  account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   login_sequence_ = auth_->next_sequence();
   SessionOwner owner{definer_, login.capabilities, login.database, account_.collation,
@@ -429,6 +449,7 @@ void Session::on_lease(PooledConnection& connection) {
   const Channel channel = *leasing_;
   leasing_.reset();
   leases_[index_of(channel)] = &connection;
+  connection.wire().set_low_water(worker_.options().client_buffer_low);
   home_used_ = channel == Channel::kHome ? false : home_used_;
   const protocol::ServerInfo& server = connection.wire().server();
   core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
@@ -455,6 +476,12 @@ std::size_t Session::on_leased_bytes(PooledConnection& connection, MutableBytes 
   const std::size_t used = core_.on_backend_read(*channel, bytes);
   pump();
   return used;
+}
+
+void Session::on_leased_drained(PooledConnection& connection) {
+  if (core_.wants_file() && channel_of(connection) == Channel::kHome) {
+    pump();
+  }
 }
 
 bool Session::on_leased_lost(PooledConnection& connection) {

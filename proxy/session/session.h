@@ -79,6 +79,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_lease(PooledConnection& connection) override;
   void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) override;
   std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) override;
+  void on_leased_drained(PooledConnection& connection) override;
   bool on_leased_lost(PooledConnection& connection) override;
 
   // SessionEffects.
@@ -124,6 +125,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void deny(const protocol::SqlError& error, std::uint8_t sequence);
   void protocol_error(const Error& error, std::uint8_t sequence);
   void count_busy(bool busy);
+  [[nodiscard]] bool home_is_full() const;
   void timer_once(std::chrono::milliseconds delay);
   void on_timer();
   [[nodiscard]] std::optional<Channel> channel_of(const PooledConnection& connection) const;

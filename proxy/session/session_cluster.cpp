@@ -31,6 +31,11 @@ void SessionCore::on_abort_branch() {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;
   }
+  if (file_.wanted && pins_.empty()) {
+    // The home waits for the file, where no KILL QUERY reaches it: closing the connection does.
+    lose(Channel::kHome);
+    return;
+  }
   if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
     abort_requested_ = true;
     home_tainted_ = true;

@@ -181,7 +181,8 @@ bool SessionCore::changed_outside_innodb() const {
   // New rows that left nothing to replicate. With CLIENT_FOUND_ROWS an unchanged row counts, too.
   const bool counts_changes = (owner_.capabilities & protocol::capability::kFoundRows) == 0;
   const bool adds = job_.statement_kind == router::StatementKind::kInsert ||
-                    job_.statement_kind == router::StatementKind::kReplace;
+                    job_.statement_kind == router::StatementKind::kReplace ||
+                    job_.statement_kind == router::StatementKind::kLoadData;
   return adds && counts_changes && row_count_.value_or(0) > 0;
 }
 

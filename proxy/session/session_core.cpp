@@ -22,6 +22,8 @@ std::string_view to_text(SessionPhase phase) {
       return "ordering";
     case SessionPhase::kKilling:
       return "killing";
+    case SessionPhase::kDraining:
+      return "draining";
     case SessionPhase::kClosing:
       return "closing";
   }
@@ -89,6 +91,7 @@ void SessionCore::on_client_gone() {
   abandon_branch();
   const bool on_backend = transaction_.on_backend();
   phase_ = SessionPhase::kClosing;
+  file_.wanted = false;
   transaction_.end();
   for (const Channel channel : {Channel::kHome, Channel::kRead}) {
     if (lent(channel)) {

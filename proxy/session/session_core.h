@@ -8,6 +8,7 @@
 //     |  | BEGIN, PING: answered   retry elsewhere    kPreparing -> kCertifying -> (outcome) kIdle
 //     |  | at once                                        | nothing changed, ROLLBACK
 //     |  +------------------------------------------> kRollingBack -> kIdle
+//     |     LOAD DATA LOCAL: kRelaying asks for the file; kDraining when nobody wants it any more
 //     |     KILL: kKilling (the other session's worker carries it out) -> kIdle
 //     |     DDL: kOrdering (wait for its turn) -> kRelaying on the home -> kOrdering -> kIdle
 //   kClosing: the client is told or gone; nothing else happens.
@@ -69,6 +70,7 @@ enum class SessionPhase : std::uint8_t {
   kRollingBack,
   kOrdering,
   kKilling,
+  kDraining,
   kClosing
 };
 
@@ -102,6 +104,12 @@ class SessionCore {
 
   /// REQUIRES: idle().
   void on_command(const ClientCommand& command);
+
+  /// The client was asked for its file (LOAD DATA LOCAL): what it sends goes to on_file_packet().
+  [[nodiscard]] bool wants_file() const { return file_.wanted; }
+
+  /// One packet of the file, as it came. REQUIRES: wants_file().
+  void on_file_packet(Bytes wire, std::uint8_t sequence);
 
   void on_leased(Channel channel, const LeasedConnection& connection);
   void on_lease_failed(Channel channel, const LeaseFailure& failure);
@@ -211,6 +219,8 @@ class SessionCore {
   void append_guard();
   void append_statement_reset();
   void send_wrapped(Bytes command);
+  void append_wrapped_end();
+  void end_wrapped_file();
   void send_in_transaction(Bytes command);
   void note_branch_start();
   void send_read_only(Bytes command);
@@ -232,6 +242,10 @@ class SessionCore {
   void note_summary(const protocol::OkPacket& ok, bool rows);
   void note_diagnostics(bool any);
   [[nodiscard]] bool holds_reply() const;
+
+  // LOAD DATA LOCAL: session_file.cpp.
+  void ask_for_file(const protocol::ResponseTracker::Step& step, Relay& relay);
+  void give_up_file(const protocol::SqlError& error);
 
   // Replies to our own commands, connections that break: session_replies.cpp.
   void on_internal_reply(Channel channel,
@@ -352,6 +366,16 @@ class SessionCore {
   Seqno last_seen_at_prepare_;
   std::uint32_t lane_generation_ = 0;  ///< when the branch began
   BranchTables branch_tables_;
+
+  /// LOAD DATA LOCAL.
+  struct File {
+    bool wanted = false;         ///< the client is sending it
+    std::uint8_t sequence = 0;   ///< of its next packet
+    bool continues = false;      ///< the next packet belongs to the last
+    protocol::SqlError why_not;  ///< of kDraining: what the client hears at the file's end
+  };
+
+  File file_;
 
   KillOrder kill_;  ///< that this session's client gave
 

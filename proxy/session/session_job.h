@@ -45,6 +45,7 @@ struct SessionJob {
   bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool names_tables = false;      ///< then the server forgets earlier warnings
+  bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once
   bool begun = false;             ///< its branch or transaction was begun in a command of its own

@@ -93,6 +93,7 @@ void SessionCore::on_kill_query() {
     case SessionPhase::kRollingBack:
     case SessionPhase::kOrdering:
     case SessionPhase::kKilling:
+    case SessionPhase::kDraining:
     case SessionPhase::kClosing:
       return;
   }

@@ -92,6 +92,10 @@ void SessionCore::flush(Relay& relay, Bytes behind) {
 void SessionCore::on_client_control(Channel channel,
                                     const ResponseTracker::Step& step,
                                     Relay& relay) {
+  if (file_.wanted && step.control != ControlKind::kProgress) {
+    lose(channel);  // it does not read on: what the client still sends would be commands to it
+    return;
+  }
   switch (step.control) {
     case ControlKind::kErr:
       on_client_error(channel, step, relay);
@@ -101,7 +105,12 @@ void SessionCore::on_client_control(Channel channel,
       on_client_ok(channel, step, relay);
       return;
     case ControlKind::kLocalInfile:
-      // Not announced to backends, so none asks; if one does, the connection is of no more use.
+      if (job_.sends_file && channel == Channel::kHome) {
+        ask_for_file(step, relay);
+        return;
+      }
+      // What stands behind the statement in the pipeline would be taken for the file.
+      job_.kind = JobKind::kNone;  // not to be tried again
       lose(channel);
       return;
     case ControlKind::kProgress:
@@ -254,6 +263,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
   }
   if (job_.wrapped) {
     phase_ = SessionPhase::kPreparing;  // XA END and XA PREPARE answer next
+    if (job_.sends_file) {
+      end_wrapped_file();
+    }
     return;
   }
   if (job_.kind == JobKind::kOrdered) {

@@ -245,6 +245,8 @@ void SessionCore::on_home_lost(bool awaited) {
       transaction_over();
       commit_succeeded();
       return;
+    case SessionPhase::kDraining:
+      return;
     case SessionPhase::kRelaying:
       if (job_.channel == Channel::kRead) {
         return;  // what is under way does not need it
@@ -261,6 +263,10 @@ void SessionCore::on_home_lost(bool awaited) {
       !reply_started_ && (job_.wrapped || !transaction_.open()) && job_.kind != JobKind::kNone;
   abandon_branch();
   transaction_over();
+  if (file_.wanted) {
+    give_up_file(protocol::deadlock_error());
+    return;
+  }
   if (again) {
     effects_.metrics().autocommit_retries.add();
     retry_job();

@@ -46,6 +46,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
+  job_.sends_file = statement.has(Flag::kLocalInfile);
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (commits_first(statement, autocommit_)) {

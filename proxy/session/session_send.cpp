@@ -182,17 +182,31 @@ void SessionCore::send_wrapped(Bytes command) {
     append_guard();
   }
   const std::size_t start_bytes = xa_buffer_.size();
-  const BranchId branch = transaction_.branch();
   transaction_.note_write();
-  transaction_.certify();
-  last_seen_at_prepare_ = last_seen_at_start_;
-  xa_command("XA END ", branch);
-  xa_command("XA PREPARE ", branch);
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
-  expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
-  expect(Channel::kHome, ReplyRole::kXaPrepare, Command::kQuery);
+  if (!job_.sends_file) {
+    last_seen_at_prepare_ = last_seen_at_start_;
+    append_wrapped_end();
+  }
   const Bytes xa(xa_buffer_);
   effects_.send_backend(Channel::kHome, {xa.first(start_bytes), command, xa.subspan(start_bytes)});
+}
+
+void SessionCore::append_wrapped_end() {
+  const BranchId branch = transaction_.branch();
+  transaction_.certify();
+  xa_command("XA END ", branch);
+  xa_command("XA PREPARE ", branch);
+  expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kXaPrepare, Command::kQuery);
+}
+
+/// The server would have taken these for a part of the file.
+void SessionCore::end_wrapped_file() {
+  xa_buffer_.clear();
+  last_seen_at_prepare_ = effects_.applied(*home_);
+  append_wrapped_end();
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
 // As early as this, because who deletes a parent looks for children when the statement runs, and

@@ -134,9 +134,6 @@ std::string_view unsupported_feature(const Statement& statement) {
   if (statement.kind == StatementKind::kDdl && statement.ddl.object == router::DdlObject::kEvent) {
     return "events (they would run once on every backend)";
   }
-  if (statement.has(Flag::kLocalInfile)) {
-    return "LOAD DATA LOCAL";
-  }
   if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
     return "KILL with anything but the number of a connection";
   }

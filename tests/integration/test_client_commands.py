@@ -1,4 +1,4 @@
-"""Commands that are more than a packet and its answer: long data, KILL."""
+"""Commands that are more than a packet and its answer: long data, KILL, LOAD DATA LOCAL."""
 
 import hashlib
 import threading
@@ -281,4 +281,177 @@ def kill_hurts_nobody_else(context, cluster):
     cluster.settle()
     counted = cluster.sql(f"SELECT SUM(v) FROM {table} WHERE id < 5")
     assert counted == [(str(done[0]).encode(),)], (counted, done)
+    cluster.assert_identical()
+
+
+# ---- LOAD DATA LOCAL ------------------------------------------------------------------------
+
+LINE = b"x" * 1000 + b"\n"
+
+
+def file_table(cluster):
+    return cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, t VARCHAR(1000)")
+
+
+def load_sql(table):
+    return f"LOAD DATA LOCAL INFILE 'f' INTO TABLE {table} (t)"
+
+
+def sender(cluster, **options):
+    return cluster.connect(capabilities=wire.LOCAL_FILES, timeout=100, **options)
+
+
+@case(seconds=120)
+def a_large_file_passes_through(context, cluster):
+    """Packets of any size, also above 16 MiB; Consort keeps only a few of them."""
+    table = file_table(cluster)
+    small, rows = LINE * 60, 0
+    with sender(cluster) as client:
+        client.begin_load(load_sql(table))
+        before = cluster.consort.rss
+        for _ in range(context.pick(200, 5000)):
+            client.send_packet(small)
+            rows += 60
+        grown = cluster.consort.rss - before
+        lines, rest = divmod(wire.CHUNK_MAX, len(LINE))
+        full = LINE * lines + b"y" * (rest - 1) + b"\n"
+        client.send_packet(full + LINE)  # two packets of the wire
+        client.send_packet(full)  # one, and an empty one behind it that does not end the file
+        client.send_packet(b"")
+        rows += 2 * lines + 3
+        assert client.read_reply().affected == rows
+    if context.slowdown == 1:
+        assert grown < 8 << 20, grown
+    cluster.settle(100)
+    assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(str(rows).encode(),)]
+    cluster.assert_identical(100)
+
+
+@case(seconds=60)
+def a_slow_home_slows_the_client(context, cluster):
+    """A server that reads nothing: the client is held back, Consort's memory stays."""
+    table = file_table(cluster)
+    with sender(cluster) as client:
+        client.query("BEGIN")
+        home = cluster.servers[int(client.value("SELECT @@server_id")) - 1]
+        client.begin_load(load_sql(table))
+        before = cluster.consort.rss
+        home.pause()
+        client.socket.settimeout(1)
+        sent = 0
+        try:
+            while sent < 200 << 20:
+                client.socket.sendall(client.frame(LINE * 60))
+                sent += 60 * len(LINE)
+            raise AssertionError("200 MB were taken")
+        except TimeoutError:
+            pass
+        grown = cluster.consort.rss - before
+        home.resume()
+        client.close()  # in the middle of a packet
+    if context.slowdown == 1:
+        assert grown < 16 << 20, grown
+    wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30, "online")
+    cluster.sql(f"ALTER TABLE {table} COMMENT = 'no lock is left'")
+    assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"0",)]
+    cluster.assert_identical()
+
+
+@case(seconds=90, each=[("autocommit", False), ("transaction", True)])
+def the_home_is_lost_amid_a_file(_context, cluster, in_transaction):
+    """1213 at the file's end, nothing of it anywhere; the next try succeeds."""
+    table = file_table(cluster)
+    with sender(cluster) as client:
+        client.query("BEGIN")
+        home = cluster.servers[int(client.value("SELECT @@server_id")) - 1]
+        if not in_transaction:
+            client.query("ROLLBACK")
+        client.begin_load(load_sql(table))
+        for _ in range(20):
+            client.send_packet(LINE * 60)
+        home.kill()
+        for _ in range(20):
+            client.send_packet(LINE * 60)
+            time.sleep(0.02)
+        client.send_packet(b"")
+        assert code_of(client.read_reply) == 1213
+        assert not client.ping().in_transaction
+        assert client.value(f"SELECT COUNT(*) FROM {table}") == "0"
+        assert client.load(load_sql(table), [LINE * 60]).affected == 60
+        home.start()
+        wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30, "online")
+    cluster.settle()
+    assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"60",)]
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def a_file_that_does_not_end(_context, cluster):
+    """The client leaves, sends nonsense or is killed amid its file: no row, no branch, no lock."""
+    table = file_table(cluster)
+    for ending in ("leaves", "out of order", "killed", "query killed"):
+        with sender(cluster) as client, cluster.connect() as killer:
+            client.begin_load(load_sql(table))
+            client.send_packet(LINE * 60)
+            if ending == "out of order":
+                client.send_packet(LINE, sequence=99)
+                client.sequence = 100
+                assert code_of(client.read_packet) in (0, "closed")
+            elif ending == "killed":
+                killer.query(f"KILL {client.connection_id}")
+                assert code_of(client.read_packet) == "closed"
+            elif ending == "query killed":
+                killer.query(f"KILL QUERY {client.connection_id}")
+                time.sleep(0.3)
+                client.send_packet(LINE * 60)
+                client.send_packet(b"")
+                assert code_of(client.read_reply) == 1317
+                assert client.value("SELECT 1") == "1"
+    cluster.sql(f"ALTER TABLE {table} COMMENT = 'no lock is left'")
+    assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"0",)]
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def a_file_stops_no_lane(_context, cluster):
+    """Its rows stand in the way of a commit from elsewhere, and its client does not go on."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+    with sender(cluster) as stalled:
+        stalled.query("BEGIN")
+        home = stalled.value("SELECT @@server_id")
+        stalled.query(f"UPDATE {table} SET v = 5 WHERE id = 1")
+        stalled.begin_load(f"LOAD DATA LOCAL INFILE 'f' INTO TABLE {table}")
+        stalled.send_packet(b"2\t2\n")
+        clients = cluster.on_homes()
+        for number, client in enumerate(clients):
+            if str(number + 1) != home:
+                client.query(f"UPDATE {table} SET v = v + 1 WHERE id = 1")
+                break
+        cluster.settle(20)
+        for client in clients:
+            client.close()
+        stalled.send_packet(b"")
+        assert code_of(stalled.read_reply) == 1213
+    cluster.settle()
+    assert cluster.sql(f"SELECT * FROM {table}") == [(b"1", b"1")]
+    cluster.assert_identical()
+
+
+@case(seconds=60)
+def files_conflict_like_other_writes(_context, cluster):
+    """The first committer wins, as for any other write."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    sql = f"LOAD DATA LOCAL INFILE 'f' INTO TABLE {table}"
+    with sender(cluster) as one, sender(cluster) as two:
+        for client, value in ((one, 1), (two, 2)):
+            client.begin_load(sql)
+            client.send_packet(f"1\t{value}\n".encode())
+        codes = []
+        for client in (one, two):
+            client.send_packet(b"")
+            codes.append(code_of(client.read_reply))
+        assert codes[0] == 0 and codes[1] in (1213, 1062), codes
+    cluster.settle()
+    assert cluster.sql(f"SELECT * FROM {table}") == [(b"1", b"1")]
     cluster.assert_identical()

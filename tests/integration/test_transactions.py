@@ -208,6 +208,34 @@ BINARY = {
             ("prepare", "d", "DROP TABLE by_statement"), ("execute", "d"), ("execute", "d")],
 }
 
+_LOAD = "LOAD DATA LOCAL INFILE 'f' "
+FILES = {
+    "rows": [("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n5\t", b"5\t5\n"]),
+             "SELECT ROW_COUNT()", "SELECT * FROM t ORDER BY id"],
+    "empty": [("load", _LOAD + "INTO TABLE t", []), "SELECT COUNT(*) FROM t"],
+    "shapes": [("load", _LOAD + "INTO TABLE t FIELDS TERMINATED BY ',' IGNORE 1 LINES (id, @x) SET v = @x * 2,"
+                " u = id", [b"id,x\n4,1\n", b"5,2\n6"]), "SHOW WARNINGS",
+               "SELECT * FROM t ORDER BY id"],
+    "errors": [("load", _LOAD + "INTO TABLE nowhere", [b"1\n"]), "SELECT 1",
+               ("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n", b"1\t1\t9\n", b"5\t5\t5\n"]),
+               "SHOW WARNINGS", "SELECT COUNT(*) FROM t", "LOAD DATA LOCAL INFILE",
+               ("prepare", "s", _LOAD + "INTO TABLE t")],
+    "ignore": [("load", _LOAD + "IGNORE INTO TABLE t", [b"4\t4\t4\n1\t7\t7\n4\t5\t5\n"]),
+               "SHOW WARNINGS", "SELECT * FROM t ORDER BY id"],
+    "replace": [("load", _LOAD + "REPLACE INTO TABLE t", [b"4\t4\t4\n1\t7\t7\n4\t5\t5\n"]),
+                "SELECT * FROM t ORDER BY id"],
+    "in_transaction": ["BEGIN", ("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n"]),
+                       "SELECT COUNT(*) FROM t", "ROLLBACK", "SELECT COUNT(*) FROM t", "BEGIN",
+                       ("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n"]),
+                       ("load", _LOAD + "INTO TABLE t", [b"5\t5\t5\n1\t1\t9\n"]),
+                       "UPDATE t SET v = 0 WHERE id = 4", "COMMIT", "SELECT * FROM t ORDER BY id"],
+    "autocommit_off": ["SET autocommit = 0", ("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n"]),
+                       "ROLLBACK", ("load", _LOAD + "INTO TABLE t", [b"5\t5\t5\n"]), "COMMIT",
+                       "SELECT * FROM t ORDER BY id"],
+    "read_only": ["START TRANSACTION READ ONLY", ("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n"]),
+                  "SELECT COUNT(*) FROM t", "COMMIT"],
+}
+
 SESSION = {
     "ping": [("ping",), "BEGIN", ("ping",), "ROLLBACK", "SET autocommit = 0", ("ping",)],
     "init_db": [("init_db", "mysql"), "SELECT DATABASE()", ("init_db", "nowhere"),
@@ -261,6 +289,18 @@ def text(_context, pair, name, script):
 def binary(_context, pair, name, script):
     """Prepared statements."""
     pair.compare(script, may_lack=name in MAY_LACK)
+
+
+@case(seconds=30, each=[(name, script) for name, script in FILES.items()])
+def file(_context, pair, script):
+    """LOAD DATA LOCAL."""
+    pair.compare(script, capabilities=wire.LOCAL_FILES)
+
+
+@case(seconds=30)
+def file_without_the_ability(_context, pair):
+    """A client that did not say that it can send files is not asked for one."""
+    pair.compare([("load", _LOAD + "INTO TABLE t", [b"4\t4\t4\n"]), "SELECT COUNT(*) FROM t"])
 
 
 @case(seconds=30, each=[(name, script) for name, script in SESSION.items()])

@@ -2,7 +2,7 @@
 
 A step is a string (COM_QUERY) or a tuple: ("prepare", name, sql), ("execute", name, args),
 ("reset_statement", name), ("close", name), ("long_data", name, index, bytes), ("ping",),
-("init_db", name), ("reset",), ("change_user", user, password, database), ("all", sql) for
+("init_db", name), ("reset",), ("load", sql, packets of the file), ("change_user", user, password, database), ("all", sql) for
 statements with several results. A string that begins with "~" is compared only by its outcome
 (OK, rows or error), not by ids and contents that depend on the server.
 """
@@ -45,6 +45,8 @@ class Player:
         kind, *args = step
         if kind == "all":
             return client.query_all(args[0])
+        if kind == "load":
+            return [client.load(args[0], args[1])]
         if kind == "prepare":
             known[args[0]] = client.prepare(args[1])
             statement = known[args[0]]

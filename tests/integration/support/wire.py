@@ -424,6 +424,22 @@ class Wire:
         self.command(COM_QUERY, sql if isinstance(sql, bytes) else sql.encode())
         return self.read_reply(on_row)
 
+    def load(self, sql, pieces):
+        """LOAD DATA LOCAL: `pieces` become the packets of the file. Asserts that it was asked for."""
+        self.begin_load(sql)
+        for piece in pieces:
+            self.send_packet(piece)
+        self.send_packet(b"")
+        return self.read_reply()
+
+    def begin_load(self, sql):
+        """Up to the server's question for the file, whose name it returns."""
+        self.command(COM_QUERY, sql.encode())
+        packet = self.read_packet()
+        self._raise_if_error(packet)
+        assert packet[0] == 0xFB, f"LOCAL INFILE was due, not {packet[:20].hex()}"
+        return packet[1:].decode()
+
     def query_all(self, sql):
         """COM_QUERY with all its results."""
         self.command(COM_QUERY, sql.encode())

@@ -18,9 +18,9 @@ namespace consort::proxy {
 
 class SessionScript : public SessionEffects {
  public:
-  static constexpr std::uint64_t kCapabilities = protocol::capability::kProtocol41 |
-                                                 protocol::capability::kDeprecateEof |
-                                                 protocol::capability::kSessionTrack;
+  static constexpr std::uint64_t kCapabilities =
+      protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof |
+      protocol::capability::kLocalFiles | protocol::capability::kSessionTrack;
 
   explicit SessionScript(const SessionCore::Options& options = {0xC1, 3, 16, {}})
       : core(*this, options) {
@@ -200,7 +200,9 @@ class SessionScript : public SessionEffects {
     append(to_backend[static_cast<int>(channel)], all);
     Bytes rest(all);
     while (const auto frame = protocol::peek_packet(rest)) {
-      if (frame->payload[0] != static_cast<std::uint8_t>(protocol::Command::kStmtSendLongData)) {
+      const bool of_file = frame->sequence != 0;
+      if (!of_file &&
+          frame->payload[0] != static_cast<std::uint8_t>(protocol::Command::kStmtSendLongData)) {
         owed_[static_cast<int>(channel)].emplace_back(as_text(frame->payload.subspan(1)));
       }
       rest = rest.subspan(frame->bytes);
