@@ -39,6 +39,7 @@ void SessionCore::on_abort_branch() {
   if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
     abort_requested_ = true;
     home_tainted_ = true;
+    lane_kill_sent_ = true;
     effects_.kill_query(*home_, home_lease_.connection().thread_id);
   }
 }

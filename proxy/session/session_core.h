@@ -344,10 +344,11 @@ class SessionCore {
   /// What the home would show as warnings is another session's, older than the last statement, or
   /// of our own commands.
   bool home_diagnostics_stale_ = true;
-  bool home_tainted_ = false;   ///< a KILL QUERY may still be on its way to it
-  bool read_tainted_ = false;   ///< the same of the other connection
-  bool watches_order_ = false;  ///< the retry that is due looks after `ordered_`
-  bool read_lingers_ = false;   ///< kept for SHOW WARNINGS
+  bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
+  bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
+  bool read_tainted_ = false;    ///< the same of the other connection
+  bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
 
   // The transaction.
   Transaction transaction_;

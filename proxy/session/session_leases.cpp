@@ -201,6 +201,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
   lease_of(channel).take(connection);
   if (channel == Channel::kHome) {
     home_tainted_ = false;
+    lane_kill_sent_ = false;
     home_diagnostics_stale_ = true;
   } else {
     read_tainted_ = false;

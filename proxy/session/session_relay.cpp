@@ -214,7 +214,7 @@ void SessionCore::on_client_error(Channel channel,
                                   Relay& relay) {
   protocol::SqlError error = protocol::sql_error_of(step.payload);
   // A KILL QUERY of ours may come when the statement that it meant has ended.
-  const bool ours = abort_requested_ || (channel == Channel::kHome && home_tainted_);
+  const bool ours = abort_requested_ || (channel == Channel::kHome && lane_kill_sent_);
   const bool interrupted = ours && error.code == protocol::sql_code::kQueryInterrupted;
   const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
