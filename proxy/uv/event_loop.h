@@ -42,11 +42,18 @@ class EventLoop final : public Clock {
 
   [[nodiscard]] MutableBytes receive_buffer() { return receive_buffer_; }
 
+  /// Where streams decrypt to: shared in the same way, made at the first call.
+  [[nodiscard]] MutableBytes plain_buffer() {
+    plain_buffer_.resize(kReceiveBytes);
+    return plain_buffer_;
+  }
+
  private:
   uv_loop_t loop_;
   uv_prepare_t turn_end_;
   std::function<void()> turn_hook_;
   Buffer receive_buffer_;
+  Buffer plain_buffer_;
 };
 
 }  // namespace consort::proxy

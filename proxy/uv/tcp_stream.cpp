@@ -1,8 +1,10 @@
 #include "proxy/uv/tcp_stream.h"
 
 #include <memory>
+#include <utility>
 
 #include "base/check.h"
+#include "proxy/uv/tcp_stream_tls.h"
 
 namespace consort::proxy {
 namespace {
@@ -18,6 +20,9 @@ struct TcpStream::WriteRequest {
 };
 
 std::string CloseReason::text() const {
+  if (!tls_error.empty()) {
+    return "TLS: " + tls_error;
+  }
   return uv_error == 0 ? "closed" : uv_strerror(uv_error);
 }
 
@@ -50,9 +55,7 @@ void TcpStream::connect(const SocketAddress& address, std::chrono::milliseconds 
   deadline_->data = this;
   const auto on_deadline = [](uv_timer_t* timer) {
     if (auto* self = static_cast<TcpStream*>(timer->data); self != nullptr) {
-      self->deadline_.reset();
-      self->handle_->data = nullptr;
-      self->observer_->on_stream_closed(CloseReason{UV_ETIMEDOUT});
+      self->close_now(UV_ETIMEDOUT);
     }
   };
   CHECK(uv_timer_start(deadline_.get(), on_deadline, static_cast<std::uint64_t>(timeout.count()),
@@ -67,8 +70,7 @@ void TcpStream::on_connect(uv_connect_t* request, int status) {
   }
   self->deadline_.reset();
   if (status != 0) {
-    self->handle_->data = nullptr;
-    self->observer_->on_stream_closed(CloseReason{status});
+    self->close_now(status);
     return;
   }
   uv_tcp_nodelay(self->handle_.get(), 1);
@@ -99,6 +101,9 @@ void TcpStream::resume_reading() {
     return;
   }
   reading_ = true;
+  if (tls_) {
+    read_tls_later();
+  }
 }
 
 void TcpStream::pause_reading() {
@@ -114,21 +119,44 @@ void TcpStream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buff
     return;
   }
   if (count < 0) {
-    self->pause_reading();
-    self->handle_->data = nullptr;
-    self->deadline_.reset();
-    self->observer_->on_stream_closed(CloseReason{static_cast<int>(count)});
+    self->close_now(static_cast<int>(count));
     return;
   }
-  self->observer_->on_stream_read(
-      {reinterpret_cast<std::uint8_t*>(buffer->base), static_cast<std::size_t>(count)});
+  const MutableBytes bytes{reinterpret_cast<std::uint8_t*>(buffer->base),
+                           static_cast<std::size_t>(count)};
+  if (self->tls_) {
+    self->read_tls(bytes);
+    return;
+  }
+  self->observer_->on_stream_read(bytes);
+}
+
+void TcpStream::close_now(int uv_error) {
+  pause_reading();
+  handle_->data = nullptr;
+  deadline_.reset();
+  CloseReason reason{uv_error};
+  if (tls_) {
+    reason.tls_error = tls_->channel.error();
+    reason.tls_handshake = !tls_->secured;
+  }
+  observer_->on_stream_closed(std::move(reason));
 }
 
 void TcpStream::write(std::initializer_list<Bytes> pieces) {
-  CHECK(pieces.size() <= kPiecesMax);
   if (closing_ || handle_->data == nullptr) {
     return;
   }
+  if (tls_) {
+    tls_->channel.write(pieces);
+    send_tls_output();
+    return;
+  }
+  write_plain(pieces);
+}
+
+void TcpStream::write_plain(std::initializer_list<Bytes> pieces) {
+  CHECK(pieces.size() <= kPiecesMax);
   std::size_t sent = 0;
   if (queued_bytes_ == 0) {
     uv_buf_t buffers[kPiecesMax];
@@ -211,9 +239,7 @@ void TcpStream::fail_later(int uv_error) {
   deadline_->data = this;
   const auto on_due = [](uv_timer_t* timer) {
     if (auto* self = static_cast<TcpStream*>(timer->data); self != nullptr) {
-      self->deadline_.reset();
-      self->handle_->data = nullptr;
-      self->observer_->on_stream_closed(CloseReason{self->pending_error_});
+      self->close_now(self->pending_error_);
     }
   };
   CHECK(uv_timer_start(deadline_.get(), on_due, 0, 0) == 0);
@@ -224,6 +250,10 @@ void TcpStream::close_after_write() {
     return;
   }
   pause_reading();
+  if (tls_) {
+    tls_->channel.close();
+    send_tls_output();
+  }
   closing_ = true;
   if (queued_bytes_ == 0) {
     fail_later(UV_EOF);

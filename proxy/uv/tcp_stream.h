@@ -1,12 +1,14 @@
 // TcpStream: a non-blocking TCP connection on an EventLoop, with back-pressure both ways.
 // Reads arrive in the loop's shared buffer; writes go straight to the socket and only what it does
-// not take is copied and queued.
+// not take is copied and queued. From start_tls() on the same stream carries TLS, unseen by its
+// observer; a stream without it pays one pointer.
 // Threads: its loop's.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <string>
 
 #include "base/bytes.h"
@@ -16,9 +18,14 @@
 
 namespace consort::proxy {
 
+class TlsChannel;
+class TlsContext;
+
 /// Why a stream ended.
 struct CloseReason {
-  int uv_error = 0;  ///< UV_EOF, UV_ECONNREFUSED, UV_ECONNRESET, UV_ETIMEDOUT, ...
+  int uv_error = 0;            ///< UV_EOF, UV_ECONNREFUSED, UV_ECONNRESET, UV_ETIMEDOUT, ...
+  std::string tls_error{};     ///< what TLS complained of; empty: it did not
+  bool tls_handshake = false;  ///< TLS had begun and was not open yet
   /// The system's words for it.
   [[nodiscard]] std::string text() const;
   /// Nobody listens there, or the host says no: the peer's process is gone.
@@ -40,6 +47,9 @@ class TcpStreamObserver {
 
   /// `bytes` may be changed in place; they die when the call returns (I1).
   virtual void on_stream_read(MutableBytes bytes) = 0;
+
+  /// What start_tls() began is open; plain bytes may follow.
+  virtual void on_stream_secured() {}
 
   /// Queued bytes have fallen to the low-water mark or below, after having been above it.
   virtual void on_stream_drained() {}
@@ -77,6 +87,15 @@ class TcpStream {
 
   void write(Bytes bytes) { write({bytes}); }
 
+  /// From here on both directions are TLS; `context` says which side we are. `early`: what the
+  /// peer sent of it already. What is written before the handshake is over follows it. Ends in
+  /// on_stream_secured() or on_stream_closed(), never inside this call. `host`: the peer's name.
+  /// REQUIRES: connected or accepted; called once.
+  void start_tls(const TlsContext& context, const std::string& host, Bytes early);
+
+  /// Null before start_tls().
+  [[nodiscard]] const TlsChannel* tls() const;
+
   /// Bytes accepted by write() that the socket has not taken yet.
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
 
@@ -94,10 +113,16 @@ class TcpStream {
  private:
   struct ConnectRequest;
   struct WriteRequest;
+  struct Tls;
 
   static void on_connect(uv_connect_t* request, int status);
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
   static void on_write(uv_write_t* request, int status);
+  void close_now(int uv_error);
+  void write_plain(std::initializer_list<Bytes> pieces);
+  void read_tls(Bytes ciphertext);
+  void send_tls_output();
+  void read_tls_later();
   void queue_write(std::initializer_list<Bytes> pieces, std::size_t skip_bytes);
   void fail_later(int uv_error);
 
@@ -107,6 +132,7 @@ class TcpStream {
   TcpStreamObserver* observer_;
   UvHandle<uv_tcp_t> handle_;
   UvHandle<uv_timer_t> deadline_;  // of connect(), and of errors told later
+  std::unique_ptr<Tls> tls_;
   std::size_t queued_bytes_ = 0;
   std::size_t low_water_bytes_ = 64 * 1024;
   int pending_error_ = 0;

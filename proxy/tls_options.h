@@ -1,0 +1,30 @@
+// TlsOptions: what an operator says about TLS, on either side. Plain values.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace consort::proxy {
+
+/// The oldest protocol version that is spoken.
+enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
+
+/// What is asked of a server that we connect to.
+enum class TlsMode : std::uint8_t {
+  kOff,
+  kPreferred,      ///< TLS where the server offers it; its certificate is not checked
+  kRequired,       ///< no connection without; its certificate is not checked
+  kVerifyCa,       ///< and its certificate comes from our CA
+  kVerifyIdentity  ///< and names the host that we connected to
+};
+
+/// PEM files. An empty name: none.
+struct TlsFiles {
+  std::string certificate;  ///< our own, with the chain behind it
+  std::string key;          ///< of the certificate
+  std::string ca;           ///< whom we trust to name the peer
+  TlsVersion version_min = TlsVersion::kTls12;
+};
+
+}  // namespace consort::proxy
