@@ -23,11 +23,19 @@ bool is_native(std::string_view plugin) {
 }  // namespace
 
 const Transition<ClientAuth::State> ClientAuth::kMoves[] = {
-    {State::kNew, State::kAwaitResponse},          {State::kAwaitResponse, State::kAwaitAccount},
-    {State::kAwaitResponse, State::kFailed},       {State::kAwaitAccount, State::kAwaitToken},
-    {State::kAwaitAccount, State::kAuthenticated}, {State::kAwaitAccount, State::kFailed},
-    {State::kAwaitToken, State::kAuthenticated},   {State::kAwaitToken, State::kFailed},
-    {State::kAuthenticated, State::kAwaitAccount}, {State::kAuthenticated, State::kFailed},
+    {State::kNew, State::kAwaitResponse},
+    {State::kAwaitResponse, State::kAwaitAccount},
+    {State::kAwaitResponse, State::kFailed},
+    {State::kAwaitResponse, State::kAwaitSecureResponse},
+    {State::kAwaitSecureResponse, State::kAwaitAccount},
+    {State::kAwaitSecureResponse, State::kFailed},
+    {State::kAwaitAccount, State::kAwaitToken},
+    {State::kAwaitAccount, State::kAuthenticated},
+    {State::kAwaitAccount, State::kFailed},
+    {State::kAwaitToken, State::kAuthenticated},
+    {State::kAwaitToken, State::kFailed},
+    {State::kAuthenticated, State::kAwaitAccount},
+    {State::kAuthenticated, State::kFailed},
 };
 
 ClientAuth::ClientAuth(Params params) : params_(std::move(params)), machine_(State::kNew, kMoves) {}
@@ -50,13 +58,14 @@ Buffer ClientAuth::greeting() {
 }
 
 ClientAuth::Step ClientAuth::on_packet(Bytes payload, std::uint8_t sequence) {
-  CHECK(machine_.is(State::kAwaitResponse) || machine_.is(State::kAwaitToken));
+  CHECK(machine_.is(State::kAwaitResponse) || machine_.is(State::kAwaitSecureResponse) ||
+        machine_.is(State::kAwaitToken));
   const bool in_order = sequence == next_sequence_;
   next_sequence_ = static_cast<std::uint8_t>(sequence + 1);
   if (!in_order) {
     return fail(packets_out_of_order_error());
   }
-  return machine_.is(State::kAwaitResponse) ? on_response(payload) : verify(payload);
+  return machine_.is(State::kAwaitToken) ? verify(payload) : on_response(payload);
 }
 
 ClientAuth::Step ClientAuth::on_response(Bytes payload) {
@@ -64,8 +73,18 @@ ClientAuth::Step ClientAuth::on_response(Bytes payload) {
   if (!response) {
     return fail(handshake_error(response.error().message));
   }
+  const bool secure = machine_.is(State::kAwaitSecureResponse);
   if (response->is_ssl_request) {
-    return fail(handshake_error("TLS is not offered here"));
+    if (secure || (params_.capabilities & capability::kSsl) == 0) {
+      return fail(handshake_error("TLS is not offered here"));
+    }
+    machine_.move(State::kAwaitSecureResponse);
+    return StartTls{};
+  }
+  if (params_.tls_required && !secure) {
+    const std::string user(response->user);
+    const std::string_view reason = "TLS is required here";
+    return fail(access_denied_error(LoginName{user, params_.client_host}, reason));
   }
   login_.user = response->user;
   login_.database = response->database;
@@ -140,6 +159,9 @@ ClientAuth::Step ClientAuth::verify(Bytes token) {
 }
 
 ClientAuth::Step ClientAuth::succeed(std::optional<Stage1> stage1) {
+  if (!account_->transport_suffices) {
+    return deny(stage1.has_value());  // as a server does, which says no more either
+  }
   if (account_->locked) {
     return fail(account_locked_error());
   }

@@ -2,9 +2,10 @@
 // Pure: packets in, steps out. Also re-authenticates by COM_CHANGE_USER in mid-session.
 //
 //   greeting() -> [response] -> NeedAccount -> on_account -+-> Authenticated
-//                                                          +-> Failed
-//                 [COM_CHANGE_USER] -> NeedAccount         +-> Send (AuthSwitchRequest) -> [token]
-//                                                                  -> Authenticated | Failed
+//        |             ^                                   +-> Failed
+//        |             |                                   +-> Send (AuthSwitchRequest) -> [token]
+//   [SSLRequest] -> StartTls                                       -> Authenticated | Failed
+//                 [COM_CHANGE_USER] -> NeedAccount
 //
 // Whoever the client claims to be sees the same dialogue, so that it does not tell who exists.
 // Spec: MariaDB KB "Connection". Threads: none; one session owns it.
@@ -32,6 +33,7 @@ struct AccountCredential {
   std::string plugin;                 ///< empty: mysql_native_password
   std::string authentication_string;  ///< '*HEX'; empty: no password
   bool locked = false;
+  bool transport_suffices = true;  ///< false: it demands other TLS than this connection has
 };
 
 /// A client that has proved who it is.
@@ -60,7 +62,8 @@ class ClientAuth {
   struct Params {
     std::string server_version;
     std::uint32_t connection_id = 0;
-    std::uint64_t capabilities = kClientCapabilities;
+    std::uint64_t capabilities = kClientCapabilities;  ///< with kSsl: TLS is offered
+    bool tls_required = false;                         ///< no login without
     std::uint16_t default_collation = kUtf8mb4GeneralCi;
     std::uint16_t status = status_flag::kAutocommit;
     std::string client_host;  ///< for messages: 'user'@'client_host'
@@ -71,6 +74,10 @@ class ClientAuth {
   struct Send {
     Buffer bytes;
   };
+
+  /// The client wants TLS: everything behind this packet is of it, also what was read already. Its
+  /// next packet comes through it.
+  struct StartTls {};
 
   /// Look the user up and call on_account(). Nothing is read from the client until then.
   struct NeedAccount {
@@ -88,7 +95,7 @@ class ClientAuth {
     SqlError error;
   };
 
-  using Step = std::variant<Send, NeedAccount, Authenticated, Failed>;
+  using Step = std::variant<Send, StartTls, NeedAccount, Authenticated, Failed>;
 
   explicit ClientAuth(Params params);
 
@@ -113,10 +120,11 @@ class ClientAuth {
 
  private:
   enum class State : std::uint8_t {
-    kNew,            ///< greeting not yet made
-    kAwaitResponse,  ///< HandshakeResponse41
-    kAwaitAccount,   ///< on_account()
-    kAwaitToken,     ///< the answer to our AuthSwitchRequest
+    kNew,                  ///< greeting not yet made
+    kAwaitResponse,        ///< HandshakeResponse41 or SSLRequest
+    kAwaitSecureResponse,  ///< HandshakeResponse41 through TLS
+    kAwaitAccount,         ///< on_account()
+    kAwaitToken,           ///< the answer to our AuthSwitchRequest
     kAuthenticated,
     kFailed
   };

@@ -70,6 +70,10 @@ void run_client(Reader& input, std::uint8_t choice) {
   ClientAuth::Params params;
   params.client_host = "host";
   params.salt = fixed_salt();
+  if ((choice & 0x40U) != 0) {
+    params.capabilities |= capability::kSsl;
+    params.tls_required = (choice & 0x80U) != 0;
+  }
   ClientAuth auth(params);
   check_sent(auth.greeting());
   for (std::size_t left = kPacketsMax; left > 0 && !input.at_end(); --left) {

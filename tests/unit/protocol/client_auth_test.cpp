@@ -61,6 +61,13 @@ Buffer response(std::string_view plugin, Bytes auth_response) {
   return payload;
 }
 
+Buffer ssl_request() {
+  Buffer payload;
+  append_le<4>(payload, capability::kProtocol41 | capability::kSsl);
+  payload.resize(32);
+  return payload;
+}
+
 const SqlError& error_of(const ClientAuth::Step& step) {
   const auto* failed = std::get_if<ClientAuth::Failed>(&step);
   REQUIRE(failed != nullptr);
@@ -170,6 +177,61 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("ClientAuth: TLS where it is offered") {
+    ClientAuth::Params offered = params();
+    offered.capabilities |= capability::kSsl;
+    ClientAuth auth(offered);
+    const Buffer greeting = auth.greeting();
+    EXPECT((decode_handshake(peek_packet(greeting)->payload)->capabilities & capability::kSsl) !=
+           0);
+    REQUIRE(std::holds_alternative<ClientAuth::StartTls>(auth.on_packet(ssl_request(), 1)));
+    EXPECT(auth.next_sequence() == 2);
+    const auto step = auth.on_packet(response(kNativePlugin, native_token("pw")), 2);
+    REQUIRE(std::holds_alternative<ClientAuth::NeedAccount>(step));
+    EXPECT(login_of(auth.on_account(account_of("pw"))).user == "demo");
+
+    ClientAuth twice(offered);
+    static_cast<void>(twice.greeting());
+    REQUIRE(std::holds_alternative<ClientAuth::StartTls>(twice.on_packet(ssl_request(), 1)));
+    EXPECT(error_of(twice.on_packet(ssl_request(), 2)).code == sql_code::kHandshakeError);
+
+    ClientAuth plain(offered);
+    static_cast<void>(plain.greeting());
+    EXPECT(std::holds_alternative<ClientAuth::NeedAccount>(
+        plain.on_packet(response(kNativePlugin, native_token("pw")), 1)));
+  }
+
+  TEST_CASE("ClientAuth: TLS where it is required") {
+    ClientAuth::Params required = params();
+    required.capabilities |= capability::kSsl;
+    required.tls_required = true;
+    ClientAuth plain(required);
+    static_cast<void>(plain.greeting());
+    const auto refused = plain.on_packet(response(kNativePlugin, native_token("pw")), 1);
+    EXPECT(error_of(refused).code == sql_code::kAccessDenied);
+    EXPECT(error_of(refused).message.find("TLS is required here") != std::string::npos);
+
+    ClientAuth secure(required);
+    static_cast<void>(secure.greeting());
+    REQUIRE(std::holds_alternative<ClientAuth::StartTls>(secure.on_packet(ssl_request(), 1)));
+    EXPECT(std::holds_alternative<ClientAuth::NeedAccount>(
+        secure.on_packet(response(kNativePlugin, native_token("pw")), 2)));
+  }
+
+  TEST_CASE("ClientAuth: an account that demands other TLS denies even the right password") {
+    for (const std::string_view password : {"pw", ""}) {
+      ClientAuth auth(params());
+      static_cast<void>(auth.greeting());
+      static_cast<void>(auth.on_packet(response(kNativePlugin, native_token(password)), 1));
+      AccountCredential account = account_of(password);
+      account.transport_suffices = false;
+      const auto step = auth.on_account(account);
+      EXPECT(error_of(step).code == sql_code::kAccessDenied);
+      const std::string used = password.empty() ? "using password: NO" : "using password: YES";
+      EXPECT(error_of(step).message.find(used) != std::string::npos);
+    }
+  }
+
   TEST_CASE("ClientAuth: clients we cannot serve") {
     struct Row {
       Buffer payload;
@@ -177,11 +239,8 @@ TEST_SUITE("protocol") {
       std::uint16_t code;
     };
 
-    Buffer ssl;
-    append_le<4>(ssl, capability::kProtocol41 | capability::kSsl);
-    ssl.resize(32);
     const Row rows[] = {
-        {ssl, 1, sql_code::kHandshakeError},
+        {ssl_request(), 1, sql_code::kHandshakeError},
         {bytes_of({5, 0, 0, 0, 0, 'u', 0}), 1, sql_code::kHandshakeError},
         {{}, 1, sql_code::kHandshakeError},
         {response(kNativePlugin, {}), 2, sql_code::kPacketsOutOfOrder},
