@@ -141,7 +141,7 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
   return for_each_row(
       connection,
       "SELECT User, Host, plugin, authentication_string, account_locked, password_expired,"
-      " ssl_type FROM mysql.user",
+      " ssl_type, ssl_cipher, x509_issuer, x509_subject FROM mysql.user",
       [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
         Account account;
         account.user = cell(row, lengths, 0);
@@ -155,6 +155,9 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
                       : tls == "X509"      ? TlsDemand::kX509
                       : tls == "SPECIFIED" ? TlsDemand::kSpecified
                                            : TlsDemand::kNone;
+        account.tls_cipher = cell(row, lengths, 7);
+        account.tls_issuer = cell(row, lengths, 8);
+        account.tls_subject = cell(row, lengths, 9);
         accounts.push_back(std::move(account));
         return Ok{};
       });
@@ -179,6 +182,9 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   account.host = host;
   read_methods(priv, account);
   account.tls = tls_demand(number_at(priv, "ssl_type", 0));
+  account.tls_cipher = text_at(priv, "ssl_cipher");
+  account.tls_issuer = text_at(priv, "x509_issuer");
+  account.tls_subject = text_at(priv, "x509_subject");
   account.locked = flag_at(priv, "account_locked");
   account.password_expired = is_expired(priv, now_s);
   return std::optional<Account>(std::move(account));

@@ -135,7 +135,8 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
   std::string all;
   for (const Account& account : accounts) {
     for (const std::string* text :
-         {&account.user, &account.host, &account.plugin, &account.authentication_string}) {
+         {&account.user, &account.host, &account.plugin, &account.authentication_string,
+          &account.tls_cipher, &account.tls_issuer, &account.tls_subject}) {
       append_counted(all, *text);
     }
     for (const AuthMethod& method : account.alternatives) {
@@ -154,6 +155,30 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
 
 std::string Account::name() const {
   return "'" + user + "'@'" + host + "'";
+}
+
+bool transport_suffices(const Account& account, const TlsPeer* peer) {
+  if (account.tls == TlsDemand::kNone) {
+    return true;
+  }
+  if (peer == nullptr) {
+    return false;
+  }
+  switch (account.tls) {
+    case TlsDemand::kNone:
+    case TlsDemand::kAny:
+      return true;
+    case TlsDemand::kX509:
+      return peer->verified;
+    case TlsDemand::kSpecified:
+      break;
+  }
+  const auto holds = [](const std::string& wanted, const std::string& there) {
+    return wanted.empty() || wanted == there;
+  };
+  const bool names_somebody = !account.tls_issuer.empty() || !account.tls_subject.empty();
+  return holds(account.tls_cipher, peer->cipher) && (peer->verified || !names_somebody) &&
+         holds(account.tls_issuer, peer->issuer) && holds(account.tls_subject, peer->subject);
 }
 
 ClientHost client_host(std::string_view ip) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "proxy/tls_options.h"
 
 struct st_mysql;
 
@@ -37,6 +38,9 @@ struct Account {
   /// More ways in, tried after the first (IDENTIFIED VIA .. OR ..).
   std::vector<AuthMethod> alternatives;
   TlsDemand tls = TlsDemand::kNone;
+  std::string tls_cipher;   ///< with kSpecified; empty: any
+  std::string tls_issuer;   ///< likewise
+  std::string tls_subject;  ///< likewise
   bool locked = false;
   bool password_expired = false;
   friend bool operator==(const Account&, const Account&) = default;
@@ -50,6 +54,9 @@ struct ClientHost {
   std::string_view ip;
   std::string_view host;
 };
+
+/// Whether a client's connection is what `account` demands. `peer`: null without TLS.
+[[nodiscard]] bool transport_suffices(const Account& account, const TlsPeer* peer);
 
 /// A client without name resolution: loopback addresses are "localhost", as the server has it.
 [[nodiscard]] ClientHost client_host(std::string_view ip);

@@ -27,4 +27,13 @@ struct TlsFiles {
   TlsVersion version_min = TlsVersion::kTls12;
 };
 
+/// What an open TLS connection is, and who its peer has proved to be.
+struct TlsPeer {
+  std::string version;    ///< "TLSv1.3"
+  std::string cipher;     ///< "TLS_AES_256_GCM_SHA384"
+  bool verified = false;  ///< it showed a certificate that comes from our CA
+  std::string issuer;     ///< of that certificate, as "/C=DE/CN=.."
+  std::string subject;    ///< likewise
+};
+
 }  // namespace consort::proxy

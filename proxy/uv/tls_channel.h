@@ -20,15 +20,6 @@
 
 namespace consort::proxy {
 
-/// What an open channel is, and who its peer has proved to be.
-struct TlsPeer {
-  std::string version;    ///< "TLSv1.3"
-  std::string cipher;     ///< "TLS_AES_256_GCM_SHA384"
-  bool verified = false;  ///< it showed a certificate that comes from our CA
-  std::string issuer;     ///< of that certificate, as "/C=DE/CN=.."
-  std::string subject;    ///< likewise
-};
-
 class TlsChannel {
  public:
   enum class State : std::uint8_t {

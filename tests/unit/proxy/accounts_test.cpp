@@ -152,10 +152,55 @@ TEST_SUITE("proxy") {
     EXPECT(differs([](Account& a) { a.authentication_string = "x"; }));
     EXPECT(differs([](Account& a) { a.alternatives.push_back({"unix_socket", ""}); }));
     EXPECT(differs([](Account& a) { a.tls = TlsDemand::kAny; }));
+    EXPECT(differs([](Account& a) { a.tls_cipher = "x"; }));
+    EXPECT(differs([](Account& a) { a.tls_issuer = "x"; }));
+    EXPECT(differs([](Account& a) { a.tls_subject = "x"; }));
     EXPECT(differs([](Account& a) { a.locked = true; }));
     EXPECT(differs([](Account& a) { a.password_expired = true; }));
     EXPECT(account_difference(set, AccountSet({}), 8).size() == 2);
     EXPECT(account_difference(set, AccountSet({}), 1).size() == 1);
+  }
+
+  TEST_CASE("Account: what it demands of a client's TLS") {
+    TlsPeer bare;
+    bare.cipher = "C";
+    TlsPeer known = bare;
+    known.verified = true;
+    known.issuer = "/CN=i";
+    known.subject = "/CN=s";
+
+    struct Row {
+      TlsDemand demand;
+      const char* cipher;
+      const char* issuer;
+      const char* subject;
+      bool plain;
+      bool encrypted;
+      bool with_certificate;
+    };
+
+    const Row rows[] = {
+        {TlsDemand::kNone, "", "", "", true, true, true},
+        {TlsDemand::kAny, "", "", "", false, true, true},
+        {TlsDemand::kX509, "", "", "", false, false, true},
+        {TlsDemand::kSpecified, "C", "", "", false, true, true},
+        {TlsDemand::kSpecified, "D", "", "", false, false, false},
+        {TlsDemand::kSpecified, "", "/CN=i", "", false, false, true},
+        {TlsDemand::kSpecified, "", "", "/CN=s", false, false, true},
+        {TlsDemand::kSpecified, "C", "/CN=i", "/CN=s", false, false, true},
+        {TlsDemand::kSpecified, "C", "/CN=i", "/CN=t", false, false, false},
+        {TlsDemand::kSpecified, "", "/CN=j", "", false, false, false},
+    };
+    for (const Row& row : rows) {
+      Account account;
+      account.tls = row.demand;
+      account.tls_cipher = row.cipher;
+      account.tls_issuer = row.issuer;
+      account.tls_subject = row.subject;
+      EXPECT(transport_suffices(account, nullptr) == row.plain);
+      EXPECT(transport_suffices(account, &bare) == row.encrypted);
+      EXPECT(transport_suffices(account, &known) == row.with_certificate);
+    }
   }
 
   TEST_CASE("AccountSet: rows of mysql.global_priv") {
@@ -196,6 +241,14 @@ TEST_SUITE("proxy") {
     EXPECT(read(R"({"password_last_changed":0})").value()->password_expired);
     EXPECT_FALSE(
         read(R"({"password_last_changed":1,"password_lifetime":-1})").value()->password_expired);
+
+    const auto named = read(R"({"ssl_type":3,"ssl_cipher":"C","x509_issuer":"/CN=i",)"
+                            R"("x509_subject":"/CN=s"})");
+    REQUIRE(named.ok());
+    EXPECT((named.value()->tls == TlsDemand::kSpecified));
+    EXPECT(named.value()->tls_cipher == "C");
+    EXPECT(named.value()->tls_issuer == "/CN=i");
+    EXPECT(named.value()->tls_subject == "/CN=s");
 
     EXPECT_FALSE(read(R"({"is_role":true})").value().has_value());
     for (const char* broken : {"", "[]", "{", "7", "null"}) {
