@@ -66,8 +66,8 @@ Status App::open() {
     return cluster_id.error();
   }
   cluster_id_ = std::move(cluster_id).value();
-  for (Status (App::*step)() :
-       {&App::open_backends, &App::open_commit_log, &App::open_workers, &App::open_servers}) {
+  for (Status (App::*step)() : {&App::open_tls, &App::open_backends, &App::open_commit_log,
+                                &App::open_workers, &App::open_servers}) {
     if (Status done = (this->*step)(); !done.ok()) {
       return done;
     }
@@ -86,6 +86,43 @@ void App::run() {
 
 void App::request_stop() {
   control_->stop();
+}
+
+// ---- TLS --------------------------------------------------------------------------------------
+
+Status App::check_tls(const Config& config) {
+  if (config.tls.files.certificate.empty()) {
+    return Ok{};
+  }
+  const Result<TlsContext::Shared> context = TlsContext::for_server(config.tls.files);
+  return context.ok() ? Status(Ok{}) : Status(context.error());
+}
+
+Status App::open_tls() {
+  if (config_.tls.files.certificate.empty()) {
+    return Ok{};
+  }
+  Result<TlsContext::Shared> context = TlsContext::for_server(config_.tls.files);
+  if (!context.ok()) {
+    return context.error();
+  }
+  client_tls_ = std::make_shared<TlsContextSlot>(std::move(context).value());
+  return Ok{};
+}
+
+Status App::reload_tls() {
+  if (client_tls_ == nullptr) {
+    spdlog::warn("no certificate is configured: there is nothing to read again");
+    return make_error(AdminErrorCode::kConflict, "no certificate is configured");
+  }
+  Result<TlsContext::Shared> context = TlsContext::for_server(config_.tls.files);
+  if (!context.ok()) {
+    spdlog::error("the old certificate stays in use: {}", context.error().message);
+    return make_error(AdminErrorCode::kInvalid, context.error().message);
+  }
+  client_tls_->store(std::move(context).value());
+  spdlog::info("new connections get the certificate {}", config_.tls.files.certificate);
+  return Ok{};
 }
 
 // ---- putting it together ----------------------------------------------------------------------
@@ -245,6 +282,8 @@ Status App::open_workers() {
     options.client_buffer_high = config_.limits.client_buffer_bytes_high;
     options.login_timeout = std::chrono::milliseconds(config_.limits.login_timeout_ms);
     options.idle_timeout = std::chrono::seconds(config_.limits.idle_timeout_s);
+    options.tls = client_tls_;
+    options.tls_required = config_.tls.required;
     Result<std::unique_ptr<Worker>> worker =
         Worker::start(std::move(options), worker_hooks(), positions_, control_->view());
     if (!worker.ok()) {

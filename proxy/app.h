@@ -27,13 +27,19 @@ class App final : private AdminSource {
   [[nodiscard]] static Result<std::unique_ptr<App>> start(Config config);
   ~App() override;
 
+  /// Whether the certificates that `config` names can be used.
+  [[nodiscard]] static Status check_tls(const Config& config);
+
   /// Works until request_stop().
   void run();
   void request_stop();
+  /// Reads the certificates again; says in the log what came of it. Any thread.
+  Status reload_tls() override;
 
  private:
   explicit App(Config config);
   Status open();
+  Status open_tls();
   Status open_backends();
   Status open_commit_log();
   Status open_workers();
@@ -60,6 +66,7 @@ class App final : private AdminSource {
   AppliedPositions positions_;
   bool log_is_new_ = false;
   std::atomic<bool> commit_started_{false};
+  std::shared_ptr<TlsContextSlot> client_tls_;  ///< null: TLS is not offered
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
   std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();

@@ -28,6 +28,9 @@ SessionInfo session_info(const Session& session, const ClusterView& view, TimePo
   info.connection_id = session.connection_id();
   info.user = session.user();
   info.client_address = session.client_address();
+  if (const std::optional<TlsPeer> tls = session.tls()) {
+    info.tls = tls->version + " " + tls->cipher;
+  }
   info.database = core.state().schema();
   info.state = session.authenticated() ? std::string(to_text(core.phase())) : "authenticating";
   if (core.home()) {

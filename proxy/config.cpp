@@ -86,6 +86,41 @@ void read_listen(ConfigReader& root, ListenConfig& out, ConfigProblems& problems
   reader.finish();
 }
 
+/// The keys of TlsFiles, of whichever side.
+void read_tls_files(ConfigReader& reader, TlsFiles& out, const std::string& base_dir) {
+  reader.text("certificate", out.certificate, Need::kOptional);
+  reader.text("key", out.key, Need::kOptional);
+  reader.text("ca", out.ca, Need::kOptional);
+  reader.choice<TlsVersion>("version_min", out.version_min,
+                            {{"1.2", TlsVersion::kTls12}, {"1.3", TlsVersion::kTls13}});
+  if (out.certificate.empty() != out.key.empty()) {
+    reader.refuse("certificate", "certificate and key go together");
+  }
+  for (std::string* file : {&out.certificate, &out.key, &out.ca}) {
+    *file = resolved(*file, base_dir);
+  }
+}
+
+void read_tls(ConfigReader& root,
+              TlsConfig& out,
+              const std::string& base_dir,
+              ConfigProblems& problems) {
+  const ConfigJson* json = root.object("tls");
+  if (json == nullptr) {
+    return;
+  }
+  ConfigReader reader(*json, root.path_of("tls"), problems);
+  read_tls_files(reader, out.files, base_dir);
+  reader.boolean("required", out.required);
+  if (out.files.certificate.empty() && out.required) {
+    reader.refuse("required", "needs a certificate");
+  }
+  if (out.files.certificate.empty() && !out.files.ca.empty()) {
+    reader.refuse("ca", "needs a certificate");
+  }
+  reader.finish();
+}
+
 void read_backend(const ConfigJson& json,
                   const std::string& path,
                   BackendConfig& out,
@@ -336,6 +371,7 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   ConfigReader root(*parsed, "$", problems);
   read_top(root, config, base_dir);
   read_listen(root, config.listen, problems);
+  read_tls(root, config.tls, base_dir, problems);
   read_backends(root, config.backends, problems);
   read_account(root, config.account, base_dir, problems);
   read_health(root, config.health, problems);

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "proxy/cluster_view.h"
+#include "proxy/tls_options.h"
 
 namespace consort::proxy {
 
@@ -25,6 +26,12 @@ struct ListenConfig {
   EndpointConfig sql{"127.0.0.1", 6033};      ///< MySQL protocol, for applications
   EndpointConfig admin{"127.0.0.1", 6080};    ///< JSON over HTTP
   EndpointConfig metrics{"127.0.0.1", 6090};  ///< Prometheus
+};
+
+/// TLS for clients: offered when there is a certificate.
+struct TlsConfig {
+  TlsFiles files;         ///< absolute, or relative to the config file
+  bool required = false;  ///< clients without TLS are refused
 };
 
 /// One server behind Consort. Its place in the list is its BackendId.
@@ -111,6 +118,7 @@ struct Config {
   ReadConsistency read_consistency = ReadConsistency::kSession;
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   ListenConfig listen;
+  TlsConfig tls;
   std::vector<BackendConfig> backends;
   AccountConfig account;
   HealthConfig health;
@@ -137,6 +145,7 @@ struct Config {
 [[nodiscard]] Result<Config> parse_config(std::string_view json, const std::string& base_dir);
 
 [[nodiscard]] std::string_view to_text(CommitDurability durability);
+[[nodiscard]] std::string_view to_text(TlsVersion version);
 [[nodiscard]] std::string_view to_text(LogLevel level);
 [[nodiscard]] std::string_view to_text(LogFormat format);
 

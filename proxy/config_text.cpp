@@ -27,6 +27,19 @@ ConfigJson endpoint(const EndpointConfig& config) {
   return {{"address", config.address}, {"port", config.port}};
 }
 
+ConfigJson tls_files(const TlsFiles& files) {
+  return {{"certificate", files.certificate},
+          {"key", files.key},
+          {"ca", files.ca},
+          {"version_min", to_text(files.version_min)}};
+}
+
+ConfigJson tls(const TlsConfig& config) {
+  ConfigJson json = tls_files(config.files);
+  json["required"] = config.required;
+  return json;
+}
+
 ConfigJson backends(const std::vector<BackendConfig>& configs) {
   ConfigJson list = ConfigJson::array();
   for (const BackendConfig& backend : configs) {
@@ -79,6 +92,10 @@ std::string_view to_text(CommitDurability durability) {
   return durability == CommitDurability::kDurable ? "durable" : "relaxed";
 }
 
+std::string_view to_text(TlsVersion version) {
+  return version == TlsVersion::kTls12 ? "1.2" : "1.3";
+}
+
 std::string_view to_text(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -108,6 +125,7 @@ std::string Config::redacted() const {
   json["listen"] = {{"sql", endpoint(listen.sql)},
                     {"admin", endpoint(listen.admin)},
                     {"metrics", endpoint(listen.metrics)}};
+  json["tls"] = proxy::tls(tls);
   json["backends"] = proxy::backends(backends);
   json["account"] = {{"user", account.user}, {"password", blanked(account.password)}};
   json["health"] = proxy::health(health);

@@ -14,14 +14,15 @@ namespace {
 constexpr int kExitConfig = 2;
 
 /// Signals are taken by one thread that waits for them, so that no handler interrupts anything.
-sigset_t block_stop_signals() {
-  sigset_t stop;
-  sigemptyset(&stop);
-  sigaddset(&stop, SIGTERM);
-  sigaddset(&stop, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+sigset_t block_signals() {
+  sigset_t taken;
+  sigemptyset(&taken);
+  sigaddset(&taken, SIGTERM);
+  sigaddset(&taken, SIGINT);
+  sigaddset(&taken, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &taken, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  return stop;
+  return taken;
 }
 
 }  // namespace
@@ -41,6 +42,10 @@ int main(int argc, char** argv) {
     return kExitConfig;
   }
   if (check) {
+    if (auto tls = consort::proxy::App::check_tls(*config); !tls.ok()) {
+      std::fprintf(stderr, "consort: %s: $.tls: %s\n", path.c_str(), tls.error().message.c_str());
+      return kExitConfig;
+    }
     std::printf("%s: ok\n", path.c_str());
     return 0;
   }
@@ -48,15 +53,17 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "consort: %s\n", logging.error().message.c_str());
     return kExitConfig;
   }
-  const sigset_t stop = block_stop_signals();
+  const sigset_t taken = block_signals();
   auto app = consort::proxy::App::start(std::move(config).value());
   if (!app.ok()) {
     std::fprintf(stderr, "consort: %s\n", app.error().message.c_str());
     return 1;
   }
-  std::thread signals([&stop, raw = app->get()] {
+  std::thread signals([&taken, raw = app->get()] {
     int received = 0;
-    sigwait(&stop, &received);
+    while (sigwait(&taken, &received) == 0 && received == SIGHUP) {
+      (void)raw->reload_tls();
+    }
     raw->request_stop();
   });
   (*app)->run();

@@ -70,6 +70,9 @@ struct alignas(64) WorkerMetrics {
   Gauge connections_current;
   std::array<Counter, kRefusalReasonsCount> connections_refused;
   Counter authentication_failures;
+  Gauge tls_connections_current;  ///< of clients
+  Counter tls_connections;        ///< of clients, opened
+  Counter tls_handshake_failures;
   Counter bytes_received;  ///< from clients
   Counter bytes_sent;      ///< to clients
 

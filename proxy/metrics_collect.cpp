@@ -78,6 +78,16 @@ void collect_connections(MetricFamilies& out, const Workers& workers) {
   add_counter(out, "consort_authentication_failures_total", "Logins with wrong credentials",
               sum(
                   workers, [](const auto& w) -> auto& { return w.authentication_failures; }));
+  add_gauge(out, "consort_tls_connections", "Client connections open now that speak TLS",
+            sum(
+                workers, [](const auto& w) -> auto& { return w.tls_connections_current; }));
+  add_counter(out, "consort_tls_connections_total", "TLS handshakes with clients that succeeded",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.tls_connections; }));
+  add_counter(out, "consort_tls_handshake_failures_total",
+              "TLS handshakes with clients that failed, broke off or took too long",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.tls_handshake_failures; }));
   add_counter(out, "consort_client_received_bytes_total", "Bytes received from clients",
               sum(
                   workers, [](const auto& w) -> auto& { return w.bytes_received; }));

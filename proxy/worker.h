@@ -21,6 +21,7 @@
 #include "proxy/uv/async_wake.h"
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/listener.h"
+#include "proxy/uv/tls_context.h"
 #include "proxy/worker_counts.h"
 #include "router/balancer.h"
 
@@ -56,6 +57,8 @@ struct WorkerOptions {
   std::size_t client_buffer_high = 256 << 10;
   std::chrono::milliseconds login_timeout{10000};
   std::chrono::seconds idle_timeout{28800};
+  std::shared_ptr<const TlsContextSlot> tls;  ///< null: TLS is not offered
+  bool tls_required = false;                  ///< clients without are refused
 };
 
 class Worker {

@@ -69,6 +69,7 @@ AdminJson to_json(const SessionInfo& session) {
           {"user", session.user},
           {"connection_id", session.connection_id},
           {"client_address", session.client_address},
+          {"tls", session.tls},
           {"database", session.database},
           {"state", session.state},
           {"home", session.home},

@@ -45,6 +45,7 @@ AdminReply get_health(const Call& call);
 AdminReply put_backend_state(const Call& call);
 AdminReply put_read_consistency(const Call& call);
 AdminReply put_weights(const Call& call);
+AdminReply post_tls_reload(const Call& call);
 
 constexpr Route kRoutes[] = {
     {"GET", "/", "this list", get_routes},
@@ -58,6 +59,7 @@ constexpr Route kRoutes[] = {
     {"PUT", "/routing/read_consistency", "{\"value\": \"eventual|session|strong\"}",
      put_read_consistency},
     {"PUT", "/routing/weights", "{\"<backend>\": 0..1000, ...}", put_weights},
+    {"POST", "/tls/reload", "reads the certificates again", post_tls_reload},
 };
 
 AdminReply ok(const AdminJson& body) {
@@ -371,6 +373,11 @@ AdminReply put_weights(const Call& call) {
   const Status done = call.source.set_weights(weights);
   return done.ok() ? ok({{"weights", std::get<AdminJson>(body)}})
                    : source_error(done.error(), call.request);
+}
+
+AdminReply post_tls_reload(const Call& call) {
+  const Status done = call.source.reload_tls();
+  return done.ok() ? ok({{"reloaded", true}}) : source_error(done.error(), call.request);
 }
 
 // ---- Routing ----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // AdminRoutes: one admin request in, one JSON reply out. Knows no sockets.
 // Routes: GET / /status /backends /sessions /config /health; PUT /backends/<name>/state
-// /routing/read_consistency /routing/weights. Reference: docs/operations.md.
+// /routing/read_consistency /routing/weights; POST /tls/reload. Reference: docs/operations.md.
 // Threads: handle() any, several at once.
 #pragma once
 

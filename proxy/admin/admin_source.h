@@ -74,6 +74,7 @@ struct SessionInfo {
   std::uint32_t connection_id = 0;  ///< the client's number: CONNECTION_ID(), KILL
   std::string user;
   std::string client_address;  ///< "ip:port"
+  std::string tls;             ///< version and cipher; empty: none
   std::string database;
   std::string state;  ///< idle, awaiting_backend, relaying, certifying, ...
   std::string home;   ///< name of the home backend; empty when it has none
@@ -115,6 +116,10 @@ class AdminSource {
                                                  healthcheck::OperatorState wanted) = 0;
 
   [[nodiscard]] virtual Status set_read_consistency(ReadConsistency value) = 0;
+
+  /// Reads the certificates again. kConflict: none is configured; kInvalid: a file is wrong, which
+  /// the error names, and the old ones stay in use.
+  [[nodiscard]] virtual Status reload_tls() = 0;
 
   /// All or none.
   [[nodiscard]] virtual Status set_weights(const std::vector<BackendWeight>& weights) = 0;

@@ -5,6 +5,7 @@
 
 #include "protocol/packet_writer.h"
 #include "proxy/accounts.h"
+#include "proxy/uv/tls_channel.h"
 #include "proxy/worker.h"
 
 namespace consort::proxy {
@@ -43,6 +44,9 @@ Session::~Session() {
   if (homed_) {
     worker_.note_home(*homed_, -1);
   }
+  if (secured_) {
+    worker_.own_metrics().tls_connections_current.sub();
+  }
 }
 
 bool Session::accept(uv_stream_t* listener) {
@@ -63,6 +67,10 @@ void Session::greet() {
   params.server_version = view.server_version;
   params.connection_id = connection_id_;
   params.capabilities = protocol::kClientCapabilities;
+  if (worker_.options().tls) {
+    params.capabilities |= protocol::capability::kSsl;
+    params.tls_required = worker_.options().tls_required;
+  }
   params.default_collation = view.default_collation;
   params.client_host =
       client_host(client_ip_).host.empty() ? client_ip_ : std::string(client_host(client_ip_).host);
@@ -143,7 +151,12 @@ std::size_t Session::take_packets(MutableBytes bytes) {
         break;
       }
       used += frame->bytes;
-      on_login_packet(frame->payload, frame->sequence);
+      protocol::ClientAuth::Step step = auth_->on_packet(frame->payload, frame->sequence);
+      if (std::holds_alternative<protocol::ClientAuth::StartTls>(step)) {
+        client_.start_tls(*worker_.options().tls->load(), {}, unread.subspan(frame->bytes));
+        return bytes.size();
+      }
+      follow(std::move(step));
       continue;
     }
     if (core_.wants_file()) {
@@ -213,7 +226,20 @@ void Session::on_stream_drained() {
   }
 }
 
-void Session::on_stream_closed(CloseReason) {
+void Session::on_stream_secured() {
+  secured_ = true;
+  worker_.own_metrics().tls_connections.add();
+  worker_.own_metrics().tls_connections_current.add();
+}
+
+std::optional<TlsPeer> Session::tls() const {
+  return secured_ ? std::optional(client_.tls()->peer()) : std::nullopt;
+}
+
+void Session::on_stream_closed(CloseReason reason) {
+  if (reason.tls_handshake) {
+    worker_.own_metrics().tls_handshake_failures.add();
+  }
   closing_ = true;
   if (core_.phase() == SessionPhase::kOrdering) {
     orphaned_ = true;  // what all backends must agree on is seen through
@@ -241,10 +267,6 @@ void Session::kill_connection() {
 }
 
 // ---- login ------------------------------------------------------------------------------------
-
-void Session::on_login_packet(Bytes payload, std::uint8_t sequence) {
-  follow(auth_->on_packet(payload, sequence));
-}
 
 void Session::follow(protocol::ClientAuth::Step step) {
   if (const auto* send = std::get_if<protocol::ClientAuth::Send>(&step)) {
@@ -277,8 +299,10 @@ void Session::look_up_account(bool final_try) {
   awaiting_account_ = false;
   std::optional<protocol::AccountCredential> credential;
   if (account != nullptr) {
+    const std::optional<TlsPeer> peer = tls();
     credential = protocol::AccountCredential{account->plugin, account->authentication_string,
-                                             account->locked};
+                                             account->locked,
+                                             transport_suffices(*account, peer ? &*peer : nullptr)};
     definer_ = account->user + "@" + (account->host.empty() ? "%" : account->host);
   }
   follow(auth_->on_account(credential));
@@ -339,6 +363,9 @@ void Session::on_timer() {
       return;
     case TimerUse::kLogin:
       worker_.own_metrics().count_refused(RefusalReason::kHandshakeTimeout);
+      if (client_.tls() != nullptr && !secured_) {
+        worker_.own_metrics().tls_handshake_failures.add();
+      }
       closing_ = true;
       worker_.retire(id_);
       return;

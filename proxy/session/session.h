@@ -12,6 +12,7 @@
 #include "protocol/packet_reader.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session_core.h"
+#include "proxy/tls_options.h"
 #include "proxy/uv/tcp_stream.h"
 #include "proxy/uv/timer.h"
 
@@ -45,6 +46,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   [[nodiscard]] bool authenticated() const { return authenticated_; }
 
+  /// Of the client's TLS; nullopt without.
+  [[nodiscard]] std::optional<TlsPeer> tls() const;
+
   [[nodiscard]] TimePoint began() const { return began_; }
 
   [[nodiscard]] TimePoint last_active() const { return last_active_; }
@@ -72,6 +76,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
  private:
   // TcpStreamObserver: the client.
   void on_stream_read(MutableBytes bytes) override;
+  void on_stream_secured() override;
   void on_stream_drained() override;
   void on_stream_closed(CloseReason reason) override;
 
@@ -118,7 +123,6 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] WorkerMetrics& metrics() override;
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);
-  void on_login_packet(Bytes payload, std::uint8_t sequence);
   void follow(protocol::ClientAuth::Step step);
   void look_up_account(bool final_try);
   void on_authenticated(const protocol::LoginInfo& login);
@@ -155,6 +159,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::uint8_t login_sequence_ = 0;
   std::optional<Channel> leasing_;  ///< a lease is under way for it
   bool home_used_ = false;
+  bool secured_ = false;  ///< the client's TLS is open
   bool authenticated_ = false;
   bool awaiting_account_ = false;
   bool orphaned_ = false;  ///< the client left in the middle of an ordered statement

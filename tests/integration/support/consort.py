@@ -23,6 +23,7 @@ class Consort:
         self.data_dir = data_dir or os.path.join(directory, "log")
         self.port, self.admin_port, self.metrics_port = free_port(), free_port(), free_port()
         self.process = None
+        self.client_tls = None  # an ssl.SSLContext for every wire() that brings none
         os.makedirs(directory, exist_ok=True)
         self.config = self._default_config(servers)
         merge(self.config, settings or {})
@@ -126,6 +127,7 @@ class Consort:
 
     def wire(self, database=None, user=APP_USER, password=APP_PASSWORD, **options):
         """A logged-in protocol client."""
+        options.setdefault("tls", self.client_tls)
         return wire.connect(self.port, user, password, database, **options)
 
     # ---- admin -------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ tests compare exactly these. One object is one connection; blocking, with a time
 
 import hashlib
 import socket
+import ssl
 import struct
 from dataclasses import dataclass, field
 
@@ -165,13 +166,15 @@ class Cursor:
 class Wire:
     """One connection. Methods raise ServerError for ERR packets, Closed when the peer leaves."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None):
+    def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None, tls=None):
+        """`tls`: an ssl.SSLContext; login() then goes through it."""
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._host, self._tls = host, tls
         self._buffer = bytearray()
         self._start = 0
         self.sequence = 0
@@ -189,7 +192,7 @@ class Wire:
                 self._start = 0
             try:
                 piece = self.socket.recv(1 << 18)
-            except (ConnectionResetError, BrokenPipeError):
+            except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
                 piece = b""
             if not piece:
                 raise Closed("the connection was closed")
@@ -219,8 +222,19 @@ class Wire:
         """Bytes exactly as given."""
         try:
             self.socket.sendall(data)
-        except (ConnectionResetError, BrokenPipeError):
+        except (ConnectionResetError, BrokenPipeError, ssl.SSLEOFError):
             raise Closed("the connection was closed") from None
+
+    def ssl_request(self):
+        """The packet that asks for TLS: the head of a login."""
+        capabilities = DEFAULT_CAPABILITIES | SSL
+        return struct.pack("<IIB23x", capabilities, 1 << 30, 45)
+
+    def start_tls(self, context):
+        """Everything after this goes through TLS."""
+        self.send_packet(self.ssl_request())
+        assert self._start == len(self._buffer), "bytes where TLS was due"
+        self.socket = context.wrap_socket(self.socket, server_hostname=self._host)
 
     def frame(self, payload, sequence=None):
         """The payload with its packet headers, cut at 16 MiB."""
@@ -293,6 +307,9 @@ class Wire:
             self.server_capabilities | 0xFF000000 | PLUGIN_AUTH)
         if database is not None:
             self.capabilities |= CONNECT_WITH_DB
+        if self._tls is not None:
+            self.capabilities |= SSL
+            self.start_tls(self._tls)
         answer = native_scramble(password, self.nonce) if plugin is None else b""
         payload = struct.pack("<IIB23x", self.capabilities, 1 << 30, collation)
         payload += user.encode() + b"\0" + bytes([len(answer)]) + answer

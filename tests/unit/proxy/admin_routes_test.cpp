@@ -49,7 +49,7 @@ TEST_SUITE("proxy") {
   TEST_CASE("AdminRoutes: GET / lists every route") {
     const Fixture fixture;
     const json body = json::parse(fixture.get("/").body);
-    EXPECT(body["routes"].size() == 9);
+    EXPECT(body["routes"].size() == 10);
     for (const json& route : body["routes"]) {
       const std::string path = route["path"];
       if (route["method"] == "GET") {
@@ -158,6 +158,16 @@ TEST_SUITE("proxy") {
     EXPECT(fixture.source.backend(2).weight == 1000);
     error_of(fixture.put("/routing/weights", R"({"db1": 5, "db9": 5})"), 404);
     EXPECT(fixture.source.backend(0).weight == 0);
+  }
+
+  TEST_CASE("AdminRoutes: POST reads the certificates again") {
+    Fixture fixture;
+    EXPECT(fixture.routes.handle({"POST", "/tls/reload", {}, "", ""}).status == 200);
+    EXPECT(fixture.source.reloads() == 1);
+    EXPECT(fixture.routes.handle({"GET", "/tls/reload", {}, "", ""}).allow == "POST");
+    fixture.source.fail_with(AdminErrorCode::kInvalid, "cannot read the key x.pem: no");
+    const AdminReply reply = fixture.routes.handle({"POST", "/tls/reload", {}, "", ""});
+    EXPECT(error_of(reply, 422)["message"] == "cannot read the key x.pem: no");
   }
 
   TEST_CASE("AdminRoutes: malformed JSON is 400 and says where") {

@@ -81,6 +81,10 @@ TEST_SUITE("config") {
     EXPECT(parse_config(text, "/")->commit.archive_bytes_max == 1ULL << 40);
     text = with("/listen/sql", Json{{"address", "::1"}, {"port", 1}});
     EXPECT(parse_config(text, "/")->listen.sql.address == "::1");
+    text = with("/tls", Json{{"certificate", "c"}, {"key", "/k"}, {"version_min", "1.3"}});
+    EXPECT(parse_config(text, "/base")->tls.files.certificate == "/base/c");
+    EXPECT(parse_config(text, "/base")->tls.files.key == "/k");
+    EXPECT(parse_config(text, "/base")->tls.files.version_min == TlsVersion::kTls13);
     text = with("/log", Json{{"level", "warning"}, {"format", "json"}});
     EXPECT(parse_config(text, "/")->log.level == LogLevel::kWarning);
   }
@@ -143,6 +147,11 @@ TEST_SUITE("config") {
          "$.commit.lock_lookup_interval_ms: expected an integer 110..60000, got 50"},
         {"/log/level", "loud",
          "$.log.level: expected \"debug\" or \"info\" or \"warning\" or \"error\", got \"loud\""},
+        {"/tls/certificate", "c.pem", "$.tls.certificate: certificate and key go together"},
+        {"/tls/key", "c.key", "$.tls.certificate: certificate and key go together"},
+        {"/tls/ca", "ca.pem", "$.tls.ca: needs a certificate"},
+        {"/tls/required", true, "$.tls.required: needs a certificate"},
+        {"/tls/version_min", "1.1", "$.tls.version_min: expected \"1.2\" or \"1.3\", got \"1.1\""},
         {"/data_dir", "a\nb",
          "$.data_dir: expected at most 4096 bytes without control characters, got \"a\\nb\""},
     };

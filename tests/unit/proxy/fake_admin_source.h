@@ -114,6 +114,20 @@ class FakeAdminSource final : public AdminSource {
     return Ok{};
   }
 
+  Status reload_tls() override {
+    const MutexLock lock(mutex_);
+    if (failure_) {
+      return *failure_;
+    }
+    ++reloads_;
+    return Ok{};
+  }
+
+  [[nodiscard]] int reloads() const {
+    const MutexLock lock(mutex_);
+    return reloads_;
+  }
+
   Status set_weights(const std::vector<BackendWeight>& weights) override {
     const MutexLock lock(mutex_);
     if (failure_) {
@@ -130,6 +144,7 @@ class FakeAdminSource final : public AdminSource {
   std::vector<BackendInfo> backends_ GUARDED_BY(mutex_);
   std::vector<SessionInfo> sessions_ GUARDED_BY(mutex_);
   StatusInfo status_ GUARDED_BY(mutex_);
+  int reloads_ GUARDED_BY(mutex_) = 0;
   std::optional<Error> failure_ GUARDED_BY(mutex_);
 };
 
