@@ -68,6 +68,27 @@ SqlRows read_rows(MYSQL_RES* result) {
   return out;
 }
 
+/// With a CA file the library checks the chain, with VERIFY_SERVER_CERT the name too (measured with
+/// Connector/C 3.3).
+void set_tls(MYSQL* handle, const BackendTls& tls) {
+  const my_bool on = tls.mode == TlsMode::kOff ? 0 : 1;
+  const my_bool verify = tls.mode == TlsMode::kVerifyIdentity ? 1 : 0;
+  mysql_optionsv(handle, MYSQL_OPT_SSL_ENFORCE, &on);
+  mysql_optionsv(handle, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+  if (tls.mode == TlsMode::kOff) {
+    return;
+  }
+  if (!tls.files.ca.empty()) {
+    mysql_optionsv(handle, MYSQL_OPT_SSL_CA, tls.files.ca.c_str());
+  }
+  if (!tls.files.certificate.empty()) {
+    mysql_optionsv(handle, MYSQL_OPT_SSL_CERT, tls.files.certificate.c_str());
+    mysql_optionsv(handle, MYSQL_OPT_SSL_KEY, tls.files.key.c_str());
+  }
+  const bool newest = tls.files.version_min == TlsVersion::kTls13;
+  mysql_optionsv(handle, MARIADB_OPT_TLS_VERSION, newest ? "TLSv1.3" : "TLSv1.2,TLSv1.3");
+}
+
 }  // namespace
 
 std::string SqlRows::first() const {
@@ -155,19 +176,15 @@ Status MariadbLink::connect() {
   mysql_optionsv(handle.get(), MYSQL_SET_CHARSET_NAME, "utf8mb4");
   const unsigned protocol = MYSQL_PROTOCOL_TCP;
   mysql_optionsv(handle.get(), MYSQL_OPT_PROTOCOL, &protocol);
-  if (target_.tls) {
-    const my_bool on = 1;
-    const my_bool verify = target_.tls_ca.empty() ? 0 : 1;
-    mysql_optionsv(handle.get(), MYSQL_OPT_SSL_ENFORCE, &on);
-    mysql_optionsv(handle.get(), MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
-    if (!target_.tls_ca.empty()) {
-      mysql_optionsv(handle.get(), MYSQL_OPT_SSL_CA, target_.tls_ca.c_str());
-    }
-  }
+  set_tls(handle.get(), target_.tls);
   const TimePoint began = std::chrono::steady_clock::now();
   if (mysql_real_connect(handle.get(), target_.host.c_str(), target_.user.c_str(),
                          target_.password.c_str(), nullptr, target_.port, nullptr, 0) == nullptr) {
     return connect_failure(last_error(handle.get()), std::chrono::steady_clock::now() - began);
+  }
+  // The library goes on without TLS where the server offers none, unless it checks identities.
+  if (target_.tls.mode >= TlsMode::kRequired && mysql_get_ssl_cipher(handle.get()) == nullptr) {
+    return Error{CR_SSL_CONNECTION_ERROR, "the server offers no TLS, which is required"};
   }
   handle_ = std::move(handle);
   // What may fail on some server or with few privileges stands alone and is not fatal; preflight

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/tls_options.h"
 #include "healthcheck/probe.h"
 
 struct st_mysql;
@@ -24,8 +25,7 @@ struct LinkTarget {
   std::uint16_t port = 3306;
   std::string user;
   std::string password;
-  bool tls = false;    ///< refuse to go on without TLS
-  std::string tls_ca;  ///< PEM file; empty: the server's certificate is not checked
+  BackendTls tls;
 };
 
 /// libmariadb counts whole seconds: fractions are rounded up.

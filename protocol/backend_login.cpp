@@ -94,6 +94,11 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
   server_.collation = greeting->collation;
   server_.capabilities = wanted & greeting->capabilities;
 
+  const bool offers_tls = (greeting->capabilities & capability::kSsl) != 0;
+  if (params_.tls >= TlsMode::kRequired && !offers_tls) {
+    return fail(handshake_error("the backend offers no TLS, which is required"), true);
+  }
+  const bool with_tls = params_.tls != TlsMode::kOff && offers_tls;
   const Buffer answer = token(greeting->salt);
   HandshakeResponse response;
   response.capabilities = server_.capabilities;
@@ -106,12 +111,21 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
   for (const auto& [name, value] : params_.attributes) {
     response.attributes.emplace_back(name, value);
   }
-  Send send;
-  const std::size_t place = begin_packet(send.bytes);
-  encode_handshake_response(send.bytes, response);
-  sequence_ = finish_packet(send.bytes, place, sequence_);
+  StartTls secure;
+  if (with_tls) {
+    response.capabilities |= capability::kSsl;
+    const std::size_t place = begin_packet(secure.request);
+    encode_ssl_request(secure.request, response);
+    sequence_ = finish_packet(secure.request, place, sequence_);
+  }
+  const std::size_t place = begin_packet(secure.response);
+  encode_handshake_response(secure.response, response);
+  sequence_ = finish_packet(secure.response, place, sequence_);
   machine_.move(State::kAwaitVerdict);
-  return send;
+  if (with_tls) {
+    return secure;
+  }
+  return Send{std::move(secure.response)};
 }
 
 BackendLogin::Step BackendLogin::on_verdict(Bytes payload) {

@@ -1,9 +1,10 @@
 // BackendLogin: the login dialogue with a backend; we are the client.
 // Pure: packets in, steps out.
 //
-//   [greeting] -> Send (response) -+-> [OK] -> Done
-//                                  +-> [AuthSwitchRequest] -> Send (token) -> [OK] -> Done
-//                                  +-> [ERR], or what we do not speak -> Failed
+//   [greeting] -> Send (response)     -+
+//              -> StartTls (response) +-> [OK] -> Done
+//                                     +-> [AuthSwitchRequest] -> Send (token) -> [OK] -> Done
+//                                     +-> [ERR], or what we do not speak -> Failed
 //
 // Spec: MariaDB KB "Connection". Threads: none; one backend connection owns it.
 #pragma once
@@ -17,6 +18,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/state_machine.h"
+#include "base/tls_options.h"
 #include "protocol/auth_native.h"
 #include "protocol/constants.h"
 #include "protocol/sql_error.h"
@@ -63,11 +65,19 @@ class BackendLogin {
     std::uint64_t capabilities = kBackendCapabilities;  ///< wanted; only the server's are announced
     std::uint16_t collation = kUtf8mb4GeneralCi;        ///< only its low byte travels
     std::uint32_t packet_bytes_max = 1U << 30U;
+    TlsMode tls = TlsMode::kOff;  ///< from kRequired on there is no login without
     std::vector<std::pair<std::string, std::string>> attributes;
   };
 
   struct Send {
     Buffer bytes;
+  };
+
+  /// Send `request` as it is, begin TLS, and send `response` through it. Whatever the backend sent
+  /// behind its greeting is not to be trusted.
+  struct StartTls {
+    Buffer request;
+    Buffer response;
   };
 
   struct Done {
@@ -81,7 +91,7 @@ class BackendLogin {
     bool permanent = false;
   };
 
-  using Step = std::variant<Send, Done, Failed>;
+  using Step = std::variant<Send, StartTls, Done, Failed>;
 
   explicit BackendLogin(Params params);
 

@@ -70,6 +70,16 @@ Buffer session_changes_block(const SessionChanges& changes) {
   return block;
 }
 
+/// What HandshakeResponse41 begins with, and all that an SSLRequest is.
+void append_response_head(Buffer& out, const HandshakeResponse& response) {
+  CHECK((response.capabilities & kProtocol41) != 0);
+  append_le<4>(out, response.capabilities);
+  append_le<4>(out, response.packet_bytes_max);
+  append_le<1>(out, response.collation);
+  append_zeros(out, kResponseFillerBytes);
+  append_high_bits(out, response.capabilities);
+}
+
 }  // namespace
 
 void encode_handshake(Buffer& out, const HandshakeV10& handshake) {
@@ -95,16 +105,16 @@ void encode_handshake(Buffer& out, const HandshakeV10& handshake) {
   }
 }
 
+void encode_ssl_request(Buffer& out, const HandshakeResponse& response) {
+  CHECK((response.capabilities & kSsl) != 0);
+  append_response_head(out, response);
+}
+
 void encode_handshake_response(Buffer& out, const HandshakeResponse& response) {
   const std::uint64_t capabilities = response.capabilities;
-  CHECK((capabilities & kProtocol41) != 0);
   CHECK((capabilities & kSecureConnection) != 0);
   CHECK(response.auth_response.size() < 0xFB);
-  append_le<4>(out, capabilities);
-  append_le<4>(out, response.packet_bytes_max);
-  append_le<1>(out, response.collation);
-  append_zeros(out, kResponseFillerBytes);
-  append_high_bits(out, capabilities);
+  append_response_head(out, response);
   append_nul_text(out, response.user);
   append_lenenc_bytes(out, response.auth_response);  // one byte of length, with either flag
   if ((capabilities & kConnectWithDb) != 0) {

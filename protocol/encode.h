@@ -17,6 +17,9 @@ void encode_handshake(Buffer& out, const HandshakeV10& handshake);
 /// flag. REQUIRES: kProtocol41 and kSecureConnection; an auth response below 251 bytes.
 void encode_handshake_response(Buffer& out, const HandshakeResponse& response);
 
+/// The head of that alone, which asks for TLS. REQUIRES: kProtocol41 and kSsl.
+void encode_ssl_request(Buffer& out, const HandshakeResponse& response);
+
 void encode_auth_switch(Buffer& out, const AuthSwitchRequest& request);
 
 /// REQUIRES: an auth response below 256 bytes.

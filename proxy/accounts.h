@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "proxy/tls_options.h"
+#include "base/tls_options.h"
 
 struct st_mysql;
 

@@ -90,39 +90,89 @@ void App::request_stop() {
 
 // ---- TLS --------------------------------------------------------------------------------------
 
-Status App::check_tls(const Config& config) {
-  if (config.tls.files.certificate.empty()) {
-    return Ok{};
+namespace {
+
+/// All contexts that a configuration needs; null where TLS is off.
+struct TlsContexts {
+  TlsContext::Shared clients;
+  std::vector<TlsContext::Shared> backends;
+};
+
+Result<TlsContexts> make_contexts(const Config& config) {
+  TlsContexts out;
+  if (!config.tls.files.certificate.empty()) {
+    Result<TlsContext::Shared> made = TlsContext::for_server(config.tls.files);
+    if (!made.ok()) {
+      return made.error();
+    }
+    out.clients = std::move(made).value();
   }
-  const Result<TlsContext::Shared> context = TlsContext::for_server(config.tls.files);
-  return context.ok() ? Status(Ok{}) : Status(context.error());
+  for (const BackendConfig& backend : config.backends) {
+    const BackendTls& tls = config.tls_of(backend);
+    TlsContext::Shared& context = out.backends.emplace_back();
+    if (tls.mode != TlsMode::kOff) {
+      Result<TlsContext::Shared> made = TlsContext::for_client(tls.files, tls.mode);
+      if (!made.ok()) {
+        return make_error("backend " + backend.name + ": " + made.error().message);
+      }
+      context = std::move(made).value();
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+Status App::check_tls(const Config& config) {
+  const Result<TlsContexts> contexts = make_contexts(config);
+  return contexts.ok() ? Status(Ok{}) : Status(contexts.error());
 }
 
 Status App::open_tls() {
-  if (config_.tls.files.certificate.empty()) {
-    return Ok{};
+  Result<TlsContexts> made = make_contexts(config_);
+  if (!made.ok()) {
+    return made.error();
   }
-  Result<TlsContext::Shared> context = TlsContext::for_server(config_.tls.files);
-  if (!context.ok()) {
-    return context.error();
+  const auto slot_of = [](TlsContext::Shared& context) {
+    return context == nullptr ? nullptr : std::make_shared<TlsContextSlot>(std::move(context));
+  };
+  client_tls_ = slot_of(made->clients);
+  for (TlsContext::Shared& context : made->backends) {
+    backend_tls_.push_back(slot_of(context));
   }
-  client_tls_ = std::make_shared<TlsContextSlot>(std::move(context).value());
   return Ok{};
 }
 
+// The blocking connections read the files whenever they connect.
 Status App::reload_tls() {
-  if (client_tls_ == nullptr) {
+  Result<TlsContexts> made = make_contexts(config_);
+  if (!made.ok()) {
+    spdlog::error("the old certificates stay in use: {}", made.error().message);
+    return make_error(AdminErrorCode::kInvalid, made.error().message);
+  }
+  bool any = false;
+  const auto put = [&any](const std::shared_ptr<TlsContextSlot>& slot,
+                          TlsContext::Shared& context) {
+    if (slot != nullptr) {
+      slot->store(std::move(context));
+      any = true;
+    }
+  };
+  put(client_tls_, made->clients);
+  for (std::size_t i = 0; i < backend_tls_.size(); ++i) {
+    put(backend_tls_[i], made->backends[i]);
+  }
+  if (!any) {
     spdlog::warn("no certificate is configured: there is nothing to read again");
     return make_error(AdminErrorCode::kConflict, "no certificate is configured");
   }
-  Result<TlsContext::Shared> context = TlsContext::for_server(config_.tls.files);
-  if (!context.ok()) {
-    spdlog::error("the old certificate stays in use: {}", context.error().message);
-    return make_error(AdminErrorCode::kInvalid, context.error().message);
-  }
-  client_tls_->store(std::move(context).value());
-  spdlog::info("new connections get the certificate {}", config_.tls.files.certificate);
+  spdlog::info("certificates were read again: new connections get them");
   return Ok{};
+}
+
+BackendTransport App::transport_to(std::size_t backend) const {
+  const BackendConfig& config = config_.backends[backend];
+  return {config_.tls_of(config).mode, backend_tls_[backend], config.host};
 }
 
 // ---- putting it together ----------------------------------------------------------------------
@@ -131,6 +181,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
   ControlOptions options;
   for (const BackendConfig& backend : config_.backends) {
     options.core.backends.push_back({backend.name, backend.host, backend.port, backend.weight});
+    options.tls.push_back(config_.tls_of(backend));
   }
   const HealthConfig& health = config_.health;
   using std::chrono::milliseconds;
@@ -164,7 +215,8 @@ Status App::open_commit_log() {
   for (std::size_t i = 0; i < config_.backends.size(); ++i) {
     const BackendConfig& backend = config_.backends[i];
     options.backends.push_back({backend.name, backend.host, backend.port,
-                                &control_->controller(BackendId{static_cast<std::uint8_t>(i)})});
+                                &control_->controller(BackendId{static_cast<std::uint8_t>(i)}),
+                                transport_to(i)});
   }
   options.service_user = config_.account.user;
   options.service_password = config_.account.password;
@@ -215,6 +267,7 @@ BackendPool::Options App::pool_options(const std::vector<SocketAddress>& address
   for (std::size_t i = 0; i < config_.backends.size(); ++i) {
     // The second tells the connection's isolation level: what is set is reported.
     options.setup.push_back({connection_setup(config_, i), "SET tx_isolation=@@tx_isolation"});
+    options.transports.push_back(transport_to(i));
   }
   options.connections_max = std::max<std::size_t>(
       1, config_.limits.backend_connections_max / config_.workers_effective());

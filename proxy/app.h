@@ -49,6 +49,7 @@ class App final : private AdminSource {
   [[nodiscard]] BackendPool::Options pool_options(
       const std::vector<SocketAddress>& addresses) const;
   [[nodiscard]] WorkerHooks worker_hooks();
+  [[nodiscard]] BackendTransport transport_to(std::size_t backend) const;
 
   // AdminSource.
   [[nodiscard]] Result<StatusInfo> status() override;
@@ -66,7 +67,8 @@ class App final : private AdminSource {
   AppliedPositions positions_;
   bool log_is_new_ = false;
   std::atomic<bool> commit_started_{false};
-  std::shared_ptr<TlsContextSlot> client_tls_;  ///< null: TLS is not offered
+  std::shared_ptr<TlsContextSlot> client_tls_;                ///< null: TLS is not offered
+  std::vector<std::shared_ptr<TlsContextSlot>> backend_tls_;  ///< by BackendId; null: off
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
   std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();

@@ -121,9 +121,33 @@ void read_tls(ConfigReader& root,
   reader.finish();
 }
 
+void read_backend_tls(const ConfigJson& json,
+                      const std::string& path,
+                      BackendTls& out,
+                      const std::string& base_dir,
+                      ConfigProblems& problems) {
+  ConfigReader reader(json, path, problems);
+  reader.choice<TlsMode>("mode", out.mode,
+                         {{"off", TlsMode::kOff},
+                          {"preferred", TlsMode::kPreferred},
+                          {"required", TlsMode::kRequired},
+                          {"verify-ca", TlsMode::kVerifyCa},
+                          {"verify-identity", TlsMode::kVerifyIdentity}});
+  read_tls_files(reader, out.files, base_dir);
+  const bool verifies = out.mode == TlsMode::kVerifyCa || out.mode == TlsMode::kVerifyIdentity;
+  if (verifies && out.files.ca.empty()) {
+    reader.refuse("ca", "\"" + std::string(to_text(out.mode)) + "\" needs it");
+  }
+  if (!verifies && !out.files.ca.empty()) {
+    reader.refuse("ca", "only \"verify-ca\" and \"verify-identity\" look at it");
+  }
+  reader.finish();
+}
+
 void read_backend(const ConfigJson& json,
                   const std::string& path,
                   BackendConfig& out,
+                  const std::string& base_dir,
                   ConfigProblems& problems) {
   if (!json.is_object()) {
     problems.add(path, "expected an object");
@@ -134,6 +158,9 @@ void read_backend(const ConfigJson& json,
   reader.text("host", out.host, Need::kRequired, 255);
   reader.integer("port", out.port, 1, 65535);
   reader.integer("weight", out.weight, 0, 1000);
+  if (const ConfigJson* tls = reader.object("tls")) {
+    read_backend_tls(*tls, reader.path_of("tls"), out.tls.emplace(), base_dir, problems);
+  }
   reader.finish();
 }
 
@@ -158,7 +185,10 @@ void check_backends(const std::vector<BackendConfig>& backends, ConfigProblems& 
   }
 }
 
-void read_backends(ConfigReader& root, std::vector<BackendConfig>& out, ConfigProblems& problems) {
+void read_backends(ConfigReader& root,
+                   std::vector<BackendConfig>& out,
+                   const std::string& base_dir,
+                   ConfigProblems& problems) {
   const ConfigJson* json = root.array("backends", Need::kRequired);
   if (json == nullptr) {
     return;
@@ -170,7 +200,7 @@ void read_backends(ConfigReader& root, std::vector<BackendConfig>& out, ConfigPr
   }
   out.resize(json->size());
   for (std::size_t i = 0; i < json->size(); ++i) {
-    read_backend((*json)[i], "$.backends[" + std::to_string(i) + "]", out[i], problems);
+    read_backend((*json)[i], "$.backends[" + std::to_string(i) + "]", out[i], base_dir, problems);
   }
   if (problems.empty()) {
     check_backends(out, problems);
@@ -372,7 +402,10 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   read_top(root, config, base_dir);
   read_listen(root, config.listen, problems);
   read_tls(root, config.tls, base_dir, problems);
-  read_backends(root, config.backends, problems);
+  if (const ConfigJson* json = root.object("backend_tls")) {
+    read_backend_tls(*json, "$.backend_tls", config.backend_tls, base_dir, problems);
+  }
+  read_backends(root, config.backends, base_dir, problems);
   read_account(root, config.account, base_dir, problems);
   read_health(root, config.health, problems);
   read_limits(root, config.limits, problems);

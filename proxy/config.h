@@ -5,14 +5,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/tls_options.h"
 #include "proxy/cluster_view.h"
-#include "proxy/tls_options.h"
 
 namespace consort::proxy {
 
@@ -39,7 +40,8 @@ struct BackendConfig {
   std::string name;  ///< letters, digits, `-`, `_`, `.`; unique
   std::string host;
   std::uint16_t port = 3306;
-  std::uint32_t weight = 1;  ///< share of reads and of new homes; 0: none
+  std::uint32_t weight = 1;       ///< share of reads and of new homes; 0: none
+  std::optional<BackendTls> tls;  ///< nullopt: as Config::backend_tls
 };
 
 /// The account that Consort itself uses on every backend.
@@ -119,6 +121,7 @@ struct Config {
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   ListenConfig listen;
   TlsConfig tls;
+  BackendTls backend_tls;  ///< of every backend that has none of its own; files as in TlsConfig
   std::vector<BackendConfig> backends;
   AccountConfig account;
   HealthConfig health;
@@ -128,6 +131,10 @@ struct Config {
   AutoIncrementConfig auto_increment;
   AdminConfig admin;
   LogConfig log;
+
+  [[nodiscard]] const BackendTls& tls_of(const BackendConfig& backend) const {
+    return backend.tls ? *backend.tls : backend_tls;
+  }
 
   /// Threads that serve clients: `workers`, or the number of cores, 1 to 64.
   [[nodiscard]] std::uint32_t workers_effective() const;
@@ -146,6 +153,7 @@ struct Config {
 
 [[nodiscard]] std::string_view to_text(CommitDurability durability);
 [[nodiscard]] std::string_view to_text(TlsVersion version);
+[[nodiscard]] std::string_view to_text(TlsMode mode);
 [[nodiscard]] std::string_view to_text(LogLevel level);
 [[nodiscard]] std::string_view to_text(LogFormat format);
 

@@ -40,6 +40,12 @@ ConfigJson tls(const TlsConfig& config) {
   return json;
 }
 
+ConfigJson backend_tls(const BackendTls& config) {
+  ConfigJson json = {{"mode", to_text(config.mode)}};
+  json.update(tls_files(config.files));
+  return json;
+}
+
 ConfigJson backends(const std::vector<BackendConfig>& configs) {
   ConfigJson list = ConfigJson::array();
   for (const BackendConfig& backend : configs) {
@@ -47,6 +53,9 @@ ConfigJson backends(const std::vector<BackendConfig>& configs) {
                     {"host", backend.host},
                     {"port", backend.port},
                     {"weight", backend.weight}});
+    if (backend.tls) {
+      list.back()["tls"] = backend_tls(*backend.tls);
+    }
   }
   return list;
 }
@@ -96,6 +105,22 @@ std::string_view to_text(TlsVersion version) {
   return version == TlsVersion::kTls12 ? "1.2" : "1.3";
 }
 
+std::string_view to_text(TlsMode mode) {
+  switch (mode) {
+    case TlsMode::kOff:
+      return "off";
+    case TlsMode::kPreferred:
+      return "preferred";
+    case TlsMode::kRequired:
+      return "required";
+    case TlsMode::kVerifyCa:
+      return "verify-ca";
+    case TlsMode::kVerifyIdentity:
+      return "verify-identity";
+  }
+  return "off";
+}
+
 std::string_view to_text(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -126,6 +151,7 @@ std::string Config::redacted() const {
                     {"admin", endpoint(listen.admin)},
                     {"metrics", endpoint(listen.metrics)}};
   json["tls"] = proxy::tls(tls);
+  json["backend_tls"] = proxy::backend_tls(backend_tls);
   json["backends"] = proxy::backends(backends);
   json["account"] = {{"user", account.user}, {"password", blanked(account.password)}};
   json["health"] = proxy::health(health);

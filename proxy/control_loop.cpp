@@ -47,9 +47,9 @@ ControlLoop::ControlLoop(ControlOptions options)
     ControllerOptions controller;
     controller.backend = BackendId{static_cast<std::uint8_t>(i)};
     controller.name = backend.name;
-    controller.target = {backend.host,          backend.port,
-                         options_.account.user, options_.account.password,
-                         options_.account.tls,  options_.account.tls_ca};
+    controller.target = {backend.host, backend.port, options_.account.user,
+                         options_.account.password,
+                         i < options_.tls.size() ? options_.tls[i] : BackendTls{}};
     controller.timeouts = options_.timeouts;
     controller.cluster = cluster_number(options_.core.cluster_id);
     controllers_.push_back(std::make_unique<BackendController>(std::move(controller)));

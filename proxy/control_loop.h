@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/tls_options.h"
 #include "healthcheck/backend_health.h"
 #include "healthcheck/mariadb_link.h"
 #include "proxy/backend_controller.h"
@@ -25,17 +26,16 @@
 
 namespace consort::proxy {
 
-/// How to reach the backends: one service account for all of them.
+/// One service account for all backends.
 struct ServiceAccount {
   std::string user;
   std::string password;
-  bool tls = false;
-  std::string tls_ca;
 };
 
 struct ControlOptions {
   ControlCoreOptions core;
   ServiceAccount account;
+  std::vector<BackendTls> tls;  ///< by BackendId; missing ones: off
   healthcheck::LinkTimeouts timeouts;
   Duration bootstrap_max = std::chrono::seconds(15);  ///< longest wait of bootstrap()
   std::size_t events_max = 65536;                     ///< waiting events (I8)

@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
   }
   if (check) {
     if (auto tls = consort::proxy::App::check_tls(*config); !tls.ok()) {
-      std::fprintf(stderr, "consort: %s: $.tls: %s\n", path.c_str(), tls.error().message.c_str());
+      std::fprintf(stderr, "consort: %s: TLS: %s\n", path.c_str(), tls.error().message.c_str());
       return kExitConfig;
     }
     std::printf("%s: ok\n", path.c_str());

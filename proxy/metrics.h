@@ -89,6 +89,7 @@ struct alignas(64) WorkerMetrics {
   std::array<Gauge, kBackendsMax> pool_leased;
   std::array<Gauge, kBackendsMax> pool_idle;
   std::array<Counter, kBackendsMax> pool_opened;    ///< connections logged in
+  std::array<Counter, kBackendsMax> pool_secured;   ///< of those, through TLS
   std::array<Counter, kBackendsMax> pool_failures;  ///< connections refused, reset or denied
   std::array<Counter, kBackendsMax> pool_waits;     ///< a session waited for a connection
   Counter freshness_waits;                          ///< a read waited for a backend to catch up

@@ -20,6 +20,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/commit/commit_stats.h"
+#include "proxy/uv/tls_context.h"
 
 namespace consort::certifier {
 class CollationWeights;
@@ -40,6 +41,7 @@ struct CommitBackend {
   std::string host;
   std::uint16_t port = 0;
   BackendController* controller = nullptr;  ///< outlives the CommitLoop
+  BackendTransport transport{};
 };
 
 struct CommitOptions {

@@ -222,6 +222,7 @@ void CommitLoop::Thread::on_log_ready() {
     target.address = backend->address;
     target.user = options_.service_user;
     target.password = options_.service_password;
+    target.transport = options_.backends[backend->id.value].transport;
     BinlogStreamOptions stream_options;
     stream_options.target = target;
     stream_options.server_id = options_.binlog_server_id + backend->id.value;

@@ -47,6 +47,8 @@ void SqlConnection::connect(const SqlTarget& target) {
   params.credential = target.password;
   params.capabilities = protocol::kBackendCapabilities & ~protocol::capability::kSessionTrack;
   params.attributes = {{"program_name", "consort"}};
+  params.tls = target.transport.mode;
+  transport_ = target.transport;
   login_.emplace(std::move(params));
   machine_.move(State::kConnecting);
   TcpStreamObserver& observer = *this;
@@ -126,6 +128,15 @@ void SqlConnection::on_login_packet(const protocol::Packet& packet) {
   if (const auto* send = std::get_if<protocol::BackendLogin::Send>(&step)) {
     reader_.expect_sequence(static_cast<std::uint8_t>(packet.sequence + 2));
     stream_->write(send->bytes);
+    return;
+  }
+  if (const auto* secure = std::get_if<protocol::BackendLogin::StartTls>(&step)) {
+    // What came behind the greeting in the clear is dropped with the reader.
+    reader_ = protocol::PacketReader(protocol::PacketLimits{kPacketBytesMax});
+    reader_.expect_sequence(static_cast<std::uint8_t>(secure->response[3] + 1));
+    stream_->write(secure->request);
+    stream_->start_tls(*transport_.contexts->load(), transport_.host, {});
+    stream_->write(secure->response);
     return;
   }
   if (const auto* failed = std::get_if<protocol::BackendLogin::Failed>(&step)) {

@@ -24,6 +24,7 @@
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/socket_address.h"
 #include "proxy/uv/tcp_stream.h"
+#include "proxy/uv/tls_context.h"
 
 namespace consort::proxy {
 
@@ -66,6 +67,7 @@ struct SqlTarget {
   SocketAddress address;
   std::string user;
   std::string password;
+  BackendTransport transport;
   std::chrono::milliseconds connect_timeout{3000};
 };
 
@@ -125,6 +127,7 @@ class SqlConnection final : private TcpStreamObserver {
   StateMachine<State> machine_;
   std::unique_ptr<TcpStream> stream_;
   std::optional<protocol::BackendLogin> login_;
+  BackendTransport transport_;
   protocol::PacketReader reader_;
   std::uint64_t thread_id_ = 0;
   TimePoint last_read_{};

@@ -30,6 +30,7 @@ BackendConnection::BackendConnection(EventLoop& loop,
     : backend_(backend),
       observer_(&observer),
       login_(std::make_unique<protocol::BackendLogin>(std::move(params.login))),
+      transport_(std::move(params.transport)),
       setup_(std::move(params.setup)),
       stream_(loop, *this) {
   stream_.connect(params.address, params.connect_timeout);
@@ -85,8 +86,12 @@ std::size_t BackendConnection::dispatch(MutableBytes bytes) {
       step = follow_setup(rest);
     } else if (const auto frame = protocol::peek_packet(rest); frame) {
       step = frame->bytes;
-      if (!log_in(frame->payload, frame->sequence)) {
+      const bool plain = !secured();
+      if (!log_in(frame->payload, frame->sequence, rest.subspan(step))) {
         return used;
+      }
+      if (plain && !*gone && secured()) {
+        return bytes.size();
       }
     }
     if (step == 0 || *gone) {
@@ -97,10 +102,17 @@ std::size_t BackendConnection::dispatch(MutableBytes bytes) {
   return used;
 }
 
-bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence) {
+/// `behind`: what was read after the packet. False when the connection may be gone.
+bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence, Bytes behind) {
   auto step = login_->on_packet(payload, sequence);
   if (const auto* send = std::get_if<protocol::BackendLogin::Send>(&step)) {
     stream_.write(send->bytes);
+    return true;
+  }
+  if (const auto* secure = std::get_if<protocol::BackendLogin::StartTls>(&step)) {
+    stream_.write(secure->request);
+    stream_.start_tls(*transport_.contexts->load(), transport_.host, behind);
+    stream_.write(secure->response);
     return true;
   }
   if (const auto* failed = std::get_if<protocol::BackendLogin::Failed>(&step)) {

@@ -20,6 +20,7 @@
 #include "protocol/backend_login.h"
 #include "protocol/response_tracker.h"
 #include "proxy/uv/tcp_stream.h"
+#include "proxy/uv/tls_context.h"
 
 namespace consort::proxy {
 
@@ -56,6 +57,7 @@ class BackendConnection final : private TcpStreamObserver {
   struct Params {
     SocketAddress address;
     protocol::BackendLogin::Params login;
+    BackendTransport transport;
     std::vector<std::string> setup;  ///< statements that must succeed before it is ready
     std::chrono::milliseconds connect_timeout{2000};
   };
@@ -87,6 +89,8 @@ class BackendConnection final : private TcpStreamObserver {
 
   [[nodiscard]] BackendId backend() const { return backend_; }
 
+  [[nodiscard]] bool secured() const { return stream_.tls() != nullptr; }
+
   [[nodiscard]] const protocol::ServerInfo& server() const { return server_; }
 
   /// The isolation level after the last set-up, as the server spells it ("REPEATABLE-READ"); empty
@@ -101,7 +105,7 @@ class BackendConnection final : private TcpStreamObserver {
   void on_stream_drained() override;
   void on_stream_closed(CloseReason reason) override;
   std::size_t dispatch(MutableBytes bytes);
-  bool log_in(Bytes payload, std::uint8_t sequence);
+  bool log_in(Bytes payload, std::uint8_t sequence, Bytes behind);
   std::size_t follow_setup(MutableBytes bytes);
   void learn_isolation(Bytes ok_payload);
   void fail(BackendFailure failure);
@@ -109,6 +113,7 @@ class BackendConnection final : private TcpStreamObserver {
   const BackendId backend_;
   BackendConnectionObserver* observer_;
   std::unique_ptr<protocol::BackendLogin> login_;
+  const BackendTransport transport_;
   std::vector<std::string> setup_;
   protocol::ServerInfo server_;
   std::string isolation_;

@@ -109,6 +109,8 @@ PooledConnection* BackendPool::lease(BackendId id,
   if (account.stage1) {
     params.login.credential = *account.stage1;
   }
+  params.transport = options_.transports[id.value];
+  params.login.tls = params.transport.mode;
   params.login.database = connection->schema_;
   params.login.capabilities = account.capabilities;
   params.login.collation = account.collation;
@@ -186,6 +188,9 @@ void BackendPool::on_backend_ready(BackendConnection& wire) {
   PooledConnection& connection = *connections_.at(&wire);
   if (!connection.becoming_) {
     metrics_.pool_opened[connection.backend_.value].add();
+    if (wire.secured()) {
+      metrics_.pool_secured[connection.backend_.value].add();
+    }
   }
   connection.becoming_ = false;
   connection.fingerprint_ = connection.wanted_.fingerprint;

@@ -88,7 +88,8 @@ class PooledConnection {
 class BackendPool final : private BackendConnectionObserver {
  public:
   struct Options {
-    std::vector<SocketAddress> addresses;  ///< by BackendId
+    std::vector<SocketAddress> addresses;      ///< by BackendId
+    std::vector<BackendTransport> transports;  ///< by BackendId
     std::vector<std::vector<std::string>>
         setup;                          ///< statements for a fresh connection, by BackendId
     std::size_t connections_max = 500;  ///< to one backend

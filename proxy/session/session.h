@@ -8,11 +8,11 @@
 #include <string>
 
 #include "base/read_buffer.h"
+#include "base/tls_options.h"
 #include "protocol/client_auth.h"
 #include "protocol/packet_reader.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session_core.h"
-#include "proxy/tls_options.h"
 #include "proxy/uv/tcp_stream.h"
 #include "proxy/uv/timer.h"
 

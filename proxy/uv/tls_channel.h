@@ -34,6 +34,8 @@ class TlsChannel {
 
   /// `host`: the name or address that the peer's certificate must have, where the context says so.
   TlsChannel(const TlsContext& context, const std::string& host);
+  TlsChannel(const TlsChannel&) = delete;
+  TlsChannel& operator=(const TlsChannel&) = delete;
 
   /// A client speaks first. Nothing on the other end.
   void start();

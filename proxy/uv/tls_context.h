@@ -6,11 +6,12 @@
 
 #include <memory>
 #include <openssl/ssl.h>
+#include <string>
 #include <utility>
 
 #include "base/mutex.h"
 #include "base/result.h"
-#include "proxy/tls_options.h"
+#include "base/tls_options.h"
 
 namespace consort::proxy {
 
@@ -65,6 +66,13 @@ class TlsContextSlot {
  private:
   mutable Mutex mutex_;
   TlsContext::Shared context_ GUARDED_BY(mutex_);
+};
+
+/// How to speak to one backend: what BackendTls says, ready for use.
+struct BackendTransport {
+  TlsMode mode = TlsMode::kOff;
+  std::shared_ptr<const TlsContextSlot> contexts;  ///< null only with kOff
+  std::string host;                                ///< what its certificate must name, if checked
 };
 
 }  // namespace consort::proxy

@@ -94,12 +94,17 @@ void run_backend(Reader& input, std::uint8_t choice) {
   if ((choice & 1U) != 0) {
     params.credential = stage1_of("pw");
   }
+  params.tls = static_cast<TlsMode>((choice >> 3U) % 3U);
   BackendLogin login(params);
   std::uint8_t sequence = 0;
   for (std::size_t left = kPacketsMax; left > 0 && !input.at_end() && !login.finished(); --left) {
     const BackendLogin::Step step = login.on_packet(next_packet(input), sequence);
     if (const auto* send = std::get_if<BackendLogin::Send>(&step)) {
       check_sent(send->bytes);
+    } else if (const auto* secure = std::get_if<BackendLogin::StartTls>(&step)) {
+      check_sent(secure->request);
+      check_sent(secure->response);
+      ++sequence;
     }
     sequence = static_cast<std::uint8_t>(sequence + 2);
   }

@@ -289,7 +289,7 @@ def certificates_are_read_again(_context, cluster, by_admin):
         wait_until(lambda: what in cluster.consort.log_text()[began:], 10,
                    f"the log says {what}")
         said = cluster.consort.log_text()[began:]
-        assert file("used.pem") in said and "the old certificate stays" in said, said
+        assert file("used.pem") in said and "the old certificates stay in use" in said, said
         if by_admin:
             assert answer[0] == 422 and what in answer[1]["error"]["message"], answer
             assert file("used.pem") in answer[1]["error"]["message"], answer

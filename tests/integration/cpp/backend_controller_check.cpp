@@ -32,7 +32,7 @@ constexpr auto kPatience = seconds(30);
 ControllerOptions controller_options(std::uint16_t port) {
   ControllerOptions options;
   options.name = "b";
-  options.target = LinkTarget{"127.0.0.1", port, "root", "", false, ""};
+  options.target = LinkTarget{"127.0.0.1", port, "root", "", {}};
   options.timeouts = LinkTimeouts{seconds(1), seconds(1)};
   options.cluster = kCluster;
   return options;
@@ -72,8 +72,7 @@ struct Client {
   MariadbLink link;
 
   explicit Client(std::uint16_t port)
-      : link(LinkTarget{"127.0.0.1", port, "root", "", false, ""},
-             LinkTimeouts{seconds(5), seconds(30)}) {
+      : link(LinkTarget{"127.0.0.1", port, "root", "", {}}, LinkTimeouts{seconds(5), seconds(30)}) {
     REQUIRE(link.connect().ok());
     sql("SET SESSION innodb_lock_wait_timeout=20");
   }

@@ -83,7 +83,7 @@ CommitCluster::CommitCluster(std::size_t servers_count, const std::vector<std::s
     proxy::ControllerOptions controller;
     controller.backend = BackendId{static_cast<std::uint8_t>(i)};
     controller.name = "b" + std::to_string(i + 1);
-    controller.target = {"127.0.0.1", servers_.back()->port(), "root", "", false, ""};
+    controller.target = {"127.0.0.1", servers_.back()->port(), "root", "", {}};
     controller.timeouts = {1s, 2s};
     controller.cluster = proxy::cluster_of(cluster_id_);
     controllers_.push_back(std::make_unique<proxy::BackendController>(controller));

@@ -30,7 +30,7 @@ namespace {
 constexpr const char* kCluster = "c0ffee01-0000-4000-8000-000000000001";
 
 std::string sql(const StoppableServer& server, const std::string& text) {
-  MariadbLink link(LinkTarget{"127.0.0.1", server.port(), "root", "", false, ""},
+  MariadbLink link(LinkTarget{"127.0.0.1", server.port(), "root", "", {}},
                    LinkTimeouts{seconds(5), seconds(5)});
   REQUIRE(link.connect().ok());
   const auto rows = link.query(text);
@@ -60,7 +60,7 @@ struct Stage {
     options.core.accounts.interval = milliseconds(500);
     options.core.health.intervals.steady = milliseconds(200);
     options.core.health.intervals.quick = milliseconds(50);
-    options.account = {"consort", "secret", false, ""};
+    options.account = {"consort", "secret"};
     options.timeouts = LinkTimeouts{seconds(1), seconds(1)};
     loop = std::make_unique<ControlLoop>(std::move(options));
     loop->on_view([this](const std::shared_ptr<const ClusterView>& view) {

@@ -117,6 +117,62 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("BackendLogin: TLS as far as it is wanted and offered") {
+    struct Row {
+      TlsMode mode;
+      bool offered;
+      bool fails;
+      bool secure;
+    };
+
+    const Row rows[] = {
+        {TlsMode::kOff, true, false, false},
+        {TlsMode::kOff, false, false, false},
+        {TlsMode::kPreferred, true, false, true},
+        {TlsMode::kPreferred, false, false, false},
+        {TlsMode::kRequired, true, false, true},
+        {TlsMode::kRequired, false, true, false},
+        {TlsMode::kVerifyCa, true, false, true},
+        {TlsMode::kVerifyCa, false, true, false},
+        {TlsMode::kVerifyIdentity, true, false, true},
+        {TlsMode::kVerifyIdentity, false, true, false},
+    };
+    for (const Row& row : rows) {
+      BackendLogin::Params wanted = params(std::string("pw"));
+      wanted.tls = row.mode;
+      BackendLogin login(wanted);
+      const auto step =
+          login.on_packet(greeting(row.offered ? kServer : kServer & ~capability::kSsl), 0);
+      if (row.fails) {
+        EXPECT(failed(step).permanent);
+        EXPECT(failed(step).error.message.find("offers no TLS") != std::string::npos);
+        continue;
+      }
+      const auto* secure = std::get_if<BackendLogin::StartTls>(&step);
+      REQUIRE((secure != nullptr) == row.secure);
+      if (secure == nullptr) {
+        EXPECT(sent(step).sequence == 1);
+        continue;
+      }
+      const auto request = peek_packet(secure->request);
+      REQUIRE(request);
+      EXPECT(request->sequence == 1);
+      EXPECT(request->bytes == secure->request.size());
+      EXPECT(decode_handshake_response(request->payload)->is_ssl_request);
+      const auto response = peek_packet(secure->response);
+      REQUIRE(response);
+      EXPECT(response->sequence == 2);
+      const auto decoded = decode_handshake_response(response->payload);
+      REQUIRE(decoded.ok());
+      EXPECT(decoded->user == "app");
+      EXPECT((decoded->capabilities & capability::kSsl) != 0);
+      const auto done = login.on_packet(ok_payload(), 3);
+      const auto* info = std::get_if<BackendLogin::Done>(&done);
+      REQUIRE(info != nullptr);
+      EXPECT((info->server.capabilities & capability::kSsl) == 0);
+    }
+  }
+
   TEST_CASE("BackendLogin: the server asks for the native answer again") {
     for (const bool closing_zero : {true, false}) {
       BackendLogin login(params(stage1_of("pw")));

@@ -162,9 +162,9 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("Account: what it demands of a client's TLS") {
-    TlsPeer bare;
+    consort::TlsPeer bare;
     bare.cipher = "C";
-    TlsPeer known = bare;
+    consort::TlsPeer known = bare;
     known.verified = true;
     known.issuer = "/CN=i";
     known.subject = "/CN=s";

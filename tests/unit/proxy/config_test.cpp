@@ -85,6 +85,14 @@ TEST_SUITE("config") {
     EXPECT(parse_config(text, "/base")->tls.files.certificate == "/base/c");
     EXPECT(parse_config(text, "/base")->tls.files.key == "/k");
     EXPECT(parse_config(text, "/base")->tls.files.version_min == TlsVersion::kTls13);
+    text = with("/backend_tls", Json{{"mode", "verify-identity"}, {"ca", "ca"}});
+    EXPECT(parse_config(text, "/base")->backend_tls.mode == TlsMode::kVerifyIdentity);
+    EXPECT(parse_config(text, "/base")->backend_tls.files.ca == "/base/ca");
+    text = with("/backends/1/tls", Json{{"mode", "preferred"}});
+    const Result<Config> one = parse_config(text, "/");
+    REQUIRE(one.ok());
+    EXPECT(one->tls_of(one->backends[0]).mode == TlsMode::kOff);
+    EXPECT(one->tls_of(one->backends[1]).mode == TlsMode::kPreferred);
     text = with("/log", Json{{"level", "warning"}, {"format", "json"}});
     EXPECT(parse_config(text, "/")->log.level == LogLevel::kWarning);
   }
@@ -152,6 +160,16 @@ TEST_SUITE("config") {
         {"/tls/ca", "ca.pem", "$.tls.ca: needs a certificate"},
         {"/tls/required", true, "$.tls.required: needs a certificate"},
         {"/tls/version_min", "1.1", "$.tls.version_min: expected \"1.2\" or \"1.3\", got \"1.1\""},
+        {"/backend_tls/mode", "on",
+         "$.backend_tls.mode: expected \"off\" or \"preferred\" or \"required\" or \"verify-ca\" "
+         "or "
+         "\"verify-identity\", got \"on\""},
+        {"/backend_tls/mode", "verify-ca", "$.backend_tls.ca: \"verify-ca\" needs it"},
+        {"/backend_tls", Json{{"mode", "required"}, {"ca", "ca.pem"}},
+         "$.backend_tls.ca: only \"verify-ca\" and \"verify-identity\" look at it"},
+        {"/backends/1/tls/key", "k",
+         "$.backends[1].tls.certificate: certificate and key go together"},
+        {"/backends/1/tls", "off", "$.backends[1].tls: expected an object, got \"off\""},
         {"/data_dir", "a\nb",
          "$.data_dir: expected at most 4096 bytes without control characters, got \"a\\nb\""},
     };

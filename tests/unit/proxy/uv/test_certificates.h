@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/check.h"
-#include "proxy/tls_options.h"
+#include "base/tls_options.h"
 #include "tests/support/temp_dir.h"
 
 namespace consort::test {
@@ -25,9 +25,9 @@ class TestCertificates {
   /// Path of `name`.pem or `name`.key.
   [[nodiscard]] std::string file(const std::string& name) const { return dir_.path() + "/" + name; }
 
-  [[nodiscard]] proxy::TlsFiles files(const std::string& name, const std::string& ca = "") const {
+  [[nodiscard]] TlsFiles files(const std::string& name, const std::string& ca = "") const {
     return {file(name + ".pem"), file(name + ".key"), ca.empty() ? ca : file(ca + ".pem"),
-            proxy::TlsVersion::kTls12};
+            TlsVersion::kTls12};
   }
 
  private:

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-namespace consort::proxy {
+namespace consort {
 
 /// The oldest protocol version that is spoken.
 enum class TlsVersion : std::uint8_t { kTls12, kTls13 };
@@ -25,6 +25,14 @@ struct TlsFiles {
   std::string key;          ///< of the certificate
   std::string ca;           ///< whom we trust to name the peer
   TlsVersion version_min = TlsVersion::kTls12;
+  friend bool operator==(const TlsFiles&, const TlsFiles&) = default;
+};
+
+/// How to speak to one backend.
+struct BackendTls {
+  TlsMode mode = TlsMode::kOff;
+  TlsFiles files;
+  friend bool operator==(const BackendTls&, const BackendTls&) = default;
 };
 
 /// What an open TLS connection is, and who its peer has proved to be.
@@ -36,4 +44,4 @@ struct TlsPeer {
   std::string subject;    ///< likewise
 };
 
-}  // namespace consort::proxy
+}  // namespace consort
