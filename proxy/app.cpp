@@ -312,6 +312,13 @@ Status App::open_workers() {
   if (!listen.ok()) {
     return listen.error();
   }
+  if (!config_.listen.socket.empty()) {
+    Result<std::unique_ptr<UnixSocket>> bound = UnixSocket::bind(config_.listen.socket);
+    if (!bound.ok()) {
+      return bound.error();
+    }
+    unix_socket_ = std::move(bound).value();
+  }
   const std::uint32_t count = config_.workers_effective();
   const auto function_defined = std::make_shared<std::atomic<bool>>(false);
   const auto trigger_defined = std::make_shared<std::atomic<bool>>(false);
@@ -322,6 +329,7 @@ Status App::open_workers() {
     options.index = static_cast<std::uint16_t>(i);
     options.workers_count = static_cast<std::uint16_t>(count);
     options.listen = *listen;
+    options.unix_socket = unix_socket_;
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
     options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;

@@ -67,6 +67,7 @@ class App final : private AdminSource {
   AppliedPositions positions_;
   bool log_is_new_ = false;
   std::atomic<bool> commit_started_{false};
+  std::shared_ptr<UnixSocket> unix_socket_;
   std::shared_ptr<TlsContextSlot> client_tls_;                ///< null: TLS is not offered
   std::vector<std::shared_ptr<TlsContextSlot>> backend_tls_;  ///< by BackendId; null: off
   std::unique_ptr<ControlLoop> control_;

@@ -68,13 +68,22 @@ void read_endpoint(ConfigReader& parent,
   reader.finish();
 }
 
-void read_listen(ConfigReader& root, ListenConfig& out, ConfigProblems& problems) {
+void read_listen(ConfigReader& root,
+                 ListenConfig& out,
+                 const std::string& base_dir,
+                 ConfigProblems& problems) {
   const ConfigJson* json = root.object("listen");
   if (json == nullptr) {
     return;
   }
   ConfigReader reader(*json, root.path_of("listen"), problems);
   read_endpoint(reader, "sql", out.sql, problems);
+  constexpr std::size_t kSocketBytesMax = 107;  // what the system takes
+  reader.text("socket", out.socket, Need::kOptional);
+  out.socket = resolved(out.socket, base_dir);
+  if (out.socket.size() > kSocketBytesMax) {
+    reader.refuse("socket", "expected a path of at most 107 bytes, got " + out.socket);
+  }
   read_endpoint(reader, "admin", out.admin, problems);
   read_endpoint(reader, "metrics", out.metrics, problems);
   const auto same = [](const EndpointConfig& a, const EndpointConfig& b) {
@@ -400,7 +409,7 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   ConfigProblems problems;
   ConfigReader root(*parsed, "$", problems);
   read_top(root, config, base_dir);
-  read_listen(root, config.listen, problems);
+  read_listen(root, config.listen, base_dir, problems);
   read_tls(root, config.tls, base_dir, problems);
   if (const ConfigJson* json = root.object("backend_tls")) {
     read_backend_tls(*json, "$.backend_tls", config.backend_tls, base_dir, problems);

@@ -24,7 +24,8 @@ struct EndpointConfig {
 };
 
 struct ListenConfig {
-  EndpointConfig sql{"127.0.0.1", 6033};      ///< MySQL protocol, for applications
+  EndpointConfig sql{"127.0.0.1", 6033};  ///< MySQL protocol, for applications
+  std::string socket;  ///< the same on a Unix socket: absolute, or relative to the config file
   EndpointConfig admin{"127.0.0.1", 6080};    ///< JSON over HTTP
   EndpointConfig metrics{"127.0.0.1", 6090};  ///< Prometheus
 };

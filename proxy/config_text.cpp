@@ -148,6 +148,7 @@ std::string Config::redacted() const {
   json["read_consistency"] = text_of(read_consistency);
   json["read_wait_ms_max"] = read_wait_ms_max;
   json["listen"] = {{"sql", endpoint(listen.sql)},
+                    {"socket", listen.socket},
                     {"admin", endpoint(listen.admin)},
                     {"metrics", endpoint(listen.metrics)}};
   json["tls"] = proxy::tls(tls);

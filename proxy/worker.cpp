@@ -52,6 +52,14 @@ Status Worker::open() {
     return listener.error();
   }
   listener_ = std::move(listener).value();
+  if (options_.unix_socket) {
+    auto local = Listener::open(*loop_, *options_.unix_socket,
+                                [this](uv_stream_t* stream) { on_connection(stream); });
+    if (!local.ok()) {
+      return local.error();
+    }
+    unix_listener_ = std::move(local).value();
+  }
   loop_->set_turn_hook([this] { end_turn(); });
   reaper_ = std::make_unique<Timer>(*loop_, [this] { reap_idle(); });
   reaper_->start_periodic(kReapPeriod);
@@ -68,6 +76,7 @@ void Worker::stop() {
   }
   mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) {
     self.listener_.reset();
+    self.unix_listener_.reset();
     self.for_each_session(
         [](Session& session) { session.refuse(protocol::server_shutdown_error()); });
     self.loop_->stop();
@@ -78,6 +87,7 @@ void Worker::stop() {
   pool_.reset();
   reaper_.reset();
   listener_.reset();
+  unix_listener_.reset();
 }
 
 bool Worker::post(CommitEvent event) {

@@ -42,6 +42,7 @@ struct WorkerOptions {
   std::uint16_t index = 0;
   std::uint16_t workers_count = 1;
   SocketAddress listen;
+  std::shared_ptr<const UnixSocket> unix_socket;  ///< listen there too; null: none
   BackendPool::Options pool;
   SessionCore::Options session;
   std::uint32_t epoch = 0;             ///< of branch names
@@ -188,6 +189,7 @@ class Worker {
   std::unique_ptr<Mailbox<Message>> mailbox_;
   std::vector<Message> messages_;
   std::unique_ptr<Listener> listener_;
+  std::unique_ptr<Listener> unix_listener_;
   std::unique_ptr<BackendPool> pool_;
   std::unique_ptr<Timer> reaper_;
   std::vector<Slot> slots_;

@@ -56,8 +56,9 @@ bool Session::accept(uv_stream_t* listener) {
   client_.set_low_water(worker_.options().client_buffer_low);
   client_.set_keepalive(std::chrono::seconds(60));
   const SocketAddress peer = client_.peer();
-  client_ip_ = peer.host();
-  client_address_ = client_ip_ + ":" + std::to_string(peer.port());
+  by_unix_socket_ = peer.is_unix();
+  client_ip_ = by_unix_socket_ ? "localhost" : peer.host();
+  client_address_ = by_unix_socket_ ? client_ip_ : client_ip_ + ":" + std::to_string(peer.port());
   return true;
 }
 
@@ -69,7 +70,7 @@ void Session::greet() {
   params.capabilities = protocol::kClientCapabilities;
   if (worker_.options().tls) {
     params.capabilities |= protocol::capability::kSsl;
-    params.tls_required = worker_.options().tls_required;
+    params.tls_required = worker_.options().tls_required && !by_unix_socket_;
   }
   params.default_collation = view.default_collation;
   params.client_host =

@@ -145,7 +145,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::unique_ptr<Timer> timer_;
   PoolAccount account_;
   std::string user_;
-  std::string client_ip_;
+  std::string client_ip_;  ///< "localhost" through a Unix socket
   std::string client_address_;
   std::string account_wanted_;
   std::string definer_;
@@ -159,6 +159,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::uint8_t login_sequence_ = 0;
   std::optional<Channel> leasing_;  ///< a lease is under way for it
   bool home_used_ = false;
+  bool by_unix_socket_ = false;
   bool secured_ = false;  ///< the client's TLS is open
   bool authenticated_ = false;
   bool awaiting_account_ = false;

@@ -39,25 +39,35 @@ Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop,
                                                  const SocketAddress& address,
                                                  OnConnection on_connection) {
   std::unique_ptr<Listener> listener(new Listener(std::move(on_connection)));
-  Status bound = listener->bind_and_listen(loop, address);
-  if (!bound.ok()) {
-    return bound.error();
+  const int fd = open_shared_socket(address);
+  const int failure = fd < 0 ? fd : listener->listen_on(loop, fd);
+  if (failure != 0) {
+    return address_error(address, failure);
   }
   return listener;
 }
 
-Status Listener::bind_and_listen(EventLoop& loop, const SocketAddress& address) {
-  const int fd = open_shared_socket(address);
-  if (fd < 0) {
-    return address_error(address, fd);
+Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop,
+                                                 const UnixSocket& socket,
+                                                 OnConnection on_connection) {
+  std::unique_ptr<Listener> listener(new Listener(std::move(on_connection)));
+  const int fd = socket.descriptor();
+  const int failure = fd < 0 ? uv_translate_sys_error(-fd) : listener->listen_on(loop, fd);
+  if (failure != 0) {
+    return make_error(std::string("cannot listen on the Unix socket: ") + uv_strerror(failure));
   }
+  return listener;
+}
+
+// libuv's TCP handle takes any stream socket: what only TCP has (TCP_NODELAY, ports) fails without
+// harm on others. So a client's stream is of one type whichever way it came.
+int Listener::listen_on(EventLoop& loop, int fd) {
   handle_.reset(new uv_tcp_t);
   CHECK(uv_tcp_init(loop.raw(), handle_.get()) == 0);
   handle_->data = this;
-  int failure = uv_tcp_open(handle_.get(), fd);
-  if (failure != 0) {
+  if (const int failure = uv_tcp_open(handle_.get(), fd); failure != 0) {
     close(fd);
-    return address_error(address, failure);
+    return failure;
   }
   const auto on_arrival = [](uv_stream_t* stream, int status) {
     auto* self = static_cast<Listener*>(stream->data);
@@ -65,11 +75,7 @@ Status Listener::bind_and_listen(EventLoop& loop, const SocketAddress& address) 
       self->on_connection_(stream);
     }
   };
-  failure = uv_listen(reinterpret_cast<uv_stream_t*>(handle_.get()), kBacklog, on_arrival);
-  if (failure != 0) {
-    return address_error(address, failure);
-  }
-  return Ok{};
+  return uv_listen(reinterpret_cast<uv_stream_t*>(handle_.get()), kBacklog, on_arrival);
 }
 
 std::uint16_t Listener::port() const {

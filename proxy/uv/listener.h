@@ -1,5 +1,6 @@
-// Listener: a listening TCP socket. Several workers may listen on one port (SO_REUSEPORT); the
-// kernel spreads connections over them. Threads: its loop's.
+// Listener: a listening TCP or Unix socket. Several workers may listen on one port (SO_REUSEPORT);
+// the kernel spreads connections over them. Workers that share a Unix socket take them in turn.
+// Threads: its loop's.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include "proxy/uv/handle.h"
 #include "proxy/uv/socket_address.h"
 #include "proxy/uv/tcp_stream.h"
+#include "proxy/uv/unix_socket.h"
 
 namespace consort::proxy {
 
@@ -22,13 +24,18 @@ class Listener {
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(EventLoop& loop,
                                                               const SocketAddress& address,
                                                               OnConnection on_connection);
+  /// Listens on `socket` too.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(EventLoop& loop,
+                                                              const UnixSocket& socket,
+                                                              OnConnection on_connection);
   /// The port bound, useful when 0 was asked for.
   [[nodiscard]] std::uint16_t port() const;
 
  private:
   explicit Listener(OnConnection on_connection) : on_connection_(std::move(on_connection)) {}
 
-  Status bind_and_listen(EventLoop& loop, const SocketAddress& address);
+  /// Takes `fd`. 0, or a negative uv error.
+  [[nodiscard]] int listen_on(EventLoop& loop, int fd);
 
   UvHandle<uv_tcp_t> handle_;
   OnConnection on_connection_;

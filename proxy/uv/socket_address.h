@@ -20,6 +20,9 @@ class SocketAddress {
 
   [[nodiscard]] const sockaddr* raw() const { return reinterpret_cast<const sockaddr*>(&storage_); }
 
+  /// The other end of a Unix socket: no host, no port.
+  [[nodiscard]] bool is_unix() const { return storage_.ss_family == AF_UNIX; }
+
   /// Numeric host without port, "" when the family is unknown.
   [[nodiscard]] std::string host() const;
   [[nodiscard]] std::uint16_t port() const;

@@ -23,6 +23,7 @@ class Consort:
         self.data_dir = data_dir or os.path.join(directory, "log")
         self.port, self.admin_port, self.metrics_port = free_port(), free_port(), free_port()
         self.process = None
+        self.admin_host = "127.0.0.1"
         self.client_tls = None  # an ssl.SSLContext for every wire() that brings none
         os.makedirs(directory, exist_ok=True)
         self.config = self._default_config(servers)
@@ -136,7 +137,7 @@ class Consort:
         """(status, parsed JSON) of one admin request."""
         data = None if body is None else (body if isinstance(body, bytes)
                                           else json.dumps(body).encode())
-        request = urllib.request.Request(f"http://127.0.0.1:{self.admin_port}{path}", data=data,
+        request = urllib.request.Request(f"http://{self.admin_host}:{self.admin_port}{path}", data=data,
                                          method=method, headers=headers or {})
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:

@@ -166,14 +166,18 @@ class Cursor:
 class Wire:
     """One connection. Methods raise ServerError for ERR packets, Closed when the peer leaves."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None, tls=None):
-        """`tls`: an ssl.SSLContext; login() then goes through it."""
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None, tls=None,
+                 unix=None):
+        """`tls`: an ssl.SSLContext; login() then goes through it. `unix`: a socket's path, in the
+        place of host and port."""
+        family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
-        self.socket.connect((host, port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.connect(unix or (host, port))
+        if not unix:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._host, self._tls = host, tls
         self._buffer = bytearray()
         self._start = 0

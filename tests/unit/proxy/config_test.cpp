@@ -108,6 +108,7 @@ TEST_SUITE("config") {
     EXPECT(parse_config(with("/data_dir", "x/../y"), "/base")->data_dir == "/base/y");
     EXPECT(parse_config(with("/data_dir", "/y"), "/base")->data_dir == "/y");
     EXPECT(parse_config(with("/log/file", "l"), "/base")->log.file == "/base/l");
+    EXPECT(parse_config(with("/listen/socket", "s"), "/base")->listen.socket == "/base/s");
   }
 
   TEST_CASE("a wrong value is named by its path") {
@@ -129,6 +130,8 @@ TEST_SUITE("config") {
         {"/listen/sql/adress", "x", "$.listen.sql.adress: unknown key"},
         {"/listen/sql/address", "localhost",
          "$.listen.sql.address: expected an IPv4 or IPv6 address, got \"localhost\""},
+        {"/listen/socket", "/" + std::string(107, 's'),
+         "$.listen.socket: expected a path of at most 107 bytes, got /" + std::string(107, 's')},
         {"/listen/metrics/port", 6080,
          "$.listen: two of sql, admin and metrics have one address and port"},
         {"/listen/admin/address", "0.0.0.0",
