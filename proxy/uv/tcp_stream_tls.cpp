@@ -90,7 +90,8 @@ void TcpStream::send_tls_output() {
 }
 
 void TcpStream::read_tls_later() {
-  if (tls_->kept.empty() && !tls_->channel.has_plain()) {
+  const bool ended = tls_->channel.state() == TlsChannel::State::kClosed;
+  if (tls_->kept.empty() && !tls_->channel.has_plain() && !ended) {
     return;
   }
   if (!tls_->later) {

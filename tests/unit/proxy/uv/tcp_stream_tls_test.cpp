@@ -166,6 +166,20 @@ TEST_SUITE("tls") {
     EXPECT(f.server->received == much);
   }
 
+  TEST_CASE("TcpStream: a last word that came while nobody read is not forgotten") {
+    Fixture f;
+    f.secure();
+    f.server->on_read = [&] { f.server->stream->pause_reading(); };
+    f.client.stream->write(as_bytes("bye"));
+    f.client.stream->close_after_write();  // TLS ends; the TCP connection stays
+    f.until([&] { return f.client.closed.has_value() && !f.server->received.empty(); });
+    EXPECT_FALSE(f.server->closed.has_value());
+    f.server->stream->resume_reading();
+    f.until([&] { return f.server->closed.has_value(); });
+    EXPECT(f.server->closed->uv_error == UV_EOF);
+    EXPECT(f.server->closed->tls_error.empty());
+  }
+
   TEST_CASE("TcpStream: may be destroyed by its observer in any TLS call") {
     for (const bool at_secured : {true, false}) {
       Fixture f;
