@@ -30,7 +30,9 @@ class Variant:
         self.environment = {**os.environ, **environment}
 
 
-PLAIN = Variant("build-test", ["--buildtype=debugoptimized"], {}, 1.0)
+# Half of the time is building: -O1 and line numbers without variables take 40% less of it.
+PLAIN = Variant("build-test", ["--buildtype=debugoptimized", "-Doptimization=1",
+                               "-Dcpp_args=-g1"], {}, 1.0)
 # Under sanitizers gcc warns of moves that never happen; the plain build keeps warnings as errors.
 SANITIZE = Variant(
     "build-sanitize", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined",
