@@ -284,7 +284,7 @@ LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
     batch.statements = std::move(statements);
   }
   session_dirty_ = session_dirty_ || batch.ddl_statement.has_value();
-  under_way_ = LaneBatch{{}, batch.first, batch.last, batch.ddl_statement};
+  under_way_ = LaneBatch{{}, batch.first, batch.last, batch.ddl_statement, batch.branches};
   machine_.move(state);
   return batch;
 }
@@ -412,6 +412,16 @@ void ApplyLane::on_ddl_executed(Seqno seqno) {
 }
 
 // ---- blocked lane ----
+
+std::vector<std::shared_ptr<const LogEntry>> ApplyLane::held_entries() const {
+  std::vector<std::shared_ptr<const LogEntry>> held;
+  for (const Item& item : queue_) {
+    if (item.held && !replayed_.contains(item.entry->seqno)) {
+      held.push_back(item.entry);
+    }
+  }
+  return held;
+}
 
 ReplayStep ApplyLane::replay(Seqno seqno) {
   if (seqno <= applied_) {

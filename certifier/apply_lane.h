@@ -180,6 +180,9 @@ class ApplyLane {
   /// the Replay entry is durable and the exemption withdrawn, before XA ROLLBACK.
   [[nodiscard]] ReplayStep replay(Seqno seqno);
 
+  /// Entries whose branches wait here, prepared, with their locks; oldest first.
+  [[nodiscard]] std::vector<std::shared_ptr<const LogEntry>> held_entries() const;
+
   // ---- what it knows ----
 
   [[nodiscard]] BackendId backend() const { return backend_; }

@@ -13,11 +13,6 @@
 namespace consort::certifier {
 namespace {
 
-bool has_role(std::span<const BatchEntry> entries, EntryRole role) {
-  return std::any_of(entries.begin(), entries.end(),
-                     [role](const BatchEntry& entry) { return entry.role == role; });
-}
-
 /// The entries at the front of `entries` that share one move of the position: payloads, then
 /// branches.
 std::span<const BatchEntry> first_run(std::span<const BatchEntry> entries) {
@@ -102,8 +97,11 @@ LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> en
     position = first.back().entry->seqno;
     rest = rest.subspan(first.size());
   }
-  LaneBatch batch{{}, start.position.next(), position, {}};
-  const bool has_branches = has_role(entries, EntryRole::kBranch);
+  LaneBatch batch{{}, start.position.next(), position, {}, 0};
+  batch.branches = static_cast<std::size_t>(
+      std::count_if(entries.begin(), entries.end(),
+                    [](const BatchEntry& entry) { return entry.role == EntryRole::kBranch; }));
+  const bool has_branches = batch.branches > 0;
   if (runs == 1 && !in_transaction && !has_branches) {
     body.resize(body.size() - 2);  // a single statement needs nothing around it
   } else {
@@ -124,7 +122,7 @@ LaneBatch large_batch(const BatchStart& start,
   const Bytes payload = entry.writeset()->payload;
   const std::size_t piece = std::max<std::size_t>(statement_bytes_max / 4, 1) * 3;
   const std::size_t half = std::min((payload.size() / 2 + 2) / 3 * 3, payload.size());
-  LaneBatch batch{{}, entry.seqno, entry.seqno, {}};
+  LaneBatch batch{{}, entry.seqno, entry.seqno, {}, 0};
   append_variable(batch.statements, "@consort_1", payload.first(half), piece);
   append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
   // CONCAT yields NULL where the text would be longer than the backend's max_allowed_packet.
@@ -142,12 +140,12 @@ LaneBatch large_batch(const BatchStart& start,
 LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
   const std::string mark =
       mark_ddl_sql(start.owner, entry.seqno, ddl_fingerprint_sql(*entry.ddl()));
-  return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}};
+  return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}, 0};
 }
 
 LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
   const Ddl& ddl = *entry.ddl();
-  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}};
+  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
   if (mark) {
     std::vector<std::string> marking = mark_batch(start, entry).statements;
     batch.statements.push_back(std::move(marking.front()));

@@ -30,6 +30,7 @@ struct LaneBatch {
   Seqno last;
   /// Index of the client's own DDL text in `statements`, to which the shell may add the definer.
   std::optional<std::size_t> ddl_statement;
+  std::size_t branches = 0;  ///< entries that it commits by XA COMMIT
 };
 
 /// What an entry asks of a backend.

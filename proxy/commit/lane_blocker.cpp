@@ -136,13 +136,14 @@ void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const Lock
   if (await_verdicts && watch.looks <= kLooksForVerdicts) {
     return;
   }
-  const LaneConnection& lane = parts_.lane(backend);
+  // One that was replayed holds nothing. To interrupt the lane for it again would begin the looks
+  // anew, for ever.
   std::vector<Seqno> candidates;
-  for (const auto& [seqno, entry] : lane.own_entries()) {
+  for (const EntryPtr& entry : parts_.lane(backend).lane().held_entries()) {
     const bool likely = watch.looks >= kLooksBeforeAll ||
                         payload_names_table(entry->writeset()->payload, holder.table);
-    if (likely && seqno > lane.lane().applied() && !watch.replaying.contains(seqno)) {
-      candidates.push_back(seqno);
+    if (likely && !watch.replaying.contains(entry->seqno)) {
+      candidates.push_back(entry->seqno);
     }
   }
   for (const Seqno seqno : candidates) {
@@ -178,8 +179,10 @@ void LaneBlocker::roll_back(BackendId backend, Watch& watch, Seqno seqno) {
       watch.replaying.erase(seqno);
       return;
     case certifier::ReplayStep::kInterruptFirst:
-      // The batch under way would commit the branch behind the row it waits for.
-      if (lane.busy()) {
+      // The batch under way would commit the branch behind the row it waits for. Once is enough: a
+      // second KILL QUERY would hit what follows it.
+      if (lane.busy() &&
+          std::exchange(watch.interrupted, lane.batch_number()) != lane.batch_number()) {
         (void)parts_.controllers[backend.value]->kill_query(lane.thread_id(),
                                                             [](const Result<Ok>&) {});
       }

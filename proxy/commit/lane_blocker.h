@@ -80,10 +80,11 @@ class LaneBlocker {
   struct Watch {
     TimePoint last_look{};
     bool looking = false;
-    std::uint64_t batch = 0;   ///< the batch that waits: what follows is about its holders
-    std::uint64_t trx = 0;     ///< the detached holder found last
-    unsigned looks = 0;        ///< answers in a row that found it
-    std::uint64_t holder = 0;  ///< thread found last
+    std::uint64_t interrupted = 0;  ///< the batch that was last sent a KILL QUERY
+    std::uint64_t batch = 0;        ///< the batch that waits: what follows is about its holders
+    std::uint64_t trx = 0;          ///< the detached holder found last
+    unsigned looks = 0;             ///< answers in a row that found it
+    std::uint64_t holder = 0;       ///< thread found last
     unsigned holder_looks = 0;
     unsigned free_looks = 0;  ///< answers in a row that found no holder
     /// Replays not finished, and whether their entries are durable: before that no branch goes.

@@ -350,9 +350,6 @@ void LaneConnection::begin_running() {
 void LaneConnection::push(const EntryPtr& entry) {
   if (entry->ddl() != nullptr && entry->seqno > lane_.applied()) {
     ddl_entries_[entry->seqno] = entry;
-  } else if (entry->writeset() != nullptr && entry->writeset()->home == options_.backend &&
-             entry->seqno > lane_.applied() && attached_) {
-    own_entries_.emplace_hint(own_entries_.end(), entry->seqno, entry);
   }
   lane_.push(entry);
 }
@@ -475,12 +472,10 @@ void LaneConnection::on_batch_reply(const SqlReply& reply) {
   stats_.batches.add();
   stats_.apply_latency.record(took);
   const Seqno before = lane_.applied();
+  const std::size_t own = batch_->branches;
   batch_.reset();
   lane_.on_turn_done();
   ddl_entries_.erase(ddl_entries_.begin(), ddl_entries_.upper_bound(lane_.applied()));
-  const std::size_t own_before = own_entries_.size();
-  own_entries_.erase(own_entries_.begin(), own_entries_.upper_bound(lane_.applied()));
-  const std::size_t own = own_before - own_entries_.size();
   stats_.local_commits.add(own);
   stats_.remote_applies.add(lane_.applied().value - before.value - own);
   host_.on_lane_applied(options_.backend);
@@ -591,7 +586,6 @@ void LaneConnection::lose(const SqlCloseReason& reason) {
   connection_.reset();
   batch_.reset();
   attached_ = false;
-  own_entries_.clear();
   lane_.on_disconnected();
   if (phase_ != Phase::kFailed) {
     phase_ = Phase::kWaiting;
@@ -606,7 +600,6 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   connection_.reset();
   batch_.reset();
   attached_ = false;
-  own_entries_.clear();
   lane_.on_disconnected();
   disowning_ = false;
   phase_ = Phase::kFailed;

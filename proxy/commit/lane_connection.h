@@ -118,9 +118,6 @@ class LaneConnection final : private SqlConnectionObserver {
 
   [[nodiscard]] bool failed() const { return phase_ == Phase::kFailed; }
 
-  /// Own writesets that are durable but not applied here yet, by seqno.
-  [[nodiscard]] const std::map<Seqno, EntryPtr>& own_entries() const { return own_entries_; }
-
   /// A batch is under way.
   [[nodiscard]] bool busy() const { return batch_.has_value(); }
 
@@ -214,7 +211,6 @@ class LaneConnection final : private SqlConnectionObserver {
 
   // Running.
   std::map<Seqno, EntryPtr> ddl_entries_;  // pushed, not yet applied
-  std::map<Seqno, EntryPtr> own_entries_;
   std::optional<certifier::LaneBatch> batch_;
   std::size_t statement_ = 0;
   std::uint64_t batch_number_ = 0;

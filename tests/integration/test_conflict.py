@@ -270,3 +270,69 @@ def same_home_waits_as_on_one_server(_context, cluster):
     for client in clients:
         client.quit()
     cluster.assert_identical()
+
+
+@case(seconds=60)
+def a_session_meets_its_own_commits(context, cluster):
+    """Autocommit writes that follow each other at once, and do not wait for the lanes, find what
+    the session wrote before: also while branches are replayed that stand in a lane's way."""
+    table = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
+    guard = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
+    cluster.sql(f"INSERT INTO {guard} SELECT seq, 0 FROM seq_1_to_8")
+    cluster.settle()
+    deadline = time.monotonic() + context.pick(3, 60)
+    wrong, rounds, lock = [], [0], threading.Lock()
+
+    def until_done(client, sql):
+        while True:
+            try:
+                return client.query(sql).affected
+            except wire.ServerError as error:
+                if error.code != 1213:
+                    wrong.append((sql, error))
+                    return 1
+
+    def work(number):
+        with cluster.connect() as client:
+            while time.monotonic() < deadline and not wrong:
+                steps = (f"INSERT INTO {table} VALUES ({number}, 0)",
+                         f"UPDATE {table} SET v = v + 1 WHERE id = {number} AND v = 0",
+                         f"UPDATE {table} SET v = v + 1 WHERE v = 1 AND id = {number}",
+                         f"DELETE FROM {table} WHERE id = {number} AND v = 2")
+                for sql in steps:
+                    if (changed := until_done(client, sql)) != 1:
+                        wrong.append((sql, changed))
+                # A commit that also holds a row which others change: a lane may have to get by it.
+                client.query("BEGIN")
+                try:
+                    client.query(f"SELECT v FROM {guard} WHERE id = {number % 8 + 1} FOR UPDATE")
+                    client.query(f"INSERT INTO {table} VALUES ({number}, 7)")
+                    client.query("COMMIT")
+                except wire.ServerError as error:
+                    if error.code != 1213:
+                        wrong.append(("a transaction", error))
+                    client.query("ROLLBACK")
+                    continue
+                if (changed := until_done(client, f"DELETE FROM {table} WHERE id = {number}")) != 1:
+                    wrong.append(("the row of a transaction", changed))
+                with lock:
+                    rounds[0] += 1
+
+    def disturb(number):
+        with cluster.connect() as client:
+            while time.monotonic() < deadline and not wrong:
+                until_done(client, f"UPDATE {guard} SET v = v + 1 WHERE id = {number}")
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(1, 7)]
+    threads += [threading.Thread(target=disturb, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[:3]
+    assert rounds[0] > 20, rounds
+    metrics = cluster.consort.metrics()
+    replays = sum(value for name, value in metrics.items()
+                  if name.startswith("consort_lane_replays_total"))
+    cluster.assert_identical()
+    return f"{rounds[0]} rounds, {replays:.0f} replays"

@@ -336,10 +336,20 @@ TEST_SUITE("certifier") {
     Rig rig;
     rig.lane.push(writeset(1, kHere, "one"));
     rig.lane.push(writeset(2, kHere, "two"));
+    const auto held = [&rig] {
+      std::vector<std::uint64_t> seqnos;
+      for (const auto& entry : rig.lane.held_entries()) {
+        seqnos.push_back(entry->seqno.value);
+      }
+      return seqnos;
+    };
+    rig.lane.push(writeset(3, kThere));
+    EXPECT(held() == std::vector<std::uint64_t>{1, 2});
     EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kRollBack);
+    EXPECT(held() == std::vector<std::uint64_t>{1});
     const std::string sql = rig.batch().statements[0];
     EXPECT(contains(sql, "XA COMMIT 'consort-ab-1-0-1'"));
-    EXPECT(contains(test::describe_binlog(sql), "BINLOG [1>2 s.t:two]"));
+    EXPECT(contains(test::describe_binlog(sql), "BINLOG [1>3 s.t:two s.t:rows]"));
     EXPECT_FALSE(contains(sql, "consort-ab-1-0-2"));
     rig.lane.on_turn_done();
     EXPECT(rig.lane.replay(Seqno{2}) == ReplayStep::kApplied);

@@ -8,18 +8,21 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-/// A session whose home has applied 10 and holds its commit 11.
-void commit_one(SessionScript& script) {
+/// An autocommit write up to its certification.
+void prepare_one(SessionScript& script) {
   script.query("UPDATE t SET v=1");
   script.sent(Channel::kHome);
-  script.backend_ok(Channel::kHome);
-  protocol::OkPacket ok;
-  ok.affected_rows = 1;
-  script.backend_ok(Channel::kHome, ok);
-  script.backend_ok(Channel::kHome);
+  for (int i = 0; i < 3; ++i) {  // XA START, the statement, XA END
+    script.backend_ok(Channel::kHome);
+  }
   script.backend_ok_gtid();
-  script.outcome(BranchVerdict::kCommitted, 11);
-  REQUIRE(script.answer() == "OK 1");
+}
+
+/// A session whose home has applied 10 and holds its commit `seqno`.
+void commit_one(SessionScript& script, std::uint64_t seqno = 11) {
+  prepare_one(script);
+  script.outcome(BranchVerdict::kCommitted, seqno);
+  REQUIRE(script.answer() == "OK");
 }
 
 struct Repeatable : SessionScript {
@@ -120,14 +123,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: a home far behind is waited for until it is near") {
     Repeatable script;
     commit_one(script);
-    script.applied_seqno = Seqno{10};
-    script.query("UPDATE t SET v=1");
-    script.sent(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok_gtid();
-    script.outcome(BranchVerdict::kCommitted, 10'000);
+    commit_one(script, 10'000);
     script.query("UPDATE t SET v=2");
     EXPECT((script.waits == std::vector<Seqno>{Seqno{10'000 - 128}}));  // near it is enough
   }
@@ -171,12 +167,7 @@ TEST_SUITE("session") {
     Repeatable script;
     commit_one(script);
     script.replayed_seqno = Seqno{10};
-    script.query("UPDATE t SET v=2");
-    script.sent(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    script.backend_ok_gtid();
+    prepare_one(script);
     EXPECT(script.posted_back<BranchPrepared>().branch == BranchId{1, 0, 2});
     EXPECT(script.retries == 0);
   }
