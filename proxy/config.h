@@ -81,7 +81,7 @@ struct LimitsConfig {
 struct CommitConfig {
   std::uint32_t batch_writesets_max = 256;       ///< merged into one apply on a backend
   std::uint64_t batch_bytes_max = 1ULL << 20;    ///< row events of one apply
-  std::uint32_t lane_interval_ms = 6;            ///< a busy lane waits for more, at most so long
+  std::uint32_t lane_interval_ms = 8;            ///< a busy lane waits for more, at most so long
   std::uint64_t index_keys_max = 1000000;        ///< certification index: keys
   std::uint32_t index_commits_max = 16384;       ///< certification index: commits
   std::uint32_t lane_stall_ms = 3;               ///< unanswered this long: look for a lock holder
