@@ -28,10 +28,10 @@ std::span<const BatchEntry> first_run(std::span<const BatchEntry> entries) {
   return entries.first(count);
 }
 
-/// Whether it takes several statements, which only a transaction of its own makes one.
+/// Entries that share one move of the position, as SQL.
 struct Run {
   std::string sql;
-  bool in_transaction = false;
+  bool in_transaction = false;  ///< several groups: only a transaction around them makes them one
 };
 
 Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry> run) {
