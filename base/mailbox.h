@@ -16,7 +16,7 @@ template <typename Message>
 class Mailbox {
  public:
   /// `wake` is called from the posting thread when the first message of a batch arrives; it must be
-  /// safe from any thread (uv_async_send is). `messages_max` bounds what waits (I8).
+  /// safe from any thread (AsyncWake::wake is). `messages_max` bounds what waits (I8).
   Mailbox(std::size_t messages_max, std::function<void()> wake)
       : messages_max_(messages_max), wake_(std::move(wake)) {}
 

@@ -11,8 +11,11 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "proxy/uv/loop_bell.h"
 
 namespace consort::proxy {
+
+class AsyncWake;
 
 /// What one read may bring at most. Shared by all streams of a loop: a view into it dies with the
 /// callback, so idle connections hold no receive buffer.
@@ -40,6 +43,9 @@ class EventLoop final : public Clock {
 
   [[nodiscard]] uv_loop_t* raw() { return &loop_; }
 
+  /// Something happened in this turn: what other threads wake the loop for now is seen at its end.
+  void stir() { bell_.stir(); }
+
   [[nodiscard]] MutableBytes receive_buffer() { return receive_buffer_; }
 
   /// Where streams decrypt to: shared in the same way, made at the first call.
@@ -49,8 +55,16 @@ class EventLoop final : public Clock {
   }
 
  private:
+  friend class AsyncWake;
+
+  void on_turn_end();
+  void answer_wakes();
+
   uv_loop_t loop_;
   uv_prepare_t turn_end_;
+  uv_poll_t bell_watch_;
+  LoopBell bell_;
+  std::vector<AsyncWake*> wakes_;
   std::function<void()> turn_hook_;
   Buffer receive_buffer_;
   Buffer plain_buffer_;

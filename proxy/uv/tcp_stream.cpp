@@ -91,7 +91,9 @@ void TcpStream::resume_reading() {
     return;
   }
   const auto on_alloc = [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-    const MutableBytes shared = static_cast<EventLoop*>(handle->loop->data)->receive_buffer();
+    auto* loop = static_cast<EventLoop*>(handle->loop->data);
+    loop->stir();
+    const MutableBytes shared = loop->receive_buffer();
     *buffer =
         uv_buf_init(reinterpret_cast<char*>(shared.data()), static_cast<unsigned>(shared.size()));
   };
