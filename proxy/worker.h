@@ -104,6 +104,8 @@ class Worker {
 
   [[nodiscard]] WorkerMetrics& own_metrics() { return metrics_; }
 
+  [[nodiscard]] router::ClassificationCache& classifications() { return classifications_; }
+
   [[nodiscard]] const WorkerOptions& options() const { return options_; }
 
   [[nodiscard]] const WorkerHooks& hooks() const { return hooks_; }
@@ -184,6 +186,7 @@ class Worker {
   AppliedPositions& positions_;
   std::shared_ptr<const ClusterView> view_;
   WorkerMetrics metrics_;
+  router::ClassificationCache classifications_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<AsyncWake> wake_;
   std::unique_ptr<Mailbox<Message>> mailbox_;

@@ -18,6 +18,7 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/kill.h"
+#include "router/classification_cache.h"
 #include "router/lexer_options.h"
 
 namespace consort::proxy {
@@ -133,6 +134,8 @@ class SessionEffects {
   [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
 
   [[nodiscard]] virtual WorkerMetrics& metrics() = 0;
+  /// Of prepared statements, the worker's sessions' together.
+  [[nodiscard]] virtual router::ClassificationCache& classifications() = 0;
 };
 
 }  // namespace consort::proxy

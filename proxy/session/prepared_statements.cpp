@@ -20,25 +20,40 @@ const ClientStatement& PreparedStatements::add(const std::string& sql,
                                                const protocol::StmtPrepareOk& prepared) {
   const auto added = statements_.add(sql, prepared);
   CHECK(added.ok());
-  contexts_[(*added)->client_id] = std::move(context);
+  std::string key = context.schema;
+  key += '\0';
+  key += std::to_string(context.fingerprint);
+  key += '\0';
+  key += sql;
+  known_[(*added)->client_id] = {std::move(context), std::move(key), nullptr};
   return **added;
 }
 
 const PreparedStatements::Context& PreparedStatements::context(std::uint32_t client_id) {
-  return contexts_.at(client_id);
+  return known_.at(client_id).context;
+}
+
+const router::Statement& PreparedStatements::classified(std::uint32_t client_id,
+                                                        const router::LexerOptions& options,
+                                                        router::ClassificationCache& cache) {
+  std::shared_ptr<const router::ClassifiedText>& text = known_.at(client_id).text;
+  if (text == nullptr || text->options != options) {
+    text = cache.get(find(client_id)->sql, options);
+  }
+  return text->statement;
 }
 
 void PreparedStatements::erase(std::uint32_t client_id) {
   if (const ClientStatement* statement = find(client_id); statement != nullptr) {
     reset(statement->client_id);
-    contexts_.erase(statement->client_id);
+    known_.erase(statement->client_id);
     statements_.erase(client_id);
   }
 }
 
 void PreparedStatements::clear() {
   statements_.clear();
-  contexts_.clear();
+  known_.clear();
   long_data_.clear();
   long_data_bytes_ = 0;
 }
@@ -86,16 +101,8 @@ LongData* PreparedStatements::long_data_of(std::uint32_t client_id) {
   return found == long_data_.end() ? nullptr : &found->second;
 }
 
-std::string PreparedStatements::backend_key(std::uint32_t client_id) {
-  const ClientStatement* statement = find(client_id);
-  CHECK(statement != nullptr);
-  const Context& prepared_in = context(statement->client_id);
-  std::string key = prepared_in.schema;
-  key += '\0';
-  key += std::to_string(prepared_in.fingerprint);
-  key += '\0';
-  key += statement->sql;
-  return key;
+const std::string& PreparedStatements::backend_key(std::uint32_t client_id) const {
+  return known_.at(client_id).backend_key;
 }
 
 std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client_id,

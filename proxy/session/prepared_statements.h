@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "protocol/statement_map.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/long_data.h"
+#include "router/classification_cache.h"
 #include "router/lexer_options.h"
 
 namespace consort::proxy {
@@ -52,6 +54,11 @@ class PreparedStatements {
                                        const protocol::StmtPrepareOk& prepared);
   /// REQUIRES: the statement exists.
   [[nodiscard]] const Context& context(std::uint32_t client_id);
+  /// What the statement is, read with `options`. Lives until the statement is classified again or
+  /// erased. REQUIRES: the statement exists.
+  [[nodiscard]] const router::Statement& classified(std::uint32_t client_id,
+                                                    const router::LexerOptions& options,
+                                                    router::ClassificationCache& cache);
   void erase(std::uint32_t client_id);
   void clear();
 
@@ -66,7 +73,7 @@ class PreparedStatements {
   void executed(std::uint32_t client_id);
 
   /// Under which a backend connection knows the statement. REQUIRES: it exists.
-  [[nodiscard]] std::string backend_key(std::uint32_t client_id);
+  [[nodiscard]] const std::string& backend_key(std::uint32_t client_id) const;
 
   /// The COM_STMT_EXECUTE packets for a backend that knows the statement as `known`, behind those
   /// with its long data. `command`: the client's packets, which stay as they are, like the data:
@@ -81,11 +88,18 @@ class PreparedStatements {
   void shrink();
 
  private:
+  /// What is kept of one statement besides what the client knows.
+  struct Known {
+    Context context;
+    std::string backend_key;
+    std::shared_ptr<const router::ClassifiedText> text;  ///< null before its first execution
+  };
+
   LongData* long_data_of(std::uint32_t client_id);
 
   const Limits limits_;
   protocol::StatementMap statements_;
-  std::unordered_map<std::uint32_t, Context> contexts_;
+  std::unordered_map<std::uint32_t, Known> known_;
   std::unordered_map<std::uint32_t, LongData> long_data_;  // of statements that have any
   std::size_t long_data_bytes_ = 0;
   Buffer payload_;

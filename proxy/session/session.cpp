@@ -658,6 +658,10 @@ WorkerMetrics& Session::metrics() {
   return worker_.own_metrics();
 }
 
+router::ClassificationCache& Session::classifications() {
+  return worker_.classifications();
+}
+
 void Session::count_busy(bool busy) {
   if (!busy && busy_) {
     worker_.note_busy(*busy_, -1);

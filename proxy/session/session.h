@@ -121,6 +121,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void kill_query(BackendId backend, std::uint64_t thread_id) override;
   [[nodiscard]] bool post_kill(const KillOrder& order) override;
   [[nodiscard]] WorkerMetrics& metrics() override;
+  [[nodiscard]] router::ClassificationCache& classifications() override;
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);
   void follow(protocol::ClientAuth::Step step);

@@ -182,7 +182,8 @@ void SessionCore::on_execute(Bytes payload) {
   if (options != statements_.context(statement->client_id).lexer) {
     options.doubtful = true;  // read one way here, perhaps the other way there
   }
-  run_statement(router::classify(statement->sql, options), statement->sql, JobKind::kExecute);
+  run_statement(statements_.classified(statement->client_id, options, effects_.classifications()),
+                statement->sql, JobKind::kExecute);
 }
 
 void SessionCore::run_statement(const Statement& statement, std::string_view sql, JobKind kind) {

@@ -257,7 +257,7 @@ void SessionCore::send_in_transaction(Bytes command) {
 }
 
 bool SessionCore::prepare_execute(Bytes& command) {
-  const std::string key = statements_.backend_key(job_.statement_id);
+  const std::string& key = statements_.backend_key(job_.statement_id);
   BackendStatement* known = effects_.backend_statement(job_.channel, key);
   if (known == nullptr) {
     reprepare();

@@ -163,8 +163,10 @@ void TcpStream::write_plain(std::initializer_list<Bytes> pieces) {
   if (queued_bytes_ == 0) {
     uv_buf_t buffers[kPiecesMax];
     unsigned count = 0;
+    std::size_t bytes = 0;
     for (const Bytes& piece : pieces) {
       if (!piece.empty()) {
+        bytes += piece.size();
         // libuv's type is not const but it only reads.
         buffers[count++] =
             uv_buf_init(reinterpret_cast<char*>(const_cast<std::uint8_t*>(piece.data())),
@@ -180,6 +182,9 @@ void TcpStream::write_plain(std::initializer_list<Bytes> pieces) {
       return;
     }
     sent = result > 0 ? static_cast<std::size_t>(result) : 0;
+    if (sent == bytes) {
+      return;
+    }
   }
   queue_write(pieces, sent);
 }

@@ -129,6 +129,8 @@ class SimSession final : public proxy::SessionEffects {
 
   proxy::WorkerMetrics& metrics() override { return world_.metrics; }
 
+  router::ClassificationCache& classifications() override { return classifications_; }
+
   // What may happen to it. False: not now.
   [[nodiscard]] bool step_inbox();
   [[nodiscard]] bool step_line(proxy::Channel channel);
@@ -155,6 +157,7 @@ class SimSession final : public proxy::SessionEffects {
   bool retry_due_ = false;
   bool client_gone_ = false;  ///< its connection is closed, by whomever
   bool ended_ = false;
+  router::ClassificationCache classifications_;
   proxy::SessionCore core_;
 };
 

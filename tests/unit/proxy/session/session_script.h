@@ -277,6 +277,8 @@ class SessionScript : public SessionEffects {
 
   WorkerMetrics& metrics() override { return metrics_; }
 
+  router::ClassificationCache& classifications() override { return classifications_; }
+
   Buffer to_client;
   Buffer to_backend[2];
   std::vector<CommitRequest> posted;
@@ -349,6 +351,7 @@ class SessionScript : public SessionEffects {
 
   std::deque<std::string> owed_[2];  // commands whose replies are still to come
   WorkerMetrics metrics_;
+  router::ClassificationCache classifications_;
 };
 
 }  // namespace consort::proxy
