@@ -198,7 +198,8 @@ void CommitLoop::Thread::make_parts() {
         if (hooks_.accounts_changed) {
           hooks_.accounts_changed();
         }
-      }});
+      },
+      [this](BackendId id) { blocker_->replay_held(id); }});
   blocker_ = std::make_unique<LaneBlocker>(LaneBlockerParts{
       controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane, everybody,
       [this](BackendId id) { sweep(at(id)); }, options_.lock_lookup_interval});

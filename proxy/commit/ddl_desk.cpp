@@ -13,6 +13,8 @@ constexpr std::size_t kResultsMax = 10'000;
 constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
 // After so many looks the other backends have executed it, too.
 constexpr unsigned kTellAccountsAfter = 8;
+// A statement that takes longer waits for somebody, or has much to do.
+constexpr unsigned kLooksBeforeReplay = 2;
 
 std::vector<DdlTarget> targets_of(const certifier::Ddl& ddl) {
   std::vector<DdlTarget> targets;
@@ -164,6 +166,7 @@ void DdlDesk::on_offer(BackendId backend, Seqno seqno) {
   }
   Undecided& ddl = found->second;
   ddl.offered = true;
+  ddl.looks = 0;
   parts_.tell(*ddl.session, DdlTurn{*ddl.session, seqno, backend});
   abort_users(ddl, backend);
 }
@@ -277,6 +280,9 @@ void DdlDesk::look_after() {
   for (auto& [seqno, ddl] : undecided_) {
     if (ddl.offered && ddl.executor) {
       abort_users(ddl, *ddl.executor);
+      if (++ddl.looks > kLooksBeforeReplay) {
+        parts_.replay_held(*ddl.executor);
+      }
     }
     choose_executor(seqno, ddl);
   }

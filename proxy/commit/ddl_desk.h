@@ -37,6 +37,7 @@ struct DdlDeskParts {
   std::function<void(SessionId, CommitEvent)> tell;  ///< a session's worker
   std::function<void(CommitEvent)> tell_all;         ///< every worker
   std::function<void()> accounts_changed;            ///< accounts or grants are others now
+  std::function<void(BackendId)> replay_held;        ///< LaneBlocker::replay_held()
 };
 
 class DdlDesk {
@@ -75,6 +76,7 @@ class DdlDesk {
     std::optional<BackendId> executor;
     bool by_lane = false;  ///< who executes it there
     bool offered = false;  ///< the session's turn
+    unsigned looks = 0;    ///< look_after() calls since then
     bool decided = false;  ///< its result is on its way into the log
   };
 

@@ -51,6 +51,10 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
       abort.targets.push_back({object.schema, object.table});
     }
     parts_.tell_all(abort);
+    Watch& watch = watches_[backend.value];
+    if (std::exchange(watch.ddl_batch, lane.batch_number()) == lane.batch_number()) {
+      replay_held(backend);
+    }
     return kDdlAbortEvery;
   }
   Watch& watch = watches_[backend.value];
@@ -74,6 +78,15 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
   watch.last_look = now;
   watch.looking = controller->find_lock_holder(lane.thread_id(), std::move(found));
   return parts_.look_every;
+}
+
+void LaneBlocker::replay_held(BackendId backend) {
+  Watch& watch = watches_[backend.value];
+  for (const EntryPtr& entry : parts_.lane(backend).lane().held_entries()) {
+    if (!watch.replaying.contains(entry->seqno)) {
+      replay(backend, watch, entry->seqno);
+    }
+  }
 }
 
 void LaneBlocker::on_holder(BackendId backend,

@@ -65,6 +65,11 @@ class LaneBlocker {
   /// The lane's batch is unanswered. Returns when to ask again if it still is.
   [[nodiscard]] std::chrono::milliseconds on_stalled(BackendId backend);
 
+  /// A DDL statement does not get on at its turn on `backend`. Branches certified behind it wait
+  /// for it and may hold what it waits for: an update locks its table also when it finds no row
+  /// there. So they make way.
+  void replay_held(BackendId backend);
+
   /// The lane stands still and no transaction is in its way: a backup, FLUSH TABLES WITH READ LOCK,
   /// or very many rows.
   [[nodiscard]] bool paused(BackendId backend) const;
@@ -81,6 +86,7 @@ class LaneBlocker {
     TimePoint last_look{};
     bool looking = false;
     std::uint64_t interrupted = 0;  ///< the batch that was last sent a KILL QUERY
+    std::uint64_t ddl_batch = 0;    ///< the last that was seen waiting with DDL in it
     std::uint64_t batch = 0;        ///< the batch that waits: what follows is about its holders
     std::uint64_t trx = 0;          ///< the detached holder found last
     unsigned looks = 0;             ///< answers in a row that found it

@@ -242,6 +242,7 @@ class SessionCore {
   void note_summary(const protocol::OkPacket& ok, bool rows);
   void note_diagnostics(bool any);
   [[nodiscard]] bool holds_reply() const;
+  [[nodiscard]] bool interrupted_for_lane(Channel channel, const protocol::SqlError& error) const;
 
   // LOAD DATA LOCAL: session_file.cpp.
   void ask_for_file(const protocol::ResponseTracker::Step& step, Relay& relay);

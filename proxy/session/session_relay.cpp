@@ -209,13 +209,17 @@ void SessionCore::on_prepare_reply(const ResponseTracker::Step& step, MutableByt
   (void)protocol::patch_prepare_ok_id(packet, statement.client_id);
 }
 
+// A KILL QUERY of ours may come when the statement that it meant has ended.
+bool SessionCore::interrupted_for_lane(Channel channel, const protocol::SqlError& error) const {
+  return error.code == protocol::sql_code::kQueryInterrupted &&
+         (abort_requested_ || (channel == Channel::kHome && lane_kill_sent_));
+}
+
 void SessionCore::on_client_error(Channel channel,
                                   const ResponseTracker::Step& step,
                                   Relay& relay) {
   protocol::SqlError error = protocol::sql_error_of(step.payload);
-  // A KILL QUERY of ours may come when the statement that it meant has ended.
-  const bool ours = abort_requested_ || (channel == Channel::kHome && lane_kill_sent_);
-  const bool interrupted = ours && error.code == protocol::sql_code::kQueryInterrupted;
+  const bool interrupted = interrupted_for_lane(channel, error);
   const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
     job_.refused = true;

@@ -109,9 +109,8 @@ void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& set
   // XA START was refused, so what was pipelined behind it runs in some older state of the
   // connection and must leave no trace: closing it rolls that back. Or it took place nevertheless
   // (a KILL QUERY came between the deed and the answer): then the XA PREPARE may, too.
-  const bool aborted =
-      abort_requested_ && setup_error.code == protocol::sql_code::kQueryInterrupted;
-  const protocol::SqlError error = aborted ? protocol::deadlock_error() : setup_error;
+  const protocol::SqlError error =
+      interrupted_for_lane(channel, setup_error) ? protocol::deadlock_error() : setup_error;
   if (channel == Channel::kRead) {
     give_back(Channel::kRead, false);
     reply_error(error);
@@ -135,7 +134,11 @@ void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& st
     if (channel == Channel::kRead) {
       give_back(Channel::kRead, true);
     }
-    reply_error(error);
+    const bool interrupted = interrupted_for_lane(channel, error);
+    if (interrupted && transaction_.is(TransactionState::kExecuting)) {
+      clean_rollback_only(true);
+    }
+    reply_error(interrupted ? protocol::deadlock_error() : error);
     return;
   }
   if (step.control == ControlKind::kPrepareOk) {

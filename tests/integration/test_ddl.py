@@ -7,6 +7,7 @@ from support import wire
 from support.case import case
 from support.cluster import Cluster
 from support.process import wait_until
+from support.racing import finish, send
 
 
 def setup(context):
@@ -117,6 +118,34 @@ def password_hash_is_not_logged(_context, cluster):
     assert secret not in str(cluster.consort.get("/sessions"))
     assert "consort-secret" not in str(cluster.consort.get("/config"))
     assert "consort-secret" not in cluster.consort.log_text()
+
+
+@case(seconds=60, each=[("another_home", False), ("the_same_home", True)])
+def waits_for_no_branch_behind_it(_context, cluster, same_home):
+    """A branch that is certified behind DDL may hold a table lock that the DDL needs on its home."""
+    changed, locked, barrier = (cluster.table("id INT PRIMARY KEY, v INT") for _ in range(3))
+    cluster.sql(*(f"INSERT INTO {table} VALUES (1, 0)" for table in (changed, locked, barrier)))
+    writer, other, _ = cluster.on_homes()
+    definer = cluster.on_homes()[0] if same_home else other
+    writer.query("BEGIN")
+    writer.query(f"UPDATE {changed} SET v = 1 WHERE id = 1")
+    writer.query(f"UPDATE {locked} SET v = 1 WHERE id = 99")  # no such row: the table is locked
+    # Until it is told, the definer's home does not get to the statement.
+    keeper = cluster.servers[0 if same_home else 1].connect("test")
+    keeper.cursor().execute(f"LOCK TABLES {barrier if same_home else locked} READ")
+    if same_home:
+        other.query(f"UPDATE {barrier} SET v = 1 WHERE id = 1")
+    before = cluster.consort.get("/status")["head"]
+    send(definer, f"CREATE INDEX by_v ON {locked} (v)")
+    wait_until(lambda: cluster.consort.get("/status")["head"] > before, 10,
+               "the statement has its place in the log")
+    writer.query("COMMIT")
+    keeper.close()
+    assert finish(definer) == "ok"
+    told = cluster.assert_identical(20)
+    for server in cluster.servers:
+        assert server.query(f"SELECT v FROM test.{changed}") == ((1,),)
+    return told
 
 
 @case(seconds=60, soak_seconds=600)

@@ -22,29 +22,30 @@ SOAK_ENVIRONMENT = {"CONSORT_SOAK": "1", "SIM_SEEDS": "50000", "ROUNDS": "3000"}
 
 
 class Variant:
-    """A way to build: its directory, meson options, environment, and how much slower it runs."""
+    """A way to build: its directory, meson options, environment, how much slower it runs, and how
+    many test files with servers of their own run at once."""
 
-    def __init__(self, directory, options, environment, slowdown):
+    def __init__(self, directory, options, environment, slowdown, clusters):
         self.directory = os.path.join(ROOT, directory)
-        self.options, self.slowdown = options, slowdown
+        self.options, self.slowdown, self.clusters = options, slowdown, clusters
         self.environment = {**os.environ, **environment}
 
 
 # Half of the time is building: -O1 and line numbers without variables take 40% less of it.
 PLAIN = Variant("build-test", ["--buildtype=debugoptimized", "-Doptimization=1",
-                               "-Dcpp_args=-g1"], {}, 1.0)
+                               "-Dcpp_args=-g1"], {}, 1.0, 2)
 # Under sanitizers gcc warns of moves that never happen; the plain build keeps warnings as errors.
 SANITIZE = Variant(
     "build-sanitize", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined",
                        "-Db_lundef=false", "-Dwerror=false"],
     {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
-     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, 3.0)
+     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, 3.0, 1)
 THREAD = Variant(
     "build-thread", ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false",
                      "-Dwerror=false"],
     # die_after_fork: a test forks a process that opens a log and dies as if killed.
     {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions="
-                     + os.path.join(ROOT, "tests/support/tsan.supp")}, 5.0)
+                     + os.path.join(ROOT, "tests/support/tsan.supp")}, 5.0, 1)
 
 
 class Totals:
@@ -64,6 +65,13 @@ class Totals:
             cases = f", {passed + failed} cases" if passed + failed > 1 else ""
             print(f"  {mark} {name}  {seconds:.1f} s{cases}{note}", flush=True)
             if failed:
+                self.failures.append(name)
+
+    def count(self, name, outcome):
+        """One case that was printed already."""
+        with self._lock:
+            setattr(self, outcome, getattr(self, outcome) + 1)
+            if outcome == "failed":
                 self.failures.append(name)
 
     def show(self, text):
@@ -201,13 +209,13 @@ def matching(tests, options):
 
 
 def run_integration(variant, options, totals):
-    stage("integration (real servers)")
     report = os.path.join(variant.directory, "integration-report.jsonl")
     command = ["/usr/bin/python3", os.path.join(ROOT, "tests/integration/run.py"),
                "--consort", os.path.join(variant.directory, "proxy/consort"),
                "--work-dir", os.path.join(variant.directory, "integration"),
                "--filter", options.filter, "--seed", str(options.seed), "--report", report,
-               "--slowdown", str(variant.slowdown)] + (["--soak"] if options.soak else [])
+               "--slowdown", str(variant.slowdown),
+               "--jobs", str(variant.clusters)] + (["--soak"] if options.soak else [])
     if os.path.exists(report):
         os.unlink(report)
     code = subprocess.run(command, env=variant.environment, check=False).returncode
@@ -216,11 +224,28 @@ def run_integration(variant, options, totals):
         with open(report, encoding="utf-8") as file:
             outcomes = [json.loads(line) for line in file]
     for outcome in outcomes:
-        setattr(totals, outcome["outcome"], getattr(totals, outcome["outcome"]) + 1)
-        if outcome["outcome"] == "failed":
-            totals.failures.append(outcome["name"])
+        totals.count(outcome["name"], outcome["outcome"])
     if code != 0 and not any(outcome["outcome"] == "failed" for outcome in outcomes):
         totals.add("integration", 0, 1, 0, 0.0, f" (the runner ended with {code})")
+
+
+def run_with_servers(checks, variant, options, totals):
+    """Programs and Python files that start servers. They wait more than they work: the programs run
+    one after another beside the files."""
+    if variant.clusters == 1:
+        run_meson_tests(checks, variant, options, totals)
+        run_integration(variant, options, totals)
+        return
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(run_in_turn, checks, variant, options, totals)
+        run_integration(variant, options, totals)
+        beside.result()
+
+
+def run_in_turn(tests, variant, options, totals):
+    os.makedirs(os.path.join(variant.directory, "test-logs"), exist_ok=True)
+    for test in tests:
+        run_meson_test(test, variant, options, totals)
 
 
 def list_tests(variant):
@@ -246,11 +271,9 @@ def main():
         stage("house, unit, simulation, fuzz")
         run_meson_tests([test for test in tests if not in_suite(test, "integration")], variant,
                         options, totals)
-        checks = [test for test in tests if in_suite(test, "integration")]
-        if checks:
-            stage("integration checks in C++ (real servers)")
-            run_meson_tests(checks, variant, options, totals)
-        run_integration(variant, options, totals)
+        stage("integration (real servers)")
+        run_with_servers([test for test in tests if in_suite(test, "integration")], variant,
+                         options, totals)
     stage(f"done in {time.monotonic() - began:.0f} s, seed {options.seed}")
     for name in totals.failures:
         print(f"  failed: {name}")

@@ -94,6 +94,27 @@ TEST_SUITE("session") {
             Texts{"XA START", "LONG DATA 9/0 ab", "EXECUTE 9", "XA END", "XA PREPARE"}));
   }
 
+  TEST_CASE("SessionCore: aborted by the lane while a statement is prepared again") {
+    SessionScript script;
+    prepare(script, "UPDATE t SET v=?");
+    script.statements.clear();
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_error(Channel::kHome, 1399);
+    script.backend_ok(Channel::kHome);
+    script.answer();
+    execute(script);
+    EXPECT(script.sent(Channel::kHome) == Texts{"UPDATE t SET v=?"});
+    script.core.on_abort_branch();
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    EXPECT_FALSE(script.core.in_transaction());
+    EXPECT(script.core.idle());
+  }
+
   TEST_CASE("SessionCore: long data of a read goes to the reader, in a transaction to the home") {
     SessionScript script;
     prepare(script, "SELECT ? FROM t");
