@@ -26,11 +26,12 @@
 namespace consort::protocol {
 
 /// Capabilities that change what a reply looks like or means: on a connection that serves a client
-/// they must be exactly the client's, so that replies can pass unchanged.
+/// they must be exactly the client's, so that replies can pass unchanged. Not several statements in
+/// one query: who takes a text apart must be the only one who does.
 inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
-    capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiStatements |
-    capability::kMultiResults | capability::kPsMultiResults | capability::kDeprecateEof;
+    capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiResults |
+    capability::kPsMultiResults | capability::kDeprecateEof;
 
 /// Capabilities that Consort itself wants on every backend connection.
 inline constexpr std::uint64_t kBackendCapabilities =
@@ -39,7 +40,10 @@ inline constexpr std::uint64_t kBackendCapabilities =
 
 /// What to want on a connection that serves clients with `client_capabilities`.
 [[nodiscard]] constexpr std::uint64_t backend_capabilities_for(std::uint64_t client_capabilities) {
-  return kBackendCapabilities | (client_capabilities & kReplyShapingCapabilities);
+  // Who asks for several statements gets several results, whether asked for or not.
+  const bool several = (client_capabilities & capability::kMultiStatements) != 0;
+  return kBackendCapabilities | (client_capabilities & kReplyShapingCapabilities) |
+         (several ? capability::kMultiResults : 0);
 }
 
 /// What the backend's greeting and OK said.

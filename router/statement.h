@@ -254,7 +254,9 @@ struct Statement {
   /// The schema of USE, a savepoint, a prepared statement, or a guarded variable's name; quotes
   /// stripped, doubled quotes not undone.
   std::string_view name;
-  std::string_view rest;     ///< text behind the `;` when kMultiStatement
+  /// Text behind the `;` that ends the statement: another one when kMultiStatement, else nothing
+  /// but blanks, comments and more of them.
+  std::string_view rest;
   std::uint64_t digest = 0;  ///< of the first statement; see digest.h
   /// Tables named, in order; names of common table expressions and aliases may be among them.
   /// When it overflowed, the statement must be taken to use any table.

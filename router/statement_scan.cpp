@@ -56,9 +56,9 @@ void StatementScan::stop_at_separator() {
   while (more.is(TokenKind::kSemicolon)) {
     more = lexer_.next();
   }
+  out_.rest = sql_.substr(static_cast<std::size_t>(rest - sql_.data()));
   if (!more.is(TokenKind::kEnd)) {
     out_.flags.set(Flag::kMultiStatement);
-    out_.rest = sql_.substr(static_cast<std::size_t>(rest - sql_.data()));
   }
   token_ = Token{};
 }

@@ -14,6 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds kAccountWait{2000};
 constexpr std::chrono::milliseconds kCloseWait{5000};
 constexpr std::size_t kPipelinedBytesMax = 64 * 1024;
+constexpr int kStatementsAtOnce = 1000;
 
 int index_of(Channel channel) {
   return static_cast<int>(channel);
@@ -116,6 +117,7 @@ void Session::pump() {
     return;
   }
   pumping_ = true;
+  run_statements();
   count_busy(!core_.idle());
   if (orphaned_ && core_.phase() != SessionPhase::kOrdering) {
     orphaned_ = false;
@@ -200,9 +202,22 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     } else {
       core_.on_command({found.wire, found.payload_front, found.sequence});
     }
+    run_statements();
     count_busy(!core_.idle());
   }
   return used;
+}
+
+/// Of several in one query: those that follow. Many that need no backend make a pause for others.
+void Session::run_statements() {
+  for (int i = 0; core_.next_statement_due() && !closing_; ++i) {
+    if (i == kStatementsAtOnce) {
+      timer_use_ = TimerUse::kNextStatement;
+      timer_once(std::chrono::milliseconds(0));
+      return;
+    }
+    core_.on_next_statement();
+  }
 }
 
 void Session::protocol_error(const Error& error, std::uint8_t sequence) {
@@ -380,6 +395,8 @@ void Session::on_timer() {
     case TimerUse::kRetry:
       core_.on_retry_due();
       break;
+    case TimerUse::kNextStatement:
+      break;  // pump() goes on with it
   }
   pump();
 }

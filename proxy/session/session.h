@@ -124,6 +124,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] router::ClassificationCache& classifications() override;
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);
+  void run_statements();
   void follow(protocol::ClientAuth::Step step);
   void look_up_account(bool final_try);
   void on_authenticated(const protocol::LoginInfo& login);
@@ -135,7 +136,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_timer();
   [[nodiscard]] std::optional<Channel> channel_of(const PooledConnection& connection) const;
 
-  enum class TimerUse : std::uint8_t { kNone, kLogin, kAccounts, kApplied, kRetry };
+  enum class TimerUse : std::uint8_t { kNone, kLogin, kAccounts, kApplied, kRetry, kNextStatement };
 
   Worker& worker_;
   const SessionId id_;

@@ -14,7 +14,7 @@ bool SessionCore::client_in_transaction() const {
 }
 
 std::uint16_t SessionCore::status_bits() const {
-  std::uint16_t status = 0;
+  std::uint16_t status = multi_.more() ? protocol::status_flag::kMoreResultsExist : 0;
   if (autocommit_) {
     status |= protocol::status_flag::kAutocommit;
   }
@@ -35,6 +35,9 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
   constexpr std::uint16_t kOurs =
       protocol::status_flag::kInTransaction | protocol::status_flag::kInTransactionReadonly;
   auto status = static_cast<std::uint16_t>(backend_status & ~kOurs);
+  if (multi_.more()) {
+    status |= protocol::status_flag::kMoreResultsExist;
+  }
   if (client_in_transaction()) {
     status |= protocol::status_flag::kInTransaction;
     if (transaction_.traits().read_only) {
@@ -44,26 +47,43 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
   return status;
 }
 
+void SessionCore::tell_client(std::initializer_list<Bytes> pieces) {
+  if (!multi_.active()) {
+    effects_.send_client(pieces);
+    return;
+  }
+  Buffer numbered;
+  for (const Bytes& piece : pieces) {
+    append(numbered, piece);
+  }
+  multi_.number(numbered);
+  effects_.send_client({numbered});
+}
+
 void SessionCore::reply_ok() {
   row_count_ = 0;
   protocol::OkPacket ok;
   ok.status = status_bits();
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
-  effects_.send_client({scratch_});
+  tell_client({scratch_});
   finish_command();
 }
 
 void SessionCore::reply_error(const protocol::SqlError& error) {
+  multi_.drop_rest();
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
-  effects_.send_client({scratch_});
+  tell_client({scratch_});
   finish_command();
 }
 
 void SessionCore::answer_held() {
   reply_started_ = true;
-  effects_.send_client({held_.packet()});
+  if (held_.is_error()) {
+    multi_.drop_rest();
+  }
+  tell_client({held_.packet()});
   warnings_ = 0;
   held_.clear();
   finish_command();
@@ -126,6 +146,9 @@ void SessionCore::finish_command() {
     statements_.executed(job_.statement_id);
     statements_.shrink();
   }
+  if (!multi_.more()) {
+    multi_.end();
+  }
   if (release_) {
     release_ = false;
     on_client_gone();
@@ -148,7 +171,7 @@ void SessionCore::set_pins(router::PinSet pins) {
 void SessionCore::close_with(const protocol::SqlError& error) {
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
-  effects_.send_client({scratch_});
+  tell_client({scratch_});
   on_client_gone();
   effects_.close_client();
 }

@@ -16,16 +16,20 @@ using router::Flag;
 using router::Statement;
 using router::StatementKind;
 
-void SessionCore::on_command(const ClientCommand& command) {
-  CHECK(idle());
-  command_.assign(command.wire.begin(), command.wire.end());
-  command_sequence_ = command.sequence;
-  reply_sequence_ = static_cast<std::uint8_t>(command.sequence + 1);
+void SessionCore::begin_command() {
   reply_started_ = false;
   lease_error_.reset();
   held_.clear();
   job_ = {};
   job_.began = std::chrono::steady_clock::now();
+}
+
+void SessionCore::on_command(const ClientCommand& command) {
+  CHECK(idle());
+  command_.assign(command.wire.begin(), command.wire.end());
+  command_sequence_ = command.sequence;
+  reply_sequence_ = static_cast<std::uint8_t>(command.sequence + 1);
+  begin_command();
   if (command.payload.empty()) {
     close_with(protocol::malformed_packet_error());
     return;
@@ -95,6 +99,9 @@ void SessionCore::on_command(const ClientCommand& command) {
       run_at_home(statement, JobKind::kQuery);
       return;
     }
+    case Command::kSetOption:
+      set_option(argument);
+      return;
     case Command::kResetConnection:
       reset();
       reply_ok();
@@ -103,7 +110,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       static constexpr std::string_view kText = "Consort";
       scratch_.clear();
       protocol::append_packet(scratch_, as_bytes(kText), reply_sequence_);
-      effects_.send_client({scratch_});
+      tell_client({scratch_});
       finish_command();
       return;
     }
@@ -119,6 +126,17 @@ void SessionCore::on_command(const ClientCommand& command) {
 
 void SessionCore::on_query(std::string_view sql) {
   const Statement statement = router::classify(sql, lexer_options());
+  if (multi_statements_ && another_follows(statement)) {
+    multi_.begin(sql, reply_sequence_);
+    run_next_statement();
+  } else if (statement.has(Flag::kMultiStatement)) {
+    run_unseparated(sql, statement, JobKind::kQuery);
+  } else {
+    run_query(sql, statement);
+  }
+}
+
+void SessionCore::run_query(std::string_view sql, const Statement& statement) {
   if (const auto own = with_own_id(sql, statement, Command::kQuery)) {
     run_statement(router::classify(*own, lexer_options()), *own, JobKind::kQuery);
     return;
@@ -149,6 +167,7 @@ void SessionCore::on_prepare(std::string_view sql) {
     return;
   }
   const Statement statement = router::classify(sql, lexer_options());
+  // Of several statements in one text the server has its own opinion: it prepares no such thing.
   if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
@@ -182,8 +201,13 @@ void SessionCore::on_execute(Bytes payload) {
   if (options != statements_.context(statement->client_id).lexer) {
     options.doubtful = true;  // read one way here, perhaps the other way there
   }
-  run_statement(statements_.classified(statement->client_id, options, effects_.classifications()),
-                statement->sql, JobKind::kExecute);
+  const Statement& classified =
+      statements_.classified(statement->client_id, options, effects_.classifications());
+  if (classified.has(Flag::kMultiStatement)) {
+    run_unseparated(statement->sql, classified, JobKind::kExecute);
+  } else {
+    run_statement(classified, statement->sql, JobKind::kExecute);
+  }
 }
 
 void SessionCore::run_statement(const Statement& statement, std::string_view sql, JobKind kind) {
@@ -249,7 +273,7 @@ bool SessionCore::answer_row_count(const Statement& statement, std::string_view 
   scratch_.clear();
   protocol::append_single_value(scratch_, {call, *row_count_}, owner_.capabilities, status_bits(),
                                 reply_sequence_);
-  effects_.send_client({scratch_});
+  tell_client({scratch_});
   row_count_ = -1;
   finish_command();
   return true;

@@ -37,6 +37,10 @@ SessionCore::SessionCore(SessionEffects& effects, const Options& options)
 
 void SessionCore::begin(SessionOwner owner) {
   owner_ = std::move(owner);
+  if (!authenticated_) {  // COM_CHANGE_USER leaves what COM_SET_OPTION said
+    authenticated_ = true;
+    multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
+  }
   state_.set_schema(owner_.schema);
   phase_ = SessionPhase::kIdle;
 }
@@ -73,6 +77,7 @@ void SessionCore::reset() {
   row_count_.reset();
   warnings_ = 0;
   job_ = {};
+  multi_.end();
   set_pins({});
   autocommit_ = true;
   one_shot_transaction_ = false;
@@ -91,6 +96,7 @@ void SessionCore::on_client_gone() {
   abandon_branch();
   const bool on_backend = transaction_.on_backend();
   phase_ = SessionPhase::kClosing;
+  multi_.end();
   file_.wanted = false;
   transaction_.end();
   for (const Channel channel : {Channel::kHome, Channel::kRead}) {

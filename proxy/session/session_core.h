@@ -34,6 +34,7 @@
 #include "proxy/session/effects.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
+#include "proxy/session/multi_statement.h"
 #include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
@@ -100,10 +101,20 @@ class SessionCore {
   /// As COM_RESET_CONNECTION: rolls back, forgets all state, gives connections back.
   void reset();
 
-  [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle; }
+  /// Nothing is under way; the client's next command may come.
+  [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle && !multi_.more(); }
 
   /// REQUIRES: idle().
   void on_command(const ClientCommand& command);
+
+  /// One statement of several in a query has ended, and the next is to be run: by
+  /// on_next_statement(), after whatever core event led here.
+  [[nodiscard]] bool next_statement_due() const {
+    return phase_ == SessionPhase::kIdle && multi_.more();
+  }
+
+  /// REQUIRES: next_statement_due().
+  void on_next_statement();
 
   /// The client was asked for its file (LOAD DATA LOCAL): what it sends goes to on_file_packet().
   [[nodiscard]] bool wants_file() const { return file_.wanted; }
@@ -178,7 +189,9 @@ class SessionCore {
   static constexpr std::string_view kPlainRollback = "ROLLBACK AND NO CHAIN NO RELEASE";
 
   // Commands: session_commands.cpp.
+  void begin_command();
   void on_query(std::string_view sql);
+  void run_query(std::string_view sql, const router::Statement& statement);
   [[nodiscard]] std::optional<std::string> with_own_id(std::string_view sql,
                                                        const router::Statement& statement,
                                                        protocol::Command kind);
@@ -187,6 +200,11 @@ class SessionCore {
   void run_statement(const router::Statement& statement, std::string_view sql, JobKind kind);
   void finish_aborted(const router::Statement& statement);
   [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
+
+  // Several statements in one query: session_multi.cpp.
+  void run_next_statement();
+  void run_unseparated(std::string_view sql, const router::Statement& first, JobKind kind);
+  void set_option(Bytes argument);
 
   // Their ways: session_routes.cpp.
   void run_at_home(const router::Statement& statement, JobKind kind);
@@ -288,6 +306,7 @@ class SessionCore {
   void look_at_order();
 
   // Answering: session_answers.cpp.
+  void tell_client(std::initializer_list<Bytes> pieces);
   void reply_ok();
   void reply_error(const protocol::SqlError& error);
   void answer_held();
@@ -318,6 +337,7 @@ class SessionCore {
   bool reply_started_ = false;  ///< the client has seen a part of it
   std::uint8_t reply_sequence_ = 1;
   HeldReply held_;
+  MultiStatement multi_;        ///< that the command under way is a part of
   std::uint16_t warnings_ = 0;  ///< of the client's statement
   /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
   /// was ours, or the client's ran elsewhere.
@@ -373,11 +393,15 @@ class SessionCore {
   struct File {
     bool wanted = false;         ///< the client is sending it
     std::uint8_t sequence = 0;   ///< of its next packet
+    std::uint8_t ahead = 0;      ///< of the numbers that the home counts
     bool continues = false;      ///< the next packet belongs to the last
     protocol::SqlError why_not;  ///< of kDraining: what the client hears at the file's end
   };
 
   File file_;
+
+  bool authenticated_ = false;     ///< once at least
+  bool multi_statements_ = false;  ///< the client may send several in one query
 
   KillOrder kill_;  ///< that this session's client gave
 

@@ -11,7 +11,9 @@ void SessionCore::ask_for_file(const protocol::ResponseTracker::Step& step, Rela
   flush(relay);
   file_ = {};
   file_.wanted = true;
-  file_.sequence = static_cast<std::uint8_t>(step.sequence + 1);
+  const auto home_sequence = static_cast<std::uint8_t>(step.sequence + 1);
+  file_.sequence = multi_.active() ? multi_.sequence() : home_sequence;
+  file_.ahead = static_cast<std::uint8_t>(file_.sequence - home_sequence);
 }
 
 void SessionCore::on_file_packet(Bytes wire, std::uint8_t sequence) {
@@ -26,6 +28,7 @@ void SessionCore::on_file_packet(Bytes wire, std::uint8_t sequence) {
   file_.continues = payload_bytes == protocol::kMaxPayload;
   file_.sequence = static_cast<std::uint8_t>(sequence + 1);
   file_.wanted = !ends;
+  multi_.on_client_packet(sequence);
   if (phase_ == SessionPhase::kDraining) {
     if (ends) {
       reply_sequence_ = file_.sequence;
@@ -34,10 +37,12 @@ void SessionCore::on_file_packet(Bytes wire, std::uint8_t sequence) {
     }
     return;
   }
+  const auto home_sequence = static_cast<std::uint8_t>(sequence - file_.ahead);
   if (ends) {
-    home_lease_.note_file_sent(sequence);
+    home_lease_.note_file_sent(home_sequence);
   }
-  effects_.send_backend(Channel::kHome, {wire});
+  const std::uint8_t header[] = {wire[0], wire[1], wire[2], home_sequence};
+  effects_.send_backend(Channel::kHome, {header, wire.subspan(protocol::kHeaderBytes)});
 }
 
 // The client reads no answer before it has sent its file (nor does the server send one). What is

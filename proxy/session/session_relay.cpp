@@ -85,7 +85,7 @@ void SessionCore::flush(Relay& relay, Bytes behind) {
     return;
   }
   reply_started_ = true;
-  effects_.send_client({relay.span(), behind});
+  tell_client({relay.span(), behind});
   relay.clear();
 }
 
@@ -241,6 +241,7 @@ void SessionCore::on_client_error(Channel channel,
     on_client_done(channel, relay, false);
     return;
   }
+  multi_.drop_rest();
   flush(relay, scratch_);
   if (conflict) {
     clean_rollback_only(false);

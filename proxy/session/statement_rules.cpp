@@ -118,10 +118,11 @@ QueryKind query_kind(const Statement& statement, bool prepared) {
   }
 }
 
+bool another_follows(const Statement& statement) {
+  return statement.has(Flag::kMultiStatement) || has_comment(statement.rest);
+}
+
 std::string_view unsupported_feature(const Statement& statement) {
-  if (statement.has(Flag::kMultiStatement)) {
-    return "several statements in one query";
-  }
   if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
     return "sequences (use AUTO_INCREMENT)";
   }

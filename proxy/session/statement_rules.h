@@ -35,6 +35,10 @@ namespace consort::proxy {
 /// As which it is counted. `prepared`: it came as COM_STMT_EXECUTE.
 [[nodiscard]] QueryKind query_kind(const router::Statement& statement, bool prepared);
 
+/// The server of a client with several statements in one query takes the rest of the text for one
+/// more: a comment, too.
+[[nodiscard]] bool another_follows(const router::Statement& statement);
+
 /// What this version refuses although the server could do it; empty: nothing.
 [[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement);
 

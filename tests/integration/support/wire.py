@@ -24,7 +24,7 @@ COM_QUIT, COM_INIT_DB, COM_QUERY, COM_FIELD_LIST = 1, 2, 3, 4
 COM_STATISTICS, COM_PROCESS_INFO, COM_PROCESS_KILL, COM_PING, COM_CHANGE_USER = 9, 10, 12, 14, 17
 COM_STMT_PREPARE, COM_STMT_EXECUTE, COM_STMT_SEND_LONG_DATA = 22, 23, 24
 COM_STMT_CLOSE, COM_STMT_RESET, COM_SET_OPTION, COM_STMT_FETCH = 25, 26, 27, 28
-COM_RESET_CONNECTION = 31
+COM_RESET_CONNECTION, COM_STMT_BULK_EXECUTE = 31, 0xFA
 
 # Server status flags.
 STATUS_IN_TRANS, STATUS_AUTOCOMMIT, STATUS_MORE_RESULTS = 1, 2, 8
@@ -201,6 +201,11 @@ class Wire:
             if not piece:
                 raise Closed("the connection was closed")
             self._buffer += piece
+
+    def peek_sequence(self):
+        """The number of the packet that comes next."""
+        self._fill(4)
+        return self._buffer[self._start + 3]
 
     def read_packet(self):
         """One logical packet (joined from its chunks); checks the packet numbers."""

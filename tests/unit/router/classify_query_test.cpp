@@ -293,6 +293,9 @@ TEST_SUITE("classify") {
   TEST_CASE("rest: what follows the first statement") {
     EXPECT(classify("SELECT 1; UPDATE t SET a=1; COMMIT").rest == " UPDATE t SET a=1; COMMIT");
     EXPECT(classify("SELECT ';'").rest.empty());
+    const Statement commented = classify("SELECT 1; /* c */ ;");
+    EXPECT(commented.rest == " /* c */ ;");
+    EXPECT_FALSE(commented.has(Flag::kMultiStatement));
   }
 
   TEST_CASE("hints") {

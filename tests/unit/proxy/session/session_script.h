@@ -22,9 +22,10 @@ class SessionScript : public SessionEffects {
       protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof |
       protocol::capability::kLocalFiles | protocol::capability::kSessionTrack;
 
-  explicit SessionScript(const SessionCore::Options& options = {0xC1, 3, 16, {}})
+  explicit SessionScript(const SessionCore::Options& options = {0xC1, 3, 16, {}},
+                         std::uint64_t capabilities = kClient)
       : core(*this, options) {
-    core.begin({"'u'@'%'", kClient, "d", 45, kConnectionId});
+    core.begin({"'u'@'%'", capabilities, "d", 45, kConnectionId});
   }
 
   static constexpr std::uint32_t kConnectionId = 77;
@@ -40,6 +41,14 @@ class SessionScript : public SessionEffects {
     Buffer wire;
     protocol::append_command(wire, kind, argument);
     core.on_command({wire, Bytes(wire).subspan(4), 0});
+    pump();
+  }
+
+  /// As the shell does after every event.
+  void pump() {
+    while (core.next_statement_due()) {
+      core.on_next_statement();
+    }
   }
 
   /// Packets the client got since its last command, as short texts: "OK", "OK trx", "ERR 1213", ...
@@ -141,11 +150,13 @@ class SessionScript : public SessionEffects {
       }
       rest = rest.subspan(used);
     }
+    pump();
   }
 
   void lose(Channel channel) {
     owed_[static_cast<int>(channel)].clear();
     core.on_backend_lost(channel);
+    pump();
   }
 
   // ---- the commit thread
@@ -158,6 +169,7 @@ class SessionScript : public SessionEffects {
   void outcome(BranchVerdict verdict, std::uint64_t seqno = 0) {
     const auto prepared = posted_back<BranchPrepared>();
     core.on_outcome({prepared.session, prepared.branch, verdict, Seqno{seqno}, "refused"});
+    pump();
   }
 
   // ---- SessionEffects
@@ -341,10 +353,11 @@ class SessionScript : public SessionEffects {
     if (payload[0] == protocol::kOkByte || payload[0] == protocol::kEofByte) {
       const auto ok = protocol::decode_ok(payload, kClient);
       const bool open = ok.ok() && (ok->status & protocol::status_flag::kInTransaction) != 0;
+      const bool more = ok.ok() && (ok->status & protocol::status_flag::kMoreResultsExist) != 0;
       const std::string name = payload[0] == protocol::kOkByte ? "OK" : "EOF";
       return name +
              (ok.ok() && ok->affected_rows > 0 ? " " + std::to_string(ok->affected_rows) : "") +
-             (open ? " trx" : "");
+             (open ? " trx" : "") + (more ? " more" : "");
     }
     return "data";
   }
