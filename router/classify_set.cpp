@@ -128,7 +128,7 @@ void note_item(Statement& out, SetItem& item) {
     flags.set(Flag::kSetsGlobal);
   }
   if (item.scope == SetScope::kSession || item.scope == SetScope::kUnscoped) {
-    item.guarded = is_guarded_setting(item.name);
+    item.guarded = is_guarded_setting(item.name) && !keeps_guarded_setting(item.name, item.value);
     if (item.guarded && !flags.has(Flag::kGuardedSetting)) {
       flags.set(Flag::kGuardedSetting);
       out.name = item.name;

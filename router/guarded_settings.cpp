@@ -17,7 +17,37 @@ constexpr std::string_view kNames[] = {
 
 constexpr std::string_view kPrefixes[] = {"binlog_", "gtid_", "session_track_", "wsrep_"};
 
+struct OwnValue {
+  std::string_view name;
+  bool on;
+};
+
+constexpr OwnValue kOwnValues[] = {
+    {"session_track_schema", true},
+    {"session_track_state_change", false},
+    {"session_track_transaction_info", false},
+};
+
+std::string_view without_quotes(std::string_view value) {
+  const bool quoted = value.size() >= 2 && value.front() == '\'' && value.back() == '\'';
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
 }  // namespace
+
+bool keeps_guarded_setting(std::string_view name, std::string_view value) {
+  const std::string_view text = without_quotes(value);
+  const bool on = text == "1" || equals_ignoring_case(text, "ON") ||
+                  (text == value && equals_ignoring_case(text, "TRUE"));
+  const bool off = text == "0" || equals_ignoring_case(text, "OFF") ||
+                   (text == value && equals_ignoring_case(text, "FALSE"));
+  for (const OwnValue& own : kOwnValues) {
+    if (equals_ignoring_case(name, own.name)) {
+      return own.on ? on : off;
+    }
+  }
+  return false;
+}
 
 bool is_guarded_setting(std::string_view name) {
   for (const std::string_view guarded : kNames) {
