@@ -31,12 +31,13 @@ namespace consort::protocol {
 inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
     capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiResults |
-    capability::kPsMultiResults | capability::kDeprecateEof;
+    capability::kPsMultiResults | capability::kDeprecateEof | capability::kMariadbExtendedMetadata;
 
 /// Capabilities that Consort itself wants on every backend connection.
 inline constexpr std::uint64_t kBackendCapabilities =
     capability::kProtocol41 | capability::kTransactions | capability::kSecureConnection |
-    capability::kPluginAuth | capability::kConnectAttrs | capability::kSessionTrack;
+    capability::kPluginAuth | capability::kConnectAttrs | capability::kSessionTrack |
+    capability::kMariadbStmtBulk;
 
 /// What to want on a connection that serves clients with `client_capabilities`.
 [[nodiscard]] constexpr std::uint64_t backend_capabilities_for(std::uint64_t client_capabilities) {

@@ -55,7 +55,8 @@ inline constexpr std::uint64_t kClientCapabilities =
     capability::kTransactions | capability::kReserved | capability::kSecureConnection |
     capability::kMultiStatements | capability::kMultiResults | capability::kPsMultiResults |
     capability::kPluginAuth | capability::kConnectAttrs | capability::kPluginAuthLenenc |
-    capability::kSessionTrack | capability::kDeprecateEof;
+    capability::kSessionTrack | capability::kDeprecateEof | capability::kMariadbStmtBulk |
+    capability::kMariadbExtendedMetadata;
 
 class ClientAuth {
  public:

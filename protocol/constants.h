@@ -112,6 +112,7 @@ inline constexpr std::uint16_t kQueryWasSlow = 0x0800;
 inline constexpr std::uint16_t kPsOutParams = 0x1000;
 inline constexpr std::uint16_t kInTransactionReadonly = 0x2000;
 inline constexpr std::uint16_t kSessionStateChanged = 0x4000;
+inline constexpr std::uint16_t kAnsiQuotes = 0x8000;
 }  // namespace status_flag
 
 /// First payload bytes that tell the generic packets apart.

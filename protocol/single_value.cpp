@@ -15,7 +15,7 @@ constexpr std::uint16_t kFlagNotNull = 1;
 constexpr std::uint16_t kFlagBinary = 128;
 constexpr std::uint8_t kFixedFieldsBytes = 0x0C;
 
-Buffer definition(std::string_view name) {
+Buffer definition(std::string_view name, std::uint64_t capabilities) {
   Buffer out;
   append_lenenc_text(out, "def");
   append_lenenc_text(out, "");  // schema
@@ -23,6 +23,9 @@ Buffer definition(std::string_view name) {
   append_lenenc_text(out, "");  // table's own name
   append_lenenc_text(out, name);
   append_lenenc_text(out, "");  // column's own name
+  if ((capabilities & capability::kMariadbExtendedMetadata) != 0) {
+    append_lenenc_text(out, "");  // nothing more about its type
+  }
   out.push_back(kFixedFieldsBytes);
   append_le<2>(out, kBinaryCollation);
   append_le<4>(out, kBigintDisplay);
@@ -42,7 +45,7 @@ void append_single_value(Buffer& out,
   const bool old_eof = (capabilities & capability::kDeprecateEof) == 0;
   const std::uint8_t one[] = {1};
   sequence = append_packet(out, one, sequence);
-  sequence = append_packet(out, definition(value.name), sequence);
+  sequence = append_packet(out, definition(value.name, capabilities), sequence);
   if (old_eof) {
     sequence = append_eof(out, {0, status}, sequence);
   }

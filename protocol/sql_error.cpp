@@ -123,10 +123,20 @@ SqlError unknown_outcome_error() {
               "back");
 }
 
-SqlError unknown_statement_error(std::uint32_t statement_id) {
+SqlError no_open_cursor_error(std::uint32_t statement_id) {
+  return make(1421, "HY000",
+              "The statement (" + std::to_string(statement_id) + ") has no open cursor");
+}
+
+SqlError unsupported_prepared_error() {
+  return make(1295, "HY000",
+              "This command is not supported in the prepared statement protocol yet");
+}
+
+SqlError unknown_statement_error(std::uint32_t statement_id, std::string_view command) {
   return make(sql_code::kUnknownStatementHandler, "HY000",
               "Unknown prepared statement handler (" + std::to_string(statement_id) +
-                  ") given to the server");
+                  ") given to mysqld_stmt_" + std::string(command));
 }
 
 SqlError too_many_statements_error(std::size_t statements_max) {

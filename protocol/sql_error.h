@@ -104,7 +104,12 @@ struct LoginName {
 /// 1105: a statement that all backends execute in one order waited for too long.
 [[nodiscard]] SqlError unknown_outcome_error();
 /// 1243: a statement id the client never got or has closed.
-[[nodiscard]] SqlError unknown_statement_error(std::uint32_t statement_id);
+[[nodiscard]] SqlError unknown_statement_error(std::uint32_t statement_id,
+                                               std::string_view command);
+/// 1421. To COM_STMT_FETCH.
+[[nodiscard]] SqlError no_open_cursor_error(std::uint32_t statement_id);
+/// 1295, as for what cannot be executed in bulk.
+[[nodiscard]] SqlError unsupported_prepared_error();
 /// 1461.
 [[nodiscard]] SqlError too_many_statements_error(std::size_t statements_max);
 

@@ -15,9 +15,17 @@ constexpr std::size_t kFlagsOffset = 5;
 /// Command, id, flags and iteration count in front of the NULL bitmap.
 constexpr std::size_t kExecuteFixedBytes = 10;
 constexpr std::size_t kTypeBytes = 2;
+constexpr std::uint8_t kCursorReadOnly = 1;
+/// Command, id and flags in front of a bulk execution's types or rows.
+constexpr std::size_t kBulkFixedBytes = 7;
+constexpr std::uint16_t kBulkSendsTypes = 128;
 
 Error malformed() {
   return make_error(StatementError::kMalformed, "malformed COM_STMT_EXECUTE");
+}
+
+Error never_bound() {
+  return make_error(StatementError::kNeverBound, "parameters of an unknown type");
 }
 
 bool has_statement_id(Command command) {
@@ -53,6 +61,20 @@ Result<BoundTypes> find_types(Bytes payload, const ClientStatement& statement) {
     return malformed();
   }
   return found;
+}
+
+/// The types in front of a bulk execution's rows, when they are there.
+Result<std::optional<Bytes>> find_bulk_types(Bytes payload, const ClientStatement& statement) {
+  Reader reader(payload);
+  reader.skip(kFlagsOffset);
+  std::optional<Bytes> types;
+  if ((reader.u16() & kBulkSendsTypes) != 0) {
+    types = reader.bytes(kTypeBytes * statement.parameters);
+  }
+  if (reader.failed()) {
+    return malformed();
+  }
+  return types;
 }
 
 void remember(Bytes types, ClientStatement& statement) {
@@ -111,7 +133,7 @@ void patch_statement_id(MutableBytes payload, std::uint32_t statement_id) {
 }
 
 bool execute_wants_cursor(Bytes payload) {
-  return payload.size() >= kExecuteFixedBytes && payload[kFlagsOffset] != 0;
+  return payload.size() >= kExecuteFixedBytes && (payload[kFlagsOffset] & kCursorReadOnly) != 0;
 }
 
 Status bind_types(Bytes payload, ClientStatement& statement) {
@@ -124,6 +146,17 @@ Status bind_types(Bytes payload, ClientStatement& statement) {
   }
   if (found->types) {
     remember(*found->types, statement);
+  }
+  return Ok{};
+}
+
+Status bind_bulk_types(Bytes payload, ClientStatement& statement) {
+  const Result<std::optional<Bytes>> types = find_bulk_types(payload, statement);
+  if (!types.ok()) {
+    return types.error();
+  }
+  if (*types) {
+    remember(**types, statement);
   }
   return Ok{};
 }
@@ -151,7 +184,7 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
     return ExecuteRewrite::kInPlace;
   }
   if (statement.types_version == 0) {
-    return make_error(StatementError::kNeverBound, "parameters of an unknown type");
+    return never_bound();
   }
   CHECK(statement.parameter_types.size() == kTypeBytes * statement.parameters);
   if (target.types_version == statement.types_version) {
@@ -164,6 +197,36 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
   out.push_back(1);
   append(out, statement.parameter_types);
   append(out, original.subspan(found->flag_offset + 1));
+  return ExecuteRewrite::kSpliced;
+}
+
+Result<ExecuteRewrite> rewrite_bulk_execute(MutableBytes payload,
+                                            ClientStatement& statement,
+                                            const ExecuteTarget& target,
+                                            Buffer& out) {
+  const Result<std::optional<Bytes>> types = find_bulk_types(payload, statement);
+  if (!types.ok()) {
+    return types.error();
+  }
+  patch_statement_id(payload, target.statement_id);
+  if (*types) {
+    remember(**types, statement);
+    return ExecuteRewrite::kInPlace;
+  }
+  if (statement.types_version == 0) {
+    return never_bound();
+  }
+  if (target.types_version == statement.types_version) {
+    return ExecuteRewrite::kInPlace;
+  }
+  const Bytes original = payload;
+  const auto flags = load_le<2>(payload.data() + kFlagsOffset);
+  out.clear();
+  out.reserve(payload.size() + statement.parameter_types.size());
+  append(out, original.first(kFlagsOffset));
+  append_le<2>(out, flags | kBulkSendsTypes);
+  append(out, statement.parameter_types);
+  append(out, original.subspan(kBulkFixedBytes));
   return ExecuteRewrite::kSpliced;
 }
 

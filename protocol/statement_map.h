@@ -47,6 +47,9 @@ class StatementMap {
   /// The statement of a client's id; kLastPreparedId names the newest. nullptr: none.
   [[nodiscard]] ClientStatement* find(std::uint32_t client_id);
 
+  /// A PREPARE begins: should it fail, kLastPreparedId names none.
+  void forget_newest() { newest_id_ = 0; }
+
   void erase(std::uint32_t client_id);
   /// All of them (COM_RESET_CONNECTION, COM_CHANGE_USER). Ids go on counting.
   void clear();
@@ -70,19 +73,23 @@ class StatementMap {
   std::uint32_t newest_id_ = 0;
 };
 
-/// Statement id of a COM_STMT_EXECUTE, CLOSE, RESET, FETCH or SEND_LONG_DATA payload.
+/// Statement id of a COM_STMT_EXECUTE, BULK_EXECUTE, CLOSE, RESET, FETCH or SEND_LONG_DATA payload.
 [[nodiscard]] Result<std::uint32_t> statement_id_of(Bytes payload);
 
 /// Overwrites it in place. REQUIRES: statement_id_of(payload) is ok.
 void patch_statement_id(MutableBytes payload, std::uint32_t statement_id);
 
-/// True when a COM_STMT_EXECUTE payload asks for a cursor.
+/// True when a COM_STMT_EXECUTE payload asks for a cursor. Servers know no other kind than that for
+/// reading only.
 [[nodiscard]] bool execute_wants_cursor(Bytes payload);
 
 /// Remembers the parameter types that come with a COM_STMT_EXECUTE payload. To be called for each
 /// one, also when no backend will run it: the client sends them once, whatever the answer is.
 /// Errors: kMalformed.
 [[nodiscard]] Status bind_types(Bytes payload, ClientStatement& statement);
+
+/// The same for a COM_STMT_BULK_EXECUTE payload.
+[[nodiscard]] Status bind_bulk_types(Bytes payload, ClientStatement& statement);
 
 /// Where an execution goes.
 struct ExecuteTarget {
@@ -109,5 +116,11 @@ enum class ExecuteRewrite : std::uint8_t {
                                                      ClientStatement& statement,
                                                      const ExecuteTarget& target,
                                                      Buffer& out);
+
+/// The same for a COM_STMT_BULK_EXECUTE payload.
+[[nodiscard]] Result<ExecuteRewrite> rewrite_bulk_execute(MutableBytes payload,
+                                                          ClientStatement& statement,
+                                                          const ExecuteTarget& target,
+                                                          Buffer& out);
 
 }  // namespace consort::protocol

@@ -23,6 +23,7 @@ enum class PinReason : std::uint8_t {
   kPreparedText,    ///< PREPARE .. FROM
   kFoundRows,       ///< SQL_CALC_FOUND_ROWS was run, FOUND_ROWS() may follow
   kHandler,         ///< HANDLER .. OPEN
+  kOpenCursor,      ///< a prepared statement's rows wait at the home to be fetched
   kUnknownState     ///< something changed the session that cannot be replayed elsewhere
 };
 
@@ -45,6 +46,8 @@ inline constexpr unsigned kPinReasonsCount = static_cast<unsigned>(PinReason::kU
       return "found_rows";
     case PinReason::kHandler:
       return "handler";
+    case PinReason::kOpenCursor:
+      return "open_cursor";
     case PinReason::kUnknownState:
       return "unknown_state";
   }
@@ -99,7 +102,8 @@ struct PinChange {
 };
 
 /// kPreparedText and kHandler end only when the session counts its statements and handlers down to
-/// none; kTemporaryTable when its TemporaryTables is empty; those are not in `ended`.
+/// none; kTemporaryTable when its TemporaryTables is empty; kOpenCursor with its cursors; those are
+/// not in `ended`.
 [[nodiscard]] PinChange pin_change(const Statement& statement);
 
 }  // namespace consort::router

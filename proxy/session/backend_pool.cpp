@@ -40,11 +40,13 @@ void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
   if (statements_.size() >= kStatementsMax) {
     // Closing needs no reply, so it costs only its bytes.
     Buffer closes;
-    for (const auto& [text, statement] : statements_) {
-      append_statement_close(closes, statement.id);
-    }
+    std::erase_if(statements_, [&](const auto& known) {
+      if (!known.second.has_cursor) {
+        append_statement_close(closes, known.second.id);
+      }
+      return !known.second.has_cursor;
+    });
     wire_->send({closes});
-    statements_.clear();
   }
   const auto [place, added] =
       statements_.try_emplace(std::string(key), BackendStatement{id, {}, 0});
@@ -54,6 +56,16 @@ void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
     append_statement_close(close, place->second.id);
     wire_->send({close});
     place->second = BackendStatement{id, {}, 0};
+  }
+}
+
+void PooledConnection::close_statement(std::string_view key) {
+  const auto found = statements_.find(std::string(key));
+  if (found != statements_.end()) {
+    Buffer close;
+    append_statement_close(close, found->second.id);
+    wire_->send({close});
+    statements_.erase(found);
   }
 }
 

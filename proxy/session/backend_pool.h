@@ -67,8 +67,9 @@ class PooledConnection {
 
   [[nodiscard]] BackendStatement* statement(std::string_view key);
   /// Remembers a prepared statement; when there are too many, the connection forgets (and closes)
-  /// all.
+  /// all without an open cursor.
   void add_statement(std::string_view key, std::uint32_t id);
+  void close_statement(std::string_view key);
 
  private:
   friend class BackendPool;

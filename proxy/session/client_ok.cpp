@@ -34,6 +34,10 @@ protocol::OkPacket as_told(const protocol::OkPacket& ok, std::uint16_t status) {
 
 }  // namespace
 
+std::uint16_t client_eof_status(std::uint16_t status) {
+  return static_cast<std::uint16_t>(status & ~protocol::status_flag::kSessionStateChanged);
+}
+
 Bytes client_ok(const protocol::ResponseTracker::Step& step,
                 MutableBytes packet,
                 const protocol::OkPacket& ok,
@@ -41,7 +45,7 @@ Bytes client_ok(const protocol::ResponseTracker::Step& step,
                 Buffer& out) {
   const bool eof = step.control == protocol::ControlKind::kEof;
   if (eof && step.payload.size() == kOldEofBytes) {
-    (void)protocol::patch_eof_status(packet, context.status);
+    (void)protocol::patch_eof_status(packet, client_eof_status(context.status));
     return packet;
   }
   const bool tracked = (step.status & protocol::status_flag::kSessionStateChanged) != 0;

@@ -17,6 +17,10 @@ struct ClientOkContext {
   std::uint64_t capabilities = 0;  ///< the client's
 };
 
+/// Of an EOF packet of the old form, which has no room for session changes: without the flag for
+/// those that only Consort asked for.
+[[nodiscard]] std::uint16_t client_eof_status(std::uint16_t status);
+
 /// Makes `packet` (whole, as it came) ready for the client: in place where its length does not
 /// change, else in `out`. `ok`: what it says. The view is one of the two.
 [[nodiscard]] Bytes client_ok(const protocol::ResponseTracker::Step& step,

@@ -49,6 +49,7 @@ struct BackendStatement {
   /// Who bound its parameter types last: another binder must send its types again.
   std::optional<StatementOwner> types_owner;
   std::uint64_t types_version = 0;
+  bool has_cursor = false;     ///< its rows wait to be fetched
   bool has_long_data = false;  ///< or an error of such: COM_STMT_RESET must come before other use
 };
 
@@ -82,6 +83,8 @@ class SessionEffects {
   /// nullptr: not prepared there. The pointer dies with the next call that changes the connection.
   virtual BackendStatement* backend_statement(Channel channel, std::string_view key) = 0;
   virtual void add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) = 0;
+  /// Nothing happens when it is not prepared there.
+  virtual void close_backend_statement(Channel channel, std::string_view key) = 0;
 
   // Choosing backends, from the latest ClusterView.
   struct Choice {

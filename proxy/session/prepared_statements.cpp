@@ -25,7 +25,7 @@ const ClientStatement& PreparedStatements::add(const std::string& sql,
   key += std::to_string(context.fingerprint);
   key += '\0';
   key += sql;
-  known_[(*added)->client_id] = {std::move(context), std::move(key), nullptr};
+  known_[(*added)->client_id] = {std::move(context), std::move(key), {}, nullptr};
   return **added;
 }
 
@@ -46,6 +46,7 @@ const router::Statement& PreparedStatements::classified(std::uint32_t client_id,
 void PreparedStatements::erase(std::uint32_t client_id) {
   if (const ClientStatement* statement = find(client_id); statement != nullptr) {
     reset(statement->client_id);
+    cursors_.erase(statement->client_id);
     known_.erase(statement->client_id);
     statements_.erase(client_id);
   }
@@ -56,6 +57,15 @@ void PreparedStatements::clear() {
   known_.clear();
   long_data_.clear();
   long_data_bytes_ = 0;
+  cursors_.clear();
+}
+
+void PreparedStatements::note_cursor(std::uint32_t client_id, bool open) {
+  if (open) {
+    cursors_.insert(client_id);
+  } else {
+    cursors_.erase(client_id);
+  }
 }
 
 void PreparedStatements::add_long_data(Bytes payload) {
@@ -101,15 +111,21 @@ LongData* PreparedStatements::long_data_of(std::uint32_t client_id) {
   return found == long_data_.end() ? nullptr : &found->second;
 }
 
-const std::string& PreparedStatements::backend_key(std::uint32_t client_id) const {
-  return known_.at(client_id).backend_key;
+const std::string& PreparedStatements::backend_key(std::uint32_t client_id, bool with_cursor) {
+  Known& known = known_.at(client_id);
+  if (!with_cursor) {
+    return known.backend_key;
+  }
+  if (known.cursor_key.empty()) {
+    known.cursor_key = known.backend_key + '\0' + std::to_string(client_id);
+  }
+  return known.cursor_key;
 }
 
-std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client_id,
+std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& execution,
                                                             Bytes command,
-                                                            SessionId session,
                                                             BackendStatement& known) {
-  ClientStatement* statement = find(client_id);
+  ClientStatement* statement = find(execution.client_id);
   CHECK(statement != nullptr);
   if (command.size() > protocol::kMaxPayload) {
     payload_ = protocol::join_payload(command);
@@ -117,20 +133,25 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(std::uint32_t client
     const Bytes payload = command.subspan(protocol::kHeaderBytes);
     payload_.assign(payload.begin(), payload.end());
   }
-  const StatementOwner owner{session, client_id};
-  const protocol::ExecuteTarget target{known.id,
-                                       known.types_owner == owner ? known.types_version : 0};
-  const auto rewritten = protocol::rewrite_execute(payload_, *statement, target, spliced_);
+  const StatementOwner owner{execution.session, execution.client_id};
+  const protocol::ExecuteTarget target{
+      known.id, known.types_owner == owner ? known.types_version : 0, execution.with_cursor};
+  const auto rewritten =
+      execution.bulk ? protocol::rewrite_bulk_execute(payload_, *statement, target, spliced_)
+                     : protocol::rewrite_execute(payload_, *statement, target, spliced_);
   if (!rewritten.ok()) {
-    return rewritten.error().code == static_cast<int>(protocol::StatementError::kNeverBound)
-               ? SqlError{1210, "HY000", "Incorrect arguments to mysqld_stmt_execute"}
-               : protocol::malformed_packet_error();
+    if (rewritten.error().code != static_cast<int>(protocol::StatementError::kNeverBound)) {
+      return protocol::malformed_packet_error();
+    }
+    const std::string_view name = execution.bulk ? "bulk_execute" : "execute";
+    return SqlError{1210, "HY000", "Incorrect arguments to mysqld_stmt_" + std::string(name)};
   }
   known.types_owner = owner;
   known.types_version = statement->types_version;
   packets_.clear();
-  const LongData* data = long_data_of(client_id);
-  known.has_long_data = data != nullptr && !data->empty();
+  const LongData* data = long_data_of(execution.client_id);
+  known.has_cursor = execution.with_cursor;
+  known.has_long_data = data != nullptr && !data->empty() && !execution.bulk;
   if (known.has_long_data) {
     data->append_packets(packets_, known.id);
   }

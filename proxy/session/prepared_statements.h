@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 
 #include "base/bytes.h"
@@ -48,6 +49,17 @@ class PreparedStatements {
     router::LexerOptions lexer;
   };
 
+  /// A COM_STMT_PREPARE begins.
+  void begin_prepare() { statements_.forget_newest(); }
+
+  /// Who executes what.
+  struct Execution {
+    SessionId session;
+    std::uint32_t client_id = 0;
+    bool bulk = false;
+    bool with_cursor = false;  ///< a request for one is passed on
+  };
+
   /// Registers what a backend has prepared. REQUIRES: has_room().
   const protocol::ClientStatement& add(const std::string& sql,
                                        Context context,
@@ -69,19 +81,35 @@ class PreparedStatements {
   [[nodiscard]] std::optional<protocol::SqlError> long_data_error(std::uint32_t client_id);
   /// COM_STMT_RESET: forgets its long data. False: the client has no such statement.
   bool reset(std::uint32_t client_id);
+
+  // Cursors.
+  /// Its rows wait at the home: to fetch.
+  [[nodiscard]] bool has_cursor(std::uint32_t client_id) const {
+    return cursors_.contains(client_id);
+  }
+
+  /// An execution did, so that a backend may have it prepared for that.
+  [[nodiscard]] bool asked_for_cursor(std::uint32_t client_id) const {
+    return !known_.at(client_id).cursor_key.empty();
+  }
+
+  [[nodiscard]] bool any_cursor() const { return !cursors_.empty(); }
+
+  void note_cursor(std::uint32_t client_id, bool open);
+
   /// It was executed: its long data is used up. Nothing happens when it does not exist.
   void executed(std::uint32_t client_id);
 
-  /// Under which a backend connection knows the statement. REQUIRES: it exists.
-  [[nodiscard]] const std::string& backend_key(std::uint32_t client_id) const;
+  /// Under which a backend connection knows the statement. Statements with the same text share one
+  /// there, but not those `with_cursor`: executing one closes its cursor. REQUIRES: it exists.
+  [[nodiscard]] const std::string& backend_key(std::uint32_t client_id, bool with_cursor = false);
 
-  /// The COM_STMT_EXECUTE packets for a backend that knows the statement as `known`, behind those
-  /// with its long data. `command`: the client's packets, which stay as they are, like the data:
-  /// they may have to run on another connection. The view dies with the next call. An error is for
-  /// the client.
-  [[nodiscard]] std::variant<Bytes, protocol::SqlError> execution(std::uint32_t client_id,
+  /// The COM_STMT_EXECUTE (or BULK_EXECUTE) packets for a backend that knows the statement as
+  /// `known`, behind those with its long data. `command`: the client's packets, which stay as they
+  /// are, like the data: they may have to run on another connection. The view dies with the next
+  /// call. An error is for the client.
+  [[nodiscard]] std::variant<Bytes, protocol::SqlError> execution(const Execution& execution,
                                                                   Bytes command,
-                                                                  SessionId session,
                                                                   BackendStatement& known);
 
   /// Gives the memory of a large execution back. Cheap when there was none.
@@ -92,6 +120,7 @@ class PreparedStatements {
   struct Known {
     Context context;
     std::string backend_key;
+    std::string cursor_key;  ///< where a cursor was asked for; else empty
     std::shared_ptr<const router::ClassifiedText> text;  ///< null before its first execution
   };
 
@@ -102,6 +131,7 @@ class PreparedStatements {
   std::unordered_map<std::uint32_t, Known> known_;
   std::unordered_map<std::uint32_t, LongData> long_data_;  // of statements that have any
   std::size_t long_data_bytes_ = 0;
+  std::unordered_set<std::uint32_t> cursors_;  // of statements by their clients' ids
   Buffer payload_;
   Buffer spliced_;
   Buffer packets_;

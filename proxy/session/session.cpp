@@ -575,6 +575,10 @@ void Session::add_backend_statement(Channel channel, std::string_view key, std::
   leases_[index_of(channel)]->add_statement(key, id);
 }
 
+void Session::close_backend_statement(Channel channel, std::string_view key) {
+  leases_[index_of(channel)]->close_statement(key);
+}
+
 // ---- effects ----------------------------------------------------------------------------------
 
 void Session::send_client(std::initializer_list<Bytes> pieces) {

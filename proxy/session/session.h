@@ -95,6 +95,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override;
   BackendStatement* backend_statement(Channel channel, std::string_view key) override;
   void add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) override;
+  void close_backend_statement(Channel channel, std::string_view key) override;
   Choice choose_reader(Seqno at_least) override;
   Choice choose_home() override;
   Choice choose_named(std::string_view name) override;

@@ -24,8 +24,12 @@ std::uint16_t SessionCore::status_bits() const {
       status |= protocol::status_flag::kInTransactionReadonly;
     }
   }
-  if (lexer_options().no_backslash_escapes) {
+  const router::LexerOptions options = lexer_options();
+  if (options.no_backslash_escapes) {
     status |= protocol::status_flag::kNoBackslashEscapes;
+  }
+  if (options.ansi_quotes) {
+    status |= protocol::status_flag::kAnsiQuotes;
   }
   return status;
 }
@@ -82,6 +86,8 @@ void SessionCore::answer_held() {
   reply_started_ = true;
   if (held_.is_error()) {
     multi_.drop_rest();
+  } else {
+    keep_cursor();
   }
   tell_client({held_.packet()});
   warnings_ = 0;

@@ -40,27 +40,22 @@ void SessionCore::on_command(const ClientCommand& command) {
     case Command::kQuery:
       on_query(as_text(argument));
       return;
+    case Command::kStmtBulkExecute:
     case Command::kStmtExecute:
       on_execute(command.payload);
       return;
     case Command::kStmtPrepare:
       on_prepare(as_text(argument));
       return;
+    case Command::kStmtFetch:
+      on_fetch(command.payload);
+      return;
     case Command::kStmtClose:
-      if (const auto id = protocol::statement_id_of(command.payload); id.ok()) {
-        statements_.erase(*id);
-      }
-      finish_command();
+      on_statement_close(command.payload);
       return;
-    case Command::kStmtReset: {
-      const auto id = protocol::statement_id_of(command.payload);
-      if (!id.ok() || !statements_.reset(*id)) {
-        reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
-      } else {
-        reply_ok();
-      }
+    case Command::kStmtReset:
+      on_statement_reset(command.payload);
       return;
-    }
     case Command::kStmtSendLongData:
       statements_.add_long_data(command.payload);  // no reply belongs to it
       finish_command();
@@ -92,13 +87,6 @@ void SessionCore::on_command(const ClientCommand& command) {
       }
       return;
     }
-    case Command::kFieldList: {
-      Statement statement;
-      statement.kind = StatementKind::kDescribe;
-      statement.flags.set(Flag::kReadsOnly);
-      run_at_home(statement, JobKind::kQuery);
-      return;
-    }
     case Command::kSetOption:
       set_option(argument);
       return;
@@ -106,20 +94,12 @@ void SessionCore::on_command(const ClientCommand& command) {
       reset();
       reply_ok();
       return;
-    case Command::kStatistics: {
-      static constexpr std::string_view kText = "Consort";
-      scratch_.clear();
-      protocol::append_packet(scratch_, as_bytes(kText), reply_sequence_);
-      tell_client({scratch_});
-      finish_command();
-      return;
-    }
     case Command::kQuit:
       on_client_gone();
       effects_.close_client();
       return;
     default:
-      reply_error(protocol::unknown_command_error());
+      on_server_command(kind, argument);
       return;
   }
 }
@@ -162,6 +142,7 @@ std::optional<std::string> SessionCore::with_own_id(std::string_view sql,
 }
 
 void SessionCore::on_prepare(std::string_view sql) {
+  statements_.begin_prepare();
   if (!statements_.has_room()) {
     reply_error(protocol::too_many_statements_error(statements_.statements_max()));
     return;
@@ -181,21 +162,46 @@ void SessionCore::on_prepare(std::string_view sql) {
   advance_job();
 }
 
-void SessionCore::on_execute(Bytes payload) {
+/// The statement that is to be executed, with its parameters' types; nullptr: answered.
+protocol::ClientStatement* SessionCore::bind_execution(Bytes payload) {
+  const bool able = (owner_.capabilities & protocol::capability::kMariadbStmtBulk) != 0;
   const auto id = protocol::statement_id_of(payload);
-  protocol::ClientStatement* statement = id.ok() ? statements_.find(*id) : nullptr;
-  if (statement == nullptr) {
-    reply_error(protocol::unknown_statement_error(id.ok() ? *id : 0));
-    return;
-  }
-  if (!protocol::bind_types(payload, *statement).ok()) {
+  if (!id.ok()) {
     reply_error(protocol::malformed_packet_error());
-    return;
+    return nullptr;
+  }
+  if (job_.bulk && !able) {
+    reply_error(protocol::unsupported_prepared_error());
+    return nullptr;
+  }
+  protocol::ClientStatement* statement = statements_.find(*id);
+  if (statement == nullptr) {
+    reply_error(protocol::unknown_statement_error(*id, "execute"));
+    return nullptr;
+  }
+  const Status bound = job_.bulk ? protocol::bind_bulk_types(payload, *statement)
+                                 : protocol::bind_types(payload, *statement);
+  if (!bound.ok()) {
+    reply_error(protocol::malformed_packet_error());
+    return nullptr;
   }
   if (const auto error = statements_.long_data_error(statement->client_id)) {
     reply_error(*error);
+    return nullptr;
+  }
+  return statement;
+}
+
+void SessionCore::on_execute(Bytes payload) {
+  job_.bulk = payload[0] == static_cast<std::uint8_t>(Command::kStmtBulkExecute);
+  const protocol::ClientStatement* statement = bind_execution(payload);
+  if (statement == nullptr) {
     return;
   }
+  if (statements_.has_cursor(statement->client_id)) {
+    close_cursor(statement->client_id);
+  }
+  job_.wants_cursor = !job_.bulk && protocol::execute_wants_cursor(payload);
   job_.statement_id = statement->client_id;
   router::LexerOptions options = lexer_options();
   if (options != statements_.context(statement->client_id).lexer) {
@@ -238,7 +244,11 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   const router::Route route = router::decide(statement, traits(), options_.policy);
   switch (route.target) {
     case router::Target::kAnyFresh:
-      run_anywhere(statement, route, kind);
+      if (job_.wants_cursor) {  // its rows are to be had where it was opened
+        run_at_home(statement, kind);
+      } else {
+        run_anywhere(statement, route, kind);
+      }
       return;
     case router::Target::kHome:
       run_at_home(statement, kind);

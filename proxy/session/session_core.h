@@ -197,6 +197,7 @@ class SessionCore {
                                                        protocol::Command kind);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
+  [[nodiscard]] protocol::ClientStatement* bind_execution(Bytes payload);
   void run_statement(const router::Statement& statement, std::string_view sql, JobKind kind);
   void finish_aborted(const router::Statement& statement);
   [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
@@ -205,6 +206,20 @@ class SessionCore {
   void run_next_statement();
   void run_unseparated(std::string_view sql, const router::Statement& first, JobKind kind);
   void set_option(Bytes argument);
+
+  // Cursors: session_cursor.cpp.
+  void on_fetch(Bytes payload);
+  void on_statement_close(Bytes payload);
+  void on_statement_reset(Bytes payload);
+  void note_cursor(const protocol::ResponseTracker::Step& step);
+  void keep_cursor();
+  void close_cursor(std::uint32_t client_id);
+  void pin_cursors();
+  [[nodiscard]] bool passes_cursor() const;
+
+  // Commands that are no SQL: session_server_commands.cpp.
+  void on_server_command(protocol::Command kind, Bytes argument);
+  void run_command_at_home(const router::Statement& statement);
 
   // Their ways: session_routes.cpp.
   void run_at_home(const router::Statement& statement, JobKind kind);

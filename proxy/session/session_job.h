@@ -18,6 +18,7 @@ enum class JobKind : std::uint8_t {
   kQuery,
   kPrepare,
   kExecute,
+  kFetch,     ///< from an open cursor
   kOrdered,   ///< DDL and accounts: when its turn in the log has come
   kSnapshot,  ///< START TRANSACTION
   kKill,      ///< whether the client may end other users' sessions: a backend knows
@@ -50,10 +51,14 @@ struct SessionJob {
   bool waited = false;            ///< for freshness, once
   bool begun = false;             ///< its branch or transaction was begun in a command of its own
   bool begins_alone = false;      ///< and the answer is still to come
+  bool bulk = false;              ///< COM_STMT_BULK_EXECUTE
+  bool wants_cursor = false;      ///< of an execution
+  bool opened_cursor = false;     ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
+  std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client
   std::uint32_t reset_first = 0;   ///< the backend's statement that needs a COM_STMT_RESET; 0: none
   std::uint32_t attempts = 0;
   TimePoint began;

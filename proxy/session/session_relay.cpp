@@ -96,6 +96,7 @@ void SessionCore::on_client_control(Channel channel,
     lose(channel);  // it does not read on: what the client still sends would be commands to it
     return;
   }
+  note_cursor(step);
   switch (step.control) {
     case ControlKind::kErr:
       on_client_error(channel, step, relay);
@@ -119,14 +120,19 @@ void SessionCore::on_client_control(Channel channel,
       on_prepare_reply(step, relay.packet());
       break;
     case ControlKind::kColumnsEof:
-      (void)protocol::patch_eof_status(relay.packet(), client_status(step.status));
+      (void)protocol::patch_eof_status(relay.packet(),
+                                       client_eof_status(client_status(step.status)));
       break;
     case ControlKind::kColumnCount:
     case ControlKind::kText:
     case ControlKind::kAuth:
       break;
   }
-  relay.pass_packet();
+  if (step.last && holds_reply()) {  // no rows behind the columns, but a cursor
+    held_.hold(relay.packet(), false);
+  } else {
+    relay.pass_packet();
+  }
   if (step.last) {
     on_client_done(channel, relay, true);
   }
@@ -283,6 +289,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     return;
   }
   job_.succeeded = succeeded;
+  if (succeeded) {
+    keep_cursor();
+  }
   if (job_.read_only) {
     job_.answered = true;  // the end of its transaction answers next
     return;

@@ -143,7 +143,8 @@ void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& st
   }
   if (step.control == ControlKind::kPrepareOk) {
     if (const auto prepared = protocol::decode_prepare_ok(step.payload); prepared.ok()) {
-      effects_.add_backend_statement(channel, statements_.backend_key(job_.statement_id),
+      effects_.add_backend_statement(channel,
+                                     statements_.backend_key(job_.statement_id, passes_cursor()),
                                      prepared->statement_id);
     }
   }

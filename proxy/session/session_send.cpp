@@ -67,7 +67,7 @@ void SessionCore::send_job() {
     if (!prepare_execute(command)) {
       return;
     }
-    kind = Command::kStmtExecute;
+    kind = job_.bulk ? Command::kStmtBulkExecute : Command::kStmtExecute;
   } else if (job_.kind != JobKind::kSnapshot) {
     kind = static_cast<Command>(command_[protocol::kHeaderBytes]);
   }
@@ -257,15 +257,16 @@ void SessionCore::send_in_transaction(Bytes command) {
 }
 
 bool SessionCore::prepare_execute(Bytes& command) {
-  const std::string& key = statements_.backend_key(job_.statement_id);
+  const bool with_cursor = passes_cursor();
+  const std::string& key = statements_.backend_key(job_.statement_id, with_cursor);
   BackendStatement* known = effects_.backend_statement(job_.channel, key);
   if (known == nullptr) {
     reprepare();
     return false;
   }
   job_.reset_first = known->has_long_data ? known->id : 0;
-  const auto execution =
-      statements_.execution(job_.statement_id, command_, effects_.session_id(), *known);
+  const auto execution = statements_.execution(
+      {effects_.session_id(), job_.statement_id, job_.bulk, with_cursor}, command_, *known);
   if (const auto* error = std::get_if<protocol::SqlError>(&execution)) {
     reply_error(*error);
     return false;

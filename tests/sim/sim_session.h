@@ -77,6 +77,8 @@ class SimSession final : public proxy::SessionEffects {
 
   void add_backend_statement(proxy::Channel, std::string_view, std::uint32_t) override {}
 
+  void close_backend_statement(proxy::Channel, std::string_view) override {}
+
   Choice choose_reader(Seqno at_least) override;
 
   Choice choose_home() override { return choose_reader(Seqno{}); }

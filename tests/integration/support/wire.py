@@ -16,6 +16,8 @@ LOCAL_FILES, PROTOCOL_41, INTERACTIVE, SSL = 0x80, 0x200, 0x400, 0x800
 TRANSACTIONS, SECURE_CONNECTION = 0x2000, 0x8000
 MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x10000, 0x20000, 0x40000
 PLUGIN_AUTH, CONNECT_ATTRS, SESSION_TRACK, DEPRECATE_EOF = 0x80000, 0x100000, 0x800000, 0x1000000
+# MariaDB's own, in a word of their own: only without LONG_PASSWORD.
+PROGRESS, STMT_BULK, EXTENDED_METADATA, CACHE_METADATA = 1, 4, 8, 16
 DEFAULT_CAPABILITIES = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION
                         | MULTI_RESULTS | PS_MULTI_RESULTS | PLUGIN_AUTH)
 
@@ -184,6 +186,7 @@ class Wire:
         self.sequence = 0
         self.capabilities = DEFAULT_CAPABILITIES
         self.greeting = None
+        self.extended = self.server_extended = 0
         self.server_version = self.nonce = self.plugin = None
         self.connection_id = self.server_capabilities = self.greeting_status = 0
 
@@ -302,14 +305,17 @@ class Wire:
         self.greeting_status = cursor.integer(2)
         self.server_capabilities |= cursor.integer(2) << 16
         nonce_size = cursor.integer(1)
-        cursor.take(10)
+        cursor.take(6)
+        self.server_extended = cursor.integer(4)
         nonce += cursor.take(max(13, nonce_size - 8))[:12]
         self.nonce = nonce
         self.plugin = cursor.until_zero().decode() if cursor.left else "mysql_native_password"
         return self
 
-    def login(self, user, password, database=None, capabilities=0, plugin=None, collation=45):
-        """The whole handshake. `plugin` pretends to be another one, to provoke an auth switch."""
+    def login(self, user, password, database=None, capabilities=0, plugin=None, collation=45,
+              extended=0):
+        """The whole handshake. `plugin` pretends to be another one, to provoke an auth switch.
+        `extended`: MariaDB's own capabilities."""
         if self.greeting is None:
             self.read_greeting()
         self.capabilities = (DEFAULT_CAPABILITIES | capabilities) & (
@@ -320,7 +326,10 @@ class Wire:
             self.capabilities |= SSL
             self.start_tls(self._tls)
         answer = native_scramble(password, self.nonce) if plugin is None else b""
-        payload = struct.pack("<IIB23x", self.capabilities, 1 << 30, collation)
+        if extended:
+            self.capabilities &= ~LONG_PASSWORD
+        self.extended = extended & self.server_extended
+        payload = struct.pack("<IIB19xI", self.capabilities, 1 << 30, collation, self.extended)
         payload += user.encode() + b"\0" + bytes([len(answer)]) + answer
         if database is not None:
             payload += database.encode() + b"\0"
@@ -575,7 +584,7 @@ def _binary_value(cursor, column):
 
 def connect(port, user, password, database=None, **options):
     """A logged-in Wire."""
-    login = {key: options.pop(key) for key in ("capabilities", "plugin", "collation")
+    login = {key: options.pop(key) for key in ("capabilities", "plugin", "collation", "extended")
              if key in options}
     wire = Wire(port, **options)
     try:

@@ -40,7 +40,10 @@ TEST_SUITE("protocol") {
     EXPECT(map.find(1)->sql == "SELECT ?");
     EXPECT(map.find(kLastPreparedId)->sql == "DO 1");
     EXPECT(map.find(3) == nullptr);
-    map.erase(kLastPreparedId);
+    map.forget_newest();
+    EXPECT(map.find(kLastPreparedId) == nullptr);
+    EXPECT(map.size() == 2);
+    map.erase(2);
     EXPECT(map.find(kLastPreparedId) == nullptr);
     EXPECT(map.size() == 1);
     map.clear();
@@ -149,5 +152,37 @@ TEST_SUITE("protocol") {
     EXPECT_FALSE(statement_id_of(bytes_of({0x17, 1, 2, 3})).ok());
     EXPECT_FALSE(statement_id_of(bytes_of({0x03, 1, 2, 3, 4})).ok());
     EXPECT(*statement_id_of(bytes_of({0x19, 1, 0, 0, 0})) == 1);
+  }
+
+  TEST_CASE("rewrite_bulk_execute: id, and types for who has not seen them") {
+    ClientStatement statement = statement_with(2);
+    const Buffer with_types =
+        bytes_of({0xFA, 5, 0, 0, 0, 128, 0, 3, 0, 0xFD, 0, 1, 1, 0, 7, 0, 0, 0});
+    const Buffer without = bytes_of({0xFA, 5, 0, 0, 0, 0, 0, 1, 1});
+    Buffer out;
+    Buffer payload = without;
+    EXPECT(rewrite_bulk_execute(payload, statement, {9, 0}, out).error().code ==
+           static_cast<int>(StatementError::kNeverBound));
+    payload = with_types;
+    REQUIRE(*rewrite_bulk_execute(payload, statement, {9, 0}, out) == ExecuteRewrite::kInPlace);
+    EXPECT(payload[1] == 9);
+    EXPECT(statement.types_version == 1);
+    payload = without;
+    REQUIRE(*rewrite_bulk_execute(payload, statement, {9, 1}, out) == ExecuteRewrite::kInPlace);
+    payload = without;
+    REQUIRE(*rewrite_bulk_execute(payload, statement, {9, 0}, out) == ExecuteRewrite::kSpliced);
+    EXPECT(out == bytes_of({0xFA, 9, 0, 0, 0, 128, 0, 3, 0, 0xFD, 0, 1, 1}));
+  }
+
+  TEST_CASE("bind_bulk_types: torn payloads") {
+    const Buffer whole = bytes_of({0xFA, 5, 0, 0, 0, 128, 0, 3, 0, 0xFD, 0});
+    for (std::size_t size = 0; size < whole.size(); ++size) {
+      ClientStatement statement = statement_with(2);
+      EXPECT_FALSE(bind_bulk_types(Bytes(whole).first(size), statement).ok());
+      EXPECT(statement.types_version == 0);
+    }
+    ClientStatement statement = statement_with(2);
+    EXPECT(bind_bulk_types(whole, statement).ok());
+    EXPECT(statement.parameter_types == bytes_of({3, 0, 0xFD, 0}));
   }
 }

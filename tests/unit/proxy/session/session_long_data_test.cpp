@@ -1,8 +1,6 @@
 // COM_STMT_SEND_LONG_DATA: kept until the execution, sent to whichever backend executes.
-#include "protocol/encode.h"
 #include "proxy/session/session_core.h"
-#include "tests/support/test.h"
-#include "tests/unit/proxy/session/session_script.h"
+#include "tests/unit/proxy/session/prepare_script.h"
 
 namespace consort::proxy {
 namespace {
@@ -12,25 +10,9 @@ using Texts = std::vector<std::string>;
 
 constexpr std::uint16_t kBlob = 0xFC;
 
-/// The backend has prepared the statement under `id`, with one parameter.
-void answer_prepare(SessionScript& script, Channel channel, std::uint32_t id) {
-  protocol::StmtPrepareOk prepared;
-  prepared.statement_id = id;
-  prepared.parameters = 1;
-  Buffer payload;
-  protocol::encode_prepare_ok(payload, prepared);
-  Buffer reply;
-  const std::uint8_t next = protocol::append_packet(reply, payload, 1);
-  protocol::append_packet(reply, as_bytes("parameter definition"), next);
-  script.feed(channel, reply);
-}
-
 /// Prepares `sql` on the home as its statement 7. The client knows it as 1.
 void prepare(SessionScript& script, std::string_view sql) {
-  script.command(Command::kStmtPrepare, as_bytes(sql));
-  REQUIRE(script.sent(Channel::kHome).size() == 1);
-  answer_prepare(script, Channel::kHome, 7);
-  REQUIRE(script.core.idle());
+  prepare_at_home(script, sql, 7, 1);
 }
 
 void long_data(SessionScript& script, std::string_view data, std::uint16_t parameter = 0) {
@@ -89,7 +71,7 @@ TEST_SUITE("session") {
     script.statements.clear();  // the next connection knows nothing
     script.core.on_retry_due();
     EXPECT(script.sent(Channel::kHome) == Texts{std::string(kInsert)});
-    answer_prepare(script, Channel::kHome, 9);
+    answer_prepare(script, Channel::kHome, 9, 1);
     EXPECT((script.sent(Channel::kHome) ==
             Texts{"XA START", "LONG DATA 9/0 ab", "EXECUTE 9", "XA END", "XA PREPARE"}));
   }

@@ -230,6 +230,10 @@ class SessionScript : public SessionEffects {
     statements[std::string(key)] = BackendStatement{id, {}, 0};
   }
 
+  void close_backend_statement(Channel, std::string_view key) override {
+    statements.erase(std::string(key));
+  }
+
   Choice choose_reader(Seqno at_least) override {
     return {online && applied_seqno >= at_least, reader, "none"};
   }
@@ -330,8 +334,12 @@ class SessionScript : public SessionEffects {
     switch (static_cast<Command>(payload[0])) {
       case Command::kStmtExecute:
         return "EXECUTE " + id();
+      case Command::kStmtBulkExecute:
+        return "BULK " + id() + ((load_le<2>(payload.data() + 5) & 128) != 0 ? " with types" : "");
       case Command::kStmtReset:
         return "RESET " + id();
+      case Command::kStmtFetch:
+        return "FETCH " + id() + "/" + std::to_string(load_le<4>(payload.data() + 5));
       case Command::kStmtSendLongData:
         return "LONG DATA " + id() + "/" + std::to_string(load_le<2>(payload.data() + 5)) + " " +
                std::string(as_text(payload.subspan(7)));
@@ -353,11 +361,13 @@ class SessionScript : public SessionEffects {
     if (payload[0] == protocol::kOkByte || payload[0] == protocol::kEofByte) {
       const auto ok = protocol::decode_ok(payload, kClient);
       const bool open = ok.ok() && (ok->status & protocol::status_flag::kInTransaction) != 0;
+      const auto has = [&](std::uint16_t flag) { return ok.ok() && (ok->status & flag) != 0; };
       const bool more = ok.ok() && (ok->status & protocol::status_flag::kMoreResultsExist) != 0;
       const std::string name = payload[0] == protocol::kOkByte ? "OK" : "EOF";
       return name +
              (ok.ok() && ok->affected_rows > 0 ? " " + std::to_string(ok->affected_rows) : "") +
-             (open ? " trx" : "") + (more ? " more" : "");
+             (open ? " trx" : "") + (has(protocol::status_flag::kCursorExists) ? " cursor" : "") +
+             (has(protocol::status_flag::kLastRowSent) ? " last" : "") + (more ? " more" : "");
     }
     return "data";
   }
