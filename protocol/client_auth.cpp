@@ -91,6 +91,7 @@ ClientAuth::Step ClientAuth::on_response(Bytes payload) {
   login_.capabilities = response->capabilities & params_.capabilities;
   login_.collation = response->collation;
   login_.packet_bytes_max = response->packet_bytes_max;
+  login_.compression = choose_compression(login_.capabilities, response->zstd_level);
   keep_attributes(response->attributes);
   keep_token(response->auth_plugin, response->auth_response, response->capabilities);
   return need_account();

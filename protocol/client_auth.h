@@ -22,6 +22,7 @@
 #include "base/bytes.h"
 #include "base/state_machine.h"
 #include "protocol/auth_native.h"
+#include "protocol/compression.h"
 #include "protocol/constants.h"
 #include "protocol/messages.h"
 #include "protocol/sql_error.h"
@@ -44,7 +45,8 @@ struct LoginInfo {
   std::uint16_t collation = 0;     ///< as the client asked; 0: none asked (COM_CHANGE_USER)
   std::uint32_t packet_bytes_max = 0;
   std::vector<std::pair<std::string, std::string>> attributes;
-  std::optional<Stage1> stage1;  ///< nullopt: an empty password
+  std::optional<Stage1> stage1;                  ///< nullopt: an empty password
+  std::optional<CompressionChoice> compression;  ///< from the reply to the login on
 };
 
 /// Capabilities that Consort announces to clients by default.
@@ -99,6 +101,9 @@ class ClientAuth {
   using Step = std::variant<Send, StartTls, NeedAccount, Authenticated, Failed>;
 
   explicit ClientAuth(Params params);
+
+  /// A load balancer has said where the client comes from.
+  void set_client_host(std::string host) { params_.client_host = std::move(host); }
 
   /// The first packet, with its header. Once, before anything else.
   [[nodiscard]] Buffer greeting();

@@ -197,6 +197,9 @@ Result<HandshakeResponse> decode_handshake_response(Bytes payload) {
   if (reader.failed() || !attributes_ok) {
     return malformed("handshake response");
   }
+  if ((out.capabilities & kZstdCompression) != 0 && !reader.at_end()) {
+    out.zstd_level = reader.u8();
+  }
   return out;
 }
 

@@ -126,6 +126,9 @@ void encode_handshake_response(Buffer& out, const HandshakeResponse& response) {
   if ((capabilities & kConnectAttrs) != 0) {
     append_attributes(out, response.attributes);
   }
+  if ((capabilities & kZstdCompression) != 0) {
+    out.push_back(response.zstd_level);
+  }
 }
 
 void encode_auth_switch(Buffer& out, const AuthSwitchRequest& request) {

@@ -42,6 +42,7 @@ struct HandshakeResponse {
   std::string_view database;  ///< empty: none
   std::string_view auth_plugin;
   std::vector<NameValue> attributes;
+  std::uint8_t zstd_level = 0;  ///< with kZstdCompression: how much it wants compressed; 0: unsaid
 };
 
 /// 0xFE in the connection phase. Servers of old ask for mysql_old_password by a lone 0xFE.

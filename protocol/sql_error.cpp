@@ -64,6 +64,14 @@ SqlError packets_out_of_order_error() {
   return make(sql_code::kPacketsOutOfOrder, "08S01", "Got packets out of order");
 }
 
+SqlError uncompress_error() {
+  return make(sql_code::kUncompressError, "08S01", "Couldn't uncompress communication packet");
+}
+
+SqlError proxy_header_error() {
+  return make(sql_code::kUnknownError, "HY000", "Failed to parse proxy header");
+}
+
 SqlError malformed_packet_error() {
   return make(sql_code::kMalformedPacket, "HY000", "Malformed communication packet");
 }

@@ -34,6 +34,7 @@ inline constexpr std::uint16_t kHostIsBlocked = 1129;
 inline constexpr std::uint16_t kHostNotPrivileged = 1130;
 inline constexpr std::uint16_t kPacketTooLarge = 1153;
 inline constexpr std::uint16_t kPacketsOutOfOrder = 1156;
+inline constexpr std::uint16_t kUncompressError = 1157;
 inline constexpr std::uint16_t kNetReadError = 1158;
 inline constexpr std::uint16_t kTooManyUserConnections = 1203;
 inline constexpr std::uint16_t kLockWaitTimeout = 1205;
@@ -76,6 +77,10 @@ struct LoginName {
 [[nodiscard]] SqlError packet_too_large_error();
 /// 1156.
 [[nodiscard]] SqlError packets_out_of_order_error();
+/// 1157.
+[[nodiscard]] SqlError uncompress_error();
+/// 1105, as MariaDB says it.
+[[nodiscard]] SqlError proxy_header_error();
 /// 1835: the packet's contents cannot be read.
 [[nodiscard]] SqlError malformed_packet_error();
 /// 1235: `what` names what is not supported yet.

@@ -46,9 +46,10 @@ Buffer native_token(std::string_view password) {
 }
 
 /// What a client answers to the greeting.
-Buffer response(std::string_view plugin, Bytes auth_response) {
+Buffer response(std::string_view plugin, Bytes auth_response, std::uint64_t also = 0) {
   HandshakeResponse out;
-  out.capabilities = kClientCapabilities | capability::kMariadbProgress;
+  out.capabilities = kClientCapabilities | capability::kMariadbProgress | also;
+  out.zstd_level = 9;
   out.packet_bytes_max = 1 << 24;
   out.collation = 33;
   out.user = "demo";
@@ -175,6 +176,39 @@ TEST_SUITE("protocol") {
         }
       }
     }
+  }
+
+  TEST_CASE("ClientAuth: compression where both want it, zlib before zstd") {
+    using namespace capability;
+    for (const std::uint64_t offered : {std::uint64_t{0}, kCompress, kZstdCompression}) {
+      for (const std::uint64_t asked :
+           {std::uint64_t{0}, kCompress, kZstdCompression, kCompress | kZstdCompression}) {
+        ClientAuth::Params with = params();
+        with.capabilities |= offered;
+        ClientAuth auth(with);
+        static_cast<void>(auth.greeting());
+        static_cast<void>(auth.on_packet(response(kNativePlugin, native_token("pw"), asked), 1));
+        const auto verdict = auth.on_account(account_of("pw"));
+        const LoginInfo& login = login_of(verdict);
+        REQUIRE(login.compression.has_value() == ((offered & asked) != 0));
+        if (login.compression) {
+          EXPECT(
+              login.compression->algorithm ==
+              (offered == kCompress ? CompressionAlgorithm::kZlib : CompressionAlgorithm::kZstd));
+          EXPECT(login.compression->level == (offered == kCompress ? 0 : 9));
+        }
+      }
+    }
+  }
+
+  TEST_CASE("ClientAuth: a client's address that becomes known later") {
+    ClientAuth auth(params());
+    static_cast<void>(auth.greeting());
+    auth.set_client_host("10.1.2.3");
+    static_cast<void>(auth.on_packet(response(kNativePlugin, native_token("wrong")), 1));
+    const auto verdict = auth.on_account(account_of("pw"));
+    EXPECT(error_of(verdict).message ==
+           "Access denied for user 'demo'@'10.1.2.3' (using password: YES)");
   }
 
   TEST_CASE("ClientAuth: TLS where it is offered") {

@@ -63,13 +63,15 @@ TEST_SUITE("protocol") {
   TEST_CASE("codec: handshake response, with every optional part") {
     using namespace capability;
     const std::uint64_t base = kProtocol41 | kSecureConnection;
-    for (unsigned choice = 0; choice < 16; ++choice) {
+    for (unsigned choice = 0; choice < 32; ++choice) {
       CAPTURE(choice);
       HandshakeResponse response;
+      response.zstd_level = 7;
       response.capabilities = base | ((choice & 1U) != 0 ? kConnectWithDb : 0) |
                               ((choice & 2U) != 0 ? kPluginAuth : 0) |
                               ((choice & 4U) != 0 ? kConnectAttrs : 0) |
-                              ((choice & 8U) != 0 ? kPluginAuthLenenc : 0) | kMariadbProgress;
+                              ((choice & 8U) != 0 ? kPluginAuthLenenc : 0) |
+                              ((choice & 16U) != 0 ? kZstdCompression : 0) | kMariadbProgress;
       response.packet_bytes_max = 1 << 24;
       response.collation = 33;
       response.user = "demo";
@@ -90,6 +92,7 @@ TEST_SUITE("protocol") {
       EXPECT(back->database == ((choice & 1U) != 0 ? "shop" : ""));
       EXPECT(back->auth_plugin == ((choice & 2U) != 0 ? kNativePlugin : ""));
       EXPECT(back->attributes.size() == ((choice & 4U) != 0 ? 2 : 0));
+      EXPECT(back->zstd_level == ((choice & 16U) != 0 ? 7 : 0));
       for (std::size_t cut = 0; cut < out.size(); ++cut) {
         static_cast<void>(decode_handshake_response(Bytes(out).first(cut)));  // must not crash
       }
