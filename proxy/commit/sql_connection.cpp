@@ -49,6 +49,7 @@ void SqlConnection::connect(const SqlTarget& target) {
   params.attributes = {{"program_name", "consort"}};
   params.tls = target.transport.mode;
   transport_ = target.transport;
+  login_timeout_ = target.connect_timeout;
   login_.emplace(std::move(params));
   machine_.move(State::kConnecting);
   TcpStreamObserver& observer = *this;
@@ -80,6 +81,7 @@ void SqlConnection::stream(Bytes payload) {
 void SqlConnection::on_stream_connected() {
   machine_.move(State::kLoggingIn);
   stream_->set_keepalive(std::chrono::seconds(10));
+  stream_->expire_after(login_timeout_);
 }
 
 void SqlConnection::on_stream_read(MutableBytes bytes) {
@@ -151,6 +153,7 @@ void SqlConnection::on_login_packet(const protocol::Packet& packet) {
   const auto& done = std::get<protocol::BackendLogin::Done>(step);
   thread_id_ = done.server.thread_id;
   machine_.move(State::kIdle);
+  stream_->expire_never();
   const protocol::ServerInfo server = done.server;
   login_.reset();
   observer_.on_sql_ready(server);

@@ -128,6 +128,7 @@ class SqlConnection final : private TcpStreamObserver {
   std::unique_ptr<TcpStream> stream_;
   std::optional<protocol::BackendLogin> login_;
   BackendTransport transport_;
+  std::chrono::milliseconds login_timeout_{};
   protocol::PacketReader reader_;
   std::uint64_t thread_id_ = 0;
   TimePoint last_read_{};

@@ -32,6 +32,7 @@ BackendConnection::BackendConnection(EventLoop& loop,
       login_(std::make_unique<protocol::BackendLogin>(std::move(params.login))),
       transport_(std::move(params.transport)),
       setup_(std::move(params.setup)),
+      login_timeout_(params.connect_timeout),
       stream_(loop, *this) {
   stream_.connect(params.address, params.connect_timeout);
 }
@@ -44,6 +45,8 @@ BackendConnection::~BackendConnection() {
 
 void BackendConnection::on_stream_connected() {
   state_ = State::kLoggingIn;
+  // A server that hangs still has a kernel that accepts.
+  stream_.expire_after(login_timeout_);
 }
 
 void BackendConnection::on_stream_read(MutableBytes bytes) {
@@ -129,6 +132,7 @@ bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence, Bytes behin
   state_ = State::kReady;
   bool* const gone = gone_;
   if (commands.empty()) {
+    stream_.expire_never();
     observer_->on_backend_ready(*this);
   } else {
     set_up(commands);
@@ -172,6 +176,7 @@ std::size_t BackendConnection::follow_setup(MutableBytes bytes) {
     setup_replies_.pop_back();
     if (setup_replies_.empty()) {
       state_ = State::kReady;
+      stream_.expire_never();
       observer_->on_backend_ready(*this);
     } else {
       tracker_.begin(setup_replies_.back(), server_.capabilities);

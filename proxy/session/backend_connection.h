@@ -59,6 +59,7 @@ class BackendConnection final : private TcpStreamObserver {
     protocol::BackendLogin::Params login;
     BackendTransport transport;
     std::vector<std::string> setup;  ///< statements that must succeed before it is ready
+    /// To connect; and from there until it is ready: greeting, TLS, login, settings.
     std::chrono::milliseconds connect_timeout{2000};
   };
 
@@ -115,6 +116,7 @@ class BackendConnection final : private TcpStreamObserver {
   std::unique_ptr<protocol::BackendLogin> login_;
   const BackendTransport transport_;
   std::vector<std::string> setup_;
+  const std::chrono::milliseconds login_timeout_;
   protocol::ServerInfo server_;
   std::string isolation_;
   TcpStream stream_;

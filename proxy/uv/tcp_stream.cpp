@@ -50,6 +50,13 @@ void TcpStream::connect(const SocketAddress& address, std::chrono::milliseconds 
     return;
   }
   request.release();  // on_connect() owns it
+  expire_after(timeout);
+}
+
+void TcpStream::expire_after(std::chrono::milliseconds delay) {
+  if (closing_ || handle_->data == nullptr) {
+    return;
+  }
   deadline_.reset(new uv_timer_t);
   CHECK(uv_timer_init(loop_.raw(), deadline_.get()) == 0);
   deadline_->data = this;
@@ -58,8 +65,14 @@ void TcpStream::connect(const SocketAddress& address, std::chrono::milliseconds 
       self->close_now(UV_ETIMEDOUT);
     }
   };
-  CHECK(uv_timer_start(deadline_.get(), on_deadline, static_cast<std::uint64_t>(timeout.count()),
+  CHECK(uv_timer_start(deadline_.get(), on_deadline, static_cast<std::uint64_t>(delay.count()),
                        0) == 0);
+}
+
+void TcpStream::expire_never() {
+  if (!closing_) {
+    deadline_.reset();
+  }
 }
 
 void TcpStream::on_connect(uv_connect_t* request, int status) {

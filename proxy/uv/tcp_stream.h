@@ -72,6 +72,9 @@ class TcpStream {
   /// Begins connecting; ends in on_stream_connected() or on_stream_closed(), never inside this
   /// call.
   void connect(const SocketAddress& address, std::chrono::milliseconds timeout);
+  /// Closes with UV_ETIMEDOUT after `delay`, unless called off before: for what follows connect().
+  void expire_after(std::chrono::milliseconds delay);
+  void expire_never();
   /// Takes a waiting connection of `listener`. False when there is none.
   [[nodiscard]] bool accept(uv_stream_t* listener);
 

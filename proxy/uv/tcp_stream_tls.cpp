@@ -9,10 +9,9 @@
 namespace consort::proxy {
 namespace {
 
-/// What may wait for a peer that makes TLS itself answer (key updates, refused renegotiations) and
-/// does not read. Replies of ours are bounded by those who write them.
-/// UNTESTED: it takes a hundred thousand key updates to fill the kernel's buffers and then this.
-constexpr std::size_t kAnswersQueuedMax = std::size_t{1} << 20;
+/// Answers of TLS itself (to key updates, refused renegotiations) that may wait for a peer who does
+/// not read them: thousands. Replies of ours are bounded by those who write them.
+constexpr std::size_t kAnswersQueuedMax = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -45,7 +44,8 @@ void TcpStream::read_tls(Bytes ciphertext) {
   channel.feed(ciphertext);
   while (reading_) {
     const MutableBytes plain = channel.read(loop_.plain_buffer());
-    if (!channel.output().empty() && queued_bytes_ > kAnswersQueuedMax) {
+    tls_->answers_queued = queued_bytes_ == 0 ? 0 : tls_->answers_queued + channel.output().size();
+    if (tls_->answers_queued > kAnswersQueuedMax) {
       fail_later(UV_ENOBUFS);
       break;
     }

@@ -23,10 +23,11 @@ struct TcpStream::Tls {
   Tls& operator=(const Tls&) = delete;
 
   TlsChannel channel;
-  Buffer kept;                 ///< ciphertext that came while nobody wanted to read
-  UvHandle<uv_timer_t> later;  ///< to look at it outside the caller's call
-  bool secured = false;        ///< on_stream_secured() was called
-  bool* gone = nullptr;        ///< set when destroyed inside a callback
+  Buffer kept;                     ///< ciphertext that came while nobody wanted to read
+  UvHandle<uv_timer_t> later;      ///< to look at it outside the caller's call
+  std::size_t answers_queued = 0;  ///< bytes of TLS's own, since everything was last sent
+  bool secured = false;            ///< on_stream_secured() was called
+  bool* gone = nullptr;            ///< set when destroyed inside a callback
 };
 
 }  // namespace consort::proxy
