@@ -15,8 +15,16 @@ std::string connection_setup(const Config& config, std::size_t backend) {
   return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
          "auto_increment_increment=" +
          std::to_string(config.auto_increment.increment) +
-         ", auto_increment_offset=" + std::to_string(backend + 1) +
-         ", innodb_snapshot_isolation=" + (config.session.innodb_snapshot_isolation ? "ON" : "OFF");
+         ", auto_increment_offset=" + std::to_string(backend + 1) + ", innodb_snapshot_isolation=" +
+         (config.session.innodb_snapshot_isolation ? "ON" : "OFF") +
+         // What closes a silent client here, so that @@wait_timeout tells the truth and no server
+         // closes the connection of a session that is not silent.
+         ", wait_timeout=" + std::to_string(config.limits.idle_timeout_s);
+}
+
+std::uint64_t compression_capabilities(const CompressionConfig& config) {
+  return (config.zlib ? protocol::capability::kCompress : 0) |
+         (config.zstd ? protocol::capability::kZstdCompression : 0);
 }
 
 bool reachable(healthcheck::BackendState state) {
@@ -312,6 +320,11 @@ Status App::open_workers() {
   if (!listen.ok()) {
     return listen.error();
   }
+  const Result<IpNetworks> proxy_networks =
+      IpNetworks::parse(config_.listen.proxy_protocol_networks);
+  if (!proxy_networks.ok()) {
+    return proxy_networks.error();
+  }
   if (!config_.listen.socket.empty()) {
     Result<std::unique_ptr<UnixSocket>> bound = UnixSocket::bind(config_.listen.socket);
     if (!bound.ok()) {
@@ -343,8 +356,12 @@ Status App::open_workers() {
     options.client_buffer_high = config_.limits.client_buffer_bytes_high;
     options.login_timeout = std::chrono::milliseconds(config_.limits.login_timeout_ms);
     options.idle_timeout = std::chrono::seconds(config_.limits.idle_timeout_s);
+    options.idle_transaction_timeout =
+        std::chrono::seconds(config_.limits.idle_transaction_timeout_s);
+    options.proxy_networks = *proxy_networks;
     options.tls = client_tls_;
     options.tls_required = config_.tls.required;
+    options.compression = compression_capabilities(config_.listen.compression);
     Result<std::unique_ptr<Worker>> worker =
         Worker::start(std::move(options), worker_hooks(), positions_, control_->view());
     if (!worker.ok()) {

@@ -31,6 +31,9 @@ SessionInfo session_info(const Session& session, const ClusterView& view, TimePo
   if (const std::optional<TlsPeer> tls = session.tls()) {
     info.tls = tls->version + " " + tls->cipher;
   }
+  if (const auto algorithm = session.compression()) {
+    info.compression = protocol::to_text(*algorithm);
+  }
   info.database = core.state().schema();
   info.state = session.authenticated() ? std::string(to_text(core.phase())) : "authenticating";
   if (core.home()) {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <thread>
 
+#include "proxy/config_listen.h"
 #include "proxy/config_reader.h"
 
 namespace consort::proxy {
@@ -86,6 +87,8 @@ void read_listen(ConfigReader& root,
   }
   read_endpoint(reader, "admin", out.admin, problems);
   read_endpoint(reader, "metrics", out.metrics, problems);
+  read_compression(reader, out.compression);
+  read_proxy_networks(reader, out.proxy_protocol_networks);
   const auto same = [](const EndpointConfig& a, const EndpointConfig& b) {
     return a.port == b.port && a.address == b.address;
   };
@@ -291,6 +294,7 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   reader.integer("client_buffer_bytes_high", out.client_buffer_bytes_high, 8 * kKiB, kGiB);
   reader.integer("login_timeout_ms", out.login_timeout_ms, 100, kHourMs);
   reader.integer("idle_timeout_s", out.idle_timeout_s, 1, 31536000);
+  reader.integer("idle_transaction_timeout_s", out.idle_transaction_timeout_s, 0, 31536000);
   reader.integer("prepared_statements_max", out.prepared_statements_max, 1, 1048576);
   if (out.client_buffer_bytes_low >= out.client_buffer_bytes_high) {
     reader.refuse("client_buffer_bytes_low", "is not below client_buffer_bytes_high");

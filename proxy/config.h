@@ -23,11 +23,19 @@ struct EndpointConfig {
   std::uint16_t port = 0;
 };
 
+/// Compression that clients may choose.
+struct CompressionConfig {
+  bool zlib = true;
+  bool zstd = true;  ///< of MySQL 8's clients
+};
+
 struct ListenConfig {
   EndpointConfig sql{"127.0.0.1", 6033};  ///< MySQL protocol, for applications
   std::string socket;  ///< the same on a Unix socket: absolute, or relative to the config file
   EndpointConfig admin{"127.0.0.1", 6080};    ///< JSON over HTTP
   EndpointConfig metrics{"127.0.0.1", 6090};  ///< Prometheus
+  CompressionConfig compression;
+  std::vector<std::string> proxy_protocol_networks;  ///< whose PROXY headers are believed
 };
 
 /// TLS for clients: offered when there is a certificate.
@@ -73,8 +81,9 @@ struct LimitsConfig {
   std::uint64_t writeset_bytes_max = 256ULL << 20;      ///< row events of one transaction
   std::uint64_t client_buffer_bytes_low = 64ULL << 10;  ///< reading from the backend goes on again
   std::uint64_t client_buffer_bytes_high = 256ULL << 10;  ///< reading from the backend stops
-  std::uint32_t login_timeout_ms = 10000;         ///< from accept to the end of authentication
-  std::uint32_t idle_timeout_s = 28800;           ///< silent clients are closed
+  std::uint32_t login_timeout_ms = 10000;  ///< from accept to the end of authentication
+  std::uint32_t idle_timeout_s = 28800;    ///< silent clients are closed: wait_timeout's default
+  std::uint32_t idle_transaction_timeout_s = 0;   ///< the same within a transaction; 0: no other
   std::uint32_t prepared_statements_max = 16384;  ///< of one session
 };
 

@@ -27,6 +27,17 @@ ConfigJson endpoint(const EndpointConfig& config) {
   return {{"address", config.address}, {"port", config.port}};
 }
 
+ConfigJson compression(const CompressionConfig& config) {
+  ConfigJson words = ConfigJson::array();
+  if (config.zlib) {
+    words.push_back("zlib");
+  }
+  if (config.zstd) {
+    words.push_back("zstd");
+  }
+  return words;
+}
+
 ConfigJson tls_files(const TlsFiles& files) {
   return {{"certificate", files.certificate},
           {"key", files.key},
@@ -79,6 +90,7 @@ ConfigJson limits(const LimitsConfig& config) {
           {"client_buffer_bytes_high", config.client_buffer_bytes_high},
           {"login_timeout_ms", config.login_timeout_ms},
           {"idle_timeout_s", config.idle_timeout_s},
+          {"idle_transaction_timeout_s", config.idle_transaction_timeout_s},
           {"prepared_statements_max", config.prepared_statements_max}};
 }
 
@@ -150,7 +162,9 @@ std::string Config::redacted() const {
   json["listen"] = {{"sql", endpoint(listen.sql)},
                     {"socket", listen.socket},
                     {"admin", endpoint(listen.admin)},
-                    {"metrics", endpoint(listen.metrics)}};
+                    {"metrics", endpoint(listen.metrics)},
+                    {"compression", compression(listen.compression)},
+                    {"proxy_protocol_networks", listen.proxy_protocol_networks}};
   json["tls"] = proxy::tls(tls);
   json["backend_tls"] = proxy::backend_tls(backend_tls);
   json["backends"] = proxy::backends(backends);

@@ -40,6 +40,8 @@ std::string_view to_text(RefusalReason reason) {
       return "handshake_timeout";
     case RefusalReason::kHandshakeMalformed:
       return "handshake_malformed";
+    case RefusalReason::kProxyHeader:
+      return "proxy_header";
   }
   return "other";
 }

@@ -39,9 +39,10 @@ enum class RefusalReason : std::uint8_t {
   kNoBackend,           ///< no backend serves
   kShuttingDown,
   kHandshakeTimeout,
-  kHandshakeMalformed
+  kHandshakeMalformed,
+  kProxyHeader  ///< a PROXY header that is wrong, or from an address that is not trusted
 };
-inline constexpr std::size_t kRefusalReasonsCount = 5;
+inline constexpr std::size_t kRefusalReasonsCount = 6;
 
 /// What kind of error a client was sent.
 enum class ClientErrorClass : std::uint8_t {
@@ -70,11 +71,15 @@ struct alignas(64) WorkerMetrics {
   Gauge connections_current;
   std::array<Counter, kRefusalReasonsCount> connections_refused;
   Counter authentication_failures;
+  Counter proxied_connections;  ///< whose address a load balancer told
+  Counter idle_connections_closed;
   Gauge tls_connections_current;  ///< of clients
   Counter tls_connections;        ///< of clients, opened
   Counter tls_handshake_failures;
-  Counter bytes_received;  ///< from clients
-  Counter bytes_sent;      ///< to clients
+  Gauge compressed_connections_current;  ///< of clients
+  Counter compressed_connections;        ///< of clients, opened
+  Counter bytes_received;                ///< from clients, without what TLS adds
+  Counter bytes_sent;                    ///< to clients, without what TLS adds
 
   // Statements: [kind][backend, or kNoBackendSlot].
   std::array<std::array<Counter, kBackendsMax + 1>, kQueryKindsCount> queries;

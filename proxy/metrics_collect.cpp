@@ -78,6 +78,14 @@ void collect_connections(MetricFamilies& out, const Workers& workers) {
   add_counter(out, "consort_authentication_failures_total", "Logins with wrong credentials",
               sum(
                   workers, [](const auto& w) -> auto& { return w.authentication_failures; }));
+  add_counter(out, "consort_proxied_connections_total",
+              "Client connections whose address came in a PROXY header",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.proxied_connections; }));
+  add_counter(out, "consort_idle_connections_closed_total",
+              "Client connections closed because nothing came for too long",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.idle_connections_closed; }));
   add_gauge(out, "consort_tls_connections", "Client connections open now that speak TLS",
             sum(
                 workers, [](const auto& w) -> auto& { return w.tls_connections_current; }));
@@ -88,6 +96,12 @@ void collect_connections(MetricFamilies& out, const Workers& workers) {
               "TLS handshakes with clients that failed, broke off or took too long",
               sum(
                   workers, [](const auto& w) -> auto& { return w.tls_handshake_failures; }));
+  add_gauge(out, "consort_compressed_connections", "Client connections open now that compress",
+            sum(
+                workers, [](const auto& w) -> auto& { return w.compressed_connections_current; }));
+  add_counter(out, "consort_compressed_connections_total", "Client logins that chose compression",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.compressed_connections; }));
   add_counter(out, "consort_client_received_bytes_total", "Bytes received from clients",
               sum(
                   workers, [](const auto& w) -> auto& { return w.bytes_received; }));

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <spdlog/spdlog.h>
 
 namespace consort::proxy {
 namespace {
 
 constexpr std::size_t kMessagesMax = 1 << 18;
-constexpr std::chrono::seconds kReapPeriod{5};
+/// How exactly idle clients are closed. Costs a look at each.
+constexpr std::chrono::seconds kReapPeriod{1};
 
 }  // namespace
 
@@ -205,13 +207,13 @@ void Worker::reclaim(BackendId backend) {
 
 void Worker::reap_idle() {
   const TimePoint now = loop_->now();
-  for_each_session([&](Session& session) {
-    if (session.authenticated() && session.core().idle() &&
-        now - session.last_active() > options_.idle_timeout) {
-      session.refuse(
-          protocol::SqlError{4031, "HY000", "The client was disconnected because of inactivity"});
-    }
-  });
+  for_each_session([now](Session& session) { session.close_if_idle(now); });
+}
+
+void Worker::warn_of_client(std::string_view address, std::string_view what) {
+  if (const auto held_back = client_warnings_.admit(loop_->now())) {
+    spdlog::warn("client {}: {} ({} more such lines held back)", address, what, *held_back);
+  }
 }
 
 // ---- messages ---------------------------------------------------------------------------------

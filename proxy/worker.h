@@ -13,8 +13,11 @@
 
 #include "base/mailbox.h"
 #include "healthcheck/backend_health.h"
+#include "protocol/compression.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
+#include "proxy/ip_networks.h"
+#include "proxy/logging.h"
 #include "proxy/metrics.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session.h"
@@ -58,8 +61,11 @@ struct WorkerOptions {
   std::size_t client_buffer_high = 256 << 10;
   std::chrono::milliseconds login_timeout{10000};
   std::chrono::seconds idle_timeout{28800};
-  std::shared_ptr<const TlsContextSlot> tls;  ///< null: TLS is not offered
-  bool tls_required = false;                  ///< clients without are refused
+  std::chrono::seconds idle_transaction_timeout{0};  ///< 0: none of its own
+  IpNetworks proxy_networks;                         ///< whose PROXY headers are believed
+  std::shared_ptr<const TlsContextSlot> tls;         ///< null: TLS is not offered
+  bool tls_required = false;                         ///< clients without are refused
+  std::uint64_t compression = 0;                     ///< capabilities that are offered for it
 };
 
 class Worker {
@@ -105,6 +111,14 @@ class Worker {
   [[nodiscard]] WorkerMetrics& own_metrics() { return metrics_; }
 
   [[nodiscard]] router::ClassificationCache& classifications() { return classifications_; }
+
+  [[nodiscard]] protocol::CompressionContexts& compression() { return compression_; }
+
+  /// One line about a client in the log; the rest of a flood is counted.
+  void warn_of_client(std::string_view address, std::string_view what);
+
+  /// Where a session compresses to, for as long as one write to its client takes.
+  [[nodiscard]] Buffer& compressed_output() { return compressed_output_; }
 
   [[nodiscard]] const WorkerOptions& options() const { return options_; }
 
@@ -187,6 +201,9 @@ class Worker {
   std::shared_ptr<const ClusterView> view_;
   WorkerMetrics metrics_;
   router::ClassificationCache classifications_;
+  protocol::CompressionContexts compression_;
+  Buffer compressed_output_;
+  LogLimiter client_warnings_{std::chrono::seconds(1)};
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<AsyncWake> wake_;
   std::unique_ptr<Mailbox<Message>> mailbox_;

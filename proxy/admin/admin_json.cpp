@@ -70,6 +70,7 @@ AdminJson to_json(const SessionInfo& session) {
           {"connection_id", session.connection_id},
           {"client_address", session.client_address},
           {"tls", session.tls},
+          {"compression", session.compression},
           {"database", session.database},
           {"state", session.state},
           {"home", session.home},

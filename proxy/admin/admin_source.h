@@ -75,6 +75,7 @@ struct SessionInfo {
   std::string user;
   std::string client_address;  ///< "ip:port"
   std::string tls;             ///< version and cipher; empty: none
+  std::string compression;     ///< zlib or zstd; empty: none
   std::string database;
   std::string state;  ///< idle, awaiting_backend, relaying, certifying, ...
   std::string home;   ///< name of the home backend; empty when it has none

@@ -48,6 +48,9 @@ Session::~Session() {
   if (secured_) {
     worker_.own_metrics().tls_connections_current.sub();
   }
+  if (compression_) {
+    worker_.own_metrics().compressed_connections_current.sub();
+  }
 }
 
 bool Session::accept(uv_stream_t* listener) {
@@ -58,8 +61,7 @@ bool Session::accept(uv_stream_t* listener) {
   client_.set_keepalive(std::chrono::seconds(60));
   const SocketAddress peer = client_.peer();
   by_unix_socket_ = peer.is_unix();
-  client_ip_ = by_unix_socket_ ? "localhost" : peer.host();
-  client_address_ = by_unix_socket_ ? client_ip_ : client_ip_ + ":" + std::to_string(peer.port());
+  set_client(by_unix_socket_ ? "localhost" : peer.host(), peer.port());
   return true;
 }
 
@@ -68,14 +70,13 @@ void Session::greet() {
   const ClusterView& view = worker_.view();
   params.server_version = view.server_version;
   params.connection_id = connection_id_;
-  params.capabilities = protocol::kClientCapabilities;
+  params.capabilities = protocol::kClientCapabilities | worker_.options().compression;
   if (worker_.options().tls) {
     params.capabilities |= protocol::capability::kSsl;
     params.tls_required = worker_.options().tls_required && !by_unix_socket_;
   }
   params.default_collation = view.default_collation;
-  params.client_host =
-      client_host(client_ip_).host.empty() ? client_ip_ : std::string(client_host(client_ip_).host);
+  params.client_host = client_name();
   params.salt = protocol::make_scramble();
   auth_ = std::make_unique<protocol::ClientAuth>(std::move(params));
   timer_use_ = TimerUse::kLogin;
@@ -87,6 +88,9 @@ void Session::greet() {
 void Session::refuse(const protocol::SqlError& error) {
   Buffer packet;
   protocol::append_err(packet, error, 0);
+  if (compression_ && core_.idle()) {
+    compression_->begin_command();
+  }
   send_client({packet});
   close_client();
 }
@@ -96,7 +100,10 @@ void Session::refuse(const protocol::SqlError& error) {
 void Session::on_stream_read(MutableBytes bytes) {
   last_active_ = worker_.loop().now();
   worker_.own_metrics().bytes_received.add(bytes.size());
-  if (inbox_.empty()) {
+  if (compression_) {
+    compression_->feed(bytes);
+    pump();
+  } else if (inbox_.empty()) {
     const std::size_t used = take_packets(bytes);
     if (used < bytes.size() && !closing_) {
       inbox_.feed(bytes.subspan(used));
@@ -105,8 +112,8 @@ void Session::on_stream_read(MutableBytes bytes) {
     inbox_.feed(bytes);
     pump();
   }
-  const bool busy = authenticated_ ? !core_.idle() && !core_.wants_file() : awaiting_account_;
-  if (busy && inbox_.unread().size() > kPipelinedBytesMax) {
+  const bool busy = authenticated_ ? !listens() && !core_.wants_file() : awaiting_account_;
+  if (busy && waiting_bytes() > kPipelinedBytesMax) {
     client_.pause_reading();
     worker_.own_metrics().backpressure_from_backend.add();
   }
@@ -124,15 +131,27 @@ void Session::pump() {
     core_.on_client_gone();
     worker_.retire(id_);
   }
-  if (!inbox_.empty() && !closing_) {
-    const std::size_t used = take_packets(inbox_.unread());
-    inbox_.consume(used);
-  }
+  do {
+    if (!inbox_.empty() && !closing_) {
+      const std::size_t used = take_packets(inbox_.unread());
+      inbox_.consume(used);
+    }
+  } while (compression_ && decompress_more());
   pumping_ = false;
-  const bool listens = core_.idle() || (core_.wants_file() && !home_is_full());
-  if (!closing_ && listens && !client_.reading() && !awaiting_account_) {
+  if (!closing_ && listens() && !client_.reading() && !awaiting_account_) {
     client_.resume_reading();
   }
+}
+
+/// What the client sends next is wanted now.
+bool Session::listens() const {
+  return (core_.idle() && !client_is_full()) || (core_.wants_file() && !home_is_full());
+}
+
+/// As much as may wait for the client does. Who asks on and on and reads nothing must wait: there
+/// are answers that no backend gives, and so none that could be made to wait.
+bool Session::client_is_full() const {
+  return client_.queued_bytes() > worker_.options().client_buffer_high;
 }
 
 /// As much of the client's file waits for the home as may wait.
@@ -149,17 +168,11 @@ std::size_t Session::take_packets(MutableBytes bytes) {
       if (awaiting_account_) {
         break;
       }
-      const auto frame = protocol::peek_packet(unread);
-      if (!frame) {
+      const std::size_t taken = take_login_packet(unread);
+      if (taken == 0) {
         break;
       }
-      used += frame->bytes;
-      protocol::ClientAuth::Step step = auth_->on_packet(frame->payload, frame->sequence);
-      if (std::holds_alternative<protocol::ClientAuth::StartTls>(step)) {
-        client_.start_tls(*worker_.options().tls->load(), {}, unread.subspan(frame->bytes));
-        return bytes.size();
-      }
-      follow(std::move(step));
+      used += taken;
       continue;
     }
     if (core_.wants_file()) {
@@ -172,11 +185,11 @@ std::size_t Session::take_packets(MutableBytes bytes) {
       if (!frame) {
         break;
       }
+      take_file_packet(*frame, bytes.subspan(used, frame->bytes));
       used += frame->bytes;
-      core_.on_file_packet(unread.first(frame->bytes), frame->sequence);
       continue;
     }
-    if (!core_.idle()) {
+    if (!core_.idle() || client_is_full()) {
       break;
     }
     const auto message = protocol::peek_message(unread, 0, {worker_.options().packet_bytes_max});
@@ -240,6 +253,7 @@ void Session::on_stream_drained() {
       lease->wire().resume_reading();
     }
   }
+  pump();
 }
 
 void Session::on_stream_secured() {
@@ -345,6 +359,9 @@ void Session::on_authenticated(const protocol::LoginInfo& login) {
   account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   login_sequence_ = auth_->next_sequence();
+  if (!compression_) {
+    compress_next_ = login.compression;
+  }
   SessionOwner owner{definer_, login.capabilities, login.database, account_.collation,
                      connection_id_};
   if (!login.database.empty()) {
@@ -535,6 +552,12 @@ bool Session::on_leased_lost(PooledConnection& connection) {
     return false;
   }
   leases_[index_of(*channel)] = nullptr;
+  if (server_found_it_idle()) {
+    mute_ = true;
+    core_.on_backend_lost(*channel);
+    close_quietly();
+    return false;
+  }
   const bool awaited = core_.awaits_reply(*channel);
   core_.on_backend_lost(*channel);
   pump();
@@ -582,12 +605,23 @@ void Session::close_backend_statement(Channel channel, std::string_view key) {
 // ---- effects ----------------------------------------------------------------------------------
 
 void Session::send_client(std::initializer_list<Bytes> pieces) {
-  std::size_t bytes = 0;
-  for (const Bytes& piece : pieces) {
-    bytes += piece.size();
+  if (mute_) {
+    return;
   }
-  worker_.own_metrics().bytes_sent.add(bytes);
-  client_.write(pieces);
+  last_active_ = worker_.loop().now();
+  if (compression_) {
+    write_compressed(pieces);
+  } else {
+    std::size_t bytes = 0;
+    for (const Bytes& piece : pieces) {
+      bytes += piece.size();
+    }
+    worker_.own_metrics().bytes_sent.add(bytes);
+    client_.write(pieces);
+    if (compress_next_) {
+      start_compression();
+    }
+  }
   if (client_.queued_bytes() > worker_.options().client_buffer_high) {
     worker_.own_metrics().backpressure_from_client.add();
     for (PooledConnection* lease : leases_) {

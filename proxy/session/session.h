@@ -10,6 +10,7 @@
 #include "base/read_buffer.h"
 #include "base/tls_options.h"
 #include "protocol/client_auth.h"
+#include "protocol/compressed_channel.h"
 #include "protocol/packet_reader.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session_core.h"
@@ -49,6 +50,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   /// Of the client's TLS; nullopt without.
   [[nodiscard]] std::optional<TlsPeer> tls() const;
 
+  /// What the client's packets are compressed with; nullopt: they are not.
+  [[nodiscard]] std::optional<protocol::CompressionAlgorithm> compression() const;
+
   [[nodiscard]] TimePoint began() const { return began_; }
 
   [[nodiscard]] TimePoint last_active() const { return last_active_; }
@@ -70,6 +74,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void kill_query();
   /// Closes without a word, as the server does.
   void kill_connection();
+  /// Closes without a word, as the server does, when nothing came for longer than allowed.
+  void close_if_idle(TimePoint now);
   /// Runs what the client sent meanwhile, once the core is idle. Call after every core event.
   void pump();
 
@@ -126,6 +132,20 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);
   void run_statements();
+  [[nodiscard]] std::size_t take_login_packet(Bytes unread);
+  [[nodiscard]] std::optional<std::size_t> take_proxy_header(Bytes unread);
+  void set_client(std::string ip, std::uint16_t port);
+  [[nodiscard]] std::string client_name() const;
+  [[nodiscard]] std::chrono::seconds idle_limit() const;
+  [[nodiscard]] bool server_found_it_idle() const;
+  void close_quietly();
+  void take_file_packet(const protocol::Frame& frame, MutableBytes wire);
+  [[nodiscard]] bool listens() const;
+  [[nodiscard]] bool client_is_full() const;
+  [[nodiscard]] bool decompress_more();
+  void write_compressed(std::initializer_list<Bytes> pieces);
+  void start_compression();
+  [[nodiscard]] std::size_t waiting_bytes() const;
   void follow(protocol::ClientAuth::Step step);
   void look_up_account(bool final_try);
   void on_authenticated(const protocol::LoginInfo& login);
@@ -145,6 +165,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   TcpStream client_;
   ReadBuffer inbox_;
   std::unique_ptr<protocol::ClientAuth> auth_;
+  std::unique_ptr<protocol::CompressedChannel> compression_;  ///< null: packets as they are
+  std::optional<protocol::CompressionChoice> compress_next_;  ///< behind the reply to the login
   std::unique_ptr<Timer> timer_;
   PoolAccount account_;
   std::string user_;
@@ -164,6 +186,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   bool home_used_ = false;
   bool by_unix_socket_ = false;
   bool secured_ = false;  ///< the client's TLS is open
+  bool looks_for_proxy_header_ = true;
+  bool mute_ = false;  ///< the client hears nothing more
   bool authenticated_ = false;
   bool awaiting_account_ = false;
   bool orphaned_ = false;  ///< the client left in the middle of an ordered statement

@@ -119,6 +119,9 @@ class SessionCore {
   /// The client was asked for its file (LOAD DATA LOCAL): what it sends goes to on_file_packet().
   [[nodiscard]] bool wants_file() const { return file_.wanted; }
 
+  /// The number that the file's next packet must have.
+  [[nodiscard]] std::uint8_t file_sequence() const { return file_.sequence; }
+
   /// One packet of the file, as it came. REQUIRES: wants_file().
   void on_file_packet(Bytes wire, std::uint8_t sequence);
 

@@ -170,3 +170,136 @@ def too_many_connections(_context, cluster):
         del consort.config["limits"]
         consort.write_config()
         consort.start()
+
+
+def ended_silently(client, seconds):
+    """Nothing but the end comes within `seconds`; how long it took."""
+    began = time.monotonic()
+    client.socket.settimeout(seconds)
+    try:
+        said = client.socket.recv(100)
+    except ConnectionResetError:
+        said = b""
+    except TimeoutError:
+        raise AssertionError(f"still open after {seconds} s") from None
+    assert said == b"", said
+    client.close()
+    return time.monotonic() - began
+
+
+@case(seconds=40)
+def silent_clients(_context, cluster):
+    """wait_timeout and idle_transaction_timeout, as each session has set them: the end without a
+    word, of that session only, and its transaction is rolled back."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    before = cluster.consort.metric("consort_idle_connections_closed_total")
+    waits, works, begins, writes, commits, bystander = (cluster.connect() for _ in range(6))
+    assert waits.value("SELECT @@wait_timeout") == "28800"
+    for client in (waits, works):
+        client.query("SET SESSION wait_timeout = 2")
+        assert client.value("SELECT @@wait_timeout") == "2"
+    for client, name in ((begins, "idle_transaction_timeout"), (commits, "idle_transaction_timeout"),
+                         (writes, "idle_write_transaction_timeout")):
+        client.query(f"SET SESSION {name} = 1")
+        client.query("BEGIN")
+    begins.query(f"INSERT INTO {table} VALUES (1, 1)")
+    writes.query(f"INSERT INTO {table} VALUES (2, 1)")
+    commits.query(f"INSERT INTO {table} VALUES (3, 1)")
+    commits.query("COMMIT")
+    ended_silently(begins, 3)
+    ended_silently(writes, 3)
+    # Busy is not idle, and what came before does not count.
+    assert works.value("SELECT SLEEP(2.5)") == "0"
+    ended_silently(waits, 4)
+    assert works.value("SELECT 2") == "2"
+    assert commits.value("SELECT 3") == "3" and bystander.value("SELECT 4") == "4"
+    assert bystander.query(f"SELECT id FROM {table}").rows == [(b"3",)]
+    for client in (works, commits, bystander):
+        client.quit()
+    assert cluster.consort.metric("consort_idle_connections_closed_total") == before + 3
+
+
+@case(seconds=40)
+def statements_that_take_too_long(_context, cluster):
+    """max_statement_time: 1969, alone, in a transaction and on a write; what came before stays."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+
+    def too_long(client, sql):
+        try:
+            client.query(sql)
+            raise AssertionError(f"no error: {sql}")
+        except wire.ServerError as error:
+            assert (error.code, error.state) == (1969, "70100"), error
+
+    with cluster.connect() as client:
+        client.query("SET SESSION max_statement_time = 0.2")
+        too_long(client, "SELECT COUNT(*) FROM seq_1_to_1000000 a, seq_1_to_1000000 b")
+        too_long(client, f"UPDATE {table} SET v = SLEEP(2)")
+        client.query("BEGIN")
+        client.query(f"INSERT INTO {table} VALUES (2, 2)")
+        too_long(client, f"UPDATE {table} SET v = 7 + SLEEP(2)")
+        client.query(f"INSERT INTO {table} VALUES (3, 3)")
+        client.query("COMMIT")
+    assert cluster.sql(f"SELECT id, v FROM {table} ORDER BY id") == [
+        (b"1", b"0"), (b"2", b"2"), (b"3", b"3")]
+    cluster.assert_identical()
+
+
+@case(seconds=40)
+def packets_that_are_too_large(_context, cluster):
+    """A login of 2 MB; a statement above the servers' own max_allowed_packet."""
+    client = wire.Wire(cluster.consort.port, timeout=10).read_greeting()
+    client.send_raw(b"\x00\x00\x20\x01" + bytes(1000))
+    client.sequence = 2
+    assert client.read_packet()[1:3] == (1153).to_bytes(2, "little")
+    client.close()
+    cluster.sql("CREATE USER fresh@'%' IDENTIFIED BY 'pw'")  # has no connections there yet
+    for server in cluster.servers:
+        server.query("SET GLOBAL max_allowed_packet = 1048576")
+    try:
+        for begin in (False, True):
+            client = cluster.connect(None, user="fresh", password="pw")
+            if begin:
+                client.query("BEGIN")
+                client.query("SELECT 1 FOR UPDATE")
+            try:
+                client.query(f"SELECT LENGTH('{'x' * 2000000}')")
+                raise AssertionError("2 MB went through 1 MiB")
+            except wire.ServerError as error:
+                assert error.code == 1153, error
+            except wire.Closed:
+                pass
+            client.close()
+        with cluster.connect() as client:
+            assert client.value("SELECT 5") == "5"
+    finally:
+        for server in cluster.servers:
+            server.query("SET GLOBAL max_allowed_packet = 1073741824")
+
+
+@case(seconds=40)
+def asks_and_never_listens(context, cluster):
+    """Pings without end from a client that reads no answer: it has to wait, memory does not grow."""
+    plain_build(context)
+    client = cluster.connect(receive_buffer=16 * 1024)
+    pings = b"\x01\0\0\0\x0e" * 100000
+    before = cluster.consort.rss
+    client.socket.settimeout(1)
+    sent = 0
+    try:
+        while sent < 64 * MIB:
+            sent += client.socket.send(pings[sent % 5:])
+    except TimeoutError:
+        pass
+    grown = cluster.consort.rss - before
+    with cluster.connect() as bystander:
+        assert bystander.value("SELECT 1") == "1"
+    assert sent < 64 * MIB, "everything was taken"
+    client.socket.settimeout(10)
+    answers = 0
+    while answers < sent // 5 * 11:
+        answers += len(client.socket.recv(1 << 20))
+    client.close()
+    assert grown < 16 * MIB, f"grew by {grown / MIB:.1f} MiB"
+    return f"{sent / MIB:.1f} MiB of pings, grew by {grown / MIB:.1f} MiB"

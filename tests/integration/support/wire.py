@@ -10,8 +10,11 @@ import ssl
 import struct
 from dataclasses import dataclass, field
 
+from .compressed import CompressedSocket
+
 # Capability flags.
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB = 1, 2, 4, 8
+COMPRESS, ZSTD_COMPRESSION = 0x20, 1 << 26
 LOCAL_FILES, PROTOCOL_41, INTERACTIVE, SSL = 0x80, 0x200, 0x400, 0x800
 TRANSACTIONS, SECURE_CONNECTION = 0x2000, 0x8000
 MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x10000, 0x20000, 0x40000
@@ -169,9 +172,10 @@ class Wire:
     """One connection. Methods raise ServerError for ERR packets, Closed when the peer leaves."""
 
     def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None, tls=None,
-                 unix=None):
+                 unix=None, compress=None, before=b""):
         """`tls`: an ssl.SSLContext; login() then goes through it. `unix`: a socket's path, in the
-        place of host and port."""
+        place of host and port. `compress`: "zlib" or "zstd", from the login on. `before`: bytes
+        that are sent before anything else, such as a PROXY header."""
         family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
@@ -180,7 +184,10 @@ class Wire:
         self.socket.connect(unix or (host, port))
         if not unix:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._host, self._tls = host, tls
+        if before:
+            self.socket.sendall(before)
+        self._host, self._tls, self._compress = host, tls, compress
+        self.zstd_level = 3
         self._buffer = bytearray()
         self._start = 0
         self.sequence = 0
@@ -239,7 +246,7 @@ class Wire:
 
     def ssl_request(self):
         """The packet that asks for TLS: the head of a login."""
-        capabilities = DEFAULT_CAPABILITIES | SSL
+        capabilities = self.capabilities | SSL
         return struct.pack("<IIB23x", capabilities, 1 << 30, 45)
 
     def start_tls(self, context):
@@ -267,6 +274,8 @@ class Wire:
 
     def command(self, command, payload=b""):
         """Starts a new command: its packet has number 0."""
+        if isinstance(self.socket, CompressedSocket):
+            self.socket.begin_command()
         self.send_packet(bytes([command]) + payload, sequence=0)
 
     def close(self):
@@ -322,6 +331,10 @@ class Wire:
             self.server_capabilities | 0xFF000000 | PLUGIN_AUTH)
         if database is not None:
             self.capabilities |= CONNECT_WITH_DB
+        if self._compress is not None:
+            wanted = COMPRESS if self._compress == "zlib" else ZSTD_COMPRESSION
+            assert self.server_capabilities & wanted, f"{self._compress} is not offered"
+            self.capabilities |= wanted
         if self._tls is not None:
             self.capabilities |= SSL
             self.start_tls(self._tls)
@@ -334,8 +347,12 @@ class Wire:
         if database is not None:
             payload += database.encode() + b"\0"
         payload += (plugin or "mysql_native_password").encode() + b"\0"
+        if self._compress == "zstd":
+            payload += bytes([self.zstd_level])
         self.send_packet(payload)
         self._finish_login(password)
+        if self._compress is not None:
+            self.socket = CompressedSocket(self.socket, self._compress)
         return self
 
     def _finish_login(self, password):

@@ -93,6 +93,15 @@ TEST_SUITE("config") {
     REQUIRE(one.ok());
     EXPECT(one->tls_of(one->backends[0]).mode == TlsMode::kOff);
     EXPECT(one->tls_of(one->backends[1]).mode == TlsMode::kPreferred);
+    text = with("/listen/compression", Json{"zstd"});
+    EXPECT(!parse_config(text, "/")->listen.compression.zlib);
+    EXPECT(parse_config(text, "/")->listen.compression.zstd);
+    text = with("/listen/compression", Json::array());
+    EXPECT(!parse_config(text, "/")->listen.compression.zstd);
+    text = with("/listen/proxy_protocol_networks", Json{"10.0.0.0/8", "localhost"});
+    EXPECT(parse_config(text, "/")->listen.proxy_protocol_networks.size() == 2);
+    text = with("/limits/idle_transaction_timeout_s", 60);
+    EXPECT(parse_config(text, "/")->limits.idle_transaction_timeout_s == 60);
     text = with("/log", Json{{"level", "warning"}, {"format", "json"}});
     EXPECT(parse_config(text, "/")->log.level == LogLevel::kWarning);
   }
@@ -132,6 +141,16 @@ TEST_SUITE("config") {
          "$.listen.sql.address: expected an IPv4 or IPv6 address, got \"localhost\""},
         {"/listen/socket", "/" + std::string(107, 's'),
          "$.listen.socket: expected a path of at most 107 bytes, got /" + std::string(107, 's')},
+        {"/listen/compression", Json{"zlib", "lz4"},
+         "$.listen.compression: expected \"zlib\" and \"zstd\" at most once each, got \"lz4\""},
+        {"/listen/compression", Json{"zlib", "zlib"},
+         "$.listen.compression: expected \"zlib\" and \"zstd\" at most once each, got \"zlib\""},
+        {"/listen/compression", "zlib", "$.listen.compression: expected an array, got \"zlib\""},
+        {"/listen/proxy_protocol_networks", Json{7},
+         "$.listen.proxy_protocol_networks: expected strings"},
+        {"/listen/proxy_protocol_networks", Json{"10.0.0.1/8"},
+         "$.listen.proxy_protocol_networks: expected a network such as 10.0.0.0/8 or fd00::/8, an "
+         "address or localhost, got \"10.0.0.1/8\""},
         {"/listen/metrics/port", 6080,
          "$.listen: two of sql, admin and metrics have one address and port"},
         {"/listen/admin/address", "0.0.0.0",
