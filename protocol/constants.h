@@ -118,6 +118,9 @@ inline constexpr std::uint16_t kAnsiQuotes = 0x8000;
 /// First payload bytes that tell the generic packets apart.
 inline constexpr std::uint8_t kOkByte = 0x00;
 inline constexpr std::uint8_t kAuthMoreByte = 0x01;
+
+/// Bytes of the random text that a greeting carries, without its closing zero.
+inline constexpr std::size_t kScrambleBytes = 20;
 inline constexpr std::uint8_t kLocalInfileByte = 0xFB;
 inline constexpr std::uint8_t kEofByte = 0xFE;
 inline constexpr std::uint8_t kErrByte = 0xFF;
