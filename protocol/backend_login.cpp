@@ -1,12 +1,21 @@
 #include "protocol/backend_login.h"
 
 #include "base/check.h"
+#include "protocol/auth_ed25519.h"
+#include "protocol/auth_rsa.h"
+#include "protocol/auth_sha2.h"
 #include "protocol/decode.h"
 #include "protocol/encode.h"
 #include "protocol/packet_writer.h"
 
 namespace consort::protocol {
 namespace {
+
+constexpr std::string_view kClearPlugin = "mysql_clear_password";
+constexpr std::string_view kDialogPlugin = "dialog";
+
+/// No account has more methods than a server would ask for.
+constexpr std::size_t kSwitchesMax = 8;
 
 constexpr std::string_view kMariadbPrefix = "5.5.5-";
 
@@ -54,6 +63,9 @@ const Transition<BackendLogin::State> BackendLogin::kMoves[] = {
     {State::kAwaitGreeting, State::kFailed},
     {State::kAwaitVerdict, State::kDone},
     {State::kAwaitVerdict, State::kFailed},
+    {State::kAwaitVerdict, State::kAwaitKey},
+    {State::kAwaitKey, State::kAwaitVerdict},
+    {State::kAwaitKey, State::kFailed},
 };
 
 BackendLogin::BackendLogin(Params params)
@@ -66,12 +78,19 @@ BackendLogin::Step BackendLogin::on_packet(Bytes payload, std::uint8_t sequence)
     // Whatever its number: a server that is full or shuts down refuses in its own way.
     SqlError error = sql_error_of(payload);
     const bool permanent = is_permanent(error.code);
+    if (!unanswerable_.empty()) {
+      error.message += ": the backend asks for the authentication plugin '" + unanswerable_ +
+                       "', and Consort has no password for this account";
+    }
     return fail(std::move(error), permanent);
   }
   if (sequence != sequence_) {
     return fail(packets_out_of_order_error(), false);
   }
   sequence_ = static_cast<std::uint8_t>(sequence + 1);
+  if (machine_.is(State::kAwaitKey)) {
+    return on_key(payload);
+  }
   return greeting ? on_greeting(payload) : on_verdict(payload);
 }
 
@@ -80,7 +99,8 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
   if (!greeting) {
     return fail(not_a_server(greeting.error().message), true);
   }
-  if ((greeting->capabilities & kRequired) != kRequired || greeting->salt.size() != 20) {
+  if ((greeting->capabilities & kRequired) != kRequired ||
+      greeting->salt.size() != kScrambleBytes) {
     return fail(not_a_server("it is older than protocol 4.1"), true);
   }
   std::uint64_t wanted = (params_.capabilities | kRequired | capability::kPluginAuth) &
@@ -99,7 +119,15 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
     return fail(handshake_error("the backend offers no TLS, which is required"), true);
   }
   const bool with_tls = params_.tls != TlsMode::kOff && offers_tls;
-  const Buffer answer = token(greeting->salt);
+  // Else a server of MySQL 8 would have to ask for it by a switch.
+  const bool with_sha2 = greeting->auth_plugin == kSha2Plugin && password();
+  plugin_ = with_sha2 ? kSha2Plugin : kNativePlugin;
+  salt_ = greeting->salt;
+  Buffer answer = native_token(salt_);
+  if (with_sha2) {
+    const Sha2Hash token = sha2_answer(*password(), salt_);
+    answer.assign(token.begin(), token.end());
+  }
   HandshakeResponse response;
   response.capabilities = server_.capabilities;
   response.packet_bytes_max = params_.packet_bytes_max;
@@ -107,7 +135,7 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
   response.user = params_.user;
   response.auth_response = answer;
   response.database = params_.database;
-  response.auth_plugin = kNativePlugin;
+  response.auth_plugin = plugin_;
   for (const auto& [name, value] : params_.attributes) {
     response.attributes.emplace_back(name, value);
   }
@@ -117,6 +145,7 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
     const std::size_t place = begin_packet(secure.request);
     encode_ssl_request(secure.request, response);
     sequence_ = finish_packet(secure.request, place, sequence_);
+    secure_ = true;
   }
   const std::size_t place = begin_packet(secure.response);
   encode_handshake_response(secure.response, response);
@@ -129,12 +158,14 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
 }
 
 BackendLogin::Step BackendLogin::on_verdict(Bytes payload) {
-  const std::uint8_t header = payload.empty() ? kAuthMoreByte : payload[0];
-  if (header == kEofByte) {
+  if (payload.empty()) {
+    return fail(not_a_server("an empty packet during the login"), true);
+  }
+  if (payload[0] == kEofByte) {
     return on_auth_switch(payload);
   }
-  if (header != kOkByte) {
-    return fail(not_a_server("an unexpected packet during the login"), true);
+  if (payload[0] != kOkByte) {
+    return on_more(payload);
   }
   const Result<OkPacket> ok = decode_ok(payload, server_.capabilities);
   if (!ok) {
@@ -150,17 +181,88 @@ BackendLogin::Step BackendLogin::on_auth_switch(Bytes payload) {
   if (!request) {
     return fail(not_a_server(request.error().message), true);
   }
-  const bool speaks_native = request->plugin == kNativePlugin && request->data.size() == 20;
-  if (!speaks_native || switched_) {
-    SqlError error =
-        handshake_error("the backend asks for the authentication plugin '" +
-                        std::string(request->plugin) + "', which is not supported by Consort yet");
-    error.code = sql_code::kAuthModeNotSupported;
-    return fail(std::move(error), true);
+  plugin_ = request->plugin;
+  if (++switches_ > kSwitchesMax) {
+    return fail_plugin("again and again");
   }
-  switched_ = true;
+  return answer_switch(request->data);
+}
+
+BackendLogin::Step BackendLogin::answer_switch(Bytes data) {
+  salt_.assign(data.begin(), data.end());
+  if (plugin_ == kNativePlugin && data.size() == kScrambleBytes) {
+    return send(native_token(data));
+  }
+  if (plugin_ == kEd25519ClientPlugin && data.size() == kEd25519NonceBytes) {
+    if (std::holds_alternative<Stage1>(params_.credential)) {
+      // A wrong answer, after which the server asks for the account's next method, if any.
+      unanswerable_ = plugin_;
+      return send(Ed25519Signature{});
+    }
+    return send(ed25519_answer(password().value_or(""), data));
+  }
+  if (plugin_ == kSha2Plugin && data.size() == kScrambleBytes) {
+    if (!password() && !std::holds_alternative<Stage1>(params_.credential)) {
+      const std::uint8_t none[] = {0};
+      return send(none);
+    }
+    return password() ? send(sha2_answer(*password(), data))
+                      : fail_plugin("and Consort has no password for this account");
+  }
+  if (plugin_ == kClearPlugin || (plugin_ == kDialogPlugin && !data.empty())) {
+    return send_password();
+  }
+  return fail_plugin("which is not supported by Consort yet");
+}
+
+/// What a plugin says behind its first packet.
+BackendLogin::Step BackendLogin::on_more(Bytes payload) {
+  const bool sha2 = plugin_ == kSha2Plugin && payload.size() == 2 && payload[0] == kAuthMoreByte;
+  if (sha2 && payload[1] == sha2_byte::kFastSuccess) {
+    return Send{};  // OK follows
+  }
+  if (sha2 && payload[1] == sha2_byte::kFullAuthentication && password()) {
+    if (secure_) {
+      return send_password();
+    }
+    machine_.move(State::kAwaitKey);
+    const std::uint8_t request[] = {sha2_byte::kRequestPublicKey};
+    return send(request);
+  }
+  return fail(not_a_server("an unexpected packet during the login"), true);
+}
+
+BackendLogin::Step BackendLogin::on_key(Bytes payload) {
+  std::optional<Buffer> encrypted;
+  if (!payload.empty() && payload[0] == kAuthMoreByte) {
+    encrypted = rsa_encrypted(*password(), salt_, as_text(payload.subspan(1)));
+  }
+  if (!encrypted) {
+    return fail_plugin("and its RSA key cannot take the password");
+  }
+  machine_.move(State::kAwaitVerdict);
+  return send(*encrypted);
+}
+
+/// The password as it is, with its closing zero.
+BackendLogin::Step BackendLogin::send_password() {
+  if (!secure_) {
+    return fail_plugin("which would send the password as it is: set backend_tls");
+  }
+  if (!password()) {
+    return fail_plugin("and Consort has no password for this account");
+  }
+  if (std::exchange(password_sent_, true)) {
+    return fail_plugin("again and again");
+  }
+  Buffer text(password()->begin(), password()->end());
+  text.push_back(0);
+  return send(text);
+}
+
+BackendLogin::Step BackendLogin::send(Bytes payload) {
   Send send;
-  sequence_ = append_packet(send.bytes, token(request->data), sequence_);
+  sequence_ = append_packet(send.bytes, payload, sequence_);
   return send;
 }
 
@@ -169,14 +271,25 @@ BackendLogin::Step BackendLogin::fail(SqlError error, bool permanent) {
   return Failed{std::move(error), permanent};
 }
 
-Buffer BackendLogin::token(Bytes salt) const {
+BackendLogin::Step BackendLogin::fail_plugin(const std::string& why) {
+  SqlError error =
+      handshake_error("the backend asks for the authentication plugin '" + plugin_ + "', " + why);
+  error.code = sql_code::kAuthModeNotSupported;
+  return fail(std::move(error), true);
+}
+
+std::optional<std::string_view> BackendLogin::password() const {
+  const auto* password = std::get_if<std::string>(&params_.credential);
+  return password != nullptr && !password->empty() ? std::optional<std::string_view>(*password)
+                                                   : std::nullopt;
+}
+
+Buffer BackendLogin::native_token(Bytes salt) const {
   std::optional<Stage1> stage1;
   if (const auto* hash = std::get_if<Stage1>(&params_.credential)) {
     stage1 = *hash;
-  } else if (const auto* password = std::get_if<std::string>(&params_.credential)) {
-    if (!password->empty()) {
-      stage1 = stage1_of(*password);
-    }
+  } else if (password()) {
+    stage1 = stage1_of(*password());
   }
   if (!stage1) {
     return {};

@@ -3,14 +3,20 @@
 //
 //   [greeting] -> Send (response)     -+
 //              -> StartTls (response) +-> [OK] -> Done
-//                                     +-> [AuthSwitchRequest] -> Send (token) -> [OK] -> Done
+//                                     +-> [AuthSwitchRequest] -> Send (answer) -> [OK] -> Done
+//                                     +-> [more] -> Send (answer) -> [OK] -> Done
 //                                     +-> [ERR], or what we do not speak -> Failed
 //
+// Speaks mysql_native_password, caching_sha2_password, client_ed25519 and, through TLS only,
+// mysql_clear_password and dialog. A server whose account has several methods asks for one after
+// the other.
 // Spec: MariaDB KB "Connection". Threads: none; one backend connection owns it.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -19,8 +25,8 @@
 #include "base/result.h"
 #include "base/state_machine.h"
 #include "base/tls_options.h"
-#include "protocol/auth_native.h"
 #include "protocol/constants.h"
+#include "protocol/login_secret.h"
 #include "protocol/sql_error.h"
 
 namespace consort::protocol {
@@ -31,7 +37,8 @@ namespace consort::protocol {
 inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
     capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiResults |
-    capability::kPsMultiResults | capability::kDeprecateEof | capability::kMariadbExtendedMetadata;
+    capability::kPsMultiResults | capability::kDeprecateEof | capability::kMariadbExtendedMetadata |
+    capability::kExpiredPasswords;
 
 /// Capabilities that Consort itself wants on every backend connection.
 inline constexpr std::uint64_t kBackendCapabilities =
@@ -58,10 +65,8 @@ struct ServerInfo {
 
 class BackendLogin {
  public:
-  struct NoPassword {};
-
-  /// An empty plain password is no password.
-  using Credential = std::variant<NoPassword, Stage1, std::string>;
+  using NoPassword = protocol::NoPassword;
+  using Credential = LoginSecret;
 
   struct Params {
     std::string user;
@@ -74,6 +79,7 @@ class BackendLogin {
     std::vector<std::pair<std::string, std::string>> attributes;
   };
 
+  /// Empty: just go on reading.
   struct Send {
     Buffer bytes;
   };
@@ -108,21 +114,39 @@ class BackendLogin {
   }
 
  private:
-  enum class State : std::uint8_t { kAwaitGreeting, kAwaitVerdict, kDone, kFailed };
+  enum class State : std::uint8_t {
+    kAwaitGreeting,
+    kAwaitVerdict,
+    kAwaitKey,  ///< the backend's RSA key
+    kDone,
+    kFailed
+  };
 
   static const Transition<State> kMoves[];
 
   [[nodiscard]] Step on_greeting(Bytes payload);
   [[nodiscard]] Step on_verdict(Bytes payload);
   [[nodiscard]] Step on_auth_switch(Bytes payload);
+  [[nodiscard]] Step on_more(Bytes payload);
+  [[nodiscard]] Step on_key(Bytes payload);
+  [[nodiscard]] Step send(Bytes payload);
+  [[nodiscard]] Step send_password();
   [[nodiscard]] Step fail(SqlError error, bool permanent);
-  [[nodiscard]] Buffer token(Bytes salt) const;
+  [[nodiscard]] Step fail_plugin(const std::string& why);
+  [[nodiscard]] Buffer native_token(Bytes salt) const;
+  [[nodiscard]] Step answer_switch(Bytes data);
+  [[nodiscard]] std::optional<std::string_view> password() const;
 
   Params params_;
   StateMachine<State> machine_;
   ServerInfo server_;
   std::uint8_t sequence_ = 0;  ///< of the packet that comes next
-  bool switched_ = false;      ///< a second switch is not answered
+  std::string plugin_;         ///< the one under way
+  Buffer salt_;                ///< what the backend sent for it
+  std::size_t switches_ = 0;
+  bool secure_ = false;         ///< through TLS
+  bool password_sent_ = false;  ///< as it is; not twice
+  std::string unanswerable_;    ///< a plugin that was answered wrongly for want of the password
 };
 
 }  // namespace consort::protocol

@@ -3,15 +3,18 @@
 //
 //   greeting() -> [response] -> NeedAccount -> on_account -+-> Authenticated
 //        |             ^                                   +-> Failed
-//        |             |                                   +-> Send (AuthSwitchRequest) -> [token]
-//   [SSLRequest] -> StartTls                                       -> Authenticated | Failed
+//        |             |                                   +-> Send -> [its answer] -+
+//   [SSLRequest] -> StartTls                               ^------------------------+
 //                 [COM_CHANGE_USER] -> NeedAccount
 //
-// Whoever the client claims to be sees the same dialogue, so that it does not tell who exists.
-// Spec: MariaDB KB "Connection". Threads: none; one session owns it.
+// An account may have several methods, which are tried in their order as a server does; each is a
+// switch to its plugin, and caching_sha2_password may ask once or twice more. Who does not exist
+// sees the dialogue of an account that does.
+// Spec: MariaDB KB "Connection", "Authentication Plugins". Threads: none; one session owns it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,20 +24,34 @@
 
 #include "base/bytes.h"
 #include "base/state_machine.h"
+#include "protocol/auth_ed25519.h"
 #include "protocol/auth_native.h"
+#include "protocol/auth_rsa.h"
 #include "protocol/compression.h"
 #include "protocol/constants.h"
+#include "protocol/login_secret.h"
 #include "protocol/messages.h"
 #include "protocol/sql_error.h"
 
 namespace consort::protocol {
 
-/// What a backend's account table says about a user.
+/// One way to prove who one is, as a backend's account table has it.
+struct AuthMethod {
+  std::string plugin;                 ///< such as mysql_native_password, which empty means too
+  std::string authentication_string;  ///< as the plugin stores it
+  friend bool operator==(const AuthMethod&, const AuthMethod&) = default;
+};
+
+/// What is known of the account that a client claims.
 struct AccountCredential {
-  std::string plugin;                 ///< empty: mysql_native_password
-  std::string authentication_string;  ///< '*HEX'; empty: no password
+  std::vector<AuthMethod> methods;  ///< tried in this order
   bool locked = false;
+  bool expired = false;            ///< and clients that cannot handle that are refused
   bool transport_suffices = true;  ///< false: it demands other TLS than this connection has
+  bool exists = true;              ///< false: the dialogue runs, and ends in a denial
+  /// Configured, or shown by a client before; empty: not known. May be outdated.
+  std::string known_password;
+  std::shared_ptr<const RsaKeyPair> rsa_key;  ///< null: caching_sha2_password wants TLS
 };
 
 /// A client that has proved who it is.
@@ -45,8 +62,10 @@ struct LoginInfo {
   std::uint16_t collation = 0;     ///< as the client asked; 0: none asked (COM_CHANGE_USER)
   std::uint32_t packet_bytes_max = 0;
   std::vector<std::pair<std::string, std::string>> attributes;
-  std::optional<Stage1> stage1;                  ///< nullopt: an empty password
   std::optional<CompressionChoice> compression;  ///< from the reply to the login on
+  LoginSecret secret;                            ///< logs in to the backends as the same user
+  bool shown_in_full = false;  ///< the client has shown its password: worth remembering
+  bool proven = true;          ///< false: only a backend can say whether the secret is right
 };
 
 /// Capabilities that Consort announces to clients by default.
@@ -58,7 +77,7 @@ inline constexpr std::uint64_t kClientCapabilities =
     capability::kMultiStatements | capability::kMultiResults | capability::kPsMultiResults |
     capability::kPluginAuth | capability::kConnectAttrs | capability::kPluginAuthLenenc |
     capability::kSessionTrack | capability::kDeprecateEof | capability::kMariadbStmtBulk |
-    capability::kMariadbExtendedMetadata;
+    capability::kMariadbExtendedMetadata | capability::kExpiredPasswords;
 
 class ClientAuth {
  public:
@@ -67,6 +86,10 @@ class ClientAuth {
     std::uint32_t connection_id = 0;
     std::uint64_t capabilities = kClientCapabilities;  ///< with kSsl: TLS is offered
     bool tls_required = false;                         ///< no login without
+    bool local = false;  ///< a Unix socket: nobody can listen, as with TLS
+    /// Ask for the password itself, where nobody can listen, when nothing else can log in to the
+    /// backends.
+    bool clear_password = false;
     std::uint16_t default_collation = kUtf8mb4GeneralCi;
     std::uint16_t status = status_flag::kAutocommit;
     std::string client_host;  ///< for messages: 'user'@'client_host'
@@ -88,14 +111,18 @@ class ClientAuth {
     std::string database;
   };
 
-  /// The caller sends OK (or an error of its own, e.g. 1049) numbered next_sequence().
+  /// The caller sends `bytes`, then OK (or an error of its own, e.g. 1049) numbered
+  /// next_sequence().
   struct Authenticated {
     LoginInfo login;
+    Buffer bytes;
   };
 
   /// The caller sends the error numbered next_sequence() and closes.
   struct Failed {
     SqlError error;
+    std::string advice;  ///< for the log: what would make this account usable; mostly empty
+    bool guess = false;  ///< a secret was wrong or somebody unknown: worth counting
   };
 
   using Step = std::variant<Send, StartTls, NeedAccount, Authenticated, Failed>;
@@ -131,6 +158,8 @@ class ClientAuth {
     kAwaitSecureResponse,  ///< HandshakeResponse41 through TLS
     kAwaitAccount,         ///< on_account()
     kAwaitToken,           ///< the answer to our AuthSwitchRequest
+    kAwaitPassword,        ///< caching_sha2_password: the password, or the wish for our key
+    kAwaitEncrypted,       ///< and the password, encrypted with it
     kAuthenticated,
     kFailed
   };
@@ -139,19 +168,44 @@ class ClientAuth {
 
   [[nodiscard]] Step on_response(Bytes payload);
   [[nodiscard]] Step need_account();
-  [[nodiscard]] Step verify(Bytes token);
-  [[nodiscard]] Step succeed(std::optional<Stage1> stage1);
+  [[nodiscard]] Step try_methods();
+  [[nodiscard]] Step next_method();
+  [[nodiscard]] std::optional<Step> begin_method();
+  [[nodiscard]] Step on_token(Bytes token);
+  [[nodiscard]] Step on_native(Bytes token);
+  [[nodiscard]] Step on_ed25519(Bytes signature);
+  [[nodiscard]] Step on_sha2(Bytes token);
+  [[nodiscard]] Step on_sha2_password(Bytes payload);
+  [[nodiscard]] Step on_sha2_full(const std::optional<std::string>& password);
+  [[nodiscard]] Step on_clear(Bytes payload);
+  [[nodiscard]] Step succeed(LoginSecret secret, Buffer bytes = {});
   [[nodiscard]] Step fail(SqlError error);
-  [[nodiscard]] Step deny(bool using_password);
-  [[nodiscard]] Step send_switch();
+  [[nodiscard]] Step deny();
+  [[nodiscard]] Step give_up();
+  [[nodiscard]] Step send_switch(std::string_view plugin, Bytes data);
+  [[nodiscard]] Step send(Bytes payload, State next);
+
+  [[nodiscard]] bool secure() const { return params_.local || secured_; }
+
+  [[nodiscard]] const AuthMethod& method() const { return account_.methods[method_]; }
+
   void keep_attributes(const std::vector<NameValue>& attributes);
   void keep_token(std::string_view plugin, Bytes token, std::uint64_t capabilities);
+  void forget();
 
   Params params_;
   StateMachine<State> machine_;
   LoginInfo login_;
-  std::optional<AccountCredential> account_;
+  AccountCredential account_;
+  std::size_t method_ = 0;       ///< the one under way, in account_
+  bool asks_clear_ = false;      ///< it is tried by the password itself
   std::optional<Buffer> token_;  ///< a native token the client sent unasked
+  Ed25519Nonce nonce_{};
+  bool used_password_ = false;  ///< for the error's text
+  bool tried_ = false;          ///< some method was tried and denied
+  SqlError unusable_;           ///< why the last of the others could not be tried
+  std::string advice_;
+  bool secured_ = false;  ///< TLS is open
   std::uint8_t next_sequence_ = 0;
 };
 

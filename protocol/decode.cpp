@@ -213,7 +213,11 @@ Result<AuthSwitchRequest> decode_auth_switch(Bytes payload) {
   }
   AuthSwitchRequest out;
   out.plugin = reader.nul_text_or_rest();
-  out.data = without_closing_zero(reader.rest());
+  out.data = reader.rest();
+  // Other data than a scramble may end in a zero of its own.
+  if (out.data.size() == kScrambleBytes + 1) {
+    out.data = without_closing_zero(out.data);
+  }
   return out;
 }
 

@@ -135,7 +135,10 @@ void encode_auth_switch(Buffer& out, const AuthSwitchRequest& request) {
   out.push_back(kEofByte);
   append_nul_text(out, request.plugin);
   append(out, request.data);
-  out.push_back(0);
+  // A scramble is closed by a zero; the random bytes of other plugins stand alone.
+  if (request.data.size() == kScrambleBytes) {
+    out.push_back(0);
+  }
 }
 
 void encode_change_user(Buffer& out, const ChangeUser& change, std::uint64_t capabilities) {

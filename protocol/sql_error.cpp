@@ -34,6 +34,38 @@ SqlError access_denied_error(LoginName name, std::string_view reason) {
   return make(sql_code::kAccessDenied, "28000", denied_prefix(name) + ": " + std::string(reason));
 }
 
+SqlError access_denied_error(LoginName name) {
+  return make(sql_code::kAccessDeniedNoPassword, "28000", denied_prefix(name));
+}
+
+SqlError must_set_password_error(bool by_another) {
+  std::string message = "You must SET PASSWORD before executing this statement";
+  if (by_another) {
+    message = "Your password has expired: through Consort another account must set a new one";
+  }
+  return make(sql_code::kMustSetPassword, "HY000", std::move(message));
+}
+
+SqlError password_expired_error() {
+  return make(
+      sql_code::kPasswordExpired, "HY000",
+      "Your password has expired. To log in you must change it using a client that supports "
+      "expired passwords");
+}
+
+SqlError auth_mode_not_supported_error() {
+  return make(sql_code::kAuthModeNotSupported, "08004",
+              "Client does not support authentication protocol requested by server; consider "
+              "upgrading MariaDB client");
+}
+
+SqlError host_is_blocked_error(std::string_view host, std::int64_t retry_s) {
+  return make(sql_code::kHostIsBlocked, "HY000",
+              "Host " + quoted(host) +
+                  " is blocked because of many failed logins; it may try again in " +
+                  std::to_string(retry_s) + " s");
+}
+
 SqlError account_locked_error() {
   return make(sql_code::kAccountLocked, "HY000", "Access denied, this account is locked");
 }

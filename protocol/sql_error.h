@@ -47,6 +47,7 @@ inline constexpr std::uint16_t kAuthModeNotSupported = 1251;
 inline constexpr std::uint16_t kQueryInterrupted = 1317;
 inline constexpr std::uint16_t kTooManyStatements = 1461;
 inline constexpr std::uint16_t kAccessDeniedNoPassword = 1698;
+inline constexpr std::uint16_t kMustSetPassword = 1820;
 inline constexpr std::uint16_t kMalformedPacket = 1835;
 inline constexpr std::uint16_t kPasswordExpired = 1862;
 inline constexpr std::uint16_t kConnectionKilled = 1927;
@@ -65,6 +66,18 @@ struct LoginName {
 [[nodiscard]] SqlError access_denied_error(LoginName name, bool using_password);
 /// 1045 with a reason of our own behind the user's name.
 [[nodiscard]] SqlError access_denied_error(LoginName name, std::string_view reason);
+/// A literal would be taken for a bool.
+SqlError access_denied_error(LoginName name, const char* reason) = delete;
+/// 1698: as access_denied_error(), of an account that no password opens.
+[[nodiscard]] SqlError access_denied_error(LoginName name);
+/// 1820; `by_another`: here only another account can do it.
+[[nodiscard]] SqlError must_set_password_error(bool by_another);
+/// 1862.
+[[nodiscard]] SqlError password_expired_error();
+/// 1251: the account's plugin is beyond the client.
+[[nodiscard]] SqlError auth_mode_not_supported_error();
+/// 1129; `retry_s`: when it may come again, in seconds.
+[[nodiscard]] SqlError host_is_blocked_error(std::string_view host, std::int64_t retry_s);
 /// 4151.
 [[nodiscard]] SqlError account_locked_error();
 /// 1049.

@@ -62,14 +62,15 @@ void read_methods(const Json& priv, Account& account) {
 }
 
 /// Only `password_last_changed` 0 is an explicit expiry; a locked system account has it too.
-bool is_expired(const Json& priv, std::uint64_t now_s) {
+bool is_expired(const Json& priv, const ServerExpiry& expiry) {
   const std::int64_t changed = number_at(priv, "password_last_changed", -1);
-  const std::int64_t lifetime_days = number_at(priv, "password_lifetime", -1);
+  const std::int64_t own_days = number_at(priv, "password_lifetime", -1);
+  const std::int64_t lifetime_days = own_days < 0 ? expiry.default_lifetime_days : own_days;
   if (changed == 0) {
     return true;
   }
   return changed > 0 && lifetime_days > 0 &&
-         changed + lifetime_days * kDaySeconds < static_cast<std::int64_t>(now_s);
+         changed + lifetime_days * kDaySeconds < static_cast<std::int64_t>(expiry.now_s);
 }
 
 TlsDemand tls_demand(std::int64_t ssl_type) {
@@ -119,13 +120,18 @@ Status for_each_row(MYSQL* connection, std::string_view sql, const Take& take) {
 
 Status load_global_priv(MYSQL* connection, std::vector<Account>& accounts) {
   return for_each_row(
-      connection, "SELECT User, Host, Priv, UNIX_TIMESTAMP() FROM mysql.global_priv",
+      connection,
+      "SELECT User, Host, Priv, UNIX_TIMESTAMP(), @@GLOBAL.default_password_lifetime,"
+      " @@GLOBAL.disconnect_on_expired_password FROM mysql.global_priv",
       [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
-        std::uint64_t now_s = 0;
+        ServerExpiry expiry;
         const std::string_view now = cell(row, lengths, 3);
-        std::from_chars(now.data(), now.data() + now.size(), now_s);
+        std::from_chars(now.data(), now.data() + now.size(), expiry.now_s);
+        const std::string_view days = cell(row, lengths, 4);
+        std::from_chars(days.data(), days.data() + days.size(), expiry.default_lifetime_days);
+        expiry.disconnects = cell(row, lengths, 5) == "1";
         auto account = account_from_global_priv(cell(row, lengths, 0), cell(row, lengths, 1),
-                                                cell(row, lengths, 2), now_s);
+                                                cell(row, lengths, 2), expiry);
         if (!account.ok()) {
           return account.error();
         }
@@ -168,7 +174,7 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
 Result<std::optional<Account>> account_from_global_priv(std::string_view user,
                                                         std::string_view host,
                                                         std::string_view priv_json,
-                                                        std::uint64_t now_s) {
+                                                        const ServerExpiry& expiry) {
   const Json priv = Json::parse(priv_json, nullptr, false);
   if (!priv.is_object()) {
     return make_error("mysql.global_priv: the Priv of '" + std::string(user) + "'@'" +
@@ -186,7 +192,8 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   account.tls_issuer = text_at(priv, "x509_issuer");
   account.tls_subject = text_at(priv, "x509_subject");
   account.locked = flag_at(priv, "account_locked");
-  account.password_expired = is_expired(priv, now_s);
+  account.password_expired = is_expired(priv, expiry);
+  account.refused_when_expired = expiry.disconnects;
   return std::optional<Account>(std::move(account));
 }
 

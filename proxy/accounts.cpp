@@ -147,6 +147,7 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
     all += static_cast<char>('0' + static_cast<int>(account.tls));
     all += account.locked ? 'L' : '-';
     all += account.password_expired ? 'E' : '-';
+    all += account.refused_when_expired ? 'R' : '-';
   }
   return XXH64(all.data(), all.size(), 0);
 }

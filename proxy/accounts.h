@@ -43,6 +43,7 @@ struct Account {
   std::string tls_subject;  ///< likewise
   bool locked = false;
   bool password_expired = false;
+  bool refused_when_expired = false;  ///< by a server that disconnects such clients
   friend bool operator==(const Account&, const Account&) = default;
 
   /// 'user'@'host'
@@ -92,11 +93,18 @@ class AccountSet {
 /// Whether `pattern` of an account holds the client.
 [[nodiscard]] bool host_matches(std::string_view pattern, const ClientHost& client);
 
-/// One row of mysql.global_priv. nullopt for a role. `now_s`: the server's unix time, for expiry.
+/// What the server says beside an account's row.
+struct ServerExpiry {
+  std::uint64_t now_s = 0;                 ///< its unix time
+  std::int64_t default_lifetime_days = 0;  ///< default_password_lifetime; 0: for ever
+  bool disconnects = false;                ///< disconnect_on_expired_password
+};
+
+/// One row of mysql.global_priv. nullopt for a role.
 [[nodiscard]] Result<std::optional<Account>> account_from_global_priv(std::string_view user,
                                                                       std::string_view host,
                                                                       std::string_view priv_json,
-                                                                      std::uint64_t now_s);
+                                                                      const ServerExpiry& expiry);
 
 /// Reads mysql.global_priv, or mysql.user where there is none.
 [[nodiscard]] Result<std::shared_ptr<const AccountSet>> load_accounts(st_mysql* connection);

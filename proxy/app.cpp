@@ -74,8 +74,8 @@ Status App::open() {
     return cluster_id.error();
   }
   cluster_id_ = std::move(cluster_id).value();
-  for (Status (App::*step)() : {&App::open_tls, &App::open_backends, &App::open_commit_log,
-                                &App::open_workers, &App::open_servers}) {
+  for (Status (App::*step)() : {&App::open_tls, &App::open_logins, &App::open_backends,
+                                &App::open_commit_log, &App::open_workers, &App::open_servers}) {
     if (Status done = (this->*step)(); !done.ok()) {
       return done;
     }
@@ -131,9 +131,11 @@ Result<TlsContexts> make_contexts(const Config& config) {
 
 }  // namespace
 
-Status App::check_tls(const Config& config) {
-  const Result<TlsContexts> contexts = make_contexts(config);
-  return contexts.ok() ? Status(Ok{}) : Status(contexts.error());
+Status App::check_files(const Config& config) {
+  if (const Result<TlsContexts> contexts = make_contexts(config); !contexts.ok()) {
+    return make_error("TLS: " + contexts.error().message);
+  }
+  return check_credentials(config);
 }
 
 Status App::open_tls() {
@@ -359,6 +361,7 @@ Status App::open_workers() {
     options.idle_transaction_timeout =
         std::chrono::seconds(config_.limits.idle_transaction_timeout_s);
     options.proxy_networks = *proxy_networks;
+    options.logins = logins_;
     options.tls = client_tls_;
     options.tls_required = config_.tls.required;
     options.compression = compression_capabilities(config_.listen.compression);
@@ -407,6 +410,7 @@ void App::on_view(const std::shared_ptr<const ClusterView>& view) {
   if (!commit_) {
     return;  // told again when all is open
   }
+  prepare_logins(*view);
   for (const BackendView& backend : view->backends) {
     commit_->set_backend(backend.id, reachable(backend.state));
   }

@@ -14,6 +14,7 @@
 #include "proxy/commit/commit_loop.h"
 #include "proxy/config.h"
 #include "proxy/control_loop.h"
+#include "proxy/login_desk.h"
 #include "proxy/metrics_server.h"
 #include "proxy/worker.h"
 
@@ -27,19 +28,24 @@ class App final : private AdminSource {
   [[nodiscard]] static Result<std::unique_ptr<App>> start(Config config);
   ~App() override;
 
-  /// Whether the certificates that `config` names can be used.
-  [[nodiscard]] static Status check_tls(const Config& config);
+  /// Whether the certificates and the passwords that `config` names can be used.
+  [[nodiscard]] static Status check_files(const Config& config);
 
   /// Works until request_stop().
   void run();
   void request_stop();
   /// Reads the certificates again; says in the log what came of it. Any thread.
   Status reload_tls() override;
+  /// Reads the files again that SIGHUP is for: certificates and passwords. Likewise.
+  void reload_files();
 
  private:
   explicit App(Config config);
   Status open();
   Status open_tls();
+  Status open_logins();
+  [[nodiscard]] static Status check_credentials(const Config& config);
+  void prepare_logins(const ClusterView& view);
   Status open_backends();
   Status open_commit_log();
   Status open_workers();
@@ -70,6 +76,7 @@ class App final : private AdminSource {
   std::shared_ptr<UnixSocket> unix_socket_;
   std::shared_ptr<TlsContextSlot> client_tls_;                ///< null: TLS is not offered
   std::vector<std::shared_ptr<TlsContextSlot>> backend_tls_;  ///< by BackendId; null: off
+  std::shared_ptr<LoginDesk> logins_;
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
   std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();

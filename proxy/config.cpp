@@ -261,6 +261,21 @@ void read_account(ConfigReader& root,
   reader.finish();
 }
 
+void read_accounts(ConfigReader& root,
+                   AccountsConfig& out,
+                   const std::string& base_dir,
+                   ConfigProblems& problems) {
+  const ConfigJson* json = root.object("accounts");
+  if (json == nullptr) {
+    return;
+  }
+  ConfigReader reader(*json, root.path_of("accounts"), problems);
+  reader.text("credentials_file", out.credentials_file, Need::kOptional);
+  out.credentials_file = resolved(out.credentials_file, base_dir);
+  reader.boolean("clear_password", out.clear_password);
+  reader.finish();
+}
+
 void read_health(ConfigReader& root, HealthConfig& out, ConfigProblems& problems) {
   const ConfigJson* json = root.object("health");
   if (json == nullptr) {
@@ -296,6 +311,8 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   reader.integer("idle_timeout_s", out.idle_timeout_s, 1, 31536000);
   reader.integer("idle_transaction_timeout_s", out.idle_transaction_timeout_s, 0, 31536000);
   reader.integer("prepared_statements_max", out.prepared_statements_max, 1, 1048576);
+  reader.integer("failed_logins_max", out.failed_logins_max, 0, 1000000);
+  reader.integer("failed_logins_block_s", out.failed_logins_block_s, 1, 86400);
   if (out.client_buffer_bytes_low >= out.client_buffer_bytes_high) {
     reader.refuse("client_buffer_bytes_low", "is not below client_buffer_bytes_high");
   }
@@ -420,6 +437,7 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   }
   read_backends(root, config.backends, base_dir, problems);
   read_account(root, config.account, base_dir, problems);
+  read_accounts(root, config.accounts, base_dir, problems);
   read_health(root, config.health, problems);
   read_limits(root, config.limits, problems);
   read_commit(root, config.commit, problems);

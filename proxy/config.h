@@ -59,6 +59,12 @@ struct AccountConfig {
   std::string password;  ///< given itself, or the first line of the file `password_file`
 };
 
+/// How clients log in whose hash in mysql.global_priv does not log in to the backends.
+struct AccountsConfig {
+  std::string credentials_file;  ///< credentials_file.h; absolute, or relative to the config file
+  bool clear_password = false;   ///< ask for the password itself, through TLS or the Unix socket
+};
+
 enum class CommitDurability : std::uint8_t {
   kDurable,  ///< the client's OK waits until its commit is on disk in the commit log
   kRelaxed   ///< the OK is given at certification: a crash may lose the last ones, never differ
@@ -85,6 +91,8 @@ struct LimitsConfig {
   std::uint32_t idle_timeout_s = 28800;    ///< silent clients are closed: wait_timeout's default
   std::uint32_t idle_transaction_timeout_s = 0;   ///< the same within a transaction; 0: no other
   std::uint32_t prepared_statements_max = 16384;  ///< of one session
+  std::uint32_t failed_logins_max = 100;          ///< in a row from one address; 0: no limit
+  std::uint32_t failed_logins_block_s = 60;       ///< so long no connection is taken from there
 };
 
 struct CommitConfig {
@@ -134,6 +142,7 @@ struct Config {
   BackendTls backend_tls;  ///< of every backend that has none of its own; files as in TlsConfig
   std::vector<BackendConfig> backends;
   AccountConfig account;
+  AccountsConfig accounts;
   HealthConfig health;
   LimitsConfig limits;
   CommitConfig commit;

@@ -91,7 +91,9 @@ ConfigJson limits(const LimitsConfig& config) {
           {"login_timeout_ms", config.login_timeout_ms},
           {"idle_timeout_s", config.idle_timeout_s},
           {"idle_transaction_timeout_s", config.idle_transaction_timeout_s},
-          {"prepared_statements_max", config.prepared_statements_max}};
+          {"prepared_statements_max", config.prepared_statements_max},
+          {"failed_logins_max", config.failed_logins_max},
+          {"failed_logins_block_s", config.failed_logins_block_s}};
 }
 
 ConfigJson commit(const CommitConfig& config) {
@@ -169,6 +171,8 @@ std::string Config::redacted() const {
   json["backend_tls"] = proxy::backend_tls(backend_tls);
   json["backends"] = proxy::backends(backends);
   json["account"] = {{"user", account.user}, {"password", blanked(account.password)}};
+  json["accounts"] = {{"credentials_file", accounts.credentials_file},
+                      {"clear_password", accounts.clear_password}};
   json["health"] = proxy::health(health);
   json["limits"] = proxy::limits(limits);
   json["commit"] = proxy::commit(commit);

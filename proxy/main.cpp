@@ -42,8 +42,8 @@ int main(int argc, char** argv) {
     return kExitConfig;
   }
   if (check) {
-    if (auto tls = consort::proxy::App::check_tls(*config); !tls.ok()) {
-      std::fprintf(stderr, "consort: %s: TLS: %s\n", path.c_str(), tls.error().message.c_str());
+    if (auto files = consort::proxy::App::check_files(*config); !files.ok()) {
+      std::fprintf(stderr, "consort: %s: %s\n", path.c_str(), files.error().message.c_str());
       return kExitConfig;
     }
     std::printf("%s: ok\n", path.c_str());
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   std::thread signals([&taken, raw = app->get()] {
     int received = 0;
     while (sigwait(&taken, &received) == 0 && received == SIGHUP) {
-      (void)raw->reload_tls();
+      raw->reload_files();
     }
     raw->request_stop();
   });

@@ -42,6 +42,8 @@ std::string_view to_text(RefusalReason reason) {
       return "handshake_malformed";
     case RefusalReason::kProxyHeader:
       return "proxy_header";
+    case RefusalReason::kAddressBlocked:
+      return "address_blocked";
   }
   return "other";
 }

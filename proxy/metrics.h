@@ -40,7 +40,8 @@ enum class RefusalReason : std::uint8_t {
   kShuttingDown,
   kHandshakeTimeout,
   kHandshakeMalformed,
-  kProxyHeader  ///< a PROXY header that is wrong, or from an address that is not trusted
+  kProxyHeader,    ///< a PROXY header that is wrong, or from an address that is not trusted
+  kAddressBlocked  ///< too many logins failed from there
 };
 inline constexpr std::size_t kRefusalReasonsCount = 6;
 

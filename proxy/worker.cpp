@@ -149,6 +149,8 @@ void Worker::on_connection(uv_stream_t* listener) {
   } else if (connections > options_.connections_max) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
+  } else if (const auto blocked = session.why_blocked()) {
+    session.refuse(*blocked);
   } else {
     session.greet();
   }
@@ -254,8 +256,12 @@ void Worker::on_commit_event(CommitEvent& event) {
     }
   } else if (auto* done = std::get_if<DdlOutcome>(&event)) {
     if (Session* session = find(done->session); session != nullptr) {
+      const bool accounts = session->core().changes_accounts();
       session->core().on_ddl_outcome(*done);
       session->pump();
+      if (accounts) {
+        hooks_.refresh_accounts();
+      }
     }
   } else if (auto* abort = std::get_if<AbortBranch>(&event)) {
     for_each_session([&](Session& session) {

@@ -18,6 +18,7 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/ip_networks.h"
 #include "proxy/logging.h"
+#include "proxy/login_desk.h"
 #include "proxy/metrics.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session.h"
@@ -63,6 +64,7 @@ struct WorkerOptions {
   std::chrono::seconds idle_timeout{28800};
   std::chrono::seconds idle_transaction_timeout{0};  ///< 0: none of its own
   IpNetworks proxy_networks;                         ///< whose PROXY headers are believed
+  std::shared_ptr<LoginDesk> logins;                 ///< shared by all workers; never null
   std::shared_ptr<const TlsContextSlot> tls;         ///< null: TLS is not offered
   bool tls_required = false;                         ///< clients without are refused
   std::uint64_t compression = 0;                     ///< capabilities that are offered for it

@@ -128,8 +128,10 @@ void SqlConnection::on_packet(const protocol::Packet& packet) {
 void SqlConnection::on_login_packet(const protocol::Packet& packet) {
   protocol::BackendLogin::Step step = login_->on_packet(packet.payload, packet.sequence);
   if (const auto* send = std::get_if<protocol::BackendLogin::Send>(&step)) {
-    reader_.expect_sequence(static_cast<std::uint8_t>(packet.sequence + 2));
-    stream_->write(send->bytes);
+    if (!send->bytes.empty()) {
+      reader_.expect_sequence(static_cast<std::uint8_t>(packet.sequence + 2));
+      stream_->write(send->bytes);
+    }
     return;
   }
   if (const auto* secure = std::get_if<protocol::BackendLogin::StartTls>(&step)) {

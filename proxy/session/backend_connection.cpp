@@ -109,7 +109,9 @@ std::size_t BackendConnection::dispatch(MutableBytes bytes) {
 bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence, Bytes behind) {
   auto step = login_->on_packet(payload, sequence);
   if (const auto* send = std::get_if<protocol::BackendLogin::Send>(&step)) {
-    stream_.write(send->bytes);
+    if (!send->bytes.empty()) {
+      stream_.write(send->bytes);
+    }
     return true;
   }
   if (const auto* secure = std::get_if<protocol::BackendLogin::StartTls>(&step)) {

@@ -18,11 +18,17 @@ void append_statement_close(Buffer& out, std::uint32_t id) {
 
 }  // namespace
 
+// Keys live as long as the pool: of a password they hold what cannot be turned back.
 std::string PoolAccount::key() const {
   std::string key = user;
   key += '\0';
-  if (stage1) {
+  key += expired ? 'E' : '-';
+  if (const auto* stage1 = std::get_if<protocol::Stage1>(&secret)) {
+    key += 'H';
     key += as_text(Bytes(stage1->hash));
+  } else if (const auto* password = std::get_if<std::string>(&secret)) {
+    key += 'P';
+    key += protocol::native_hash_text(protocol::stage2_of(protocol::stage1_of(*password)));
   }
   Buffer numbers;
   append_le<8>(numbers, capabilities);
@@ -88,7 +94,8 @@ PooledConnection* BackendPool::lease(BackendId id,
                                      PoolClient& client) {
   Backend& backend = backends_[id.value];
   const std::string key = account.key();
-  if (PooledConnection* idle = take_idle(backend, key, wanted); idle != nullptr) {
+  PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, key, wanted);
+  if (idle != nullptr) {
     idle->client_ = &client;
     const bool fits =
         !idle->used_ && idle->fingerprint_ == wanted.fingerprint && idle->schema_ == wanted.schema;
@@ -118,9 +125,7 @@ PooledConnection* BackendPool::lease(BackendId id,
   params.address = options_.addresses[id.value];
   params.connect_timeout = options_.connect_timeout;
   params.login.user = account.user;
-  if (account.stage1) {
-    params.login.credential = *account.stage1;
-  }
+  params.login.credential = account.secret;
   params.transport = options_.transports[id.value];
   params.login.tls = params.transport.mode;
   params.login.database = connection->schema_;

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "protocol/auth_native.h"
+#include "protocol/login_secret.h"
 #include "proxy/metrics.h"
 #include "proxy/session/backend_connection.h"
 #include "proxy/session/effects.h"
@@ -26,7 +26,10 @@ class PooledConnection;
 /// Whose connection, and with which capabilities.
 struct PoolAccount {
   std::string user;
-  std::optional<protocol::Stage1> stage1;
+  protocol::LoginSecret secret;
+  bool expired = false;  ///< the server lets such a connection do little, for good
+  /// Do not lease an idle connection: only a new login shows whether the secret is right.
+  bool fresh = false;
   std::uint64_t capabilities = 0;
   std::uint16_t collation = 0;
   /// Equal accounts have equal keys.

@@ -11,7 +11,6 @@
 namespace consort::proxy {
 namespace {
 
-constexpr std::chrono::milliseconds kAccountWait{2000};
 constexpr std::chrono::milliseconds kCloseWait{5000};
 constexpr std::size_t kPipelinedBytesMax = 64 * 1024;
 constexpr int kStatementsAtOnce = 1000;
@@ -75,6 +74,8 @@ void Session::greet() {
     params.capabilities |= protocol::capability::kSsl;
     params.tls_required = worker_.options().tls_required && !by_unix_socket_;
   }
+  params.local = by_unix_socket_;
+  params.clear_password = worker_.options().logins->clear_password();
   params.default_collation = view.default_collation;
   params.client_host = client_name();
   params.salt = protocol::make_scramble();
@@ -296,86 +297,6 @@ void Session::kill_connection() {
   worker_.retire(id_);
 }
 
-// ---- login ------------------------------------------------------------------------------------
-
-void Session::follow(protocol::ClientAuth::Step step) {
-  if (const auto* send = std::get_if<protocol::ClientAuth::Send>(&step)) {
-    send_client({send->bytes});
-  } else if (const auto* need = std::get_if<protocol::ClientAuth::NeedAccount>(&step)) {
-    account_wanted_ = need->user;
-    look_up_account(false);
-  } else if (const auto* failed = std::get_if<protocol::ClientAuth::Failed>(&step)) {
-    worker_.own_metrics().authentication_failures.add();
-    worker_.own_metrics().count_client_error(ClientErrorClass::kAccessDenied);
-    worker_.hooks().refresh_accounts();  // the password may be newer than our accounts
-    deny(failed->error, auth_->next_sequence());
-  } else {
-    on_authenticated(std::get<protocol::ClientAuth::Authenticated>(step).login);
-  }
-}
-
-void Session::look_up_account(bool final_try) {
-  const ClusterView& view = worker_.view();
-  const Account* account =
-      view.accounts ? view.accounts->find(account_wanted_, client_host(client_ip_)) : nullptr;
-  if (account == nullptr && !final_try) {
-    awaiting_account_ = true;
-    timer_use_ = TimerUse::kAccounts;
-    timer_once(kAccountWait);
-    worker_.await_accounts(id_);
-    worker_.hooks().refresh_accounts();
-    return;
-  }
-  awaiting_account_ = false;
-  std::optional<protocol::AccountCredential> credential;
-  if (account != nullptr) {
-    const std::optional<TlsPeer> peer = tls();
-    credential = protocol::AccountCredential{account->plugin, account->authentication_string,
-                                             account->locked,
-                                             transport_suffices(*account, peer ? &*peer : nullptr)};
-    definer_ = account->user + "@" + (account->host.empty() ? "%" : account->host);
-  }
-  follow(auth_->on_account(credential));
-  pump();
-}
-
-void Session::on_accounts() {
-  const ClusterView& view = worker_.view();
-  if (awaiting_account_ && view.accounts &&
-      view.accounts->find(account_wanted_, client_host(client_ip_)) != nullptr) {
-    look_up_account(true);
-  } else if (awaiting_account_) {
-    worker_.await_accounts(id_);
-  }
-}
-
-void Session::on_authenticated(const protocol::LoginInfo& login) {
-  authenticated_ = true;
-  timer_.reset();
-  timer_use_ = TimerUse::kNone;
-  user_ = login.user;
-  account_.user = login.user;
-  account_.stage1 = login.stage1;
-  account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
-  account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
-  login_sequence_ = auth_->next_sequence();
-  if (!compression_) {
-    compress_next_ = login.compression;
-  }
-  SessionOwner owner{definer_, login.capabilities, login.database, account_.collation,
-                     connection_id_};
-  if (!login.database.empty()) {
-    core_.begin_checked(std::move(owner), login_sequence_);
-    return;
-  }
-  core_.begin(std::move(owner));
-  protocol::OkPacket ok;
-  ok.status = protocol::status_flag::kAutocommit;
-  Buffer packet;
-  protocol::append_ok(packet, ok, login.capabilities, login_sequence_);
-  send_client({packet});
-}
-
 // ---- timers and waits -------------------------------------------------------------------------
 
 void Session::timer_once(std::chrono::milliseconds delay) {
@@ -511,6 +432,10 @@ void Session::on_lease(PooledConnection& connection) {
   const Channel channel = *leasing_;
   leasing_.reset();
   leases_[index_of(channel)] = &connection;
+  account_.fresh = false;
+  if (std::exchange(login_unproven_, false)) {
+    worker_.options().logins->failures().note_success(client_ip_);
+  }
   connection.wire().set_low_water(worker_.options().client_buffer_low);
   home_used_ = channel == Channel::kHome ? false : home_used_;
   const protocol::ServerInfo& server = connection.wire().server();
@@ -526,6 +451,10 @@ void Session::on_lease_failed(PooledConnection&, const LeaseFailure& failure) {
   const Channel channel = *leasing_;
   leasing_.reset();
   leases_[index_of(channel)] = nullptr;
+  if (login_unproven_ && failure.error.code == protocol::sql_code::kAccessDenied) {
+    worker_.own_metrics().authentication_failures.add();
+    note_failed_login();
+  }
   core_.on_lease_failed(channel, failure);
   pump();
 }

@@ -12,6 +12,7 @@
 #include "protocol/client_auth.h"
 #include "protocol/compressed_channel.h"
 #include "protocol/packet_reader.h"
+#include "proxy/accounts.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session_core.h"
 #include "proxy/uv/tcp_stream.h"
@@ -44,6 +45,11 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] const std::string& user() const { return user_; }
 
   [[nodiscard]] const std::string& client_address() const { return client_address_; }
+
+  [[nodiscard]] const std::string& client_ip() const { return client_ip_; }
+
+  /// How long logins from the client's address are still refused; nullopt: they are not.
+  [[nodiscard]] std::optional<protocol::SqlError> why_blocked();
 
   [[nodiscard]] bool authenticated() const { return authenticated_; }
 
@@ -148,7 +154,10 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::size_t waiting_bytes() const;
   void follow(protocol::ClientAuth::Step step);
   void look_up_account(bool final_try);
-  void on_authenticated(const protocol::LoginInfo& login);
+  [[nodiscard]] protocol::AccountCredential credential_of(const Account& account) const;
+  void on_login_failed(const protocol::ClientAuth::Failed& failed);
+  void note_failed_login();
+  void on_authenticated(const protocol::ClientAuth::Authenticated& done);
   void deny(const protocol::SqlError& error, std::uint8_t sequence);
   void protocol_error(const Error& error, std::uint8_t sequence);
   void count_busy(bool busy);
@@ -173,6 +182,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::string client_ip_;  ///< "localhost" through a Unix socket
   std::string client_address_;
   std::string account_wanted_;
+  Account login_account_;  ///< of the login under way
   std::string definer_;
   PooledConnection* leases_[2] = {nullptr, nullptr};
   AppliedWait applied_wait_;
@@ -189,6 +199,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   bool looks_for_proxy_header_ = true;
   bool mute_ = false;  ///< the client hears nothing more
   bool authenticated_ = false;
+  bool login_unproven_ = false;  ///< the first backend connection shows whether it is right
   bool awaiting_account_ = false;
   bool orphaned_ = false;  ///< the client left in the middle of an ordered statement
   bool pumping_ = false;

@@ -60,6 +60,7 @@ struct SessionOwner {
   std::string schema;
   std::uint16_t collation = 45;     ///< that the client named: its character set
   std::uint32_t connection_id = 0;  ///< what CONNECTION_ID() is
+  bool password_expired = false;    ///< the servers let it do nothing but SET PASSWORD
 };
 
 enum class SessionPhase : std::uint8_t {
@@ -115,6 +116,9 @@ class SessionCore {
 
   /// REQUIRES: next_statement_due().
   void on_next_statement();
+
+  /// The ordered statement that runs, or ran last, changes accounts or rights.
+  [[nodiscard]] bool changes_accounts() const { return ordered_.changes_accounts; }
 
   /// The client was asked for its file (LOAD DATA LOCAL): what it sends goes to on_file_packet().
   [[nodiscard]] bool wants_file() const { return file_.wanted; }
@@ -369,6 +373,7 @@ class SessionCore {
     Buffer command;              ///< its COM_QUERY, also when it came prepared
     Seqno seqno;                 ///< of its turn
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
+    bool changes_accounts = false;
     bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
   };
 

@@ -106,6 +106,11 @@ void SessionCore::run_anywhere(const Statement& statement,
 }
 
 void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
+  if (owner_.password_expired) {
+    // What goes round a statement that all servers execute needs more than such a login may do.
+    reply_error(protocol::must_set_password_error(statement.kind == StatementKind::kAccount));
+    return;
+  }
   job_.kind = JobKind::kOrdered;
   job_.commit_first = transaction_.open();
   if (defines_function(statement)) {
@@ -131,7 +136,8 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     request.targets.clear();
     request.targets.push_back({state_.schema(), ""});
   }
-  if (statement.kind == StatementKind::kAccount) {
+  ordered_.changes_accounts = statement.kind == StatementKind::kAccount;
+  if (ordered_.changes_accounts) {
     request.targets.assign(1, DdlTarget{});
   }
   advance_job();

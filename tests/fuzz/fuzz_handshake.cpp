@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "protocol/auth_sha2.h"
 #include "protocol/backend_login.h"
 #include "protocol/client_auth.h"
 #include "protocol/lenenc.h"
@@ -28,21 +29,37 @@ Bytes next_packet(Reader& input) {
   return input.bytes(bytes);
 }
 
+const std::shared_ptr<const RsaKeyPair>& rsa_key() {
+  static const std::shared_ptr<const RsaKeyPair> key = RsaKeyPair::generate();
+  return key;
+}
+
+/// What an account of "pw" stores for caching_sha2_password.
+const std::string& sha2_hash() {
+  static const std::string salt = "abcdefghijklmnopqrst";
+  static const std::string hash = "$A$001$" + salt + sha256_crypt("pw", salt, 1000);
+  return hash;
+}
+
+/// Each of the low six bits adds a method or a property.
 std::optional<AccountCredential> account_of(std::uint8_t choice) {
-  switch (choice % 6) {
-    case 0:
-      return std::nullopt;
-    case 1:
-      return AccountCredential{std::string(kNativePlugin), "", false};
-    case 2:
-      return AccountCredential{"", native_hash_text(stage2_of(stage1_of("pw"))), false};
-    case 3:
-      return AccountCredential{"", "invalid", false};
-    case 4:
-      return AccountCredential{"", "", true};
-    default:
-      return AccountCredential{"ed25519", "hash", false};
+  if (choice % 64 == 0) {
+    return std::nullopt;
   }
+  AccountCredential out;
+  const auto add = [&](int bit, std::string_view plugin, const std::string& stored) {
+    if ((choice >> bit & 1) != 0) {
+      out.methods.push_back({std::string(plugin), stored});
+    }
+  };
+  add(0, kEd25519Plugin, "vRq+ROSzhW4MwhdoPvlkL1fHkT0w6ZDDbTpVQwSNQ90");
+  add(1, kSha2Plugin, sha2_hash());
+  add(2, kNativePlugin, native_hash_text(stage2_of(stage1_of("pw"))));
+  add(3, "pam", "");
+  out.locked = (choice >> 4 & 1) != 0;
+  out.known_password = (choice >> 5 & 1) != 0 ? "pw" : "";
+  out.rsa_key = rsa_key();
+  return out;
 }
 
 void check_sent(Bytes wire) {
@@ -63,6 +80,10 @@ bool go_on(ClientAuth& auth, ClientAuth::Step step, std::uint8_t choice) {
   if (const auto* send = std::get_if<ClientAuth::Send>(&step)) {
     check_sent(send->bytes);
   }
+  if (const auto* done = std::get_if<ClientAuth::Authenticated>(&step);
+      done != nullptr && !done->bytes.empty()) {
+    check_sent(done->bytes);
+  }
   return true;
 }
 
@@ -70,6 +91,7 @@ void run_client(Reader& input, std::uint8_t choice) {
   ClientAuth::Params params;
   params.client_host = "host";
   params.salt = fixed_salt();
+  params.clear_password = (choice & 1U) != 0;
   if ((choice & 0x40U) != 0) {
     params.capabilities |= capability::kSsl;
     params.tls_required = (choice & 0x80U) != 0;
@@ -93,6 +115,8 @@ void run_backend(Reader& input, std::uint8_t choice) {
   params.capabilities = ~0ULL;
   if ((choice & 1U) != 0) {
     params.credential = stage1_of("pw");
+  } else if ((choice & 2U) != 0) {
+    params.credential = std::string("pw");
   }
   params.tls = static_cast<TlsMode>((choice >> 3U) % 3U);
   BackendLogin login(params);
@@ -100,6 +124,10 @@ void run_backend(Reader& input, std::uint8_t choice) {
   for (std::size_t left = kPacketsMax; left > 0 && !input.at_end() && !login.finished(); --left) {
     const BackendLogin::Step step = login.on_packet(next_packet(input), sequence);
     if (const auto* send = std::get_if<BackendLogin::Send>(&step)) {
+      if (send->bytes.empty()) {
+        ++sequence;
+        continue;
+      }
       check_sent(send->bytes);
     } else if (const auto* secure = std::get_if<BackendLogin::StartTls>(&step)) {
       check_sent(secure->request);

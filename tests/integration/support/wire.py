@@ -10,6 +10,7 @@ import ssl
 import struct
 from dataclasses import dataclass, field
 
+from . import auth_plugins
 from .compressed import CompressedSocket
 
 # Capability flags.
@@ -172,15 +173,17 @@ class Wire:
     """One connection. Methods raise ServerError for ERR packets, Closed when the peer leaves."""
 
     def __init__(self, port, host="127.0.0.1", timeout=30.0, receive_buffer=None, tls=None,
-                 unix=None, compress=None, before=b""):
+                 unix=None, source=None, compress=None, before=b""):
         """`tls`: an ssl.SSLContext; login() then goes through it. `unix`: a socket's path, in the
-        place of host and port. `compress`: "zlib" or "zstd", from the login on. `before`: bytes
-        that are sent before anything else, such as a PROXY header."""
+        place of host and port. `source`: the own address. `compress`: "zlib" or "zstd", from the
+        login on. `before`: bytes that are sent before anything else, such as a PROXY header."""
         family = socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(timeout)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.connect(unix or (host, port))
         if not unix:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -195,6 +198,7 @@ class Wire:
         self.greeting = None
         self.extended = self.server_extended = 0
         self.server_version = self.nonce = self.plugin = None
+        self.asked = []  # plugins, at the last login
         self.connection_id = self.server_capabilities = self.greeting_status = 0
 
     # ---- bytes and packets -------------------------------------------------------------------
@@ -356,17 +360,40 @@ class Wire:
         return self
 
     def _finish_login(self, password):
+        """Answers whatever plugin is asked for; `asked` remembers which."""
+        self.asked = []
         packet = self.read_packet()
-        if packet[0] == 0xFE:
+        while packet[0] == 0xFE:
             cursor = Cursor(packet, 1)
-            asked = cursor.until_zero().decode()
-            assert asked == "mysql_native_password", f"asked for {asked}"
-            nonce = cursor.rest()[:20]
-            self.send_packet(native_scramble(password, nonce))
-            packet = self.read_packet()
+            plugin, data = cursor.until_zero().decode(), cursor.rest()
+            self.asked.append(plugin)
+            packet = self._answer_plugin(plugin, data, password)
         self._raise_if_error(packet)
         assert packet[0] == 0, f"a login ends with OK or ERR, not {packet[:1].hex()}"
         return self._ok(packet)
+
+    def _answer_plugin(self, plugin, data, password):
+        """The packet behind the plugin's dialogue."""
+        clear = password.encode() + b"\0"
+        if plugin == "mysql_native_password":
+            self.send_packet(native_scramble(password, data[:20]))
+        elif plugin == "client_ed25519":
+            assert len(data) == 32, data
+            self.send_packet(auth_plugins.ed25519_answer(password, data))
+        elif plugin == "mysql_clear_password":
+            assert self._tls or self.socket.family == socket.AF_UNIX, "the password in the clear"
+            self.send_packet(clear)
+        else:
+            assert plugin == "caching_sha2_password", f"asked for {plugin}"
+            self.send_packet(auth_plugins.sha2_answer(password, data[:20]) if password else b"\0")
+            packet = self.read_packet()
+            if packet[0] != 1:
+                return packet
+            self.asked.append({3: "fast", 4: "full"}[packet[1]])
+            if packet[1] == 4:
+                assert self._tls or self.socket.family == socket.AF_UNIX, "RSA is for real clients"
+                self.send_packet(clear)
+        return self.read_packet()
 
     # ---- replies -----------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ TEST_SUITE("proxy") {
   TEST_CASE("AccountSet: rows of mysql.global_priv") {
     constexpr std::uint64_t kNow = 1700000000;
     const auto read = [](const char* priv) {
-      return account_from_global_priv("u", "h", priv, kNow);
+      return account_from_global_priv("u", "h", priv, {kNow, 0, false});
     };
 
     auto plain =
@@ -241,6 +241,18 @@ TEST_SUITE("proxy") {
     EXPECT(read(R"({"password_last_changed":0})").value()->password_expired);
     EXPECT_FALSE(
         read(R"({"password_last_changed":1,"password_lifetime":-1})").value()->password_expired);
+
+    // The server's default lifetime counts where the account has none of its own; 0 is for ever.
+    const auto with_default = [](const char* priv) {
+      return account_from_global_priv("u", "h", priv, {kNow, 2, true}).value();
+    };
+    EXPECT(with_default(R"({"password_last_changed":1699740000})")->password_expired);
+    EXPECT(with_default(R"({"password_last_changed":1699740000})")->refused_when_expired);
+    EXPECT(with_default(R"({"password_last_changed":1699740000,"password_lifetime":-1})")
+               ->password_expired);
+    EXPECT_FALSE(with_default(R"({"password_last_changed":1699740000,"password_lifetime":0})")
+                     ->password_expired);
+    EXPECT_FALSE(with_default(R"({"password_last_changed":1699900000})")->password_expired);
 
     const auto named = read(R"({"ssl_type":3,"ssl_cipher":"C","x509_issuer":"/CN=i",)"
                             R"("x509_subject":"/CN=s"})");

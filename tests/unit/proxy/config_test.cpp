@@ -120,6 +120,18 @@ TEST_SUITE("config") {
     EXPECT(parse_config(with("/listen/socket", "s"), "/base")->listen.socket == "/base/s");
   }
 
+  TEST_CASE("accounts and failed logins") {
+    const std::string text =
+        with("/accounts", Json{{"credentials_file", "passwords"}, {"clear_password", true}});
+    const Result<Config> config = parse_config(text, "/base");
+    REQUIRE(config.ok());
+    EXPECT(config->accounts.credentials_file == "/base/passwords");
+    EXPECT(config->accounts.clear_password);
+    EXPECT(parse_config(with("/limits/failed_logins_max", 0), "/")->limits.failed_logins_max == 0);
+    EXPECT(error_of(with("/limits/failed_logins_block_s", 0)).find("failed_logins_block_s") !=
+           std::string::npos);
+  }
+
   TEST_CASE("a wrong value is named by its path") {
     const Wrong table[] = {
         {"/backends/1/port", "x", "$.backends[1].port: expected an integer 1..65535, got \"x\""},

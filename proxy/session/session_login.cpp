@@ -1,0 +1,162 @@
+// Session: the login, from the claim to a session that may ask.
+#include <functional>
+#include <spdlog/spdlog.h>
+
+#include "protocol/packet_writer.h"
+#include "proxy/accounts.h"
+#include "proxy/session/session.h"
+#include "proxy/worker.h"
+
+namespace consort::proxy {
+namespace {
+
+/// How long an unknown user is looked for in accounts that are read again.
+constexpr std::chrono::milliseconds kAccountWait{2000};
+
+}  // namespace
+
+void Session::follow(protocol::ClientAuth::Step step) {
+  if (const auto* send = std::get_if<protocol::ClientAuth::Send>(&step)) {
+    send_client({send->bytes});
+  } else if (const auto* need = std::get_if<protocol::ClientAuth::NeedAccount>(&step)) {
+    account_wanted_ = need->user;
+    look_up_account(false);
+  } else if (const auto* failed = std::get_if<protocol::ClientAuth::Failed>(&step)) {
+    on_login_failed(*failed);
+  } else {
+    on_authenticated(std::get<protocol::ClientAuth::Authenticated>(step));
+  }
+}
+
+void Session::on_login_failed(const protocol::ClientAuth::Failed& failed) {
+  worker_.own_metrics().authentication_failures.add();
+  worker_.own_metrics().count_client_error(ClientErrorClass::kAccessDenied);
+  worker_.hooks().refresh_accounts();  // the password may be newer than our accounts
+  if (!failed.advice.empty()) {
+    spdlog::warn("login as {} from {}: {}", login_account_.name(), client_address_, failed.advice);
+  }
+  if (failed.guess) {
+    note_failed_login();
+  }
+  deny(failed.error, auth_->next_sequence());
+}
+
+/// As the servers do it: who is on the same machine is never blocked.
+void Session::note_failed_login() {
+  const bool own_machine = by_unix_socket_ || !client_host(client_ip_).host.empty();
+  if (!own_machine &&
+      worker_.options().logins->failures().note_failure(client_ip_, worker_.loop().now())) {
+    spdlog::warn(
+        "no more connections from {} for a while: too many logins failed in a row, the "
+        "last as '{}'",
+        client_ip_, account_wanted_);
+  }
+}
+
+std::optional<protocol::SqlError> Session::why_blocked() {
+  const auto left =
+      worker_.options().logins->failures().blocked_for(client_ip_, worker_.loop().now());
+  if (!left) {
+    return std::nullopt;
+  }
+  worker_.own_metrics().count_refused(RefusalReason::kAddressBlocked);
+  return protocol::host_is_blocked_error(client_ip_,
+                                         std::chrono::ceil<std::chrono::seconds>(*left).count());
+}
+
+void Session::look_up_account(bool final_try) {
+  const ClusterView& view = worker_.view();
+  const Account* account =
+      view.accounts ? view.accounts->find(account_wanted_, client_host(client_ip_)) : nullptr;
+  if (account == nullptr && !final_try) {
+    awaiting_account_ = true;
+    timer_use_ = TimerUse::kAccounts;
+    timer_once(kAccountWait);
+    worker_.await_accounts(id_);
+    worker_.hooks().refresh_accounts();
+    return;
+  }
+  awaiting_account_ = false;
+  std::optional<protocol::AccountCredential> credential;
+  if (account != nullptr) {
+    credential = credential_of(*account);
+    login_account_ = *account;
+    definer_ = account->user + "@" + (account->host.empty() ? "%" : account->host);
+  } else if (view.accounts && !view.accounts->accounts().empty()) {
+    // Somebody's, always the same for this name: the plugins asked for do not tell who exists.
+    const auto all = view.accounts->accounts();
+    credential = credential_of(all[std::hash<std::string>{}(account_wanted_) % all.size()]);
+    credential->exists = false;
+  }
+  follow(auth_->on_account(credential));
+  pump();
+}
+
+protocol::AccountCredential Session::credential_of(const Account& account) const {
+  protocol::AccountCredential out;
+  out.methods.push_back({account.plugin, account.authentication_string});
+  for (const AuthMethod& method : account.alternatives) {
+    out.methods.push_back({method.plugin, method.authentication_string});
+  }
+  const std::optional<TlsPeer> peer = tls();
+  out.locked = account.locked;
+  out.expired = account.password_expired && account.refused_when_expired;
+  out.transport_suffices = transport_suffices(account, peer ? &*peer : nullptr);
+  out.known_password = worker_.options().logins->passwords().find(account);
+  out.rsa_key = worker_.options().logins->rsa_key();
+  return out;
+}
+
+void Session::on_accounts() {
+  const ClusterView& view = worker_.view();
+  if (awaiting_account_ && view.accounts &&
+      view.accounts->find(account_wanted_, client_host(client_ip_)) != nullptr) {
+    look_up_account(true);
+  } else if (awaiting_account_) {
+    worker_.await_accounts(id_);
+  }
+}
+
+void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) {
+  const protocol::LoginInfo& login = done.login;
+  authenticated_ = true;
+  timer_.reset();
+  timer_use_ = TimerUse::kNone;
+  user_ = login.user;
+  account_.user = login.user;
+  account_.secret = login.secret;
+  account_.expired = login_account_.password_expired;
+  account_.fresh = !login.proven;
+  account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
+  account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
+  login_unproven_ = !login.proven;
+  login_sequence_ = auth_->next_sequence();
+  if (!compression_) {
+    compress_next_ = login.compression;
+  }
+  LoginDesk& logins = *worker_.options().logins;
+  if (const auto* password = std::get_if<std::string>(&login.secret);
+      password != nullptr && login.shown_in_full) {
+    logins.passwords().note_shown(login_account_, *password);
+  }
+  if (login.proven) {
+    logins.failures().note_success(client_ip_);
+  }
+  if (!done.bytes.empty()) {
+    send_client({done.bytes});
+  }
+  SessionOwner owner{definer_,           login.capabilities, login.database,
+                     account_.collation, connection_id_,     login_account_.password_expired};
+  if (!login.database.empty() || !login.proven) {
+    core_.begin_checked(std::move(owner), login_sequence_);
+    return;
+  }
+  core_.begin(std::move(owner));
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  Buffer packet;
+  protocol::append_ok(packet, ok, login.capabilities, login_sequence_);
+  send_client({packet});
+}
+
+}  // namespace consort::proxy
