@@ -267,7 +267,9 @@ def packets_that_are_too_large(_context, cluster):
                 client.query(f"SELECT LENGTH('{'x' * 2000000}')")
                 raise AssertionError("2 MB went through 1 MiB")
             except wire.ServerError as error:
-                assert error.code == 1153, error
+                # A server does not read to the end, so its connection may break before its error is
+                # seen: in a transaction that is the end of the transaction.
+                assert error.code in ((1153, 1213) if begin else (1153,)), error
             except wire.Closed:
                 pass
             client.close()
