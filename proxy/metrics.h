@@ -43,7 +43,7 @@ enum class RefusalReason : std::uint8_t {
   kProxyHeader,    ///< a PROXY header that is wrong, or from an address that is not trusted
   kAddressBlocked  ///< too many logins failed from there
 };
-inline constexpr std::size_t kRefusalReasonsCount = 6;
+inline constexpr std::size_t kRefusalReasonsCount = 7;
 
 /// What kind of error a client was sent.
 enum class ClientErrorClass : std::uint8_t {

@@ -106,9 +106,11 @@ void SessionCore::run_anywhere(const Statement& statement,
 }
 
 void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
+  const bool changes_accounts =
+      statement.kind == StatementKind::kAccount || statement.kind == StatementKind::kSetPassword;
   if (owner_.password_expired) {
     // What goes round a statement that all servers execute needs more than such a login may do.
-    reply_error(protocol::must_set_password_error(statement.kind == StatementKind::kAccount));
+    reply_error(protocol::must_set_password_error(changes_accounts));
     return;
   }
   job_.kind = JobKind::kOrdered;
@@ -136,8 +138,8 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     request.targets.clear();
     request.targets.push_back({state_.schema(), ""});
   }
-  ordered_.changes_accounts = statement.kind == StatementKind::kAccount;
-  if (ordered_.changes_accounts) {
+  ordered_.changes_accounts = changes_accounts;
+  if (changes_accounts) {
     request.targets.assign(1, DdlTarget{});
   }
   advance_job();
