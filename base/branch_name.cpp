@@ -49,6 +49,17 @@ std::string branch_xid_sql(std::uint32_t cluster, const BranchId& branch) {
   return "'" + branch_gtrid(cluster, branch) + "','',1131376243";
 }
 
+std::string branch_xid_hex_sql(std::uint32_t cluster, const BranchId& branch) {
+  static constexpr char kHex[] = "0123456789ABCDEF";
+  std::string out = "X'";
+  for (const char c : branch_gtrid(cluster, branch)) {
+    const auto byte = static_cast<unsigned char>(c);
+    out += kHex[byte >> 4];
+    out += kHex[byte & 15];
+  }
+  return out + "','',1131376243";
+}
+
 std::optional<ParsedBranch> parse_branch_gtrid(std::string_view gtrid) {
   if (!gtrid.starts_with(kPrefix)) {
     return std::nullopt;

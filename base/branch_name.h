@@ -22,6 +22,10 @@ inline constexpr std::uint32_t kXaFormatId = 0x436F6E73;
 /// The literal to write behind XA START, XA END and so on: `'<gtrid>','',1131376243`.
 [[nodiscard]] std::string branch_xid_sql(std::uint32_t cluster, const BranchId& branch);
 
+/// The same, spelled so that it means the same bytes whatever the session's collation_connection:
+/// of ucs2, utf16 and utf32 a literal's bytes are others.
+[[nodiscard]] std::string branch_xid_hex_sql(std::uint32_t cluster, const BranchId& branch);
+
 /// A branch name taken apart.
 struct ParsedBranch {
   std::uint32_t cluster = 0;

@@ -22,7 +22,7 @@ inline constexpr std::uint16_t kDdlDoneErrno = 30452;
 /// One statement that takes the lock, or fails with 1205 while another connection has it. Its OK
 /// must be there before the DDL itself is sent: then that cannot be overtaken.
 inline constexpr std::string_view kDdlFenceSql =
-    "BEGIN NOT ATOMIC IF NOT(GET_LOCK('consort_ddl',2)<=>1) THEN SIGNAL SQLSTATE 'HY000' "
+    "BEGIN NOT ATOMIC IF NOT(GET_LOCK(_latin1'consort_ddl',2)<=>1) THEN SIGNAL SQLSTATE 'HY000' "
     "SET MYSQL_ERRNO=1205,MESSAGE_TEXT='consort: an earlier DDL statement still runs here'; "
     "END IF; END";
 
@@ -42,7 +42,7 @@ inline constexpr std::string_view kDdlFenceSql =
 }
 
 /// Lets the lock go; the end of the connection does, too. Leaves the DDL's warnings alone.
-inline constexpr std::string_view kDdlReleaseSql = "DO RELEASE_LOCK('consort_ddl')";
+inline constexpr std::string_view kDdlReleaseSql = "DO RELEASE_LOCK(_latin1'consort_ddl')";
 
 /// An SQL expression that tells the tables of `ddl` from what they are before it, or nullopt: where
 /// nothing is to be told, or where a part of the statement may have had its effect. It sees what

@@ -50,7 +50,7 @@ constexpr std::array<std::uint16_t, 16> kBackOffErrors{
 };
 
 /// The object is already there, or already gone.
-constexpr std::array<std::uint16_t, 29> kAlreadyApplied{
+constexpr std::array<std::uint16_t, 30> kAlreadyApplied{
     1007,  // create database: it exists
     1008,  // drop database: it does not
     1049,  // unknown database
@@ -73,6 +73,7 @@ constexpr std::array<std::uint16_t, 29> kAlreadyApplied{
     1359,  // trigger exists
     1360,  // trigger does not exist
     1396,  // account exists, or does not
+    1451,  // drop table: another refers to it; those before it in the list are gone
     1507,  // drop partition: it is not there
     1517,  // duplicate partition name
     1537,  // event exists
@@ -84,7 +85,8 @@ constexpr std::array<std::uint16_t, 29> kAlreadyApplied{
 
 /// The statement works through a list of objects or accounts and reports those it could not treat:
 /// others of them may have been treated.
-constexpr std::array<std::uint16_t, 7> kPartialEffect{1051, 1133, 1141, 1269, 1396, 4091, 4092};
+constexpr std::array<std::uint16_t, 8> kPartialEffect{1051, 1133, 1141, 1269,
+                                                      1396, 1451, 4091, 4092};
 
 template <std::size_t Size>
 bool contains(const std::array<std::uint16_t, Size>& errors, std::uint16_t error) {

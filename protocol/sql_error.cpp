@@ -179,6 +179,11 @@ SqlError unknown_statement_error(std::uint32_t statement_id, std::string_view co
                   ") given to mysqld_stmt_" + std::string(command));
 }
 
+SqlError transaction_in_progress_error() {
+  return make(sql_code::kTransactionInProgress, "25001",
+              "Transaction characteristics can't be changed while a transaction is in progress");
+}
+
 SqlError too_many_statements_error(std::size_t statements_max) {
   return make(sql_code::kTooManyStatements, "42000",
               "Can't create more than " + std::to_string(statements_max) +

@@ -46,6 +46,7 @@ inline constexpr std::uint16_t kOptionPreventsStatement = 1290;
 inline constexpr std::uint16_t kAuthModeNotSupported = 1251;
 inline constexpr std::uint16_t kQueryInterrupted = 1317;
 inline constexpr std::uint16_t kTooManyStatements = 1461;
+inline constexpr std::uint16_t kTransactionInProgress = 1568;
 inline constexpr std::uint16_t kAccessDeniedNoPassword = 1698;
 inline constexpr std::uint16_t kMustSetPassword = 1820;
 inline constexpr std::uint16_t kMalformedPacket = 1835;
@@ -128,6 +129,8 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError no_open_cursor_error(std::uint32_t statement_id);
 /// 1295, as for what cannot be executed in bulk.
 [[nodiscard]] SqlError unsupported_prepared_error();
+/// 1568.
+[[nodiscard]] SqlError transaction_in_progress_error();
 /// 1461.
 [[nodiscard]] SqlError too_many_statements_error(std::size_t statements_max);
 

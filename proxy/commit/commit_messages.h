@@ -70,6 +70,8 @@ struct DdlExecuted {
   /// True when the home connection was lost while it ran: nobody knows. The commit thread decides
   /// by letting the session execute it on another home (a new DdlTurn), or by finding out.
   bool unknown = false;
+  /// It failed, but some of the objects that it names may have been treated.
+  bool partly = false;
 };
 
 /// Somebody waits until `backend` has applied `seqno`: its lane shall not wait for more.

@@ -103,11 +103,9 @@ void DdlDesk::on_executed(const DdlExecuted& executed) {
     return;
   }
   parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
-  // A failed statement about several objects may have changed some of them.
-  const bool partly = !executed.succeeded && ddl.targets.size() > 1;
   decide(executed.seqno, ddl,
          executed.succeeded ? certifier::DdlOutcome::kRun
-         : partly           ? certifier::DdlOutcome::kRunTolerant
+         : executed.partly  ? certifier::DdlOutcome::kRunTolerant
                             : certifier::DdlOutcome::kSkip);
 }
 

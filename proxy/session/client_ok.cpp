@@ -26,8 +26,8 @@ protocol::OkPacket as_told(const protocol::OkPacket& ok, std::uint16_t status) {
   told.changes.transaction_characteristics.reset();
   told.changes.transaction_state.reset();
   told.changes.state_changed.reset();
-  if (told.changes.empty()) {
-    told.status &= static_cast<std::uint16_t>(~protocol::status_flag::kSessionStateChanged);
+  if (!told.changes.empty()) {
+    told.status |= protocol::status_flag::kSessionStateChanged;
   }
   return told;
 }

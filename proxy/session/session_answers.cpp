@@ -35,9 +35,11 @@ std::uint16_t SessionCore::status_bits() const {
 }
 
 std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
-  // Inside a branch the server reports a transaction; whether the client has one is ours to say.
-  constexpr std::uint16_t kOurs =
-      protocol::status_flag::kInTransaction | protocol::status_flag::kInTransactionReadonly;
+  // Inside a branch the server reports a transaction; whether the client has one is ours to say. We
+  // ask the server for more session tracking than a client's own connection would.
+  constexpr std::uint16_t kOurs = protocol::status_flag::kInTransaction |
+                                  protocol::status_flag::kInTransactionReadonly |
+                                  protocol::status_flag::kSessionStateChanged;
   auto status = static_cast<std::uint16_t>(backend_status & ~kOurs);
   if (multi_.more()) {
     status |= protocol::status_flag::kMoreResultsExist;
@@ -76,6 +78,10 @@ void SessionCore::reply_ok() {
 
 void SessionCore::reply_error(const protocol::SqlError& error) {
   multi_.drop_rest();
+  row_count_ = -1;
+  own_error_ = error;
+  home_diagnostics_stale_ = true;
+  read_lingers_ = false;
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
   tell_client({scratch_});

@@ -2,6 +2,7 @@
 // statement in its turn.
 #include <algorithm>
 
+#include "certifier/lane_errors.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 
@@ -15,6 +16,11 @@ constexpr std::chrono::milliseconds kOrderLook{1000};
 constexpr unsigned kOrderLooksMax = 30;
 
 }  // namespace
+
+bool SessionCore::Ordered::partly() const {
+  const auto outcome = certifier::ddl_outcome(error);
+  return outcome ? *outcome == certifier::DdlOutcome::kRunTolerant : drops_list;
+}
 
 void SessionCore::on_abort_branch() {
   if (!transaction_.is(TransactionState::kExecuting) || !home_lease_.held()) {

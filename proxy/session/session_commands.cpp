@@ -221,7 +221,12 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.digest = statement.digest;
   job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
-  job_.names_tables = statement.has(Flag::kTouchesTables);
+  job_.passing_settings = statement.has(Flag::kSetStatement);
+  job_.names_tables = statement.has(Flag::kTouchesTables) ||
+                      (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
+  if (!statement.has(Flag::kDiagnostics) && job_.names_tables) {
+    own_error_.reset();  // the server keeps it beyond a statement without a table
+  }
   if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);
@@ -236,6 +241,11 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   }
   if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
     reply_error(protocol::not_supported_error(what));
+    return;
+  }
+  if (statement.kind == StatementKind::kSetTransaction && transaction_.open() && autocommit_ &&
+      statement.transaction.scope == router::SetScope::kUnscoped) {
+    reply_error(protocol::transaction_in_progress_error());  // it may be open here only
     return;
   }
   if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {

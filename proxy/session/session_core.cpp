@@ -73,6 +73,7 @@ void SessionCore::reset() {
     }
   }
   read_lingers_ = false;
+  own_error_.reset();
   insert_id_lost_ = false;
   row_count_.reset();
   warnings_ = 0;

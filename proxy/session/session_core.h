@@ -258,6 +258,7 @@ class SessionCore {
   void append_begin();
   void append_guard();
   void append_statement_reset();
+  void append_diagnostics();
   void send_wrapped(Bytes command);
   void append_wrapped_end();
   void end_wrapped_file();
@@ -374,7 +375,13 @@ class SessionCore {
     Seqno seqno;                 ///< of its turn
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool changes_accounts = false;
-    bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
+    bool fenced = false;      ///< no other connection executes DDL on the home, and ours alone may
+    bool drops_list = false;  ///< it drops several objects, one after the other
+    std::uint16_t error = 0;  ///< of its execution
+
+    /// Failed as it did, may it have treated some of its objects? What was interrupted between two
+    /// of them did.
+    [[nodiscard]] bool partly() const;
   };
 
   Ordered ordered_;
@@ -388,6 +395,8 @@ class SessionCore {
   /// What the home would show as warnings is another session's, older than the last statement, or
   /// of our own commands.
   bool home_diagnostics_stale_ = true;
+  /// What the client's last statement got from us: SHOW WARNINGS must show it.
+  std::optional<protocol::SqlError> own_error_;
   bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
   bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
   bool read_tainted_ = false;    ///< the same of the other connection

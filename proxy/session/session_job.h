@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "base/clock.h"
 #include "base/ids.h"
@@ -47,6 +48,7 @@ struct SessionJob {
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
+  bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once
   bool begun = false;             ///< its branch or transaction was begun in a command of its own
@@ -57,6 +59,7 @@ struct SessionJob {
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
+  std::string names_collation;     ///< of SET NAMES .. COLLATE
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
   std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client
   std::uint32_t reset_first = 0;   ///< the backend's statement that needs a COM_STMT_RESET; 0: none

@@ -193,10 +193,16 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
 
 void SessionCore::learn(const protocol::SessionChanges& changes) {
   for (const auto& [name, value] : changes.system_variables) {
+    if (job_.passing_settings) {
+      break;  // the server reports them as they are amid the statement
+    }
     if (name == "autocommit") {
       autocommit_ = value == "ON" || value == "1";
     }
     state_.set_variable(name, value);
+    if (name == "character_set_connection" && !job_.names_collation.empty()) {
+      state_.set_variable("collation_connection", job_.names_collation);
+    }
   }
   if (changes.schema) {
     state_.set_schema(*changes.schema);
@@ -243,6 +249,7 @@ void SessionCore::on_client_error(Channel channel,
   scratch_.clear();
   protocol::append_err(scratch_, error, step.sequence);
   if (holds_reply()) {
+    ordered_.error = error.code;
     held_.hold(scratch_, true);
     on_client_done(channel, relay, false);
     return;
@@ -285,7 +292,8 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
                              as_bytes(certifier::kDdlReleaseSql));
     expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
-    (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false});
+    (void)effects_.post_commit(
+        DdlExecuted{ordered_.seqno, *home_, succeeded, false, !succeeded && ordered_.partly()});
     return;
   }
   job_.succeeded = succeeded;

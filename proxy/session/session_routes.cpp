@@ -47,13 +47,15 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.pins = router::pin_change(statement);
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
   job_.sends_file = statement.has(Flag::kLocalInfile);
+  job_.names_collation = names_collation(statement);
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (commits_first(statement, autocommit_)) {
     job_.commit_first = open;
   } else if (open) {
     job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
-                        changes || is_savepoint(statement.kind);
+                        changes || is_savepoint(statement.kind) ||
+                        statement.has(Flag::kSessionState);  // @@in_transaction
   } else if (!autocommit_) {
     job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
   } else {
@@ -122,12 +124,13 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     effects_.note_trigger();
   }
   ordered_ = {};
+  ordered_.drops_list = statement.ddl.verb == router::DdlVerb::kDrop && statement.tables.size() > 1;
   protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));
   DdlRequest& request = ordered_.request;
   request.sql.assign(sql);
   request.schema = state_.schema();
   request.user = owner_.definer;
-  request.session_set = state_.set_statement();
+  request.session_set = state_.whole_set_statement(owner_.collation);
   for (const router::TableRef& table : statement.tables) {
     request.targets.push_back(
         {table.schema.empty() ? state_.schema() : router::identifier_text(table.schema),
@@ -180,8 +183,13 @@ void SessionCore::run_in_session(const Statement& statement) {
 }
 
 void SessionCore::begin_transaction(const router::TransactionOptions& options) {
-  const TransactionTraits traits{options.access == router::AccessMode::kReadOnly,
-                                 options.consistent_snapshot};
+  const std::string_view by_default =
+      state_.variable("tx_read_only")
+          .value_or(state_.variable("transaction_read_only").value_or("OFF"));
+  const bool read_only = options.access == router::AccessMode::kUnset
+                             ? by_default == "ON" || by_default == "1"
+                             : options.access == router::AccessMode::kReadOnly;
+  const TransactionTraits traits{read_only, options.consistent_snapshot};
   job_.kind = JobKind::kSnapshot;
   snapshot_traits_ = traits;
   job_.commit_first = transaction_.open();

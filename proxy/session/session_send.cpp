@@ -17,6 +17,7 @@ constexpr std::string_view kBeginReadOnly = "START TRANSACTION READ ONLY";
 constexpr std::string_view kBranchGuard = "START TRANSACTION";
 /// 1568 inside a transaction. Outside, the next statement may only read.
 constexpr std::string_view kReadOnlyGuard = "SET TRANSACTION READ ONLY";
+constexpr std::string_view kNarrowLiterals = "SET collation_connection=latin1_bin";
 /// The server forgets warnings and errors when a statement names a table (measured; not for DO, SET
 /// or a SELECT without one).
 constexpr std::string_view kClearDiagnostics = "SELECT 1 FROM (SELECT 1) AS t LIMIT 0";
@@ -33,7 +34,8 @@ Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
   const std::size_t place = protocol::begin_packet(xa_buffer_);
   xa_buffer_.push_back(static_cast<std::uint8_t>(Command::kQuery));
   append(xa_buffer_, verb);
-  append(xa_buffer_, branch_xid_sql(options_.cluster, branch));
+  append(xa_buffer_, state_.literals_are_wide() ? branch_xid_hex_sql(options_.cluster, branch)
+                                                : branch_xid_sql(options_.cluster, branch));
   protocol::finish_packet(xa_buffer_, place, 0);
   return Bytes(xa_buffer_).subspan(at);
 }
@@ -45,9 +47,18 @@ void SessionCore::send_job() {
   }
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
     xa_buffer_.clear();
+    const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'
+    if (wide) {
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNarrowLiterals));
+      expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
+    }
     protocol::append_command(xa_buffer_, Command::kQuery,
                              as_bytes(certifier::ddl_turn_fence_sql(ordered_.seqno)));
     expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
+    if (wide) {
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(state_.set_statement()));
+      expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
+    }
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // its answer goes on
   }
@@ -88,8 +99,7 @@ void SessionCore::send_job() {
     xa_buffer_.clear();
     if (job_.channel == Channel::kHome && job_.asks_diagnostics && home_diagnostics_stale_) {
       home_diagnostics_stale_ = false;
-      expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kClearDiagnostics));
+      append_diagnostics();
     }
     append_statement_reset();
     expect(job_.channel, ReplyRole::kClient, kind);
@@ -159,6 +169,19 @@ void SessionCore::append_guard() {
   expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
   protocol::append_command(xa_buffer_, Command::kQuery,
                            as_bytes(read_only ? kReadOnlyGuard : kBranchGuard));
+}
+
+// What the client asks about is no statement of this connection.
+void SessionCore::append_diagnostics() {
+  expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  if (!own_error_ || state_.literals_are_wide()) {
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kClearDiagnostics));
+    return;
+  }
+  const std::string signal = "SIGNAL SQLSTATE '" + own_error_->state +
+                             "' SET MYSQL_ERRNO=" + std::to_string(own_error_->code) +
+                             ",MESSAGE_TEXT=" + sql_text_literal(own_error_->message);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(signal));
 }
 
 // Whoever executed the statement on this connection before may have left long data behind, or the

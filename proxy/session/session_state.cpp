@@ -25,6 +25,14 @@ constexpr std::array<std::string_view, 14> kNotState = {
     "warning_count",
 };
 
+/// Has every MariaDB since 10.6 this collation, and of a character set that a client may use (none
+/// of ucs2, utf16 and utf32)?
+bool can_be_a_clients(std::uint16_t collation) {
+  constexpr std::array<std::uint16_t, 12> kNot = {17, 35, 54, 55, 56, 60, 61, 62, 76, 90, 100, 0};
+  return (collation < 100 && std::find(kNot.begin(), kNot.end(), collation) == kNot.end()) ||
+         (collation >= 192 && collation <= 215) || (collation >= 223 && collation <= 247);
+}
+
 bool is_number(std::string_view value) {
   if (value.empty()) {
     return false;
@@ -41,31 +49,41 @@ bool is_number(std::string_view value) {
   return digits > 0;
 }
 
-/// A literal that means `value` whatever the sql_mode: numbers bare, text as a hexadecimal literal.
+/// Numbers bare, text as sql_text_literal().
 void append_literal(std::string& out, std::string_view value) {
   if (is_number(value)) {
     out += value;
-    return;
+  } else {
+    out += sql_text_literal(value);
   }
-  if (value.empty()) {
-    out += "''";
-    return;
+}
+
+}  // namespace
+
+std::string sql_text_literal(std::string_view text) {
+  if (text.empty()) {
+    return "''";
   }
   static constexpr char kHex[] = "0123456789ABCDEF";
-  out += "_utf8mb4 X'";
-  for (const char c : value) {
+  std::string out = "_utf8mb4 X'";
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     out += kHex[byte >> 4];
     out += kHex[byte & 15];
   }
   out += '\'';
+  return out;
 }
-
-}  // namespace
 
 void SessionState::set_variable(std::string_view name, std::string_view value) {
   if (std::binary_search(kNotState.begin(), kNotState.end(), name)) {
     return;
+  }
+  // Each of the two implies the other, and the server reports only the one that was named.
+  if (name == "character_set_connection") {
+    forget("collation_connection");
+  } else if (name == "collation_connection") {
+    forget("character_set_connection");
   }
   const auto by_name = [](const Variable& a, std::string_view b) { return a.name < b; };
   const auto at = std::lower_bound(variables_.begin(), variables_.end(), name, by_name);
@@ -80,6 +98,12 @@ void SessionState::set_variable(std::string_view name, std::string_view value) {
   update_fingerprint();
 }
 
+void SessionState::forget(std::string_view name) {
+  if (std::erase_if(variables_, [&](const Variable& one) { return one.name == name; }) > 0) {
+    update_fingerprint();
+  }
+}
+
 std::optional<std::string_view> SessionState::variable(std::string_view name) const {
   for (const Variable& variable : variables_) {
     if (variable.name == name) {
@@ -89,8 +113,38 @@ std::optional<std::string_view> SessionState::variable(std::string_view name) co
   return std::nullopt;
 }
 
+bool SessionState::literals_are_wide() const {
+  for (const std::string_view name : {"character_set_connection", "collation_connection"}) {
+    const std::string_view value = variable(name).value_or("");
+    if (value.starts_with("ucs2") || value.starts_with("utf16") || value.starts_with("utf32")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 std::string SessionState::set_statement() const {
   std::string sql;
+  append_variables(sql);
+  return sql;
+}
+
+std::string SessionState::whole_set_statement(std::uint16_t collation) const {
+  // The server takes a number for a collation's name. What it could not use it ignores at login.
+  const std::string number = can_be_a_clients(collation) ? std::to_string(collation) : "DEFAULT";
+  std::string sql = "SET SESSION sql_mode=DEFAULT";
+  for (const std::string_view name :
+       {"character_set_client", "character_set_results", "collation_connection"}) {
+    sql += ", SESSION ";
+    sql += name;
+    sql += '=';
+    sql += number;
+  }
+  append_variables(sql);
+  return sql;
+}
+
+void SessionState::append_variables(std::string& sql) const {
   for (const Variable& variable : variables_) {
     sql += sql.empty() ? "SET " : ", ";
     sql += "SESSION ";
@@ -98,7 +152,6 @@ std::string SessionState::set_statement() const {
     sql += '=';
     append_literal(sql, variable.value);
   }
-  return sql;
 }
 
 void SessionState::reset() {

@@ -164,6 +164,21 @@ std::string_view lone_row_count(std::string_view sql) {
   return sql.substr(kSelect.size());
 }
 
+std::string_view names_collation(const Statement& statement) {
+  std::string_view collation;
+  for (const router::SetItem& item : statement.settings) {
+    if (item.scope == router::SetScope::kNames) {
+      collation = item.collation;
+    }
+  }
+  if (collation.size() >= 2 &&
+      (collation.front() == '\'' || collation.front() == '"' || collation.front() == '`')) {
+    collation = collation.substr(1, collation.size() - 2);
+  }
+  const bool is_default = collation.size() == 7 && (collation[0] == 'D' || collation[0] == 'd');
+  return is_default ? std::string_view() : collation;
+}
+
 bool has_comment(std::string_view sql) {
   return sql.find_first_not_of(" \t\r\n;") != std::string_view::npos;
 }

@@ -45,6 +45,9 @@ namespace consort::proxy {
 /// The call in a statement that asks for nothing but ROW_COUNT(), as it is spelt; else empty.
 [[nodiscard]] std::string_view lone_row_count(std::string_view sql);
 
+/// The collation of SET NAMES .. COLLATE; empty without one. The server does not report it.
+[[nodiscard]] std::string_view names_collation(const router::Statement& statement);
+
 /// Of a statement without tokens: something other than blanks and semicolons is in it.
 [[nodiscard]] bool has_comment(std::string_view sql);
 

@@ -56,6 +56,59 @@ def other_objects(_context, cluster):
 
 
 @case(seconds=30)
+def settings_of_the_session(_context, cluster):
+    """What a session runs with, by default or by its login, is what every server runs DDL with:
+    the lanes have an sql_mode and a character set of their own."""
+    with cluster.connect(collation=8) as client:  # latin1
+        client.query("CREATE PROCEDURE modes() SELECT @@sql_mode")
+        client.query("CREATE TABLE named (id INT PRIMARY KEY) COMMENT 'gr\xfcn'".encode("latin1"))
+        client.query("SET sql_mode = 'ANSI_QUOTES', collation_connection = latin1_bin")
+        client.query("CREATE PROCEDURE quoted() SELECT 1 AS \"one\"")
+    cluster.settle()
+    for table, what in (("ROUTINES", "ROUTINE_NAME, SQL_MODE, CHARACTER_SET_CLIENT,"
+                         " COLLATION_CONNECTION, ROUTINE_DEFINITION"),
+                        ("TABLES", "TABLE_NAME, TABLE_COMMENT")):
+        column = "ROUTINE_SCHEMA" if table == "ROUTINES" else "TABLE_SCHEMA"
+        seen = [server.query(f"SELECT {what} FROM information_schema.{table}"
+                             f" WHERE {column} = 'test' ORDER BY 1") for server in cluster.servers]
+        assert seen[0] == seen[1] == seen[2], seen
+        if table == "ROUTINES":
+            assert "STRICT_TRANS_TABLES" in seen[0][0][1] and seen[0][0][2] == "latin1", seen[0]
+            assert seen[0][1][1] == "ANSI_QUOTES" and seen[0][1][3] == "latin1_bin", seen[0]
+        else:
+            assert ("named", "grün") in seen[0], seen[0]
+    cluster.sql("DROP PROCEDURE modes", "DROP PROCEDURE quoted", "DROP TABLE named")
+
+
+@case(seconds=30)
+def errors_of_statements_about_several_tables(_context, cluster):
+    """They run on the other servers only when a part of them may have had its effect."""
+    cluster.sql("CREATE TABLE p (id INT PRIMARY KEY)",
+                "CREATE TABLE c (id INT PRIMARY KEY, FOREIGN KEY (id) REFERENCES p (id))",
+                "CREATE TABLE alone (id INT PRIMARY KEY)")
+    with cluster.connect() as client:
+        for sql, code in (
+                ("CREATE OR REPLACE VIEW IF NOT EXISTS w AS SELECT * FROM p", 1221),
+                ("CREATE VIEW w AS SELECT p.nosuch FROM p JOIN c USING (id)", 1054),
+                ("CREATE TABLE d (id INT, FOREIGN KEY (id) REFERENCES p (nosuch))", 1005),
+                ("ALTER TABLE alone ADD FOREIGN KEY (nosuch) REFERENCES p (id)", 1072),
+                ("RENAME TABLE alone TO other, p TO c", 1050),
+                ("DROP TABLE alone, p", 1451),
+                ("DROP TABLE nosuch, c", 1051)):
+            try:
+                client.query(sql)
+                raise AssertionError(sql)
+            except wire.ServerError as error:
+                assert error.code == code, (sql, error)
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    for server in cluster.servers:
+        names = {name for (name,) in server.query("SHOW TABLES FROM test")}
+        assert "p" in names and not names & {"alone", "other", "c", "d", "w"}, names
+    cluster.sql("DROP TABLE p")
+
+
+@case(seconds=30)
 def errors_change_nothing(_context, cluster):
     """DDL that fails on the home runs nowhere; its own error reaches the client."""
     cluster.sql("CREATE TABLE once (a INT)")

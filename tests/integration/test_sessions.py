@@ -39,6 +39,54 @@ def prepared_statements_keep_their_database(_context, cluster):
 
 
 @case(seconds=30)
+def collations_of_the_connection(_context, cluster):
+    """SET NAMES .. COLLATE means the same on every server, and ends with the next SET NAMES."""
+    places = [f"/* consort: backend={server.name} */" for server in cluster.servers]
+    with cluster.connect() as client:
+        for statements, collation, equal in (
+                (("SET NAMES utf8mb4 COLLATE utf8mb4_bin",), "utf8mb4_bin", "0"),
+                (("SET NAMES latin1",), "latin1_swedish_ci", "1"),
+                (("SET collation_connection = utf8mb4_bin",), "utf8mb4_bin", "0"),
+                (("SET NAMES latin1",), "latin1_swedish_ci", "1"),
+                (("SET NAMES utf8mb4", "SET collation_connection = latin1_bin"), "latin1_bin", "0"),
+                (("SET character_set_connection = utf8mb4",), "utf8mb4_general_ci", "1")):
+            for statement in statements:
+                client.query(statement)
+            for place in places:
+                seen = client.query(f"SELECT {place} @@collation_connection, 'a' = 'A'").rows
+                assert seen == [(collation.encode(), equal.encode())], (statements, place, seen)
+
+
+@case(seconds=30)
+def settings_of_one_statement(_context, cluster):
+    """SET STATEMENT .. FOR: the next statement runs without, wherever it runs."""
+    places = [f"/* consort: backend={server.name} */" for server in cluster.servers]
+    with cluster.connect() as client:
+        client.query("SET STATEMENT sql_mode = 'ANSI_QUOTES', group_concat_max_len = 7 FOR SELECT 1")
+        for place in places:
+            row = client.query(f"SELECT {place} @@sql_mode, @@group_concat_max_len").rows[0]
+            assert b"STRICT" in row[0] and row[1] == b"1048576", row
+            assert client.value(f"SELECT {place} \"text\"") == "text"
+
+
+@case(seconds=30)
+def wide_characters_in_literals(_context, cluster):
+    """Branches and DDL of a session whose literals are ucs2: their names are Consort's own."""
+    table = cluster.table("id INT PRIMARY KEY, s VARCHAR(10)")
+    with cluster.connect() as client:
+        client.query("SET NAMES utf8mb4, character_set_connection = ucs2")
+        client.query(f"INSERT INTO {table} VALUES (1, 'one')")
+        client.query("BEGIN")
+        client.query(f"UPDATE {table} SET s = 'two'")
+        client.query("COMMIT")
+        client.query(f"ALTER TABLE {table} ADD COLUMN t VARCHAR(10) DEFAULT 'x'")
+        assert client.value("SELECT @@collation_connection") == "ucs2_general_ci"
+        assert client.query(f"SELECT * FROM {table}").rows == [(b"1", b"two", b"x")]
+    cluster.sql(f"DROP TABLE {table}")
+    cluster.assert_identical()
+
+
+@case(seconds=30)
 def prepared_statements_do_not_pile_up(_context, cluster):
     """Preparing one statement again and again leaves one on the server."""
     before = sum(int(server.query("SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1])

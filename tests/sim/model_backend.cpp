@@ -484,7 +484,7 @@ StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
                : failed(static_cast<std::uint16_t>(*number_behind(sql, "MYSQL_ERRNO=")),
                         "signalled");
   }
-  if (sql.find("GET_LOCK('consort_ddl'") != sql.npos) {
+  if (sql.find("GET_LOCK(_latin1'consort_ddl'") != sql.npos) {
     const auto marked = number_behind(sql, " AND m.ddl=");
     const certifier::BackendPosition& now = image_.position;
     const bool stands = marked == now.ddl.value && now.seqno < now.ddl;

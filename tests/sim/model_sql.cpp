@@ -29,7 +29,7 @@ std::string_view trim(std::string_view text) {
 
 Program parse_program(std::string_view packet) {
   if (!packet.starts_with("BEGIN NOT ATOMIC") ||
-      packet.find("GET_LOCK('consort_ddl'") != packet.npos) {
+      packet.find("GET_LOCK(_latin1'consort_ddl'") != packet.npos) {
     return {false, std::nullopt, {std::string(packet)}};
   }
   CHECK(packet.starts_with(kCompoundHead));

@@ -14,6 +14,13 @@ TEST_SUITE("base") {
     EXPECT((parsed->branch == branch));
   }
 
+  TEST_CASE("BranchName: hexadecimal digits name the same branch") {
+    const consort::BranchId branch{7, 0, 26};
+    EXPECT(consort::branch_xid_sql(171, branch) == "'consort-ab-7-0-1a','',1131376243");
+    EXPECT(consort::branch_xid_hex_sql(171, branch) ==
+           "X'636F6E736F72742D61622D372D302D3161','',1131376243");
+  }
+
   TEST_CASE("BranchName: foreign names are not ours") {
     for (const char* name : {"", "consort-", "other-1-2-3-4", "consort-1-2-3", "consort-1-2-3-",
                              "consort-1-2-3-4x", "consort-1-2-10000-4", "consort-1--3-4"}) {

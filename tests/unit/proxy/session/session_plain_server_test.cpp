@@ -1,0 +1,198 @@
+// Where a session must answer as one server would: found by playing the same statements to both.
+#include "certifier/ddl_fence.h"
+#include "proxy/session/session_core.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+protocol::OkPacket inside_branch() {
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit | protocol::status_flag::kInTransaction;
+  return ok;
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: only DDL that may have had a part of its effect runs elsewhere, too") {
+    struct Row {
+      const char* sql;
+      std::uint16_t error;
+      bool partly;
+    };
+
+    const Row rows[] = {
+        {"CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT * FROM t", 1221, false},
+        {"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES p (nosuch))", 1005, false},
+        {"CREATE VIEW v AS SELECT * FROM t", 1317, false},
+        {"DROP TABLE a, b", 1064, false},
+        {"DROP TABLE a, b", 1051, true},
+        {"DROP TABLE a, b", 1451, true},
+        {"DROP TABLE a, b", 1317, true},
+        {"CREATE USER a, b", 1396, true},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.sql);
+      SessionScript script;
+      script.query(row.sql);
+      const auto request = script.posted_back<DdlRequest>();
+      script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+      script.backend_ok(Channel::kHome);
+      script.backend_error(Channel::kHome, row.error);
+      const auto executed = script.posted_back<DdlExecuted>();
+      EXPECT_FALSE(executed.succeeded);
+      EXPECT(executed.partly == row.partly);
+    }
+  }
+
+  TEST_CASE("SessionCore: a collation of wide characters changes neither branches nor fences") {
+    SessionScript script;
+    script.query("SET collation_connection = ucs2_bin");
+    script.sent(Channel::kHome);
+    protocol::OkPacket ok = inside_branch();
+    ok.changes.system_variables.emplace_back("collation_connection", "ucs2_bin");
+    script.backend_ok(Channel::kHome, ok);
+    script.query("UPDATE t SET v=1");
+    const Texts sent = script.sent(Channel::kHome);
+    REQUIRE(sent.size() == 4);
+    EXPECT(sent[0].starts_with("XA START X'636F6E736F72742D"));
+    EXPECT(sent[3].starts_with("XA PREPARE X'636F6E736F72742D"));
+    script.backend_ok(Channel::kHome);
+    script.backend_error(Channel::kHome, 1146);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.query("DROP TABLE x");
+    const auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"SET collation_connection=latin1_bin", certifier::ddl_turn_fence_sql(Seqno{11}),
+                  "SET SESSION collation_connection=_utf8mb4 X'756373325F62696E'"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) == Texts{"DROP TABLE x"});
+  }
+
+  TEST_CASE("SessionCore: SHOW WARNINGS shows an error that no server has given") {
+    SessionScript script;
+    script.query(";");
+    EXPECT(script.answer() == "ERR 1065");
+    for (int i = 0; i < 2; ++i) {
+      script.query("SHOW WARNINGS");
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE(sent.size() == 2);
+      EXPECT(sent[0].starts_with("SIGNAL SQLSTATE '42000' SET MYSQL_ERRNO=1065,MESSAGE_TEXT="));
+      EXPECT(sent[1] == "SHOW WARNINGS");
+      script.backend_error(Channel::kHome, 1065);
+      script.backend_rows(Channel::kHome);
+    }
+    script.query(";");
+    script.query("SELECT 1 FROM t FOR UPDATE");
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.query("SHOW WARNINGS");
+    EXPECT_FALSE(script.sent(Channel::kHome)[0].starts_with("SIGNAL"));
+  }
+
+  TEST_CASE("SessionCore: a transaction's characteristics are fixed when it has begun") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("SET TRANSACTION READ ONLY");
+    EXPECT(script.answer() == "ERR 1568");
+    script.query("SET SESSION TRANSACTION READ ONLY");
+    EXPECT(script.answer().empty());  // on its way
+  }
+
+  TEST_CASE("SessionCore: the collation of SET NAMES goes along") {
+    for (const char* sql : {"SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci",
+                            "SET @a = 1, NAMES 'utf8mb4' COLLATE 'utf8mb4_unicode_ci'"}) {
+      SessionScript script;
+      script.query(sql);
+      script.sent(Channel::kHome);
+      protocol::OkPacket ok = inside_branch();
+      for (const char* name :
+           {"character_set_results", "character_set_client", "character_set_connection"}) {
+        ok.changes.system_variables.emplace_back(name, "utf8mb4");
+      }
+      script.backend_ok(Channel::kHome, ok);
+      EXPECT(script.core.state().variable("collation_connection") == "utf8mb4_unicode_ci");
+      EXPECT_FALSE(script.core.state().variable("character_set_connection").has_value());
+    }
+  }
+
+  TEST_CASE("SessionCore: @@in_transaction asks inside the transaction") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("SELECT @@in_transaction");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "SELECT @@in_transaction"}));
+  }
+
+  TEST_CASE("SessionCore: what SET STATEMENT sets ends with the statement") {
+    SessionScript script;
+    script.query("SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT 1 FOR UPDATE");
+    script.backend_ok(Channel::kHome);
+    protocol::OkPacket ok = inside_branch();
+    ok.changes.system_variables.emplace_back("sql_mode", "ANSI_QUOTES");
+    script.backend_ok(Channel::kHome, ok);
+    EXPECT_FALSE(script.core.state().has_variables());
+  }
+
+  TEST_CASE("SessionCore: BEGIN follows the session's tx_read_only") {
+    SessionScript script;
+    script.query("SET SESSION TRANSACTION READ ONLY");
+    script.sent(Channel::kHome);
+    protocol::OkPacket ok = inside_branch();
+    ok.changes.system_variables.emplace_back("tx_read_only", "ON");
+    script.backend_ok(Channel::kHome, ok);
+    script.query("BEGIN");
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kHome).front() == "START TRANSACTION READ ONLY");
+    script.backend_ok(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    script.query("ROLLBACK");
+    script.backend_ok(Channel::kHome);
+    script.query("START TRANSACTION READ WRITE");
+    script.query("SELECT 1 FROM t");
+    script.sent(Channel::kHome);
+    EXPECT(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: its own answers show ANSI_QUOTES") {
+    SessionScript script;
+    script.query("SET sql_mode = 'ANSI_QUOTES'");
+    protocol::OkPacket ok = inside_branch();
+    ok.changes.system_variables.emplace_back("sql_mode", "ANSI_QUOTES");
+    script.backend_ok(Channel::kHome, ok);
+    script.query("BEGIN");
+    const auto frame = protocol::peek_packet(script.to_client);
+    REQUIRE(frame.has_value());
+    const auto begun = protocol::decode_ok(frame->payload, SessionScript::kClient);
+    REQUIRE(begun.ok());
+    EXPECT((begun->status & protocol::status_flag::kAnsiQuotes) != 0);
+  }
+
+  TEST_CASE("SessionCore: a client is not told of changes that only Consort asked for") {
+    SessionScript script;
+    script.query("SET group_concat_max_len = 7");
+    script.sent(Channel::kHome);
+    protocol::OkPacket ok = inside_branch();
+    ok.status |= protocol::status_flag::kSessionStateChanged;
+    ok.changes.system_variables.emplace_back("group_concat_max_len", "7");
+    script.backend_ok(Channel::kHome, ok);
+    const auto frame = protocol::peek_packet(script.to_client);
+    REQUIRE(frame.has_value());
+    const auto told = protocol::decode_ok(frame->payload, SessionScript::kClient);
+    REQUIRE(told.ok());
+    EXPECT((told->status & protocol::status_flag::kSessionStateChanged) == 0);
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy

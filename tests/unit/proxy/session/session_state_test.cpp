@@ -1,0 +1,60 @@
+#include "proxy/session/session_state.h"
+
+#include "tests/support/test.h"
+
+namespace consort::proxy {
+namespace {
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionState: a DDL is told also what its session did not change") {
+    SessionState state;
+    EXPECT(state.set_statement().empty());
+    // The lanes' own sql_mode is '', their character set utf8mb4.
+    EXPECT(state.whole_set_statement(8) ==
+           "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=8, SESSION "
+           "character_set_results=8, SESSION collation_connection=8");
+    state.set_variable("collation_connection", "latin1_bin");
+    state.set_variable("sql_mode", "ANSI_QUOTES");
+    EXPECT(state.whole_set_statement(45) ==
+           "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=45, SESSION "
+           "character_set_results=45, SESSION collation_connection=45, SESSION "
+           "collation_connection=_utf8mb4 X'6C6174696E315F62696E', SESSION "
+           "sql_mode=_utf8mb4 X'414E53495F51554F544553'");
+  }
+
+  TEST_CASE("SessionState: it knows when literals are wide") {
+    SessionState state;
+    state.set_variable("collation_connection", "utf8mb4_bin");
+    EXPECT_FALSE(state.literals_are_wide());
+    state.set_variable("collation_connection", "utf16le_bin");
+    EXPECT(state.literals_are_wide());
+    state.set_variable("collation_connection", "latin1_bin");
+    state.set_variable("character_set_connection", "ucs2");
+    EXPECT(state.literals_are_wide());
+  }
+
+  TEST_CASE("SessionState: the connection's character set and collation replace each other") {
+    SessionState state;
+    state.set_variable("collation_connection", "utf8mb4_bin");
+    const std::uint64_t before = state.fingerprint();
+    state.set_variable("character_set_connection", "latin1");  // SET NAMES latin1
+    EXPECT_FALSE(state.variable("collation_connection").has_value());
+    EXPECT(state.variable("character_set_connection") == "latin1");
+    EXPECT(state.fingerprint() != before);
+    state.set_variable("collation_connection", "utf8mb4_bin");
+    EXPECT_FALSE(state.variable("character_set_connection").has_value());
+    EXPECT(state.fingerprint() == before);
+  }
+
+  TEST_CASE("SessionState: a collation that the server could not use is its default at login") {
+    const SessionState state;
+    for (const std::uint16_t collation : {0, 35, 54, 76, 150, 255, 309}) {
+      EXPECT(state.whole_set_statement(collation) ==
+             "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=DEFAULT, SESSION "
+             "character_set_results=DEFAULT, SESSION collation_connection=DEFAULT");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
