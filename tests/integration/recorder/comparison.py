@@ -1,0 +1,174 @@
+"""What two replies must have in common: every byte, but for what is listed here and why."""
+
+import re
+
+from support import wire
+
+# name -> why the replies differ there. A reply that differs only so ends its sequence without
+# counting as a difference: the two sides may stand differently afterwards.
+EXCUSES = {
+    "refused": "Consort refuses the statement with an error that says so (1235, 1238)",
+    "found_rows": "FOUND_ROWS() counts what ran last on the home, not a read elsewhere, unless that"
+                  " read had SQL_CALC_FOUND_ROWS; before any SELECT it is undefined",
+    "row_count": "ROW_COUNT() inside a larger statement may count one of Consort's own statements;"
+                 " SELECT ROW_COUNT() alone is right",
+    "grants": "SHOW GRANTS lists what PUBLIC may read of Consort's own tables, too",
+    "kept_warnings": "warnings of an earlier statement that those in between have kept: which do is"
+                     " known for the server only in part",
+    "prepared_elsewhere": "a statement that was prepared in another database makes a server tell of a"
+                          " change of the database and back",
+    "snapshot_warning": "WITH CONSISTENT SNAPSHOT below REPEATABLE READ has a warning on a server",
+    "read_only_prepare": "in a READ ONLY transaction a write is refused when it is executed, not"
+                         " already when it is prepared, until the transaction is on a server",
+    "status_flags": "with autocommit=0 a statement that failed may have begun"
+                    " a transaction; READ ONLY of SET TRANSACTION and of chained ones is not"
+                    " shown before their first statement; an EOF packet never says that the session's"
+                    " state has changed",
+    "prepared_control": "PREPARE of BEGIN, COMMIT and the like: EXECUTE runs inside a branch (1399)",
+}
+
+_EXCUSED_TEXTS = {"snapshot_warning": re.compile("consistent snapshot", re.I),
+                  "grants": re.compile(r"^show grants", re.I),
+                  "found_rows": re.compile(r"found_rows\(\)", re.I),
+                  "row_count": re.compile(r"row_count\b", re.I),
+                  "kept_warnings": re.compile(r"show (warnings|errors|count)|(warning|error)_count"
+                                              r"|get diagnostics", re.I)}
+
+_REFUSAL_CODES = (1235, 1238)
+
+
+_ROUTINE_ROW = re.compile(rb"(for column (?:``\.``\.`\w*`|'\w+') at row )\d+")
+
+
+def same(step, plain, consort):
+    """Are the replies equal?"""
+    if plain == consort:
+        return True
+    if step.kind == "statistics":
+        return len(plain) == len(consort)  # uptime and counters of one server
+    if step.kind == "prepare":
+        return list(map(_without_id, plain)) == list(map(_without_id, consort))
+    if len(plain) == len(consort):
+        plain, consort = list(map(_normalised, plain)), list(map(_normalised, consort))
+        if plain == consort:
+            return True
+    if step.kind == "change_user":
+        # How often the password is asked for is free.
+        return list(map(_without_schema_change, plain[-1:])) == consort[-1:]
+    return False
+
+
+def excuse(step, plain, consort):
+    """The key of EXCUSES that covers the difference, or None."""
+    if len(plain) == len(consort) and (list(map(_without_some_flags, plain))
+                                       == list(map(_without_some_flags, consort))):
+        return "status_flags"
+    for name, pattern in _EXCUSED_TEXTS.items():
+        if pattern.search(step.text):
+            return name
+    if step.kind == "execute" and (list(map(_without_schema_change, plain))
+                                   == list(map(_without_schema_change, consort))):
+        return "prepared_elsewhere"
+    if step.text.startswith("PREPARE") or step.kind == "prepare":
+        if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little"):
+            return "read_only_prepare"
+    if len(consort) == 1 and isinstance(consort[0], bytes) and consort[0][:1] == b"\xff":
+        code = int.from_bytes(consort[0][1:3], "little")
+        text = consort[0][9:]
+        if code in _REFUSAL_CODES and (b"Consort" in text or b"directly" in text
+                                       or b"SET GLOBAL" in text):
+            return "refused"
+        if code == 1399 and step.text.startswith(("EXECUTE", "BEGIN NOT")):
+            return "prepared_control"
+    return None
+
+
+def _normalised(packet):
+    """Without what a server does not promise: the order in which an OK packet names the session's
+    changed variables, and the row number of an error in a routine's arguments, which is that of
+    whatever ran before."""
+    if not isinstance(packet, bytes):
+        return packet
+    if packet[:1] == b"\xff":
+        return _ROUTINE_ROW.sub(rb"\1", packet)
+    if packet[:1] in (b"\0", b"\xfe") and len(packet) > 12:
+        try:
+            return _with_sorted_changes(packet)
+        except (AssertionError, IndexError):
+            pass
+    if packet.startswith(b"\x05Error"):  # a row of SHOW WARNINGS
+        return _ROUTINE_ROW.sub(rb"\1", packet)
+    return packet
+
+
+def _with_sorted_changes(packet):
+    cursor = wire.Cursor(packet, 1)
+    cursor.lenenc()
+    cursor.lenenc()
+    cursor.take(4)
+    cursor.string()
+    head = packet[:cursor.at]
+    changes = wire.Cursor(cursor.string())
+    entries = []
+    while changes.left:
+        kind = changes.take(1)
+        entries.append(kind + changes.string())
+    assert not cursor.left
+    return head + b"".join(sorted(entries))
+
+
+def _without_schema_change(packet):
+    # A server tells a client with session tracking the database it has just asked for; Consort does
+    # not repeat it.
+    if isinstance(packet, bytes) and packet[:3] == b"\0\0\0" and len(packet) > 7:
+        status = int.from_bytes(packet[3:5], "little") & ~0x4000
+        return packet[:3] + status.to_bytes(2, "little") + packet[5:7]
+    return packet
+
+
+def _without_some_flags(packet):
+    if not isinstance(packet, bytes) or not 5 <= len(packet) <= 9:
+        return packet
+    at = {(0xFE, 5): 3, (0xFE, 7): 3, (0, 7): 3}.get((packet[0], len(packet)))
+    if at is None:
+        return packet
+    status = int.from_bytes(packet[at:at + 2], "little") & ~0x6001
+    return packet[:at] + status.to_bytes(2, "little") + packet[at + 2:]
+
+
+def _without_id(packet):
+    # A thread of the server goes on counting with its next connection; Consort begins with 1.
+    if isinstance(packet, bytes) and packet[:1] == b"\0" and len(packet) == 12:
+        return packet[5:]
+    return packet
+
+
+def describe(packets, capabilities, step):
+    """The reply for people: one line per packet, with the bytes where the meaning is not plain."""
+    lines = []
+    deprecate_eof = bool(capabilities & wire.DEPRECATE_EOF)
+    for number, packet in enumerate(packets, 1):
+        lines.append(f"  {number}: " + (packet if isinstance(packet, str)
+                                        else _describe(packet, deprecate_eof, step)))
+    return "\n".join(lines) or "  (no reply)"
+
+
+def _describe(packet, deprecate_eof, step):
+    text = re.sub(rb"[^\x20-\x7e]", b".", packet).decode()
+    raw = f"{packet[:120].hex()} |{text[:200]}|"
+    try:
+        if packet[:1] == b"\xff":
+            return f"ERR {int.from_bytes(packet[1:3], 'little')} {text[3:]}"
+        if packet[:1] == b"\xfe" and len(packet) == 5 and not deprecate_eof:
+            return (f"EOF warnings={int.from_bytes(packet[1:3], 'little')}"
+                    f" status={int.from_bytes(packet[3:5], 'little'):#06x}")
+        ends = packet[:1] == b"\xfe" and deprecate_eof
+        if ends or packet[:1] == b"\0" and step.kind != "prepare" and len(packet) >= 7:
+            cursor = wire.Cursor(packet, 1)
+            affected, insert_id = cursor.lenenc(), cursor.lenenc()
+            status, warnings = cursor.integer(2), cursor.integer(2)
+            return (f"{'EOF-OK' if ends else 'OK'} affected={affected} insert_id={insert_id}"
+                    f" status={status:#06x} warnings={warnings} rest={packet[cursor.at:]!r}")
+    except (AssertionError, IndexError):
+        pass
+    return raw

@@ -1,0 +1,86 @@
+"""Recording: both sides in step, and the shortest sequence that still differs."""
+
+import time
+
+from . import comparison
+from .player import Player
+
+SHRINK_TRIES_MAX = 200
+
+
+class Difference(Exception):
+    """A reply that is not the plain server's."""
+
+    def __init__(self, steps, index, plain, consort, capabilities):
+        super().__init__("a reply differs")
+        self.steps, self.index = steps, index
+        self.plain, self.consort, self.capabilities = plain, consort, capabilities
+
+    def describe(self):
+        step = self.steps[self.index]
+        lines = [f"capabilities {self.capabilities:#x}"]
+        lines += [f"{'->' if number == self.index else '  '} {one}"
+                  for number, one in enumerate(self.steps[:self.index + 1])]
+        lines += ["plain server:", comparison.describe(self.plain, self.capabilities, step),
+                  "through Consort:", comparison.describe(self.consort, self.capabilities, step)]
+        return "\n".join(lines)
+
+
+def play(ports, steps, capabilities, timeout=30, excused=None):
+    """Plays the steps on both sides; Difference at the first that differs. `ports`: plain,
+    Consort. `excused`: counts by excuse, added to. Returns how many steps were played."""
+    plain, consort = Player(ports[0], capabilities, timeout), Player(ports[1], capabilities, timeout)
+    try:
+        for index, step in enumerate(steps):
+            if step.kind == "align":
+                plain.count_as(step.client, consort.ask_home(step.client))
+                continue
+            # A lock or a commit that one side keeps must not reach into the other's turn: one
+            # after the other would be slower, and each has servers of its own.
+            plain.send(step)
+            consort.send(step)
+            expected, found = plain.receive(step), consort.receive(step)
+            if comparison.same(step, expected, found):
+                continue
+            reason = comparison.excuse(step, expected, found)
+            if reason is None:
+                raise Difference(steps, index, expected, found, capabilities)
+            if excused is not None:
+                excused[reason] = excused.get(reason, 0) + 1
+            return index
+        return len(steps)
+    finally:
+        plain.close()
+        consort.close()
+
+
+def shrink(difference, replay, seconds=60):
+    """The shortest sequence found that still differs. `replay(steps)` plays on fresh tables and
+    raises Difference."""
+    best = difference
+    fixed = {step for step in best.steps if step.kind == "align"}
+    deadline = time.monotonic() + seconds
+    size = max(1, len(best.steps[:best.index + 1]) // 2)
+    tries = 0
+    while size >= 1:
+        steps = list(best.steps[:best.index + 1])
+        at, shorter = 0, False
+        while at < len(steps) - 1:  # the last is the one that differs
+            if tries >= SHRINK_TRIES_MAX or time.monotonic() > deadline:
+                return best
+            tries += 1
+            behind = min(at + size, len(steps) - 1)
+            candidate = (steps[:at] + [step for step in steps[at:behind] if step in fixed]
+                         + steps[behind:])
+            if len(candidate) == len(steps):
+                at += size
+                continue
+            try:
+                replay(candidate)
+                at += size
+            except Difference as found:
+                best, steps, shorter = found, list(found.steps[:found.index + 1]), True
+        if size == 1 and not shorter:
+            break
+        size = max(1, size // 2) if size > 1 else (1 if shorter else 0)
+    return best

@@ -1,0 +1,137 @@
+"""Random statements through Consort and to a plain server: every reply is the same."""
+
+import os
+import random
+import time
+
+from recorder import comparison, tables
+from recorder.recording import Difference, play, shrink
+from recorder.statements import Generator
+from support import wire
+from support.case import case
+from support.cluster import Cluster
+from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
+
+# Strong, so that a connection sees what another one has just committed, as on one server.
+SETTINGS = {"read_consistency": "strong"}
+
+
+class Recorder:
+    """Consort's cluster and a plain server with the settings its clients would see."""
+
+    def __init__(self, context):
+        self.context = context
+        self.cluster = Cluster(context, settings=SETTINGS)
+        self.plain = PrivateServer(os.path.join(context.work_dir, "plain"), 9, context.template,
+                                   {"auto_increment_increment": "16",
+                                    "innodb_snapshot_isolation": "ON"})
+        self.plain.start()
+        self._sequences = 0
+        self._keepers = []
+
+    @property
+    def ports(self):
+        return self.plain.port, self.cluster.consort.port
+
+    def define(self, stored_functions):
+        """Fresh tables on both sides."""
+        self._sequences = 0
+        self._reconnect()
+        for keeper in self._keepers:
+            tables.define(keeper, stored_functions)
+
+    def refill(self, scratch):
+        """The rows anew; `scratch`: drops what a sequence may have created, too."""
+        self._sequences += 1
+        for keeper in self._keepers:
+            if scratch:
+                keeper.query(tables.SCRATCH)
+            tables.refill(keeper, self._sequences)
+
+    def _reconnect(self):
+        for keeper in self._keepers:
+            keeper.close()
+        self._keepers = [wire.connect(port, APP_USER, APP_PASSWORD, timeout=30)
+                         for port in self.ports]
+        # Else a row with a number of its own would move the plain server's counter to a number of
+        # this session's; Consort's other servers have none.
+        self._keepers[0].query("SET auto_increment_increment = 1")
+
+    def one_home(self, wanted):
+        """Whether all transactions shall run on the first server, as two connections that meet in
+        a lock must."""
+        for server in self.cluster.servers[1:]:
+            status, body = self.cluster.consort.admin(
+                f"/backends/{server.name}/state", "PUT",
+                {"state": "draining" if wanted else "online"})
+            assert status == 200, body
+
+    def check(self):
+        self.cluster.check()
+
+    def evidence(self):
+        return self.cluster.evidence()
+
+    def close(self, keep=False):
+        for keeper in self._keepers:
+            keeper.close()
+        try:
+            self.cluster.close(keep)
+        finally:
+            self.plain.kill()
+
+
+def setup(context):
+    return Recorder(context)
+
+
+def record(context, recorder, count, seconds, features=None, clients=1):
+    """Plays `count` sequences, or as many as `seconds` allow; every seed stands by itself."""
+    features = features or {}
+    recorder.define(features.get("stored_functions", False))
+    # Fixed in tests/run: a regression test. --soak looks for what nobody has seen yet.
+    first = context.pick(1, context.random.randrange(1 << 30))
+    excused, played, done = {}, 0, 0
+    deadline = time.monotonic() + seconds
+    for seed in range(first, first + count):
+        if time.monotonic() > deadline:
+            break
+        generator = Generator(random.Random(seed), features)
+        capabilities, steps = generator.capabilities(), generator.sequence(clients)
+        try:
+            played += play(recorder.ports, steps, capabilities, excused=excused)
+        except Difference as difference:
+            def replay(candidate):
+                recorder.define(features.get("stored_functions", False))
+                play(recorder.ports, candidate, capabilities)
+
+            smallest = shrink(difference, replay)
+            raise AssertionError(f"seed {seed}, features {features}\n{smallest.describe()}"
+                                 ) from None
+        done += 1
+        recorder.refill(any(" d" in step.text for step in steps))
+    assert set(excused) <= set(comparison.EXCUSES)
+    return f"{done} sequences, {played} statements, seed {first}, excused {excused}"
+
+
+@case(seconds=60, soak_seconds=7200)
+def replies_are_a_plain_servers(context, recorder):
+    """One connection; reads go to any server."""
+    return record(context, recorder, context.pick(120, 100_000), context.pick(40, 5400))
+
+
+@case(seconds=60, soak_seconds=3600)
+def two_connections_take_turns(context, recorder):
+    """And see each other's commits and locks."""
+    recorder.one_home(True)
+    try:
+        return record(context, recorder, context.pick(40, 20_000), context.pick(40, 2700), clients=2)
+    finally:
+        recorder.one_home(False)
+
+
+@case(seconds=60, soak_seconds=7200)
+def replies_beside_stored_functions(context, recorder):
+    """While one exists reads run in read-only transactions; a trigger fires."""
+    return record(context, recorder, context.pick(40, 50_000), context.pick(40, 2700),
+                  {"stored_functions": True})
