@@ -1,0 +1,32 @@
+"""Why a test of the server's suite prints something else through Consort: by what it prints."""
+
+import re
+
+# (group, pattern on the added lines of the difference), the first that matches.
+GROUPS = [
+    ("temporary tables are refused", r"temporary tables"),
+    ("SET GLOBAL is refused", r"SET GLOBAL through Consort"),
+    ("CREATE TABLE .. SELECT is refused", r"CREATE TABLE \.\. SELECT"),
+    ("several statements in one query are refused", r"several statements in one query"),
+    ("LOCK TABLES is refused", r"does not support LOCK TABLES"),
+    ("sequences are refused", r"sequences \(use"),
+    ("events are refused", r"'events"),
+    ("XA of the client's own is refused", r"XA statements are Consort"),
+    ("a setting that Consort owns", r"belongs to Consort"),
+    ("concerns one server", r"concerns one server"),
+    ("KILL of something else", r"KILL with anything"),
+    ("name the account", r"Name the account"),
+    ("tables of other engines are refused", r"other engine|not transactional|only InnoDB"),
+    ("XAER_RMFAIL inside a branch", r"1399|XAER_RMFAIL"),
+    ("Consort's own connections and schema show", r"^\+consort\b|^\+\d+\tconsort\t"),
+    ("an engine other than InnoDB is not substituted", r"NO_ENGINE_SUBSTITUTION"),
+    ("cannot be read with certainty", r"cannot be read with certainty"),
+]
+
+
+def reason_of(difference):
+    added = "\n".join(line for line in difference.splitlines() if line.startswith("+"))
+    for group, pattern in GROUPS:
+        if re.search(pattern, added, re.M):
+            return group
+    return "other"
