@@ -408,4 +408,10 @@ void ClientAuth::keep_token(std::string_view plugin, Bytes token, std::uint64_t 
   }
 }
 
+std::string greeted_version(std::string_view version) {
+  const bool old_mariadb =
+      version.starts_with("10.") && version.find("MariaDB") != std::string_view::npos;
+  return (old_mariadb ? "5.5.5-" : "") + std::string(version);
+}
+
 }  // namespace consort::protocol

@@ -209,4 +209,8 @@ class ClientAuth {
   std::uint8_t next_sequence_ = 0;
 };
 
+/// A server's version as its greeting has it: MariaDB 10 puts a MySQL version in front of its own,
+/// which replicas and a few drivers look for; 11 no longer does.
+[[nodiscard]] std::string greeted_version(std::string_view version);
+
 }  // namespace consort::protocol

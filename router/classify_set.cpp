@@ -1,6 +1,7 @@
 // SET in all its forms.
 #include "router/classify.h"
 #include "router/guarded_settings.h"
+#include "router/own_tracking.h"
 
 namespace consort::router {
 namespace {
@@ -128,7 +129,8 @@ void note_item(Statement& out, SetItem& item) {
     flags.set(Flag::kSetsGlobal);
   }
   if (item.scope == SetScope::kSession || item.scope == SetScope::kUnscoped) {
-    item.guarded = is_guarded_setting(item.name) && !keeps_guarded_setting(item.name, item.value);
+    item.guarded = is_guarded_setting(item.name) && !keeps_tracking(item) &&
+                   !keeps_guarded_setting(item.name, item.value);
     if (item.guarded && !flags.has(Flag::kGuardedSetting)) {
       flags.set(Flag::kGuardedSetting);
       out.name = item.name;

@@ -67,7 +67,7 @@ bool Session::accept(uv_stream_t* listener) {
 void Session::greet() {
   protocol::ClientAuth::Params params;
   const ClusterView& view = worker_.view();
-  params.server_version = view.server_version;
+  params.server_version = protocol::greeted_version(view.server_version);
   params.connection_id = connection_id_;
   params.capabilities = protocol::kClientCapabilities | worker_.options().compression;
   if (worker_.options().tls) {

@@ -7,7 +7,8 @@
 #include "protocol/single_value.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
-#include "router/connection_id.h"
+#include "router/own_tracking.h"
+#include "router/session_values.h"
 
 namespace consort::proxy {
 
@@ -117,22 +118,33 @@ void SessionCore::on_query(std::string_view sql) {
 }
 
 void SessionCore::run_query(std::string_view sql, const Statement& statement) {
-  if (const auto own = with_own_id(sql, statement, Command::kQuery)) {
+  if (const auto own = with_own_values(sql, statement, Command::kQuery)) {
     run_statement(router::classify(*own, lexer_options()), *own, JobKind::kQuery);
     return;
   }
   run_statement(statement, sql, JobKind::kQuery);
 }
 
-/// The text with this session's number for CONNECTION_ID(), then also in `command_`.
-std::optional<std::string> SessionCore::with_own_id(std::string_view sql,
-                                                    const Statement& statement,
-                                                    Command kind) {
-  if (!statement.has(Flag::kConnectionId)) {
-    return std::nullopt;
+/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, then
+/// also in `command_`.
+std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
+                                                        const Statement& statement,
+                                                        Command kind) {
+  router::SessionValues values;
+  if (statement.has(Flag::kConnectionId)) {
+    values.connection_id = owner_.connection_id;
   }
-  std::optional<std::string> own =
-      router::with_connection_id(sql, statement, lexer_options(), owner_.connection_id);
+  // The home's own count is of our XA statements. Inside a branch none of them come in between.
+  if (statement.has(Flag::kRowCount) && kind == Command::kQuery && !transaction_.on_backend() &&
+      lone_row_count(sql).empty()) {
+    values.row_count = row_count_;
+  }
+  std::optional<std::string> own;
+  if (values.connection_id || values.row_count) {
+    own = router::with_session_values(sql, statement, lexer_options(), values);
+  } else if (statement.has(Flag::kGuardedSetting) && kind == Command::kQuery) {
+    own = router::with_own_tracking(sql, statement);
+  }
   if (own) {
     command_.clear();
     const std::uint8_t next = protocol::append_command(command_, kind, as_bytes(*own));
@@ -153,7 +165,8 @@ void SessionCore::on_prepare(std::string_view sql) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
-  preparing_sql_ = with_own_id(sql, statement, Command::kStmtPrepare).value_or(std::string(sql));
+  preparing_sql_ =
+      with_own_values(sql, statement, Command::kStmtPrepare).value_or(std::string(sql));
   job_.kind = JobKind::kPrepare;
   job_.statement_kind = statement.kind;
   job_.digest = statement.digest;

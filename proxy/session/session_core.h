@@ -199,9 +199,9 @@ class SessionCore {
   void begin_command();
   void on_query(std::string_view sql);
   void run_query(std::string_view sql, const router::Statement& statement);
-  [[nodiscard]] std::optional<std::string> with_own_id(std::string_view sql,
-                                                       const router::Statement& statement,
-                                                       protocol::Command kind);
+  [[nodiscard]] std::optional<std::string> with_own_values(std::string_view sql,
+                                                           const router::Statement& statement,
+                                                           protocol::Command kind);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
   [[nodiscard]] protocol::ClientStatement* bind_execution(Bytes payload);

@@ -53,6 +53,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   if (commits_first(statement, autocommit_)) {
     job_.commit_first = open;
   } else if (open) {
+    // @@in_transaction is among what kSessionState means.
     job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
                         changes || is_savepoint(statement.kind) ||
                         statement.has(Flag::kSessionState);  // @@in_transaction

@@ -86,6 +86,13 @@ const LoginInfo& login_of(const ClientAuth::Step& step) {
 }  // namespace
 
 TEST_SUITE("protocol") {
+  TEST_CASE("the greeting's version has what MariaDB 10 puts in front") {
+    EXPECT(greeted_version("10.11.6-MariaDB-log") == "5.5.5-10.11.6-MariaDB-log");
+    EXPECT(greeted_version("11.4.2-MariaDB") == "11.4.2-MariaDB");
+    EXPECT(greeted_version("8.0.36") == "8.0.36");
+    EXPECT(greeted_version("").empty());
+  }
+
   TEST_CASE("ClientAuth: a native client with the right password") {
     ClientAuth auth(params());
     const Buffer greeting = auth.greeting();

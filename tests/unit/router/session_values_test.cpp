@@ -1,4 +1,4 @@
-#include "router/connection_id.h"
+#include "router/session_values.h"
 
 #include "router/classify.h"
 #include "router/statement.h"
@@ -9,7 +9,7 @@ namespace {
 
 /// The statement for connection 7, or "-".
 std::string replaced(std::string_view sql, const LexerOptions& options = {}) {
-  return with_connection_id(sql, classify(sql, options), options, 7).value_or("-");
+  return with_session_values(sql, classify(sql, options), options, {7, std::nullopt}).value_or("-");
 }
 
 TEST_SUITE("router") {
@@ -47,6 +47,34 @@ TEST_SUITE("router") {
       EXPECT(replaced(row.sql) == row.expected);
       EXPECT_FALSE(classify(replaced(row.sql), {}).has(Flag::kConnectionId));
     }
+  }
+
+  TEST_CASE("ROW_COUNT() becomes the session's, where that is known") {
+    struct Row {
+      std::string_view sql;
+      std::int64_t count;
+      std::string_view expected;
+    };
+
+    const Row table[] = {
+        {"SELECT LAST_INSERT_ID(), ROW_COUNT()", 3,
+         "SELECT LAST_INSERT_ID(), IFNULL(3,ROW_COUNT()) AS `ROW_COUNT()`"},
+        {"SELECT 1-Row_Count ()", -1, "SELECT 1-IFNULL(-1,ROW_COUNT()) AS `1-Row_Count ()`"},
+        {"SET @n = ROW_COUNT()", 0, "SET @n = IFNULL(0,ROW_COUNT())"},
+        {"INSERT INTO t VALUES (ROW_COUNT(), CONNECTION_ID())", 2,
+         "INSERT INTO t VALUES (IFNULL(2,ROW_COUNT()), CONNECTION_ID())"},
+        {"SELECT row_count FROM t", 2, "-"},
+        {"SELECT CONNECTION_ID()", 2, "-"},
+        {"CREATE VIEW v AS SELECT ROW_COUNT()", 2, "-"},
+    };
+    for (const Row& row : table) {
+      CAPTURE(row.sql);
+      EXPECT(with_session_values(row.sql, classify(row.sql, {}), {}, {std::nullopt, row.count})
+                 .value_or("-") == row.expected);
+    }
+    EXPECT(replaced("SELECT ROW_COUNT()") == "-");
+    EXPECT(replaced("SELECT ROW_COUNT(), CONNECTION_ID()") ==
+           "SELECT ROW_COUNT(), 7 AS `CONNECTION_ID()`");
   }
 
   TEST_CASE("CONNECTION_ID() stays where the text is not only this session's, or not certain") {

@@ -1,4 +1,4 @@
-#include "router/connection_id.h"
+#include "router/session_values.h"
 
 #include <cstddef>
 #include <utility>
@@ -11,9 +11,10 @@ namespace {
 /// An alias must not be longer (in characters; bytes are never fewer).
 constexpr std::size_t kAliasBytesMax = 256;
 
-bool may_replace(const Statement& statement) {
-  if (!statement.has(Flag::kConnectionId) || statement.has(Flag::kUncertain) ||
-      statement.has(Flag::kMultiStatement)) {
+bool may_replace(const Statement& statement, const SessionValues& values) {
+  const bool calls = (statement.has(Flag::kConnectionId) && values.connection_id) ||
+                     (statement.has(Flag::kRowCount) && values.row_count);
+  if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
   switch (statement.kind) {
@@ -35,8 +36,14 @@ bool may_replace(const Statement& statement) {
 /// Writes the new text while it goes through the old one's tokens.
 class Replacer {
  public:
-  Replacer(std::string_view sql, const LexerOptions& options, std::uint32_t connection_id)
-      : sql_(sql), lexer_(sql, options), number_(std::to_string(connection_id)) {
+  Replacer(std::string_view sql, const LexerOptions& options, const SessionValues& values)
+      : sql_(sql), lexer_(sql, options) {
+    if (values.connection_id) {
+      connection_id_ = std::to_string(*values.connection_id);
+    }
+    if (values.row_count) {  // of the function's type, and nothing that a sign could join
+      row_count_ = "IFNULL(" + std::to_string(*values.row_count) + ",ROW_COUNT())";
+    }
     advance();
   }
 
@@ -88,7 +95,9 @@ class Replacer {
 
   /// `word ( )`: the call. Other uses of the word stay.
   bool take_call() {
-    if (!token_.is("CONNECTION_ID") || previous_.is(TokenKind::kDot)) {
+    const std::string& value = token_.is("CONNECTION_ID") ? connection_id_ : row_count_;
+    if ((!token_.is("CONNECTION_ID") && !token_.is("ROW_COUNT")) || value.empty() ||
+        previous_.is(TokenKind::kDot)) {
       return false;
     }
     const Token word = token_;
@@ -101,7 +110,7 @@ class Replacer {
       return true;
     }
     out_ += sql_.substr(copied_, begin_of(word) - copied_);
-    out_ += number_;
+    out_ += value;
     copied_ = end_of(token_);
     replaced_ = replaced_in_item_ = true;
     take_token();
@@ -155,7 +164,8 @@ class Replacer {
 
   const std::string_view sql_;
   SqlLexer lexer_;
-  const std::string number_;
+  std::string connection_id_;  ///< what stands for the call; empty: the call
+  std::string row_count_;
   Token token_;
   Token previous_;
   Token before_previous_;
@@ -170,14 +180,14 @@ class Replacer {
 
 }  // namespace
 
-std::optional<std::string> with_connection_id(std::string_view sql,
-                                              const Statement& statement,
-                                              const LexerOptions& options,
-                                              std::uint32_t connection_id) {
-  if (!may_replace(statement) || options.doubtful) {
+std::optional<std::string> with_session_values(std::string_view sql,
+                                               const Statement& statement,
+                                               const LexerOptions& options,
+                                               const SessionValues& values) {
+  if (!may_replace(statement, values) || options.doubtful) {
     return std::nullopt;
   }
-  return Replacer(sql, options, connection_id).run();
+  return Replacer(sql, options, values).run();
 }
 
 }  // namespace consort::router

@@ -1,0 +1,31 @@
+// Puts values of the session where a statement calls CONNECTION_ID() or ROW_COUNT(): the server
+// would say those of its own connection, which are others. Pure.
+// Threads: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "router/lexer_options.h"
+#include "router/statement.h"
+
+namespace consort::router {
+
+/// What the session has to say; a call without a value here stays the server's.
+struct SessionValues {
+  std::optional<std::uint32_t> connection_id;  ///< CONNECTION_ID()
+  std::optional<std::int64_t> row_count;       ///< ROW_COUNT()
+};
+
+/// The statement with its calls replaced. A column keeps its name: `SELECT CONNECTION_ID()` gets an
+/// alias of this spelling, and so does an expression around a call where it surely has none.
+/// nullopt: there is no call, the text cannot be cut with certainty, or the statement stores its
+/// text for other sessions (DDL, programs).
+[[nodiscard]] std::optional<std::string> with_session_values(std::string_view sql,
+                                                             const Statement& statement,
+                                                             const LexerOptions& options,
+                                                             const SessionValues& values);
+
+}  // namespace consort::router

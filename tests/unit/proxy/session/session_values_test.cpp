@@ -1,0 +1,79 @@
+// What a server's own connection would say otherwise: ROW_COUNT(), @@in_transaction,
+// session_track_*.
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+/// An autocommit write of three rows, committed.
+void write_three_rows(SessionScript& script) {
+  script.query("UPDATE t SET v=1");
+  script.backend_ok(Channel::kHome);
+  protocol::OkPacket changed;
+  changed.affected_rows = 3;
+  script.backend_ok(Channel::kHome, changed);
+  script.backend_ok(Channel::kHome);
+  script.backend_ok_gtid();
+  script.outcome(BranchVerdict::kCommitted, 10);
+  REQUIRE(script.answer() == "OK");
+  script.sent(Channel::kHome);
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: ROW_COUNT() among others is the client's statement's, not our XA END's") {
+    SessionScript script;
+    write_three_rows(script);
+    script.query("SELECT LAST_INSERT_ID(), ROW_COUNT()");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"SELECT LAST_INSERT_ID(), IFNULL(3,ROW_COUNT()) AS `ROW_COUNT()`"}));
+    SessionScript assigns;
+    write_three_rows(assigns);
+    assigns.query("SET @n = ROW_COUNT()");
+    EXPECT((assigns.sent(Channel::kHome) == Texts{"SET @n = IFNULL(3,ROW_COUNT())"}));
+  }
+
+  TEST_CASE("SessionCore: ROW_COUNT() inside a branch is the server's") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.query("SELECT 1, ROW_COUNT()");
+    EXPECT((script.sent(Channel::kHome) == Texts{"SELECT 1, ROW_COUNT()"}));
+  }
+
+  TEST_CASE("SessionCore: who asks for @@in_transaction after BEGIN is in one") {
+    SessionScript script;
+    script.query("SELECT @@in_transaction");
+    EXPECT((script.sent(Channel::kHome) == Texts{"SELECT @@in_transaction"}));
+    script.backend_rows(Channel::kHome);
+    script.query("BEGIN");
+    script.query("SELECT @@in_transaction");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "SELECT @@in_transaction"}));
+  }
+
+  TEST_CASE("SessionCore: session_track_* is accepted and stays Consort's, others are refused") {
+    SessionScript script;
+    script.query("SET autocommit=1, session_track_system_variables='autocommit'");
+    EXPECT((script.sent(Channel::kHome) == Texts{"SET autocommit=1, session_track_system_variables="
+                                                 "@@session.session_track_system_variables"}));
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK");
+    script.query("SET session_track_schema=0, sql_log_bin=0");
+    EXPECT(script.answer() == "ERR 1238");
+  }
+
+  TEST_CASE("SessionCore: COM_STATISTICS is a server's text") {
+    SessionScript script;
+    script.command(protocol::Command::kStatistics, {});
+    EXPECT(script.sent(Channel::kHome).size() == 1);
+    EXPECT_FALSE(script.core.idle());
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
