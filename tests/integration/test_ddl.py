@@ -111,11 +111,16 @@ def errors_of_statements_about_several_tables(_context, cluster):
 @case(seconds=30)
 def errors_change_nothing(_context, cluster):
     """DDL that fails on the home runs nowhere; its own error reaches the client."""
-    cluster.sql("CREATE TABLE once (a INT)")
+    cluster.sql("CREATE TABLE once (a INT)", "CREATE TABLE orphan (a INT)",
+                "INSERT INTO orphan VALUES (1)", "CREATE TABLE parent (a INT PRIMARY KEY)")
+    parent = "FOREIGN KEY (a) REFERENCES"
     with cluster.connect() as client:
         for statement, code in (("CREATE TABLE once (a INT)", 1050), ("DROP TABLE nowhere", 1051),
                                 ("ALTER TABLE once ADD COLUMN a INT", 1060),
                                 ("CREATE TABLE bad (a NOTYPE)", 4161),
+                                (f"create  table bad (a INT, {parent} nowhere (a))", 1005),
+                                (f"ALTER TABLE once ADD {parent} nowhere (a)", 1005),
+                                (f"\n ALTER TABLE orphan ADD {parent} parent (a)", 1452),
                                 ("DROP USER nobody_at_all", 1396)):
             try:
                 client.query(statement)
@@ -125,6 +130,7 @@ def errors_change_nothing(_context, cluster):
         reply = client.query("CREATE TABLE IF NOT EXISTS once (a INT)")
         assert reply.warnings == 1
         assert client.query("SHOW WARNINGS").rows[0][1] == b"1050"
+    assert set(cluster.consort.backend_states().values()) == {"online"}
     cluster.assert_identical()
 
 

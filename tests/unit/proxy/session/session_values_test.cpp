@@ -18,7 +18,7 @@ void write_three_rows(SessionScript& script) {
   script.backend_ok(Channel::kHome);
   script.backend_ok_gtid();
   script.outcome(BranchVerdict::kCommitted, 10);
-  REQUIRE(script.answer() == "OK");
+  REQUIRE(script.answer() == "OK 3");
   script.sent(Channel::kHome);
 }
 
