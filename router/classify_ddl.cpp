@@ -17,6 +17,7 @@ constexpr ObjectWord kObjects[] = {
     {"TRIGGER", DdlObject::kTrigger},   {"EVENT", DdlObject::kEvent},
     {"SEQUENCE", DdlObject::kSequence}, {"SERVER", DdlObject::kServer},
     {"TABLESPACE", DdlObject::kOther},  {"LOGFILE", DdlObject::kOther},
+    {"TABLES", DdlObject::kTable},  // DROP TABLES
 };
 
 /// What may stand between the verb and the object is short: OR REPLACE, ALGORITHM, DEFINER, SQL

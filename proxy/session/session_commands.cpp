@@ -234,6 +234,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.digest = statement.digest;
   job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
+  job_.sets_several = statement.settings.size() > 1;
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);

@@ -282,6 +282,7 @@ class SessionCore {
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
   void note_diagnostics(bool any);
+  void note_partial_effect();
   [[nodiscard]] bool holds_reply() const;
   [[nodiscard]] bool interrupted_for_lane(Channel channel, const protocol::SqlError& error) const;
 

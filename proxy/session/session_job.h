@@ -49,6 +49,7 @@ struct SessionJob {
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
+  bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once
   bool begun = false;             ///< its branch or transaction was begun in a command of its own

@@ -264,6 +264,18 @@ void SessionCore::on_client_error(Channel channel,
   on_client_done(channel, relay, false);
 }
 
+// A statement that failed may have assigned variables before, and the server does not say which.
+void SessionCore::note_partial_effect() {
+  router::PinSet pins = pins_;
+  if (job_.pins.added.has(router::PinReason::kUserVariables)) {
+    pins.add(router::PinReason::kUserVariables);
+  }
+  if (job_.sets_several) {
+    pins.add(router::PinReason::kUnknownState);
+  }
+  set_pins(pins);
+}
+
 void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) {
   flush(relay);
   if (succeeded) {
@@ -278,6 +290,8 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     } else if (channel == Channel::kHome && !transaction_.open()) {
       one_shot_transaction_ = false;
     }
+  } else {
+    note_partial_effect();
   }
   if (job_.wrapped) {
     phase_ = SessionPhase::kPreparing;  // XA END and XA PREPARE answer next

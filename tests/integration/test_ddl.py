@@ -26,7 +26,7 @@ def tables(_context, cluster):
         assert len(server.query("SELECT * FROM test.e")) == 3
     cluster.sql("TRUNCATE TABLE e", "INSERT INTO e VALUES (9, 9, 'z')")
     cluster.assert_identical()
-    cluster.sql("DROP TABLE e")
+    cluster.sql("CREATE TABLE f (id INT)", "DROP TABLES e, f")
     for server in cluster.servers:
         assert not server.query("SHOW TABLES FROM test LIKE 'e'")
 

@@ -103,6 +103,7 @@ TEST_SUITE("classify_other") {
          "touches_tables temporary create_select", "d:t r:u", "home/temporary_table"},
         {"DROP TEMPORARY TABLE IF EXISTS t, db.u", "ddl", "touches_tables temporary", "d:t d:db.u",
          "home/temporary_table"},
+        {"DROP TABLES a, c", "ddl", kDdl, "d:a d:c", kOrdered},
         {"DROP TABLE IF EXISTS a, `b`.`c` CASCADE", "ddl", kDdl, "d:a d:b.c", kOrdered},
         {"ALTER TABLE t ADD COLUMN x INT, RENAME TO db.u", "ddl", kDdl, "d:t d:db.u", kOrdered},
         {"ALTER TABLE t RENAME COLUMN a TO b, RENAME INDEX c TO d", "ddl", kDdl, "d:t", kOrdered},

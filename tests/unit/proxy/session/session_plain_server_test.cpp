@@ -144,6 +144,17 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.core.state().has_variables());
   }
 
+  TEST_CASE("SessionCore: a SET that failed may have set something") {
+    SessionScript script;
+    script.query("SET nosuch = 1");
+    script.backend_error(Channel::kHome, 1193);
+    EXPECT(script.core.pins().empty());
+    script.query("SET @a = 1, version = '1'");
+    script.backend_error(Channel::kHome, 1238);
+    EXPECT(script.core.pins().has(router::PinReason::kUserVariables));
+    EXPECT(script.core.pins().has(router::PinReason::kUnknownState));
+  }
+
   TEST_CASE("SessionCore: BEGIN follows the session's tx_read_only") {
     SessionScript script;
     script.query("SET SESSION TRANSACTION READ ONLY");
