@@ -121,6 +121,11 @@ SqlError too_many_connections_error() {
   return make(sql_code::kTooManyConnections, "08004", "Too many connections");
 }
 
+SqlError pool_exhausted_error(std::string_view reason) {
+  return make(sql_code::kTooManyConnections, "HY000",
+              "Too many connections: " + std::string(reason));
+}
+
 SqlError server_shutdown_error() {
   return make(sql_code::kServerShutdown, "08S01", "Server shutdown in progress");
 }

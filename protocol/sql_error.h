@@ -103,6 +103,9 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError guarded_setting_error(std::string_view setting);
 /// 1040.
 [[nodiscard]] SqlError too_many_connections_error();
+/// 1040 inside a session: no connection to a backend is free. Not 08004: the client's connection is
+/// well, and drivers close one whose SQLSTATE begins with 08.
+[[nodiscard]] SqlError pool_exhausted_error(std::string_view reason);
 /// 1053.
 [[nodiscard]] SqlError server_shutdown_error();
 /// 1927: the session was ended by KILL or by an administrator.

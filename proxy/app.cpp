@@ -27,6 +27,21 @@ std::uint64_t compression_capabilities(const CompressionConfig& config) {
          (config.zstd ? protocol::capability::kZstdCompression : 0);
 }
 
+/// A worker's share of what is allowed to all.
+PoolLimits pool_limits(const Config& config) {
+  const std::uint32_t workers = config.workers_effective();
+  const PoolConfig& pool = config.pool;
+  PoolLimits limits;
+  limits.connections_max = std::max<std::size_t>(1, pool.connections_max / workers);
+  limits.connections_min = (pool.connections_min + workers - 1) / workers;
+  limits.queue.waiters_max = (pool.waiters_max + workers - 1) / workers;
+  limits.queue.wait_max = std::chrono::milliseconds(pool.wait_ms_max);
+  limits.idle_timeout = std::chrono::seconds(pool.idle_timeout_s);
+  limits.lifetime = std::chrono::seconds(pool.lifetime_s);
+  limits.statements_max = pool.statements_max;
+  return limits;
+}
+
 bool reachable(healthcheck::BackendState state) {
   switch (state) {
     case healthcheck::BackendState::kOnline:
@@ -279,8 +294,10 @@ BackendPool::Options App::pool_options(const std::vector<SocketAddress>& address
     options.setup.push_back({connection_setup(config_, i), "SET tx_isolation=@@tx_isolation"});
     options.transports.push_back(transport_to(i));
   }
-  options.connections_max = std::max<std::size_t>(
-      1, config_.limits.backend_connections_max / config_.workers_effective());
+  for (const BackendConfig& backend : config_.backends) {
+    options.names.push_back(backend.name);
+  }
+  options.limits = pool_limits(config_);
   options.connect_timeout = std::chrono::milliseconds(config_.health.connect_timeout_ms);
   return options;
 }

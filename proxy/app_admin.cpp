@@ -110,7 +110,10 @@ Result<std::vector<BackendInfo>> App::backends() {
       info.connections_leased +=
           static_cast<std::uint64_t>(worker->metrics().pool_leased[at].value());
       info.connections_idle += static_cast<std::uint64_t>(worker->metrics().pool_idle[at].value());
+      info.sessions_waiting +=
+          static_cast<std::uint64_t>(worker->metrics().pool_waiting[at].value());
     }
+    info.connections_max = config_.pool.connections_max;
     info.sessions_home = worker_counts_->homes_of(status.id);
     info.probe_us = static_cast<std::uint64_t>(status.last_probe_ms.value_or(0) * 1000);
     for (const healthcheck::Finding& finding : status.findings) {

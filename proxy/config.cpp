@@ -302,7 +302,6 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   }
   ConfigReader reader(*json, root.path_of("limits"), problems);
   reader.integer("connections_max", out.connections_max, 1, 1000000);
-  reader.integer("backend_connections_max", out.backend_connections_max, 1, 100000);
   reader.integer("packet_bytes_max", out.packet_bytes_max, 64 * kKiB, kGiB);
   reader.integer("writeset_bytes_max", out.writeset_bytes_max, 64 * kKiB, 512 * kMiB);
   reader.integer("client_buffer_bytes_low", out.client_buffer_bytes_low, 4 * kKiB, kGiB);
@@ -315,6 +314,25 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   reader.integer("failed_logins_block_s", out.failed_logins_block_s, 1, 86400);
   if (out.client_buffer_bytes_low >= out.client_buffer_bytes_high) {
     reader.refuse("client_buffer_bytes_low", "is not below client_buffer_bytes_high");
+  }
+  reader.finish();
+}
+
+void read_pool(ConfigReader& root, PoolConfig& out, ConfigProblems& problems) {
+  const ConfigJson* json = root.object("pool");
+  if (json == nullptr) {
+    return;
+  }
+  ConfigReader reader(*json, root.path_of("pool"), problems);
+  reader.integer("connections_max", out.connections_max, 1, 100000);
+  reader.integer("connections_min", out.connections_min, 0, 100000);
+  reader.integer("waiters_max", out.waiters_max, 0, 1000000);
+  reader.integer("wait_ms_max", out.wait_ms_max, 1, kHourMs);
+  reader.integer("idle_timeout_s", out.idle_timeout_s, 1, 31536000);
+  reader.integer("lifetime_s", out.lifetime_s, 1, 31536000);
+  reader.integer("statements_max", out.statements_max, 1, 65536);
+  if (out.connections_min > out.connections_max) {
+    reader.refuse("connections_min", "is above connections_max");
   }
   reader.finish();
 }
@@ -408,6 +426,7 @@ void read_top(ConfigReader& root, Config& out, const std::string& base_dir) {
                                 {"session", ReadConsistency::kSession},
                                 {"strong", ReadConsistency::kStrong}});
   root.integer("read_wait_ms_max", out.read_wait_ms_max, 0, kHourMs);
+  root.integer("shutdown_grace_ms", out.shutdown_grace_ms, 0, kHourMs);
 }
 
 }  // namespace
@@ -440,6 +459,7 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   read_accounts(root, config.accounts, base_dir, problems);
   read_health(root, config.health, problems);
   read_limits(root, config.limits, problems);
+  read_pool(root, config.pool, problems);
   read_commit(root, config.commit, problems);
   read_session(root, config.session, problems);
   read_auto_increment(root, config, problems);

@@ -81,8 +81,7 @@ struct HealthConfig {
 };
 
 struct LimitsConfig {
-  std::uint32_t connections_max = 10000;         ///< clients, all workers together
-  std::uint32_t backend_connections_max = 1000;  ///< to one backend, all workers together
+  std::uint32_t connections_max = 10000;  ///< clients, all workers together
   std::uint64_t packet_bytes_max = 64ULL << 20;
   std::uint64_t writeset_bytes_max = 256ULL << 20;      ///< row events of one transaction
   std::uint64_t client_buffer_bytes_low = 64ULL << 10;  ///< reading from the backend goes on again
@@ -93,6 +92,17 @@ struct LimitsConfig {
   std::uint32_t prepared_statements_max = 16384;  ///< of one session
   std::uint32_t failed_logins_max = 100;          ///< in a row from one address; 0: no limit
   std::uint32_t failed_logins_block_s = 60;       ///< so long no connection is taken from there
+};
+
+/// Connections for clients' statements, to each backend, all workers together.
+struct PoolConfig {
+  std::uint32_t connections_max = 1000;
+  std::uint32_t connections_min = 0;   ///< kept open although idle, once somebody has logged in
+  std::uint32_t waiters_max = 10000;   ///< sessions that may wait for one
+  std::uint32_t wait_ms_max = 5000;    ///< and how long
+  std::uint32_t idle_timeout_s = 300;  ///< idle ones above the minimum are closed
+  std::uint32_t lifetime_s = 3600;     ///< of a connection, give or take a tenth
+  std::uint32_t statements_max = 512;  ///< prepared on one connection
 };
 
 struct CommitConfig {
@@ -136,7 +146,8 @@ struct Config {
   std::uint32_t workers = 0;                  ///< threads that serve clients; 0: one per core
   CommitDurability durability = CommitDurability::kDurable;
   ReadConsistency read_consistency = ReadConsistency::kSession;
-  std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
+  std::uint32_t read_wait_ms_max = 1000;    ///< how long a read waits for a fresh enough backend
+  std::uint32_t shutdown_grace_ms = 10000;  ///< for what is under way when the process shall end
   ListenConfig listen;
   TlsConfig tls;
   BackendTls backend_tls;  ///< of every backend that has none of its own; files as in TlsConfig
@@ -145,6 +156,7 @@ struct Config {
   AccountsConfig accounts;
   HealthConfig health;
   LimitsConfig limits;
+  PoolConfig pool;
   CommitConfig commit;
   SessionConfig session;
   AutoIncrementConfig auto_increment;
@@ -161,6 +173,9 @@ struct Config {
   /// The configuration in force as JSON for people, in the file's own shape, with passwords and
   /// tokens blanked.
   [[nodiscard]] std::string redacted() const;
+
+  /// The same with them, to compare configurations: never to be shown.
+  [[nodiscard]] std::string plain() const;
 };
 
 /// Reads `path`. Relative paths in it are taken from its folder. Errors name the file and the JSON

@@ -83,7 +83,6 @@ ConfigJson health(const HealthConfig& config) {
 
 ConfigJson limits(const LimitsConfig& config) {
   return {{"connections_max", config.connections_max},
-          {"backend_connections_max", config.backend_connections_max},
           {"packet_bytes_max", config.packet_bytes_max},
           {"writeset_bytes_max", config.writeset_bytes_max},
           {"client_buffer_bytes_low", config.client_buffer_bytes_low},
@@ -94,6 +93,13 @@ ConfigJson limits(const LimitsConfig& config) {
           {"prepared_statements_max", config.prepared_statements_max},
           {"failed_logins_max", config.failed_logins_max},
           {"failed_logins_block_s", config.failed_logins_block_s}};
+}
+
+ConfigJson pool(const PoolConfig& config) {
+  return {{"connections_max", config.connections_max}, {"connections_min", config.connections_min},
+          {"waiters_max", config.waiters_max},         {"wait_ms_max", config.wait_ms_max},
+          {"idle_timeout_s", config.idle_timeout_s},   {"lifetime_s", config.lifetime_s},
+          {"statements_max", config.statements_max}};
 }
 
 ConfigJson commit(const CommitConfig& config) {
@@ -153,36 +159,58 @@ std::string_view to_text(LogFormat format) {
   return format == LogFormat::kText ? "text" : "json";
 }
 
-std::string Config::redacted() const {
+namespace {
+
+ConfigJson json_of(const Config& config) {
   ConfigJson json;
-  json["cluster_name"] = cluster_name;
-  json["data_dir"] = data_dir;
-  json["workers"] = workers;
-  json["durability"] = to_text(durability);
-  json["read_consistency"] = text_of(read_consistency);
-  json["read_wait_ms_max"] = read_wait_ms_max;
-  json["listen"] = {{"sql", endpoint(listen.sql)},
-                    {"socket", listen.socket},
-                    {"admin", endpoint(listen.admin)},
-                    {"metrics", endpoint(listen.metrics)},
-                    {"compression", compression(listen.compression)},
-                    {"proxy_protocol_networks", listen.proxy_protocol_networks}};
-  json["tls"] = proxy::tls(tls);
-  json["backend_tls"] = proxy::backend_tls(backend_tls);
-  json["backends"] = proxy::backends(backends);
-  json["account"] = {{"user", account.user}, {"password", blanked(account.password)}};
-  json["accounts"] = {{"credentials_file", accounts.credentials_file},
-                      {"clear_password", accounts.clear_password}};
-  json["health"] = proxy::health(health);
-  json["limits"] = proxy::limits(limits);
-  json["commit"] = proxy::commit(commit);
-  json["session"] = {{"innodb_snapshot_isolation", session.innodb_snapshot_isolation},
-                     {"ignore_lock_tables", session.ignore_lock_tables}};
-  json["auto_increment"] = {{"increment", auto_increment.increment}};
-  json["admin"] = {{"token", blanked(admin.token)}};
-  json["log"] = {
-      {"level", to_text(log.level)}, {"format", to_text(log.format)}, {"file", log.file}};
+  json["cluster_name"] = config.cluster_name;
+  json["data_dir"] = config.data_dir;
+  json["workers"] = config.workers;
+  json["durability"] = to_text(config.durability);
+  json["read_consistency"] = text_of(config.read_consistency);
+  json["read_wait_ms_max"] = config.read_wait_ms_max;
+  json["shutdown_grace_ms"] = config.shutdown_grace_ms;
+  json["listen"] = {{"sql", endpoint(config.listen.sql)},
+                    {"socket", config.listen.socket},
+                    {"admin", endpoint(config.listen.admin)},
+                    {"metrics", endpoint(config.listen.metrics)},
+                    {"compression", compression(config.listen.compression)},
+                    {"proxy_protocol_networks", config.listen.proxy_protocol_networks}};
+  json["tls"] = tls(config.tls);
+  json["backend_tls"] = backend_tls(config.backend_tls);
+  json["backends"] = backends(config.backends);
+  json["account"] = {{"user", config.account.user}, {"password", config.account.password}};
+  json["accounts"] = {{"credentials_file", config.accounts.credentials_file},
+                      {"clear_password", config.accounts.clear_password}};
+  json["health"] = health(config.health);
+  json["limits"] = limits(config.limits);
+  json["pool"] = pool(config.pool);
+  json["commit"] = commit(config.commit);
+  json["session"] = {{"innodb_snapshot_isolation", config.session.innodb_snapshot_isolation},
+                     {"ignore_lock_tables", config.session.ignore_lock_tables}};
+  json["auto_increment"] = {{"increment", config.auto_increment.increment}};
+  json["admin"] = {{"token", config.admin.token}};
+  json["log"] = {{"level", to_text(config.log.level)},
+                 {"format", to_text(config.log.format)},
+                 {"file", config.log.file}};
+  return json;
+}
+
+std::string text_of_json(const ConfigJson& json) {
   return json.dump(2, ' ', false, ConfigJson::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string Config::plain() const {
+  return text_of_json(json_of(*this));
+}
+
+std::string Config::redacted() const {
+  ConfigJson json = json_of(*this);
+  json["account"]["password"] = blanked(account.password);
+  json["admin"]["token"] = blanked(admin.token);
+  return text_of_json(json);
 }
 
 }  // namespace consort::proxy

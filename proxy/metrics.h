@@ -94,11 +94,17 @@ struct alignas(64) WorkerMetrics {
   std::array<Gauge, router::kPinReasonsCount> sessions_pinned;  ///< [router::PinReason]
   std::array<Gauge, kBackendsMax> pool_leased;
   std::array<Gauge, kBackendsMax> pool_idle;
-  std::array<Counter, kBackendsMax> pool_opened;    ///< connections logged in
-  std::array<Counter, kBackendsMax> pool_secured;   ///< of those, through TLS
-  std::array<Counter, kBackendsMax> pool_failures;  ///< connections refused, reset or denied
-  std::array<Counter, kBackendsMax> pool_waits;     ///< a session waited for a connection
-  Counter freshness_waits;                          ///< a read waited for a backend to catch up
+  std::array<Counter, kBackendsMax> pool_opened;         ///< connections logged in
+  std::array<Counter, kBackendsMax> pool_secured;        ///< of those, through TLS
+  std::array<Counter, kBackendsMax> pool_failures;       ///< connections refused, reset or denied
+  std::array<Counter, kBackendsMax> pool_waits;          ///< a session waited for a connection
+  std::array<Gauge, kBackendsMax> pool_waiting;          ///< sessions that wait now
+  std::array<Counter, kBackendsMax> pool_wait_timeouts;  ///< and those that waited in vain
+  std::array<Counter, kBackendsMax> pool_refusals;  ///< and those that the queue had no room for
+  std::array<Counter, kBackendsMax> pool_state_changes;  ///< leases that had to change the state
+  std::array<Counter, kBackendsMax> pool_resets;         ///< of those, by COM_RESET_CONNECTION
+  LatencyHistogram pool_wait_latency;
+  Counter freshness_waits;            ///< a read waited for a backend to catch up
   Counter backpressure_from_client;   ///< reading a backend paused: the client reads slowly
   Counter backpressure_from_backend;  ///< reading a client paused: the backend reads slowly
   Gauge mailbox_depth;                ///< messages from the commit thread at the last drain

@@ -226,6 +226,42 @@ void collect_pools(MetricFamilies& out, const MetricsSources& sources) {
                     return sum(
                         workers, [i](const auto& w) -> auto& { return w.pool_waits[i]; });
                   });
+  add_per_backend(out, MetricType::Gauge, "consort_pool_waiting",
+                  "Sessions that wait for a connection to a backend now", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_waiting[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_wait_timeouts_total",
+                  "Times a session waited for a connection to a backend in vain", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_wait_timeouts[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_wait_refusals_total",
+                  "Times as many as may wait for a connection to a backend waited already", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_refusals[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_state_changes_total",
+                  "Leases for which the connection's state had to be changed first", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_state_changes[i]; });
+                  });
+  add_per_backend(out, MetricType::Counter, "consort_pool_resets_total",
+                  "And by COM_RESET_CONNECTION", sources, [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_resets[i]; });
+                  });
+  MetricFamily& waits =
+      add_family(out, MetricType::Histogram, "consort_pool_wait_duration_seconds",
+                 "How long sessions waited for a connection, whatever came of it");
+  add_histogram(waits,
+                sum_histogram(
+                    workers, [](const auto& w) -> auto& { return w.pool_wait_latency; }),
+                {});
 }
 
 void collect_health(MetricFamilies& out, const MetricsSources& sources) {

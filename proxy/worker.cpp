@@ -39,8 +39,7 @@ Worker::Worker(WorkerOptions options,
       loop_(std::make_unique<EventLoop>()) {
   wake_ = std::make_unique<AsyncWake>(*loop_, [this] { on_wake(); });
   mailbox_ = std::make_unique<Mailbox<Message>>(kMessagesMax, [this] { wake_->wake(); });
-  pool_ = std::make_unique<BackendPool>(*loop_, options_.pool, metrics_, hooks_.report_failure,
-                                        [this](BackendId backend) { reclaim(backend); });
+  pool_ = std::make_unique<BackendPool>(*loop_, options_.pool, metrics_, hooks_.report_failure);
 }
 
 Worker::~Worker() {
@@ -195,21 +194,10 @@ void Worker::end_turn() {
   }
 }
 
-void Worker::reclaim(BackendId backend) {
-  // A session that merely keeps its home for later gives it up.
-  for (const bool with_insert_id : {false, true}) {
-    for (Slot& slot : slots_) {
-      if (slot.session && !slot.retired && slot.session->core().home() == backend &&
-          slot.session->core().release_idle_home(with_insert_id)) {
-        return;
-      }
-    }
-  }
-}
-
 void Worker::reap_idle() {
   const TimePoint now = loop_->now();
   for_each_session([now](Session& session) { session.close_if_idle(now); });
+  pool_->tend([this](BackendId backend) { return serves(backend); });
 }
 
 void Worker::warn_of_client(std::string_view address, std::string_view what) {
@@ -313,6 +301,12 @@ void Worker::on_view(std::shared_ptr<const ClusterView> view) {
       pool_->drop_idle(backend.id);
     }
   }
+  for_each_session([this](Session& session) {
+    const std::optional<BackendId> home = session.core().home();
+    if (home && !serves(*home)) {
+      session.leave_home();
+    }
+  });
   std::vector<SessionId> waiting;
   waiting.swap(waiting_accounts_);
   for (const SessionId id : waiting) {

@@ -192,7 +192,6 @@ class Worker {
   void on_view(std::shared_ptr<const ClusterView> view);
   void check_waiters();
   void end_turn();
-  void reclaim(BackendId backend);
   void reap_idle();
   [[nodiscard]] Session* find(SessionId id);
   router::BackendChoice choose(Seqno at_least, bool home);

@@ -58,6 +58,8 @@ AdminJson to_json(const BackendInfo& backend) {
           {"lane", backend.lane},
           {"connections_leased", backend.connections_leased},
           {"connections_idle", backend.connections_idle},
+          {"connections_max", backend.connections_max},
+          {"sessions_waiting", backend.sessions_waiting},
           {"sessions_home", backend.sessions_home},
           {"probe_us", backend.probe_us},
           {"last_error", backend.last_error},

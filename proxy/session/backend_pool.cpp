@@ -1,6 +1,7 @@
 #include "proxy/session/backend_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/packet_writer.h"
 
@@ -10,117 +11,156 @@ using protocol::Command;
 
 namespace {
 
-void append_statement_close(Buffer& out, std::uint32_t id) {
-  Buffer argument;
-  append_le<4>(argument, id);
-  protocol::append_command(out, Command::kStmtClose, argument);
-}
+/// While somebody waits: how often sessions are asked once more for what they merely keep.
+constexpr std::chrono::milliseconds kAskAgain{100};
+/// New connections to one backend per tend(), for the minimum's sake: a server is not stormed.
+constexpr std::size_t kWarmUpsAtOnce = 8;
 
 }  // namespace
 
 // Keys live as long as the pool: of a password they hold what cannot be turned back.
-std::string PoolAccount::key() const {
-  std::string key = user;
-  key += '\0';
-  key += expired ? 'E' : '-';
+std::string PoolAccount::make_key() const {
+  std::string made = user;
+  made += '\0';
+  made += expired ? 'E' : '-';
   if (const auto* stage1 = std::get_if<protocol::Stage1>(&secret)) {
-    key += 'H';
-    key += as_text(Bytes(stage1->hash));
+    made += 'H';
+    made += as_text(Bytes(stage1->hash));
   } else if (const auto* password = std::get_if<std::string>(&secret)) {
-    key += 'P';
-    key += protocol::native_hash_text(protocol::stage2_of(protocol::stage1_of(*password)));
+    made += 'P';
+    made += protocol::native_hash_text(protocol::stage2_of(protocol::stage1_of(*password)));
   }
   Buffer numbers;
   append_le<8>(numbers, capabilities);
   append_le<2>(numbers, collation);
-  key += as_text(numbers);
-  return key;
-}
-
-BackendStatement* PooledConnection::statement(std::string_view key) {
-  const auto found = statements_.find(std::string(key));
-  return found == statements_.end() ? nullptr : &found->second;
+  made += as_text(numbers);
+  return made;
 }
 
 void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
-  if (statements_.size() >= kStatementsMax) {
-    // Closing needs no reply, so it costs only its bytes.
-    Buffer closes;
-    std::erase_if(statements_, [&](const auto& known) {
-      if (!known.second.has_cursor) {
-        append_statement_close(closes, known.second.id);
-      }
-      return !known.second.has_cursor;
-    });
-    wire_->send({closes});
-  }
-  const auto [place, added] =
-      statements_.try_emplace(std::string(key), BackendStatement{id, {}, 0});
-  if (!added) {
-    // Prepared once more: the server counts both, and its maximum is for all sessions.
-    Buffer close;
-    append_statement_close(close, place->second.id);
-    wire_->send({close});
-    place->second = BackendStatement{id, {}, 0};
+  if (const auto closed = statements_.add(key, id, statements_max_)) {
+    send_statement_close(*closed);
   }
 }
 
 void PooledConnection::close_statement(std::string_view key) {
-  const auto found = statements_.find(std::string(key));
-  if (found != statements_.end()) {
-    Buffer close;
-    append_statement_close(close, found->second.id);
-    wire_->send({close});
-    statements_.erase(found);
+  if (const auto closed = statements_.remove(key)) {
+    send_statement_close(*closed);
   }
+}
+
+/// No reply comes. The server counts statements, and its maximum is for all sessions.
+void PooledConnection::send_statement_close(std::uint32_t id) {
+  Buffer argument;
+  append_le<4>(argument, id);
+  Buffer command;
+  protocol::append_command(command, Command::kStmtClose, argument);
+  wire_->send({command});
 }
 
 BackendPool::BackendPool(EventLoop& loop,
                          Options options,
                          WorkerMetrics& metrics,
-                         std::function<void(BackendId, bool)> report,
-                         std::function<void(BackendId)> reclaim)
+                         std::function<void(BackendId, bool)> report)
     : loop_(loop),
       options_(std::move(options)),
       metrics_(metrics),
       report_(std::move(report)),
-      reclaim_(std::move(reclaim)) {}
+      wait_timer_(loop, [this] { on_wait_timer(); }) {
+  set_limits(options_.limits);
+}
 
 BackendPool::~BackendPool() = default;
 
-PooledConnection* BackendPool::lease(BackendId id,
-                                     const PoolAccount& account,
-                                     LeaseState wanted,
-                                     PoolClient& client) {
+void BackendPool::set_limits(const PoolLimits& limits) {
+  limits_ = limits;
+  for (std::size_t i = 0; i < options_.addresses.size(); ++i) {
+    Backend& backend = backends_[i];
+    backend.waiting.set_limits(limits.queue);
+    while (backend.open.size() > limits_.connections_max && evict_one(backend)) {
+    }
+    serve(BackendId{static_cast<std::uint8_t>(i)});
+  }
+}
+
+// ---- leasing ----------------------------------------------------------------------------------
+
+void BackendPool::lease(BackendId id, bool urgent, PoolClient& client) {
   Backend& backend = backends_[id.value];
-  const std::string key = account.key();
-  PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, key, wanted);
+  if (urgent) {
+    if (!grant(id, client)) {
+      hand_out(open(id, client.lease_account(), &client.lease_state()), client);
+    }
+    return;
+  }
+  // Nobody overtakes who waits. What waits for others is idle for a moment only.
+  if (backend.waiting.empty() && grant(id, client)) {
+    return;
+  }
+  metrics_.pool_waits[id.value].add();
+  // Whoever could spare its connection was asked when the first one began to wait.
+  if (backend.waiting.empty() && ask_back(backend) && grant(id, client)) {
+    return;
+  }
+  if (!backend.waiting.join({&client, client.lease_account().key, loop_.now()})) {
+    metrics_.pool_refusals[id.value].add();
+    client.on_lease_failed(
+        {protocol::pool_exhausted_error("as many as may wait for a connection to backend '" +
+                                        options_.names[id.value] + "' wait already"),
+         false});
+    return;
+  }
+  update_gauges(id);
+  watch_waiters();
+}
+
+bool BackendPool::leave(BackendId id, const PoolClient& client) {
+  const bool left = backends_[id.value].waiting.leave(client);
+  update_gauges(id);
+  return left;
+}
+
+/// False: all connections are in use.
+bool BackendPool::grant(BackendId id, PoolClient& client) {
+  Backend& backend = backends_[id.value];
+  const PoolAccount& account = client.lease_account();
+  const SessionState& wanted = client.lease_state();
+  PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, account.key, wanted);
   if (idle != nullptr) {
     idle->client_ = &client;
-    const bool fits =
-        !idle->used_ && idle->fingerprint_ == wanted.fingerprint && idle->schema_ == wanted.schema;
-    idle->wanted_ = std::move(wanted);
     update_gauges(id);
-    if (fits) {
+    if (distance(idle->state_, wanted) == StateDistance::kNone) {
       client.on_lease(*idle);
     } else {
-      bring_into_state(*idle);
+      client.on_lease_begun(*idle);
+      bring_into_state(*idle, wanted);
     }
-    return idle;
+    return true;
   }
-  if (backend.open_count >= options_.connections_max && !evict_one(backend)) {
-    metrics_.pool_waits[id.value].add();
-    reclaim_(id);
-    if (!evict_one(backend)) {
-      return nullptr;
-    }
+  if (backend.open.size() >= limits_.connections_max && !evict_one(backend)) {
+    return false;
+  }
+  hand_out(open(id, account, &wanted), client);
+  return true;
+}
+
+void BackendPool::hand_out(PooledConnection& connection, PoolClient& client) {
+  connection.client_ = &client;
+  client.on_lease_begun(connection);
+}
+
+PooledConnection& BackendPool::open(BackendId id,
+                                    const PoolAccount& account,
+                                    const SessionState* wanted) {
+  Backend& backend = backends_[id.value];
+  if (limits_.connections_min > 0 && (!backend.newest || backend.newest->key != account.key)) {
+    backend.newest = account;
   }
   auto connection = std::make_unique<PooledConnection>();
   connection->backend_ = id;
-  connection->account_key_ = key;
-  connection->client_ = &client;
-  connection->schema_ = wanted.schema;
-  connection->wanted_ = std::move(wanted);
+  connection->account_key_ = account.key;
+  connection->statements_max_ = limits_.statements_max;
+  connection->expires_ = draw_expiry();
   BackendConnection::Params params;
   params.address = options_.addresses[id.value];
   params.connect_timeout = options_.connect_timeout;
@@ -128,39 +168,47 @@ PooledConnection* BackendPool::lease(BackendId id,
   params.login.credential = account.secret;
   params.transport = options_.transports[id.value];
   params.login.tls = params.transport.mode;
-  params.login.database = connection->schema_;
   params.login.capabilities = account.capabilities;
   params.login.collation = account.collation;
   params.setup = options_.setup[id.value];
-  if (!connection->wanted_.set_statement.empty()) {
-    params.setup.push_back(connection->wanted_.set_statement);
+  if (wanted != nullptr) {
+    connection->state_ = {wanted->schema(), wanted->settings(), false};
+    params.login.database = wanted->schema();
+    if (wanted->has_variables()) {
+      params.setup.push_back(wanted->set_statement());
+    }
   }
-  connection->wire_ = std::make_unique<BackendConnection>(loop_, id, std::move(params), observer());
-  PooledConnection* raw = connection.get();
-  connections_.emplace(raw->wire_.get(), std::move(connection));
-  ++backend.open_count;
+  connection->wire_ = std::make_unique<BackendConnection>(
+      loop_, id, std::move(params), static_cast<BackendConnectionObserver&>(*this));
+  PooledConnection& opened = *connection;
+  opened.place_ = backend.open.size();
+  backend.open.push_back(&opened);
+  connections_.emplace(opened.wire_.get(), std::move(connection));
   update_gauges(id);
-  return raw;
+  return opened;
 }
 
+TimePoint BackendPool::draw_expiry() {
+  // Not all at once, when many were made at once.
+  const std::int64_t tenth = limits_.lifetime.count() / 10;
+  std::uniform_int_distribution<std::int64_t> jitter(-tenth, tenth);
+  return loop_.now() + limits_.lifetime + std::chrono::milliseconds(jitter(random_));
+}
+
+/// The one that is nearest to the state, of equals the one used last: the others grow old.
 PooledConnection* BackendPool::take_idle(Backend& backend,
                                          const std::string& key,
-                                         const LeaseState& wanted) {
+                                         const SessionState& wanted) {
   const auto found = backend.idle.find(key);
   if (found == backend.idle.end()) {
     return nullptr;
   }
   std::vector<PooledConnection*>& idle = found->second;
   auto best = idle.rend();
-  for (auto at = idle.rbegin(); at != idle.rend(); ++at) {
-    PooledConnection& candidate = **at;
-    if (!candidate.used_ && candidate.fingerprint_ == wanted.fingerprint &&
-        candidate.schema_ == wanted.schema) {
-      best = at;
-      break;
-    }
-    // A connection cannot go back to "no database".
-    if (best == idle.rend() && (!wanted.schema.empty() || candidate.schema_.empty())) {
+  StateDistance least = StateDistance::kUnusable;
+  for (auto at = idle.rbegin(); at != idle.rend() && least != StateDistance::kNone; ++at) {
+    if (const StateDistance away = distance((*at)->state_, wanted); away < least) {
+      least = away;
       best = at;
     }
   }
@@ -173,55 +221,211 @@ PooledConnection* BackendPool::take_idle(Backend& backend,
   return taken;
 }
 
-void BackendPool::bring_into_state(PooledConnection& connection) {
-  const LeaseState& wanted = connection.wanted_;
+void BackendPool::bring_into_state(PooledConnection& connection, const SessionState& wanted) {
+  ConnectionState& state = connection.state_;
   std::vector<Buffer> commands;
-  const bool fresh = !connection.used_ && connection.fingerprint_ == 0;
-  if (!fresh && (connection.used_ || connection.fingerprint_ != wanted.fingerprint)) {
-    protocol::append_command(commands.emplace_back(), Command::kResetConnection, {});
+  const auto add = [&commands](Command command, std::string_view argument) {
+    protocol::append_command(commands.emplace_back(), command, as_bytes(argument));
+  };
+  std::optional<std::string> change =
+      settings_change(state.settings.get(), wanted.settings().get());
+  if (state.has_traces || !change) {
+    add(Command::kResetConnection, {});
     for (const std::string& statement : options_.setup[connection.backend_.value]) {
-      protocol::append_command(commands.emplace_back(), Command::kQuery, as_bytes(statement));
+      add(Command::kQuery, statement);
     }
     connection.statements_.clear();
-    connection.fingerprint_ = 0;
-    connection.used_ = false;
+    connection.insert_id_ = 0;
+    change = settings_change(nullptr, wanted.settings().get());
+    metrics_.pool_resets[connection.backend_.value].add();
   }
-  if (connection.fingerprint_ != wanted.fingerprint) {
-    protocol::append_command(commands.emplace_back(), Command::kQuery,
-                             as_bytes(wanted.set_statement));
+  if (!change->empty()) {
+    add(Command::kQuery, *change);
   }
-  if (connection.schema_ != wanted.schema) {
-    protocol::append_command(commands.emplace_back(), Command::kInitDb, as_bytes(wanted.schema));
+  if (state.schema != wanted.schema()) {
+    add(Command::kInitDb, wanted.schema());
   }
+  state = {wanted.schema(), wanted.settings(), false};
   connection.becoming_ = true;
   if (commands.empty()) {
     on_backend_ready(*connection.wire_);
     return;
   }
+  metrics_.pool_state_changes[connection.backend_.value].add();
   connection.wire_->set_up(commands);
 }
 
+void BackendPool::release(PooledConnection& connection, const Return& back) {
+  connection.client_ = nullptr;
+  const BackendId id = connection.backend_;
+  if (!connection.wire_->ready() && back.reusable) {
+    return;  // still being made ready: idle when it is
+  }
+  const bool surplus = backends_[id.value].open.size() > limits_.connections_max;
+  if (!back.reusable || surplus || loop_.now() >= connection.expires_) {
+    close(connection);
+    serve(id);
+    return;
+  }
+  ConnectionState& state = connection.state_;
+  if (state.settings != back.state->settings()) {
+    state.settings = back.state->settings();
+  }
+  if (state.schema != back.state->schema()) {
+    state.schema = back.state->schema();
+  }
+  state.has_traces = back.has_traces;
+  connection.insert_id_ = back.insert_id;
+  shelve(connection);
+}
+
+/// It is idle now; whoever waits gets it.
+void BackendPool::shelve(PooledConnection& connection) {
+  const BackendId id = connection.backend_;
+  Backend& backend = backends_[id.value];
+  connection.idle_since_ = loop_.now();
+  backend.idle[connection.account_key_].push_back(&connection);
+  ++backend.idle_count;
+  update_gauges(id);
+  serve(id);
+}
+
+// ---- waiting ----------------------------------------------------------------------------------
+
+/// Gives whoever waits what is free. A client that gets its lease may give it back inside, and so
+/// come here again: the outer call goes on then.
+void BackendPool::serve(BackendId id) {
+  Backend& backend = backends_[id.value];
+  if (backend.serving) {
+    return;
+  }
+  backend.serving = true;
+  while (!backend.waiting.empty() &&
+         (backend.idle_count > 0 || backend.open.size() < limits_.connections_max)) {
+    std::string_view free_account;
+    for (const auto& [key, idle] : backend.idle) {
+      free_account = idle.empty() ? free_account : std::string_view(key);
+    }
+    const LeaseQueue::Waiter waiter = backend.waiting.take(loop_.now(), free_account);
+    metrics_.pool_wait_latency.record(loop_.now() - waiter.since);
+    (void)grant(id, *waiter.client);
+    update_gauges(id);
+  }
+  backend.serving = false;
+}
+
+/// Asks the sessions in turn, so that each loses its connection as seldom as the others. True when
+/// one gives it back, now or soon.
+bool BackendPool::ask_back(Backend& backend) {
+  for (std::size_t asked = 0; asked < backend.open.size(); ++asked) {
+    backend.hand = backend.hand + 1 < backend.open.size() ? backend.hand + 1 : 0;
+    PooledConnection& connection = *backend.open[backend.hand];
+    if (connection.client_ != nullptr && connection.wire_->ready() &&
+        connection.client_->on_asked_back(connection)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void BackendPool::watch_waiters() {
+  if (!wait_timer_.armed()) {
+    wait_timer_.start_once(kAskAgain);
+  }
+}
+
+void BackendPool::on_wait_timer() {
+  bool any = false;
+  for (std::size_t i = 0; i < options_.addresses.size(); ++i) {
+    Backend& backend = backends_[i];
+    for (std::size_t asks = backend.waiting.size(); asks > 0 && ask_back(backend); --asks) {
+    }
+    expire_waiters(BackendId{static_cast<std::uint8_t>(i)});
+    any = any || !backend.waiting.empty();
+  }
+  if (any) {
+    watch_waiters();
+  }
+}
+
+void BackendPool::expire_waiters(BackendId id) {
+  Backend& backend = backends_[id.value];
+  while (const auto waiter = backend.waiting.take_expired(loop_.now())) {
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - waiter->since);
+    metrics_.pool_wait_timeouts[id.value].add();
+    metrics_.pool_wait_latency.record(waited);
+    update_gauges(id);
+    waiter->client->on_lease_failed(
+        {protocol::pool_exhausted_error("no connection to backend '" + options_.names[id.value] +
+                                        "' was free for " + std::to_string(waited.count()) + " ms"),
+         false});
+  }
+}
+
+void BackendPool::drop_idle(BackendId id) {
+  Backend& backend = backends_[id.value];
+  while (evict_one(backend)) {
+  }
+  while (!backend.waiting.empty()) {
+    const LeaseQueue::Waiter waiter = backend.waiting.take_first();
+    waiter.client->on_lease_failed(
+        {protocol::backend_lost_error("backend '" + options_.names[id.value] + "' is offline"),
+         true});
+  }
+  update_gauges(id);
+}
+
+// ---- upkeep -----------------------------------------------------------------------------------
+
+void BackendPool::tend(const std::function<bool(BackendId)>& serves) {
+  for (std::size_t i = 0; i < options_.addresses.size(); ++i) {
+    const BackendId id{static_cast<std::uint8_t>(i)};
+    retire_old(id);
+    Backend& backend = backends_[i];
+    const std::size_t wanted = std::min(limits_.connections_min, limits_.connections_max);
+    for (std::size_t made = 0;
+         backend.newest && made < kWarmUpsAtOnce && serves(id) && backend.open.size() < wanted;
+         ++made) {
+      open(id, PoolAccount(*backend.newest), nullptr);
+    }
+  }
+}
+
+void BackendPool::retire_old(BackendId id) {
+  Backend& backend = backends_[id.value];
+  std::vector<PooledConnection*> old;
+  std::size_t left = backend.open.size();
+  for (const auto& [key, idle] : backend.idle) {
+    for (PooledConnection* connection : idle) {
+      const bool surplus = left > limits_.connections_min &&
+                           loop_.now() - connection->idle_since_ >= limits_.idle_timeout;
+      if (surplus || loop_.now() >= connection->expires_) {
+        old.push_back(connection);
+        --left;
+      }
+    }
+  }
+  for (PooledConnection* connection : old) {
+    close(*connection);
+  }
+}
+
+// ---- the connections --------------------------------------------------------------------------
+
 void BackendPool::on_backend_ready(BackendConnection& wire) {
   PooledConnection& connection = *connections_.at(&wire);
-  if (!connection.becoming_) {
+  if (!std::exchange(connection.becoming_, false)) {
     metrics_.pool_opened[connection.backend_.value].add();
     if (wire.secured()) {
       metrics_.pool_secured[connection.backend_.value].add();
     }
   }
-  connection.becoming_ = false;
-  connection.fingerprint_ = connection.wanted_.fingerprint;
-  connection.schema_ = connection.wanted_.schema;
-  connection.wanted_ = {};
   if (connection.client_ != nullptr) {
     connection.client_->on_lease(connection);
-    return;
+  } else {
+    shelve(connection);  // its session went away while it was made ready, or it had none
   }
-  // Its session went away while it was made ready.
-  Backend& backend = backends_[connection.backend_.value];
-  backend.idle[connection.account_key_].push_back(&connection);
-  ++backend.idle_count;
-  update_gauges(connection.backend_);
 }
 
 std::size_t BackendPool::on_backend_bytes(BackendConnection& wire, MutableBytes bytes) {
@@ -243,41 +447,26 @@ void BackendPool::on_backend_closed(BackendConnection& wire, const BackendFailur
   PooledConnection& connection = *connections_.at(&wire);
   PoolClient* client = connection.client_;
   const BackendId id = connection.backend_;
+  Backend& backend = backends_[id.value];
   const bool ready = wire.ready();
   connection.client_ = nullptr;
   // The pooled connection outlives the call to its client, which may still compare its address.
   auto keeper = std::move(connections_.at(&wire));
   erase(*keeper);
   metrics_.pool_failures[id.value].add();
+  if (!ready && backend.newest && backend.newest->key == keeper->account_key_) {
+    backend.newest.reset();  // perhaps its password is old: no more of them until somebody asks
+  }
   bool in_use = !ready;
   if (client != nullptr && ready) {
     in_use = client->on_leased_lost(*keeper);
   } else if (client != nullptr) {
-    client->on_lease_failed(*keeper, {failure.error, !failure.permanent});
+    client->on_lease_failed({failure.error, !failure.permanent});
   }
   if (in_use && failure.path) {
     report_(id, failure.refused);
   }
-}
-
-void BackendPool::release(PooledConnection& connection, const Return& back) {
-  connection.client_ = nullptr;
-  const BackendId id = connection.backend_;
-  if (!connection.wire_->ready() && back.reusable) {
-    return;  // still being made ready: idle when it is
-  }
-  if (!back.reusable) {
-    auto keeper = std::move(connections_.at(connection.wire_.get()));
-    erase(*keeper);
-    return;
-  }
-  connection.fingerprint_ = back.fingerprint;
-  connection.schema_ = back.schema;
-  connection.used_ = back.used;
-  Backend& backend = backends_[id.value];
-  backend.idle[connection.account_key_].push_back(&connection);
-  ++backend.idle_count;
-  update_gauges(id);
+  serve(id);
 }
 
 void BackendPool::erase(PooledConnection& connection) {
@@ -288,33 +477,36 @@ void BackendPool::erase(PooledConnection& connection) {
       backend.idle.erase(found);
     }
   }
-  --backend.open_count;
+  backend.open.back()->place_ = connection.place_;
+  std::swap(backend.open[connection.place_], backend.open.back());
+  backend.open.pop_back();
   connections_.erase(connection.wire_.get());
   connection.wire_.reset();
   update_gauges(connection.backend_);
 }
 
+void BackendPool::close(PooledConnection& connection) {
+  auto keeper = std::move(connections_.at(connection.wire_.get()));
+  erase(*keeper);
+}
+
+/// Closes the connection that is idle for longest, of some account.
 bool BackendPool::evict_one(Backend& backend) {
   for (auto& [key, idle] : backend.idle) {
     if (!idle.empty()) {
-      auto keeper = std::move(connections_.at(idle.front()->wire_.get()));
-      erase(*keeper);
+      close(*idle.front());
       return true;
     }
   }
   return false;
 }
 
-void BackendPool::drop_idle(BackendId id) {
-  while (evict_one(backends_[id.value])) {
-  }
-}
-
 void BackendPool::update_gauges(BackendId id) {
   const Backend& backend = backends_[id.value];
   metrics_.pool_idle[id.value].set(static_cast<std::int64_t>(backend.idle_count));
   metrics_.pool_leased[id.value].set(
-      static_cast<std::int64_t>(backend.open_count - backend.idle_count));
+      static_cast<std::int64_t>(backend.open.size() - backend.idle_count));
+  metrics_.pool_waiting[id.value].set(static_cast<std::int64_t>(backend.waiting.size()));
 }
 
 }  // namespace consort::proxy

@@ -1,7 +1,8 @@
 // BackendPool: a worker's connections to the backends, shared by its sessions.
-// A lease is a connection that stands in the session's state: an idle one that already does, else
-// one that is brought there, else a new one. Connections of different accounts or capabilities
-// never mix. Threads: its worker's.
+// A lease is a connection that stands in the session's state: the idle one that is nearest to it,
+// else a new one. When all are used the pool asks sessions that merely keep theirs for later to
+// give them back, and the lease waits in line (LeaseQueue). Connections of different accounts or
+// capabilities never mix. Threads: its worker's.
 #pragma once
 
 #include <array>
@@ -9,15 +10,21 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/ids.h"
 #include "protocol/login_secret.h"
 #include "proxy/metrics.h"
 #include "proxy/session/backend_connection.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/lease_queue.h"
+#include "proxy/session/state_change.h"
+#include "proxy/session/statement_cache.h"
+#include "proxy/uv/timer.h"
 
 namespace consort::proxy {
 
@@ -32,15 +39,8 @@ struct PoolAccount {
   bool fresh = false;
   std::uint64_t capabilities = 0;
   std::uint16_t collation = 0;
-  /// Equal accounts have equal keys.
-  [[nodiscard]] std::string key() const;
-};
-
-/// The state that a lease must be in.
-struct LeaseState {
-  std::string schema;
-  std::uint64_t fingerprint = 0;  ///< SessionState::fingerprint()
-  std::string set_statement;      ///< recreates it on a fresh connection
+  std::string key;  ///< equal accounts have equal keys: make_key() of the rest
+  [[nodiscard]] std::string make_key() const;
 };
 
 /// Who leases. Called on the worker's thread.
@@ -50,8 +50,16 @@ class PoolClient {
   PoolClient(const PoolClient&) = delete;
   PoolClient& operator=(const PoolClient&) = delete;
   virtual ~PoolClient() = default;
+  /// Whose connection it needs, and what this must stand in. Neither changes while the lease is
+  /// under way.
+  [[nodiscard]] virtual const PoolAccount& lease_account() const = 0;
+  [[nodiscard]] virtual const SessionState& lease_state() const = 0;
+  /// A connection is being made ready for it; release() takes the wish back.
+  virtual void on_lease_begun(PooledConnection& connection) = 0;
   virtual void on_lease(PooledConnection& connection) = 0;
-  virtual void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) = 0;
+  virtual void on_lease_failed(const LeaseFailure& failure) = 0;
+  /// Somebody waits: it gives the connection back now or soon (true), or needs it (false).
+  [[nodiscard]] virtual bool on_asked_back(PooledConnection& connection) = 0;
   virtual std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) = 0;
   /// What it was sent has fallen to the low-water mark.
   virtual void on_leased_drained(PooledConnection& connection) = 0;
@@ -59,34 +67,50 @@ class PoolClient {
   virtual bool on_leased_lost(PooledConnection& connection) = 0;
 };
 
-/// A connection of the pool while it is leased or being made ready for a lease.
+/// What may be changed while the pool works.
+struct PoolLimits {
+  std::size_t connections_max = 500;  ///< to one backend
+  std::size_t connections_min = 0;    ///< to one backend: kept open although idle, and made anew
+  LeaseQueue::Limits queue;
+  std::chrono::milliseconds idle_timeout{std::chrono::minutes(5)};
+  std::chrono::milliseconds lifetime{std::chrono::hours(1)};  ///< of a connection, +-10%
+  std::size_t statements_max = 512;                           ///< prepared on one connection
+};
+
+/// A connection of the pool.
 class PooledConnection {
  public:
-  static constexpr std::size_t kStatementsMax = 512;
-
   [[nodiscard]] BackendId backend() const { return backend_; }
 
   [[nodiscard]] BackendConnection& wire() { return *wire_; }
 
-  [[nodiscard]] BackendStatement* statement(std::string_view key);
-  /// Remembers a prepared statement; when there are too many, the connection forgets (and closes)
-  /// all without an open cursor.
+  [[nodiscard]] BackendStatement* statement(std::string_view key) { return statements_.find(key); }
+
+  /// Remembers a prepared statement. When there are too many, the one used longest ago that has no
+  /// open cursor is closed.
   void add_statement(std::string_view key, std::uint32_t id);
   void close_statement(std::string_view key);
 
+  /// What LAST_INSERT_ID() is there; nullopt: unknown.
+  [[nodiscard]] std::optional<std::uint64_t> insert_id() const { return insert_id_; }
+
  private:
   friend class BackendPool;
+
+  void send_statement_close(std::uint32_t id);
 
   BackendId backend_;
   std::string account_key_;
   std::unique_ptr<BackendConnection> wire_;
   PoolClient* client_ = nullptr;
-  std::string schema_;
-  std::uint64_t fingerprint_ = 0;
-  LeaseState wanted_;
-  bool used_ = false;  ///< carries traces of its last session: COM_RESET_CONNECTION before the next
-  bool becoming_ = false;  ///< being brought into `wanted_`
-  std::unordered_map<std::string, BackendStatement> statements_;
+  ConnectionState state_;
+  bool becoming_ = false;  ///< being brought into another state; else made
+  std::optional<std::uint64_t> insert_id_ = 0;
+  StatementCache statements_;
+  std::size_t statements_max_ = 0;
+  std::size_t place_ = 0;  ///< among its backend's open connections
+  TimePoint idle_since_;
+  TimePoint expires_;
 };
 
 class BackendPool final : private BackendConnectionObserver {
@@ -94,69 +118,103 @@ class BackendPool final : private BackendConnectionObserver {
   struct Options {
     std::vector<SocketAddress> addresses;      ///< by BackendId
     std::vector<BackendTransport> transports;  ///< by BackendId
+    std::vector<std::string> names;            ///< by BackendId, for people
     std::vector<std::vector<std::string>>
-        setup;                          ///< statements for a fresh connection, by BackendId
-    std::size_t connections_max = 500;  ///< to one backend
+        setup;  ///< statements for a fresh connection, by BackendId
+    PoolLimits limits;
     std::chrono::milliseconds connect_timeout{2000};
   };
 
   /// `report` hears of connections that could not be made or broke in use. A server closes idle
-  /// ones as it likes, and one that is full is well. `reclaim` is asked for an idle lease when a
-  /// backend's connections are used up.
+  /// ones as it likes, and one that is full is well.
   BackendPool(EventLoop& loop,
               Options options,
               WorkerMetrics& metrics,
-              std::function<void(BackendId, bool refused)> report,
-              std::function<void(BackendId)> reclaim);
+              std::function<void(BackendId, bool refused)> report);
   ~BackendPool() override;
 
   /// Leases a connection for `client`. Ends in on_lease() or on_lease_failed(), perhaps inside this
-  /// call; nullptr is returned when it ended in failure inside it.
-  PooledConnection* lease(BackendId backend,
-                          const PoolAccount& account,
-                          LeaseState wanted,
-                          PoolClient& client);
+  /// call, unless release() or leave() comes before. `urgent`: at once, beyond the bound if it must
+  /// be (DDL whose turn has come: there is one at a time).
+  void lease(BackendId backend, bool urgent, PoolClient& client);
 
-  /// `fingerprint` and `schema`: the state it was left in. Not `reusable`: closed. `used`: it holds
-  /// more than that state (last insert id, user variables, ...).
+  /// It does not wait for its turn any more. False: it did not.
+  bool leave(BackendId backend, const PoolClient& client);
+
+  /// How a connection comes back. Not `reusable`: it is closed.
   struct Return {
-    std::uint64_t fingerprint = 0;
-    std::string_view schema;
+    const SessionState* state = nullptr;  ///< that it stands in; null: not reusable
     bool reusable = false;
-    bool used = false;
+    bool has_traces = false;  ///< ConnectionState::has_traces
+    std::optional<std::uint64_t> insert_id;
   };
 
   void release(PooledConnection& connection, const Return& back);
 
-  /// Closes idle connections to a backend that is gone.
+  /// Somebody waits for a connection to this backend.
+  [[nodiscard]] bool wanted(BackendId backend) const {
+    return !backends_[backend.value].waiting.empty();
+  }
+
+  /// A lease there need not wait.
+  [[nodiscard]] bool has_room(BackendId backend) const {
+    const Backend& there = backends_[backend.value];
+    return there.idle_count > 0 || there.open.size() < limits_.connections_max;
+  }
+
+  /// The backend is gone: closes idle connections, whoever waits goes elsewhere.
   void drop_idle(BackendId backend);
+
+  /// From time to time: closes what is old or long idle, makes what is missing to the minimum.
+  /// `serves`: a new connection may be made there.
+  void tend(const std::function<bool(BackendId)>& serves);
+
+  void set_limits(const PoolLimits& limits);
 
  private:
   struct Backend {
     std::unordered_map<std::string, std::vector<PooledConnection*>> idle;  // newest last
     std::size_t idle_count = 0;
-    std::size_t open_count = 0;
+    std::vector<PooledConnection*> open;
+    std::size_t hand = 0;  ///< whom to ask next for its connection: a place in `open`
+    LeaseQueue waiting;
+    bool serving = false;
+    /// Whose connection was made last: the minimum is made for it. Kept only where there is one, as
+    /// it has a secret.
+    std::optional<PoolAccount> newest;
   };
-
-  [[nodiscard]] BackendConnectionObserver& observer() { return *this; }
 
   void on_backend_ready(BackendConnection& wire) override;
   std::size_t on_backend_bytes(BackendConnection& wire, MutableBytes bytes) override;
   void on_backend_drained(BackendConnection& wire) override;
   void on_backend_closed(BackendConnection& wire, const BackendFailure& failure) override;
-  PooledConnection* take_idle(Backend& backend, const std::string& key, const LeaseState& wanted);
-  void bring_into_state(PooledConnection& connection);
+  [[nodiscard]] bool grant(BackendId id, PoolClient& client);
+  PooledConnection* take_idle(Backend& backend, const std::string& key, const SessionState& wanted);
+  void hand_out(PooledConnection& connection, PoolClient& client);
+  PooledConnection& open(BackendId id, const PoolAccount& account, const SessionState* wanted);
+  void bring_into_state(PooledConnection& connection, const SessionState& wanted);
+  void shelve(PooledConnection& connection);
+  void serve(BackendId id);
+  [[nodiscard]] bool ask_back(Backend& backend);
+  void on_wait_timer();
+  void expire_waiters(BackendId id);
+  void watch_waiters();
+  void retire_old(BackendId id);
   void erase(PooledConnection& connection);
+  void close(PooledConnection& connection);
   void update_gauges(BackendId backend);
   [[nodiscard]] bool evict_one(Backend& backend);
+  [[nodiscard]] TimePoint draw_expiry();
 
   EventLoop& loop_;
   const Options options_;
+  PoolLimits limits_;
   WorkerMetrics& metrics_;
   const std::function<void(BackendId, bool)> report_;
-  const std::function<void(BackendId)> reclaim_;
   std::array<Backend, kBackendsMax> backends_;
   std::unordered_map<const BackendConnection*, std::unique_ptr<PooledConnection>> connections_;
+  Timer wait_timer_;
+  std::minstd_rand random_{std::random_device{}()};
 };
 
 }  // namespace consort::proxy

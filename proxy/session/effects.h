@@ -24,8 +24,8 @@
 namespace consort::proxy {
 
 /// The two backend connections a session may hold. Home: where its transactions run and its session
-/// state lives, kept from first use on. Read: leased for one autocommit read (I2: while a
-/// transaction is open only the home is held).
+/// state lives, kept until somebody else needs it (yield()). Read: leased for one autocommit read
+/// (I2: while a transaction is open only the home is held).
 enum class Channel : std::uint8_t { kHome, kRead };
 
 /// What a lease gives the core to know.
@@ -34,6 +34,7 @@ struct LeasedConnection {
   std::uint64_t thread_id = 0;     ///< the server's connection id: for KILL
   std::uint64_t capabilities = 0;  ///< in force on this connection
   std::string isolation;           ///< its level, "REPEATABLE-READ"; a session may have set another
+  std::optional<std::uint64_t> insert_id = 0;  ///< its LAST_INSERT_ID(); nullopt: unknown
 };
 
 /// A client's prepared statement.

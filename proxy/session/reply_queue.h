@@ -13,10 +13,12 @@ namespace consort::proxy {
 
 /// Whose reply it is.
 enum class ReplyRole : std::uint8_t {
-  kClient,     ///< the client's own command: relay it
-  kSetup,      ///< ours, must succeed: START TRANSACTION READ ONLY, XA START, SELECT for a snapshot
-  kXaEnd,      ///< of a COMMIT
-  kXaPrepare,  ///< of a COMMIT
+  kClient,    ///< the client's own command: relay it
+  kSetup,     ///< ours, must succeed: START TRANSACTION READ ONLY, XA START, SELECT for a snapshot
+  kInsertId,  ///< ours, must succeed: SET last_insert_id of this session
+  kInsertIdAsked,  ///< tells what LAST_INSERT_ID() is, before the connection is given back
+  kXaEnd,          ///< of a COMMIT
+  kXaPrepare,      ///< of a COMMIT
   kXaRollback,     ///< ends a branch; failures mean that it is gone already
   kRollbackReply,  ///< the last step of a ROLLBACK the client waits for
   kPlainEnd,       ///< COMMIT or ROLLBACK of a plain read-only transaction

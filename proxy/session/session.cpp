@@ -12,6 +12,9 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::chrono::milliseconds kCloseWait{5000};
+/// How long a client may take to ask for the warnings of its last statement, when others wait for
+/// the connection that has them.
+constexpr std::chrono::milliseconds kDiagnosticsKept{1000};
 constexpr std::size_t kPipelinedBytesMax = 64 * 1024;
 constexpr int kStatementsAtOnce = 1000;
 
@@ -32,9 +35,10 @@ Session::Session(Worker& worker, SessionId id, std::uint32_t connection_id)
 
 Session::~Session() {
   core_.on_client_gone();
+  stop_leasing();
   for (PooledConnection*& lease : leases_) {
     if (lease != nullptr) {
-      worker_.pool().release(*lease, {0, {}, false, true});
+      worker_.pool().release(*lease, {});
       lease = nullptr;
     }
   }
@@ -127,6 +131,7 @@ void Session::pump() {
   pumping_ = true;
   run_statements();
   count_busy(!core_.idle());
+  spare_home();
   if (orphaned_ && core_.phase() != SessionPhase::kOrdering) {
     orphaned_ = false;
     core_.on_client_gone();
@@ -390,8 +395,18 @@ void Session::stop_waiting() {
     timer_use_ = TimerUse::kNone;
     timer_->stop();
   }
-  if (leasing_) {
-    release(*std::exchange(leasing_, std::nullopt), false);
+  stop_leasing();
+}
+
+void Session::stop_leasing() {
+  if (!leasing_) {
+    return;
+  }
+  const Channel channel = *std::exchange(leasing_, std::nullopt);
+  if (leases_[index_of(channel)] == nullptr) {
+    (void)worker_.pool().leave(leasing_from_, *this);
+  } else {
+    release(channel, false);
   }
 }
 
@@ -408,24 +423,13 @@ std::optional<Channel> Session::channel_of(const PooledConnection& connection) c
 }
 
 void Session::lease(Channel channel, BackendId backend) {
-  const SessionState& state = core_.state();
-  LeaseState wanted;
-  wanted.schema = state.schema();
-  wanted.fingerprint = state.fingerprint();
-  if (wanted.fingerprint != 0) {
-    wanted.set_statement = state.set_statement();
-  }
   leasing_ = channel;
-  PooledConnection* connection = worker_.pool().lease(backend, account_, std::move(wanted), *this);
-  if (leasing_ != channel || core_.lent(channel)) {
-    return;  // answered inside the call
-  }
-  if (connection == nullptr) {
-    leasing_.reset();
-    core_.on_lease_failed(channel, {protocol::too_many_connections_error(), true});
-    return;
-  }
-  leases_[index_of(channel)] = connection;
+  leasing_from_ = backend;
+  worker_.pool().lease(backend, core_.phase() == SessionPhase::kOrdering, *this);
+}
+
+void Session::on_lease_begun(PooledConnection& connection) {
+  leases_[index_of(*leasing_)] = &connection;
 }
 
 void Session::on_lease(PooledConnection& connection) {
@@ -437,14 +441,13 @@ void Session::on_lease(PooledConnection& connection) {
     worker_.options().logins->failures().note_success(client_ip_);
   }
   connection.wire().set_low_water(worker_.options().client_buffer_low);
-  home_used_ = channel == Channel::kHome ? false : home_used_;
   const protocol::ServerInfo& server = connection.wire().server();
   core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
-                            connection.wire().isolation()});
+                            connection.wire().isolation(), connection.insert_id()});
   pump();
 }
 
-void Session::on_lease_failed(PooledConnection&, const LeaseFailure& failure) {
+void Session::on_lease_failed(const LeaseFailure& failure) {
   if (!leasing_) {
     return;
   }
@@ -457,6 +460,30 @@ void Session::on_lease_failed(PooledConnection&, const LeaseFailure& failure) {
   }
   core_.on_lease_failed(channel, failure);
   pump();
+}
+
+bool Session::on_asked_back(PooledConnection& connection) {
+  const std::optional<Channel> channel = channel_of(connection);
+  const bool awaits_question = worker_.loop().now() - last_active_ < kDiagnosticsKept;
+  return channel && !closing_ && core_.yield(*channel, awaits_question);
+}
+
+/// The command is done: others may want the connection that it leaves idle, or its backend drains.
+void Session::spare_home() {
+  const std::optional<BackendId> home = core_.home();
+  if (!home || !core_.idle() || closing_) {
+    return;
+  }
+  if (!worker_.serves(*home)) {
+    leave_home();
+  } else if (worker_.pool().wanted(*home) && core_.lent(Channel::kHome)) {
+    (void)core_.yield(Channel::kHome, true);
+  }
+}
+
+void Session::leave_home() {
+  core_.leave_home();
+  count_busy(!core_.idle());
 }
 
 std::size_t Session::on_leased_bytes(PooledConnection& connection, MutableBytes bytes) {
@@ -503,15 +530,14 @@ void Session::release(Channel channel, bool reusable) {
   if (reusable) {
     connection.wire().resume_reading();
   }
-  const SessionState& state = core_.state();
-  worker_.pool().release(connection, {state.fingerprint(), state.schema(), reusable,
-                                      channel == Channel::kHome && home_used_});
+  const bool home = channel == Channel::kHome;
+  worker_.pool().release(connection, {&core_.state(), reusable, home && core_.home_has_traces(),
+                                      home ? core_.home_insert_id() : connection.insert_id()});
 }
 
 void Session::send_backend(Channel channel, std::initializer_list<Bytes> pieces) {
   PooledConnection* lease = leases_[index_of(channel)];
   CHECK(lease != nullptr);
-  home_used_ = home_used_ || channel == Channel::kHome;
   if (!busy_) {
     busy_ = lease->backend();
     worker_.note_busy(*busy_, 1);

@@ -82,6 +82,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void kill_connection();
   /// Closes without a word, as the server does, when nothing came for longer than allowed.
   void close_if_idle(TimePoint now);
+  /// Its home drains or is gone: goes when nothing binds it there.
+  void leave_home();
   /// Runs what the client sent meanwhile, once the core is idle. Call after every core event.
   void pump();
 
@@ -93,8 +95,14 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_stream_closed(CloseReason reason) override;
 
   // PoolClient: the backends.
+  [[nodiscard]] const PoolAccount& lease_account() const override { return account_; }
+
+  [[nodiscard]] const SessionState& lease_state() const override { return core_.state(); }
+
+  void on_lease_begun(PooledConnection& connection) override;
   void on_lease(PooledConnection& connection) override;
-  void on_lease_failed(PooledConnection& connection, const LeaseFailure& failure) override;
+  void on_lease_failed(const LeaseFailure& failure) override;
+  [[nodiscard]] bool on_asked_back(PooledConnection& connection) override;
   std::size_t on_leased_bytes(PooledConnection& connection, MutableBytes bytes) override;
   void on_leased_drained(PooledConnection& connection) override;
   bool on_leased_lost(PooledConnection& connection) override;
@@ -161,6 +169,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void deny(const protocol::SqlError& error, std::uint8_t sequence);
   void protocol_error(const Error& error, std::uint8_t sequence);
   void count_busy(bool busy);
+  void spare_home();
+  void stop_leasing();
   [[nodiscard]] bool home_is_full() const;
   void timer_once(std::chrono::milliseconds delay);
   void on_timer();
@@ -193,7 +203,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   TimerUse timer_use_ = TimerUse::kNone;
   std::uint8_t login_sequence_ = 0;
   std::optional<Channel> leasing_;  ///< a lease is under way for it
-  bool home_used_ = false;
+  BackendId leasing_from_;
   bool by_unix_socket_ = false;
   bool secured_ = false;  ///< the client's TLS is open
   bool looks_for_proxy_header_ = true;

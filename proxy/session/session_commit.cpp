@@ -5,6 +5,7 @@
 #include "protocol/decode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 
@@ -180,10 +181,7 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
 bool SessionCore::changed_outside_innodb() const {
   // New rows that left nothing to replicate. With CLIENT_FOUND_ROWS an unchanged row counts, too.
   const bool counts_changes = (owner_.capabilities & protocol::capability::kFoundRows) == 0;
-  const bool adds = job_.statement_kind == router::StatementKind::kInsert ||
-                    job_.statement_kind == router::StatementKind::kReplace ||
-                    job_.statement_kind == router::StatementKind::kLoadData;
-  return adds && counts_changes && row_count_.value_or(0) > 0;
+  return draws_numbers(job_.statement_kind) && counts_changes && row_count_.value_or(0) > 0;
 }
 
 void SessionCore::on_outcome(const BranchOutcome& outcome) {

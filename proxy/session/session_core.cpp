@@ -42,6 +42,7 @@ void SessionCore::begin(SessionOwner owner) {
     multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
   }
   state_.set_schema(owner_.schema);
+  row_count_ = 0;  // as on a fresh connection: its home's may have been another's before
   phase_ = SessionPhase::kIdle;
 }
 
@@ -55,27 +56,20 @@ void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
   advance_job();
 }
 
-bool SessionCore::release_idle_home(bool with_insert_id) {
-  if ((insert_id_at_home_ && !with_insert_id) || !idle() || !home_lease_.held() || !pins_.empty() ||
-      transaction_.open() || home_lease_.owes_reply()) {
-    return false;
-  }
-  give_back(Channel::kHome, true);
-  return true;
-}
-
 void SessionCore::reset() {
   abandon_branch();
+  const bool clean = pins_.empty() && !transaction_.on_backend();
   transaction_.end();
   for (const Channel channel : {Channel::kHome, Channel::kRead}) {
     if (lent(channel)) {
-      give_back(channel, false);
+      give_back(channel, clean);
     }
   }
+  insert_id_ = 0;
   read_lingers_ = false;
   own_error_.reset();
   insert_id_lost_ = false;
-  row_count_.reset();
+  row_count_ = 0;
   warnings_ = 0;
   job_ = {};
   multi_.end();

@@ -96,9 +96,12 @@ class SessionCore {
   /// account use it, then the client gets its OK (or their error, and is closed). `sequence`: of
   /// that reply.
   void begin_checked(SessionOwner owner, std::uint8_t sequence);
-  /// Gives the home connection back when nothing would be lost by it (but, `with_insert_id`, what
-  /// LAST_INSERT_ID() says). True when it did.
-  bool release_idle_home(bool with_insert_id);
+  /// Others wait for the connection: gives it back, now or when LAST_INSERT_ID() is known (true),
+  /// unless the session needs it. `keeps_diagnostics`: what SHOW WARNINGS would say is needed, too.
+  bool yield(Channel channel, bool keeps_diagnostics);
+  /// Its home takes no more sessions: the next statement looks for another one, unless something
+  /// binds this one.
+  void leave_home();
   /// As COM_RESET_CONNECTION: rolls back, forgets all state, gives connections back.
   void reset();
 
@@ -177,6 +180,11 @@ class SessionCore {
 
   [[nodiscard]] std::uint64_t statement_digest() const { return job_.digest; }
 
+  /// What the home connection leaves behind: BackendPool::Return.
+  [[nodiscard]] bool home_has_traces() const { return home_has_traces_; }
+
+  [[nodiscard]] std::optional<std::uint64_t> home_insert_id() const { return home_insert_id_; }
+
   [[nodiscard]] bool awaits_reply(Channel channel) const {
     return (channel == Channel::kHome ? home_lease_ : read_lease_).owes_reply();
   }
@@ -248,6 +256,13 @@ class SessionCore {
   [[nodiscard]] Seqno needed_at_home();
   [[nodiscard]] bool meets_held_commits();
   void give_back(Channel channel, bool reusable);
+
+  // Giving it back while the session lives: session_yield.cpp.
+  [[nodiscard]] bool can_spare_home() const;
+  void ask_insert_id();
+  void on_insert_id(const protocol::ResponseTracker::Step& step);
+  void append_insert_id();
+  void note_insert_id_changed();
 
   // Sending: session_send.cpp.
   void send_job();
@@ -366,7 +381,8 @@ class SessionCore {
   /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
   /// was ours, or the client's ran elsewhere.
   std::optional<std::int64_t> row_count_;
-  std::string preparing_sql_;                      ///< of kPrepare
+  std::int64_t home_row_count_ = 0;  ///< what the home's would be after the client's last statement
+  std::string preparing_sql_;        ///< of kPrepare
   std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
   /// A statement that all backends execute in the log's order.
@@ -391,18 +407,23 @@ class SessionCore {
   std::optional<BackendId> home_;
   ChannelLease home_lease_;
   ChannelLease read_lease_;
-  bool insert_id_at_home_ = false;  ///< the home knows what LAST_INSERT_ID() is
-  bool insert_id_lost_ = false;     ///< and went away with it
+  std::uint64_t insert_id_ = 0;  ///< LAST_INSERT_ID(), unless the home knows a newer one
+  std::optional<std::uint64_t> home_insert_id_;  ///< what it is on the home; nullopt: unknown
+  bool insert_id_at_home_ = false;               ///< the home knows a newer one
+  bool insert_id_lost_ = false;                  ///< and went away with it
   /// What the home would show as warnings is another session's, older than the last statement, or
   /// of our own commands.
   bool home_diagnostics_stale_ = true;
   /// What the client's last statement got from us: SHOW WARNINGS must show it.
   std::optional<protocol::SqlError> own_error_;
-  bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
-  bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
-  bool read_tainted_ = false;    ///< the same of the other connection
-  bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
-  bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
+  bool home_has_diagnostics_ = false;  ///< the last statement there left some
+  bool home_has_traces_ = false;       ///< something that only COM_RESET_CONNECTION takes away
+  bool yielding_ = false;              ///< the home is given back when LAST_INSERT_ID() is known
+  bool home_tainted_ = false;          ///< a KILL QUERY may still be on its way to it
+  bool lane_kill_sent_ = false;        ///< one of ours, for the lane's sake
+  bool read_tainted_ = false;          ///< the same of the other connection
+  bool watches_order_ = false;         ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;          ///< kept for SHOW WARNINGS
 
   // The transaction.
   Transaction transaction_;

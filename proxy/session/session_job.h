@@ -47,6 +47,7 @@ struct SessionJob {
   bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool names_tables = false;      ///< then the server forgets earlier warnings
+  bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect

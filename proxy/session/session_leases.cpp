@@ -203,6 +203,10 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     home_tainted_ = false;
     lane_kill_sent_ = false;
     home_diagnostics_stale_ = true;
+    home_has_diagnostics_ = false;
+    home_has_traces_ = false;
+    home_insert_id_ = connection.insert_id;
+    yielding_ = false;
   } else {
     read_tainted_ = false;
   }

@@ -129,6 +129,7 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   account_.fresh = !login.proven;
   account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
+  account_.key = account_.make_key();
   login_unproven_ = !login.proven;
   login_sequence_ = auth_->next_sequence();
   if (!compression_) {

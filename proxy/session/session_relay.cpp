@@ -9,6 +9,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/client_ok.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 namespace {
@@ -150,8 +151,7 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
       note_summary(*ok, step.control == ControlKind::kEof);
     }
     if (channel == Channel::kHome && ok->last_insert_id != 0) {
-      insert_id_at_home_ = true;
-      insert_id_lost_ = false;
+      note_insert_id_changed();  // not to this: a row may have brought its own number
     }
   }
   const bool in_place = packet.data() == relay.packet().data();
@@ -175,8 +175,12 @@ bool SessionCore::holds_reply() const {
 void SessionCore::note_diagnostics(bool any) {
   if (job_.channel == Channel::kRead) {
     home_diagnostics_stale_ = home_diagnostics_stale_ || any || job_.names_tables;
+    home_has_diagnostics_ = home_has_diagnostics_ && !home_diagnostics_stale_;
   } else if (any) {
     home_diagnostics_stale_ = false;
+    home_has_diagnostics_ = true;
+  } else if (job_.names_tables) {
+    home_has_diagnostics_ = false;
   }
 }
 
@@ -184,6 +188,7 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   warnings_ = ok.warnings;
   note_diagnostics(ok.warnings > 0);
   row_count_.reset();
+  home_row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
   if (job_.wrapped) {
     row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
   } else if (job_.reader || job_.read_only) {
@@ -199,6 +204,7 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     if (name == "autocommit") {
       autocommit_ = value == "ON" || value == "1";
     }
+    home_has_traces_ = home_has_traces_ || SessionState::leaves_traces(name);
     state_.set_variable(name, value);
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", job_.names_collation);
@@ -240,6 +246,9 @@ void SessionCore::on_client_error(Channel channel,
   }
   row_count_ = -1;
   note_diagnostics(true);
+  if (channel == Channel::kHome && draws_numbers(job_.statement_kind)) {
+    note_insert_id_changed();  // rows that were taken back have drawn some
+  }
   if (interrupted || (conflict && error.code == kCheckRead)) {
     error = protocol::deadlock_error();
   }
@@ -283,8 +292,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     pins.remove(job_.pins.ended);
     pins.add(job_.pins.added);
     set_pins(pins);
-    insert_id_at_home_ = insert_id_at_home_ || job_.sets_insert_id;
-    insert_id_lost_ = insert_id_lost_ && !job_.sets_insert_id;
+    if (job_.sets_insert_id) {
+      note_insert_id_changed();
+    }
     if (job_.one_shot) {
       one_shot_transaction_ = true;
     } else if (channel == Channel::kHome && !transaction_.open()) {

@@ -60,6 +60,14 @@ void SessionCore::on_internal_reply(Channel channel,
         reply_ok();
       }
       return;
+    case ReplyRole::kInsertId:
+      if (failed) {
+        on_setup_failed(channel, protocol::sql_error_of(step.payload));
+      }
+      return;
+    case ReplyRole::kInsertIdAsked:
+      on_insert_id(step);
+      return;
     case ReplyRole::kReadOnlyEnd:
       on_read_only_end(channel, failed);
       return;

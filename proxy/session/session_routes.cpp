@@ -48,6 +48,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
   job_.sends_file = statement.has(Flag::kLocalInfile);
   job_.names_collation = names_collation(statement);
+  job_.leaves_traces = leaves_traces(statement, effects_.triggers());
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (commits_first(statement, autocommit_)) {

@@ -83,6 +83,7 @@ void SessionCore::send_job() {
     kind = static_cast<Command>(command_[protocol::kHeaderBytes]);
   }
   sent_command_ = kind;
+  home_has_traces_ = home_has_traces_ || job_.leaves_traces;
   phase_ = job_.kind == JobKind::kOrdered ? SessionPhase::kOrdering : SessionPhase::kRelaying;
   effects_.metrics().count_query(
       job_.query_kind, job_.channel == Channel::kHome ? *home_ : read_lease_.connection().backend);
@@ -97,6 +98,7 @@ void SessionCore::send_job() {
       transaction_.note_write();
     }
     xa_buffer_.clear();
+    append_insert_id();
     if (job_.channel == Channel::kHome && job_.asks_diagnostics && home_diagnostics_stale_) {
       home_diagnostics_stale_ = false;
       append_diagnostics();
@@ -126,6 +128,7 @@ void SessionCore::begin_alone() {
   job_.begun = true;
   job_.begins_alone = true;
   xa_buffer_.clear();
+  append_insert_id();
   append_begin();
   effects_.send_backend(job_.channel, {xa_buffer_});
 }
@@ -199,6 +202,7 @@ void SessionCore::append_statement_reset() {
 
 void SessionCore::send_wrapped(Bytes command) {
   xa_buffer_.clear();
+  append_insert_id();
   append_statement_reset();
   if (!job_.begun) {
     append_begin();
@@ -243,6 +247,7 @@ void SessionCore::send_read_only(Bytes command) {
   // A view may call a function that writes. Here the server refuses that, before the first row.
   job_.refused = false;
   xa_buffer_.clear();
+  append_insert_id();
   append_statement_reset();
   if (!job_.begun) {
     append_begin();
@@ -259,6 +264,7 @@ void SessionCore::send_read_only(Bytes command) {
 
 void SessionCore::send_in_transaction(Bytes command) {
   xa_buffer_.clear();
+  append_insert_id();
   append_statement_reset();
   append_begin();
   if (job_.may_write) {

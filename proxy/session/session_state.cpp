@@ -4,6 +4,8 @@
 #include <array>
 #include <xxhash.h>
 
+#include "proxy/session/state_change.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -49,13 +51,21 @@ bool is_number(std::string_view value) {
   return digits > 0;
 }
 
-/// Numbers bare, text as sql_text_literal().
-void append_literal(std::string& out, std::string_view value) {
-  if (is_number(value)) {
-    out += value;
-  } else {
-    out += sql_text_literal(value);
+std::uint64_t fingerprint_of(const std::vector<SessionSettings::Variable>& variables) {
+  std::string all;
+  for (const SessionSettings::Variable& variable : variables) {
+    all.append(variable.name).push_back('\0');
+    all.append(variable.value).push_back('\0');
   }
+  return XXH3_64bits(all.data(), all.size()) | 1;
+}
+
+/// Each of the two implies the other, and the server reports only the one that was named.
+std::string_view implied_by(std::string_view name) {
+  if (name == "character_set_connection") {
+    return "collation_connection";
+  }
+  return name == "collation_connection" ? "character_set_connection" : "";
 }
 
 }  // namespace
@@ -75,39 +85,48 @@ std::string sql_text_literal(std::string_view text) {
   return out;
 }
 
+void append_setting_value(std::string& out, std::string_view value) {
+  if (is_number(value)) {
+    out += value;
+  } else {
+    out += sql_text_literal(value);
+  }
+}
+
+bool SessionState::leaves_traces(std::string_view name) {
+  // Of the next INSERT, of RAND(), and a clock that stands still.
+  return name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" || name == "timestamp";
+}
+
 void SessionState::set_variable(std::string_view name, std::string_view value) {
   if (std::binary_search(kNotState.begin(), kNotState.end(), name)) {
     return;
   }
-  // Each of the two implies the other, and the server reports only the one that was named.
-  if (name == "character_set_connection") {
-    forget("collation_connection");
-  } else if (name == "collation_connection") {
-    forget("character_set_connection");
+  const std::string_view implied = implied_by(name);
+  if (variable(name) == value && !variable(implied)) {
+    return;
   }
-  const auto by_name = [](const Variable& a, std::string_view b) { return a.name < b; };
-  const auto at = std::lower_bound(variables_.begin(), variables_.end(), name, by_name);
-  if (at != variables_.end() && at->name == name) {
-    if (at->value == value) {
-      return;
-    }
-    at->value = value;
-  } else {
-    variables_.insert(at, Variable{std::string(name), std::string(value)});
-  }
-  update_fingerprint();
-}
-
-void SessionState::forget(std::string_view name) {
-  if (std::erase_if(variables_, [&](const Variable& one) { return one.name == name; }) > 0) {
-    update_fingerprint();
-  }
+  auto changed = settings_ ? std::make_shared<SessionSettings>(*settings_)
+                           : std::make_shared<SessionSettings>();
+  auto& variables = changed->variables;
+  std::erase_if(variables, [&](const SessionSettings::Variable& one) {
+    return one.name == name || one.name == implied;
+  });
+  const auto by_name = [](const SessionSettings::Variable& a, std::string_view b) {
+    return a.name < b;
+  };
+  variables.insert(std::lower_bound(variables.begin(), variables.end(), name, by_name),
+                   {std::string(name), std::string(value)});
+  changed->fingerprint = fingerprint_of(variables);
+  settings_ = std::move(changed);
 }
 
 std::optional<std::string_view> SessionState::variable(std::string_view name) const {
-  for (const Variable& variable : variables_) {
-    if (variable.name == name) {
-      return variable.value;
+  if (settings_) {
+    for (const SessionSettings::Variable& variable : settings_->variables) {
+      if (variable.name == name) {
+        return variable.value;
+      }
     }
   }
   return std::nullopt;
@@ -124,9 +143,7 @@ bool SessionState::literals_are_wide() const {
 }
 
 std::string SessionState::set_statement() const {
-  std::string sql;
-  append_variables(sql);
-  return sql;
+  return settings_change(nullptr, settings_.get()).value();
 }
 
 std::string SessionState::whole_set_statement(std::uint16_t collation) const {
@@ -140,37 +157,20 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
     sql += '=';
     sql += number;
   }
-  append_variables(sql);
+  if (settings_) {
+    for (const SessionSettings::Variable& variable : settings_->variables) {
+      sql += ", SESSION ";
+      sql += variable.name;
+      sql += '=';
+      append_setting_value(sql, variable.value);
+    }
+  }
   return sql;
 }
 
-void SessionState::append_variables(std::string& sql) const {
-  for (const Variable& variable : variables_) {
-    sql += sql.empty() ? "SET " : ", ";
-    sql += "SESSION ";
-    sql += variable.name;
-    sql += '=';
-    append_literal(sql, variable.value);
-  }
-}
-
 void SessionState::reset() {
-  variables_.clear();
+  settings_.reset();
   schema_.clear();
-  fingerprint_ = 0;
-}
-
-void SessionState::update_fingerprint() {
-  if (variables_.empty()) {
-    fingerprint_ = 0;
-    return;
-  }
-  std::string all;
-  for (const Variable& variable : variables_) {
-    all.append(variable.name).push_back('\0');
-    all.append(variable.value).push_back('\0');
-  }
-  fingerprint_ = XXH3_64bits(all.data(), all.size()) | 1;
 }
 
 }  // namespace consort::proxy

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,11 +15,33 @@ namespace consort::proxy {
 /// A literal that means `text` whatever the sql_mode and collation_connection.
 [[nodiscard]] std::string sql_text_literal(std::string_view text);
 
+/// What a session has set. Immutable: the session and the connections that stand in its state share
+/// it.
+struct SessionSettings {
+  struct Variable {
+    std::string name;
+    std::string value;
+    friend bool operator==(const Variable&, const Variable&) = default;
+  };
+
+  std::vector<Variable> variables;  ///< sorted by name
+  std::uint64_t fingerprint = 0;    ///< equal settings have equal ones; 0: no variables
+};
+
+/// Null: nothing was set.
+using SharedSettings = std::shared_ptr<const SessionSettings>;
+
+/// A literal that means `value` whatever the sql_mode: numbers bare, text as a hexadecimal literal.
+void append_setting_value(std::string& out, std::string_view value);
+
 class SessionState {
  public:
   /// Notes that the server reported `name` to be `value` now. Variables that Consort owns and
   /// variables that only report (last_gtid, timestamps of the connection) are ignored.
   void set_variable(std::string_view name, std::string_view value);
+
+  /// What a session that set `name` leaves on its connection is not in this state.
+  [[nodiscard]] static bool leaves_traces(std::string_view name);
 
   void set_schema(std::string_view schema) { schema_ = schema; }
 
@@ -31,7 +54,9 @@ class SessionState {
   /// literal are not those of its text. True in doubt.
   [[nodiscard]] bool literals_are_wide() const;
 
-  [[nodiscard]] bool has_variables() const { return !variables_.empty(); }
+  [[nodiscard]] bool has_variables() const { return settings_ != nullptr; }
+
+  [[nodiscard]] const SharedSettings& settings() const { return settings_; }
 
   /// One SET statement that gives a fresh connection the same variables; empty when there are none.
   [[nodiscard]] std::string set_statement() const;
@@ -41,25 +66,14 @@ class SessionState {
   [[nodiscard]] std::string whole_set_statement(std::uint16_t collation) const;
 
   /// Equal states have equal fingerprints; the schema is not in it. 0: nothing was changed.
-  [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_; }
+  [[nodiscard]] std::uint64_t fingerprint() const { return settings_ ? settings_->fingerprint : 0; }
 
   /// Back to a fresh connection's state.
   void reset();
 
  private:
-  void append_variables(std::string& sql) const;
-  void forget(std::string_view name);
-
-  struct Variable {
-    std::string name;
-    std::string value;
-  };
-
-  void update_fingerprint();
-
-  std::vector<Variable> variables_;  // sorted by name
+  SharedSettings settings_;
   std::string schema_;
-  std::uint64_t fingerprint_ = 0;
 };
 
 }  // namespace consort::proxy

@@ -62,6 +62,17 @@ bool reads_relations(const Statement& statement) {
   }
 }
 
+bool leaves_traces(const Statement& statement, bool triggers) {
+  return statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kIntoVariable,
+                                  Flag::kAssignsUserVariable}) ||
+         statement.kind == StatementKind::kUnknown || (triggers && may_change_rows(statement));
+}
+
+bool draws_numbers(StatementKind kind) {
+  return kind == StatementKind::kInsert || kind == StatementKind::kReplace ||
+         kind == StatementKind::kLoadData;
+}
+
 bool defines_function(const Statement& statement) {
   if (statement.kind != StatementKind::kDdl || statement.ddl.verb != router::DdlVerb::kCreate) {
     return false;

@@ -21,6 +21,13 @@ namespace consort::proxy {
 /// It reads tables or views and may run in a transaction of its own as well as without one.
 [[nodiscard]] bool reads_relations(const router::Statement& statement);
 
+/// It may leave something on its connection that is neither a variable which the server reports nor
+/// a reason to pin the session: user variables that a function or a trigger assigns.
+[[nodiscard]] bool leaves_traces(const router::Statement& statement, bool triggers);
+
+/// It gives rows the next AUTO_INCREMENT numbers.
+[[nodiscard]] bool draws_numbers(router::StatementKind kind);
+
 /// It may define a stored function.
 [[nodiscard]] bool defines_function(const router::Statement& statement);
 

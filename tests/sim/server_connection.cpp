@@ -108,6 +108,14 @@ bool ServerConnection::execute(const std::string& sql) {
   if (is_ours(sql)) {
     return execute_elsewhere(sql);
   }
+  if (sql.starts_with("SET last_insert_id=")) {
+    const std::string value = sql.substr(sql.find('=') + 1);
+    insert_id_ = value == "@@last_insert_id" ? insert_id_ : std::stoull(value);
+    protocol::OkPacket ok;
+    ok.changes.system_variables.emplace_back("last_insert_id", std::to_string(insert_id_));
+    answer_ok(ok);
+    return true;
+  }
   if (sql == "START TRANSACTION") {  // a guard behind XA START
     if (branch_ != Branch::kNone) {
       answer_error(1399, "XAER_RMFAIL: the branch is in the  ACTIVE state");
@@ -274,6 +282,7 @@ bool ServerConnection::execute_on_rows(const SimStatement& statement) {
   } else {
     protocol::OkPacket ok;
     ok.affected_rows = static_cast<std::uint64_t>(result.affected_rows);
+    ok.last_insert_id = insert_id_ = ++insert_ids_;
     answer_ok(ok);
   }
   return true;

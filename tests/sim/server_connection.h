@@ -36,6 +36,9 @@ class ServerConnection {
 
   [[nodiscard]] ConnId id() const { return id_; }
 
+  /// LAST_INSERT_ID() there.
+  [[nodiscard]] std::uint64_t insert_id() const { return insert_id_; }
+
   /// The server still has it.
   [[nodiscard]] bool open() const { return server().is_open(id_); }
 
@@ -101,6 +104,8 @@ class ServerConnection {
   int waits_ = 0;
   bool killed_ = false;
   bool closed_ = false;
+  std::uint64_t insert_id_ = 0;
+  std::uint64_t insert_ids_ = 0;  ///< drawn by writes, so that sessions have one to keep
 };
 
 }  // namespace consort::sim

@@ -130,6 +130,9 @@ bool SimSession::step_client(bool closing) {
     world_.fail("a session is idle, and its client has no answer");
     return true;
   }
+  if (world_.cluster.percent(10) && core_.yield(Channel::kHome, false)) {
+    return true;  // somebody else waits for its connection
+  }
   const auto sql = client_.next(closing, world_.cluster.profile.strong_reads ? head() : Seqno{});
   if (!sql) {
     client_gone_ = true;
@@ -168,7 +171,8 @@ void SimSession::finish_lease(Channel channel) {
   ++leased.leases;
   if (leased.connection) {
     core_.on_leased(channel, {backend, leased.connection->id(), ServerConnection::kCapabilities,
-                              world_.cluster.profile.repeatable_read ? "REPEATABLE-READ" : ""});
+                              world_.cluster.profile.repeatable_read ? "REPEATABLE-READ" : "",
+                              leased.connection->insert_id()});
   } else {
     core_.on_lease_failed(channel, {protocol::backend_lost_error("down"), true});
   }

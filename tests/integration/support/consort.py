@@ -42,6 +42,7 @@ class Consort:
             "account": {"user": SERVICE_USER, "password": SERVICE_PASSWORD},
             "backends": [{"name": server.name, "host": "127.0.0.1", "port": server.port}
                          for server in servers],
+            "shutdown_grace_ms": 300,  # many tests leave transactions open
             # Quicker than the defaults: the tests kill servers all the time.
             "health": {"probe_interval_ms": 300, "probe_quick_interval_ms": 50,
                        "backoff_ms_max": 300},

@@ -19,7 +19,7 @@ TEST_SUITE("router") {
     };
 
     const Row table[] = {
-        {"set autocommit=1, session_track_schema=1, sql_mode = concat(@@sql_mode,',ANSI')",
+        {"set autocommit=1, session_track_schema=0, sql_mode = concat(@@sql_mode,',ANSI')",
          "set autocommit=1, session_track_schema=@@session.session_track_schema, "
          "sql_mode = concat(@@sql_mode,',ANSI')"},
         {"SET SESSION session_track_system_variables = 'a,b' ",

@@ -96,7 +96,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: a beginning alone that is lost is begun again with the statement") {
     SessionScript script;
     limit_time(script, "5");
-    script.core.release_idle_home(true);
+    REQUIRE(script.core.yield(Channel::kHome, true));
     script.query("UPDATE t SET v=1");
     EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
     script.lose(Channel::kHome);
@@ -132,7 +132,7 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 1213");
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
-    REQUIRE(script.core.release_idle_home(true));
+    REQUIRE(script.core.yield(Channel::kHome, false));
     EXPECT(script.releases == std::vector<bool>{false});
   }
 }

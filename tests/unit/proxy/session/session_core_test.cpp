@@ -291,7 +291,6 @@ TEST_SUITE("session") {
     };
     SessionScript script;
     insert(script);
-    EXPECT_FALSE(script.core.release_idle_home(false));
     script.lose(Channel::kHome);
     script.query("SELECT 1 FROM t");
     script.backend_rows(Channel::kRead);
@@ -299,13 +298,6 @@ TEST_SUITE("session") {
     script.query("SELECT LAST_INSERT_ID()");
     EXPECT(script.answer() == "ERR 1053");
     EXPECT(script.closed);
-
-    SessionScript renewed;
-    insert(renewed);
-    EXPECT(renewed.core.release_idle_home(true));
-    insert(renewed);
-    renewed.query("SELECT LAST_INSERT_ID()");
-    EXPECT_FALSE(renewed.closed);
   }
 
   TEST_CASE("SessionCore: SHOW WARNINGS asks where the statement ran, again and again") {

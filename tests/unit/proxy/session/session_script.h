@@ -196,7 +196,8 @@ class SessionScript : public SessionEffects {
       return;
     }
     applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
-    core.on_leased(channel, {backend, 100U + backend.value, kCapabilities, isolation});
+    core.on_leased(channel,
+                   {backend, 100U + backend.value, kCapabilities, isolation, lease_insert_id});
   }
 
   void release(Channel channel, bool reusable) override {
@@ -304,7 +305,8 @@ class SessionScript : public SessionEffects {
   Seqno applied_seqno{10};
   std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
-  std::string isolation;  ///< of connections
+  std::string isolation;                             ///< of connections
+  std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
   bool has_triggers = false;
   BackendId reader{1};

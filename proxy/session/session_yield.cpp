@@ -1,0 +1,113 @@
+// SessionCore: giving the home connection to others while the session lives, and what has to travel
+// with it to the next one: LAST_INSERT_ID(). Decision 0016.
+#include <charconv>
+#include <string>
+#include <utility>
+
+#include "protocol/decode.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+namespace {
+
+/// Changes nothing, and the server reports the value with its OK. Neither warnings nor FOUND_ROWS()
+/// suffer (measured).
+constexpr std::string_view kAskInsertId = "SET last_insert_id=@@last_insert_id";
+
+}  // namespace
+
+bool SessionCore::can_spare_home() const {
+  // A read elsewhere may wait for the connection of somebody who waits for this one.
+  const bool unused =
+      idle() || (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
+  return unused && home_lease_.held() && !home_lease_.owes_reply() && pins_.empty() &&
+         !transaction_.open() && !one_shot_transaction_;
+}
+
+bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
+  if (channel == Channel::kRead) {
+    if (!read_lingers_ || !idle() || keeps_diagnostics || !read_lease_.held()) {
+      return false;
+    }
+    read_lingers_ = false;
+    give_back(Channel::kRead, true);
+    return true;
+  }
+  if (!can_spare_home() || (home_has_diagnostics_ && keeps_diagnostics)) {
+    return false;
+  }
+  row_count_ = row_count_.value_or(home_row_count_);
+  if (insert_id_at_home_) {
+    ask_insert_id();
+  } else {
+    give_back(Channel::kHome, true);
+  }
+  return true;
+}
+
+void SessionCore::leave_home() {
+  if (!home_ || !idle() || transaction_.open() || !pins_.empty() || one_shot_transaction_) {
+    return;
+  }
+  if (home_lease_.held()) {
+    (void)yield(Channel::kHome, false);
+  }
+  if (!home_lease_.held()) {
+    home_.reset();
+  }
+}
+
+void SessionCore::ask_insert_id() {
+  yielding_ = true;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskInsertId));
+  expect(Channel::kHome, ReplyRole::kInsertIdAsked, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
+  const Result<protocol::OkPacket> ok =
+      protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
+  const auto value = ok.ok() ? ok->changes.find_variable("last_insert_id") : std::nullopt;
+  std::uint64_t number = 0;
+  const bool known =
+      value &&
+      std::from_chars(value->data(), value->data() + value->size(), number).ec == std::errc{};
+  if (known && insert_id_at_home_) {
+    insert_id_ = number;
+    home_insert_id_ = number;
+    insert_id_at_home_ = false;
+  }
+  // The client may have sent its next statement meanwhile: then the connection stays.
+  if (std::exchange(yielding_, false) && known && can_spare_home()) {
+    give_back(Channel::kHome, true);
+    if (idle() && !effects_.serves(*home_)) {
+      home_.reset();
+    }
+  }
+}
+
+void SessionCore::note_insert_id_changed() {
+  insert_id_at_home_ = true;
+  insert_id_lost_ = false;
+  home_insert_id_.reset();
+}
+
+/// The statement finds the session's LAST_INSERT_ID(), whosever the connection was before. A read
+/// that asks for it is none that may run anywhere.
+void SessionCore::append_insert_id() {
+  if (job_.channel != Channel::kHome || job_.reader || job_.kind == JobKind::kOrdered ||
+      insert_id_at_home_ || home_insert_id_ == insert_id_) {
+    return;
+  }
+  const std::string sql = "SET last_insert_id=" + std::to_string(insert_id_);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
+  home_insert_id_ = insert_id_;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,96 @@
+#include "proxy/session/state_change.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+namespace consort::proxy {
+namespace {
+
+/// Variables whose value on a fresh connection is the server's global one, so that SET .. = DEFAULT
+/// leads back to it. Sorted.
+constexpr std::array<std::string_view, 32> kDefaultIsGlobal = {
+    "autocommit",
+    "big_tables",
+    "default_week_format",
+    "div_precision_increment",
+    "foreign_key_checks",
+    "group_concat_max_len",
+    "innodb_lock_wait_timeout",
+    "join_buffer_size",
+    "lc_messages",
+    "lc_time_names",
+    "lock_wait_timeout",
+    "long_query_time",
+    "max_error_count",
+    "max_heap_table_size",
+    "max_join_size",
+    "max_length_for_sort_data",
+    "max_sort_length",
+    "max_statement_time",
+    "net_read_timeout",
+    "net_write_timeout",
+    "optimizer_switch",
+    "read_buffer_size",
+    "sort_buffer_size",
+    "sql_auto_is_null",
+    "sql_mode",
+    "sql_notes",
+    "sql_safe_updates",
+    "sql_select_limit",
+    "time_zone",
+    "tmp_table_size",
+    "tx_isolation",
+    "unique_checks",
+};
+
+static_assert(std::is_sorted(kDefaultIsGlobal.begin(), kDefaultIsGlobal.end()));
+
+void append_item(std::string& sql) {
+  sql += sql.empty() ? "SET SESSION " : ", SESSION ";
+}
+
+}  // namespace
+
+std::optional<std::string> settings_change(const SessionSettings* from, const SessionSettings* to) {
+  static const SessionSettings kNone;
+  const auto& old = (from == nullptr ? kNone : *from).variables;
+  const auto& wanted = (to == nullptr ? kNone : *to).variables;
+  std::string sql;
+  for (const SessionSettings::Variable& variable : old) {
+    const auto same_name = [&](const auto& other) { return other.name == variable.name; };
+    if (std::none_of(wanted.begin(), wanted.end(), same_name)) {
+      if (!std::binary_search(kDefaultIsGlobal.begin(), kDefaultIsGlobal.end(), variable.name)) {
+        return std::nullopt;
+      }
+      append_item(sql);
+      sql += variable.name + "=DEFAULT";
+    }
+  }
+  for (const SessionSettings::Variable& variable : wanted) {
+    if (std::find(old.begin(), old.end(), variable) == old.end()) {
+      append_item(sql);
+      sql += variable.name + '=';
+      append_setting_value(sql, variable.value);
+    }
+  }
+  return sql;
+}
+
+StateDistance distance(const ConnectionState& from, const SessionState& to) {
+  const bool same_schema = from.schema == to.schema();
+  if (!same_schema && to.schema().empty()) {
+    return StateDistance::kUnusable;
+  }
+  if (from.has_traces) {
+    return StateDistance::kReset;
+  }
+  const std::uint64_t fingerprint = from.settings ? from.settings->fingerprint : 0;
+  if (fingerprint == to.fingerprint()) {
+    return same_schema ? StateDistance::kNone : StateDistance::kSchema;
+  }
+  // A few more comparisons would tell a reset from a SET: not worth them for each candidate.
+  return StateDistance::kSettings;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,228 @@
+"""Many clients over few connections to the servers: who waits, for how long, and what travels."""
+
+import threading
+import time
+
+from support import wire
+from support.case import case
+from support.cluster import Cluster, together
+from support.process import wait_until
+
+CONNECTIONS_MAX = 8  # to one backend
+
+
+def setup(context):
+    return Cluster(context, servers=2, settings={
+        "workers": 1,
+        "pool": {"connections_max": CONNECTIONS_MAX, "connections_min": 2, "wait_ms_max": 800,
+                 "idle_timeout_s": 1, "lifetime_s": 3}})
+
+
+def open_connections(server):
+    """Of the application's account."""
+    return int(server.watch("SELECT COUNT(*) FROM information_schema.PROCESSLIST"
+                            " WHERE USER = 'app'")[0][0])
+
+
+def backend_infos(cluster):
+    return cluster.consort.get("/backends")["backends"]
+
+
+def hold_all(cluster, table):
+    """Clients in transactions that hold every connection to every backend."""
+    holders = []
+    for _ in range(2 * CONNECTIONS_MAX):
+        client = cluster.connect()
+        client.query("BEGIN")
+        client.query(f"INSERT INTO {table} (v) VALUES (0)")
+        holders.append(client)
+    infos = backend_infos(cluster)
+    assert all(one["connections_leased"] == CONNECTIONS_MAX for one in infos), infos
+    return holders
+
+
+def end_all(clients):
+    for client in clients:
+        client.query("ROLLBACK")
+        client.quit()
+
+
+@case(seconds=60)
+def many_clients_write_over_few_connections(_context, cluster):
+    """Each keeps its LAST_INSERT_ID(), ROW_COUNT() and settings, whichever connection it gets."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    clients = [cluster.connect() for _ in range(40)]
+    for number, client in enumerate(clients):
+        if number % 3 == 0:
+            client.query(f"SET max_statement_time={10 + number}")
+    ids = {}
+    for _ in range(2):
+        for client in clients:
+            reply = client.query(f"INSERT INTO {table} (v) VALUES (1)")
+            ids[client] = str(reply.insert_id)
+        for client in clients:
+            assert client.value("SELECT ROW_COUNT()") == "1"
+            assert client.value("SELECT LAST_INSERT_ID()") == ids[client]
+    assert len(set(ids.values())) == len(clients)
+    for number, client in enumerate(clients):
+        expected = 10 + number if number % 3 == 0 else 0
+        # FOR UPDATE: at home, where the connection has been another session's.
+        value = client.value(f"SELECT @@max_statement_time FROM {table} LIMIT 1 FOR UPDATE")
+        assert float(value) == expected, (number, value)
+    for server in cluster.servers:
+        assert open_connections(server) <= CONNECTIONS_MAX, open_connections(server)
+    with cluster.connect() as fresh:  # no other's
+        assert fresh.value("SELECT ROW_COUNT()") == "0"
+        assert fresh.value("SELECT LAST_INSERT_ID()") == "0"
+    for client in clients:
+        client.quit()
+
+
+@case(seconds=30)
+def an_explicit_number_is_no_insert_id(_context, cluster):
+    """A row that brings its own number does not change LAST_INSERT_ID(), though the OK names it."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    client = cluster.connect()
+    drawn = client.query(f"INSERT INTO {table} (v) VALUES (1)").insert_id
+    client.query(f"INSERT INTO {table} VALUES (5000, 1)")
+    others = [cluster.connect() for _ in range(2 * CONNECTIONS_MAX + 8)]
+    for other in others:
+        other.query(f"UPDATE {table} SET v = v + 1 WHERE id = -1")
+    client.query(f"UPDATE {table} SET v = LAST_INSERT_ID() WHERE id = 5000")
+    assert client.value(f"SELECT v FROM {table} WHERE id = 5000 FOR UPDATE") == str(drawn)
+    for other in [*others, client]:
+        other.quit()
+
+
+@case(seconds=30)
+def a_full_pool_makes_wait_and_then_refuses(_context, cluster):
+    """Who waits for too long gets 1040 and goes on; GET /backends and the metrics show it."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    waiter = cluster.connect()
+    holders = hold_all(cluster, table)
+    before = cluster.consort.metrics()
+    seen = []
+
+    def watch():
+        deadline = time.monotonic() + 2
+        while time.monotonic() < deadline and not seen:
+            seen.extend(one for one in backend_infos(cluster) if one["sessions_waiting"] == 1)
+
+    def wait():
+        began = time.monotonic()
+        try:
+            waiter.query(f"UPDATE {table} SET v = 1")
+            return None
+        except wire.ServerError as error:
+            return error, time.monotonic() - began
+
+    outcome, _ = together(wait, watch)
+    error, seconds = outcome
+    assert (error.code, error.state) == (1040, "HY000"), error
+    assert "backend 's" in error.message and " ms" in error.message, error.message
+    assert 0.7 < seconds < 2, seconds
+    assert seen and seen[0]["connections_max"] == CONNECTIONS_MAX, seen
+    after = cluster.consort.metrics()
+
+    def grown(name):
+        return sum(value - before[key] for key, value in after.items() if key.startswith(name))
+
+    assert grown("consort_pool_wait_timeouts_total") == 1
+    assert grown("consort_pool_wait_duration_seconds_count") >= 1
+    end_all(holders)
+    waiter.query(f"UPDATE {table} SET v = 1")  # its connection was never in danger
+    waiter.quit()
+
+
+@case(seconds=30)
+def a_freed_connection_goes_to_who_waits(_context, cluster):
+    """At once, in the order in which they came."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    clients = [cluster.connect() for _ in range(6)]
+    holders = hold_all(cluster, table)
+    served = []
+
+    def write(client):
+        client.query(f"INSERT INTO {table} (v) VALUES (2)")
+        served.append(time.monotonic())
+
+    threads = [threading.Thread(target=write, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    wait_until(lambda: sum(one["sessions_waiting"] for one in backend_infos(cluster)) == 6, 5,
+               "all six wait")
+    assert not served
+    freed = time.monotonic()
+    for holder in holders:
+        holder.query("ROLLBACK")
+    for thread in threads:
+        thread.join()
+    assert max(served) - freed < 0.5, max(served) - freed
+    for client in [*clients, *holders]:
+        client.quit()
+
+
+@case(seconds=30)
+def idle_sessions_hold_nothing_that_others_need(_context, cluster):
+    """Reads and writes of many sessions at once, each with a home: none waits for another for ever."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} (v) VALUES (1)")
+    timeouts = cluster.consort.metric("consort_pool_wait_timeouts_total")
+
+    def work(_number):
+        with cluster.connect() as client:
+            for turn in range(12):
+                if turn % 3 == 0:
+                    client.query(f"INSERT INTO {table} (v) VALUES (1)")
+                elif turn % 3 == 1:
+                    client.query(f"SELECT COUNT(*) FROM {table}")
+                else:
+                    client.query("BEGIN")
+                    client.query(f"SELECT 1 FROM {table} LIMIT 1")
+                    client.query("COMMIT")
+
+    failures = [one for one in together(*[lambda n=n: work(n) for n in range(48)]) if one]
+    assert not failures, failures[0]
+    assert cluster.consort.metric("consort_pool_wait_timeouts_total") == timeouts
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def warnings_are_kept_for_a_second(_context, cluster):
+    """SHOW WARNINGS right after the statement finds them, though everybody wants the connection."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    other = cluster.connect()
+    holders = hold_all(cluster, cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT"))
+    holder = holders.pop()
+    holder.query("ROLLBACK")
+    holder.query(f"INSERT IGNORE INTO {table} VALUES (1, 1), (1, 2)")
+    thread = threading.Thread(target=try_update, args=(other, table))
+    thread.start()
+    time.sleep(0.1)
+    assert holder.query("SHOW WARNINGS").rows[0][1] == b"1062"
+    end_all(holders)
+    thread.join()
+    holder.quit()
+    other.quit()
+
+
+def try_update(client, table):
+    try:
+        client.query(f"UPDATE {table} SET v = 3")
+    except wire.ServerError as error:
+        assert error.code == 1040, error
+
+
+@case(seconds=30)
+def a_minimum_is_kept_and_old_connections_go(_context, cluster):
+    """Without clients connections_min are left, and a lifetime ends those, too."""
+
+    def threads():
+        return {row[0] for server in cluster.servers for row in server.watch(
+            "SELECT CONCAT(@@server_id, ':', ID) FROM information_schema.PROCESSLIST"
+            " WHERE USER = 'app'")}
+
+    wait_until(lambda: len(threads()) == 4, 10, "two connections to each server are kept")
+    first = threads()
+    wait_until(lambda: not first & threads(), 10, "they have been replaced")
+    wait_until(lambda: len(threads()) == 4, 10, "by as many")
