@@ -5,6 +5,8 @@
 #include <spdlog/spdlog.h>
 
 #include "base/check.h"
+#include "proxy/config_reload.h"
+#include "proxy/logging.h"
 #include "proxy/signals_blocked.h"
 
 namespace consort::proxy {
@@ -42,6 +44,20 @@ PoolLimits pool_limits(const Config& config) {
   return limits;
 }
 
+WorkerLimits worker_limits(const Config& config) {
+  WorkerLimits limits;
+  limits.connections_max = config.limits.connections_max;
+  limits.packet_bytes_max = config.limits.packet_bytes_max;
+  limits.client_buffer_low = config.limits.client_buffer_bytes_low;
+  limits.client_buffer_high = config.limits.client_buffer_bytes_high;
+  limits.login_timeout = std::chrono::milliseconds(config.limits.login_timeout_ms);
+  limits.idle_timeout = std::chrono::seconds(config.limits.idle_timeout_s);
+  limits.idle_transaction_timeout = std::chrono::seconds(config.limits.idle_transaction_timeout_s);
+  limits.statements_max = config.limits.prepared_statements_max;
+  limits.pool = pool_limits(config);
+  return limits;
+}
+
 bool reachable(healthcheck::BackendState state) {
   switch (state) {
     case healthcheck::BackendState::kOnline:
@@ -58,9 +74,16 @@ bool reachable(healthcheck::BackendState state) {
 
 }  // namespace
 
-App::App(Config config) : config_(std::move(config)), began_(std::chrono::steady_clock::now()) {}
+App::App(Config config, std::string path)
+    : config_(std::move(config)),
+      path_(std::move(path)),
+      running_(config_),
+      began_(std::chrono::steady_clock::now()) {}
 
 App::~App() {
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->end_sessions();  // the admin port takes its time to end
+  }
   admin_.reset();
   metrics_.reset();
   for (const std::unique_ptr<Worker>& worker : workers_) {
@@ -73,8 +96,8 @@ App::~App() {
   control_.reset();
 }
 
-Result<std::unique_ptr<App>> App::start(Config config) {
-  std::unique_ptr<App> app(new App(std::move(config)));
+Result<std::unique_ptr<App>> App::start(Config config, std::string path) {
+  std::unique_ptr<App> app(new App(std::move(config), std::move(path)));
   if (Status opened = app->open(); !opened.ok()) {
     return opened.error();
   }
@@ -109,6 +132,82 @@ void App::run() {
 
 void App::request_stop() {
   control_->stop();
+}
+
+// ---- while it runs ----------------------------------------------------------------------------
+
+void App::begin_drain(bool keep_sockets) {
+  draining_ = true;
+  if (!keep_sockets) {
+    sockets_->close();
+  }
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->begin_drain();
+  }
+}
+
+bool App::drained() const {
+  return worker_counts_->connections.load() == 0;
+}
+
+Config App::running() const {
+  const MutexLock lock(mutex_);
+  return running_;
+}
+
+std::chrono::milliseconds App::shutdown_grace() const {
+  const MutexLock lock(mutex_);
+  return std::chrono::milliseconds(running_.shutdown_grace_ms);
+}
+
+Result<ReloadInfo> App::reload_config() {
+  const MutexLock lock(reloading_);
+  Result<Config> fresh = load_config(path_);
+  if (!fresh.ok()) {
+    spdlog::error("the old configuration stays in force: {}", fresh.error().message);
+    return make_error(AdminErrorCode::kInvalid, fresh.error().message);
+  }
+  if (const Status passwords = check_credentials(config_); !passwords.ok()) {
+    spdlog::error("the old passwords stay in use: {}", passwords.error().message);
+    return make_error(AdminErrorCode::kInvalid, passwords.error().message);
+  }
+  if (const Result<bool> certificates = read_certificates(); !certificates.ok()) {
+    return certificates.error();
+  }
+  read_passwords();
+  const Config before = running();
+  ConfigReload plan = plan_reload(before, *fresh);
+  take_over(before, plan.config);
+  for (const std::string& path : plan.changed) {
+    spdlog::info("{} is in force", path);
+  }
+  for (const std::string& path : plan.needs_restart) {
+    spdlog::warn("{} needs a restart", path);
+  }
+  spdlog::info("{} was read again: {} values changed, {} need a restart", path_,
+               plan.changed.size(), plan.needs_restart.size());
+  return ReloadInfo{std::move(plan.changed), std::move(plan.needs_restart)};
+}
+
+void App::take_over(const Config& before, const Config& after) {
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->set_limits(worker_limits(after));
+  }
+  if (after.read_consistency != before.read_consistency) {
+    (void)control_->set_read_consistency(after.read_consistency);
+  }
+  std::vector<BackendWeight> weights;
+  for (std::size_t i = 0; i < after.backends.size(); ++i) {
+    if (after.backends[i].weight != before.backends[i].weight) {
+      weights.push_back({BackendId{static_cast<std::uint8_t>(i)}, after.backends[i].weight});
+    }
+  }
+  if (!weights.empty()) {
+    (void)control_->set_weights(weights);
+  }
+  set_log_level(after.log.level);
+  const MutexLock lock(mutex_);
+  running_ = after;
 }
 
 // ---- TLS --------------------------------------------------------------------------------------
@@ -169,7 +268,8 @@ Status App::open_tls() {
 }
 
 // The blocking connections read the files whenever they connect.
-Status App::reload_tls() {
+/// False: none is configured.
+Result<bool> App::read_certificates() {
   Result<TlsContexts> made = make_contexts(config_);
   if (!made.ok()) {
     spdlog::error("the old certificates stay in use: {}", made.error().message);
@@ -187,11 +287,21 @@ Status App::reload_tls() {
   for (std::size_t i = 0; i < backend_tls_.size(); ++i) {
     put(backend_tls_[i], made->backends[i]);
   }
-  if (!any) {
+  if (any) {
+    spdlog::info("certificates were read again: new connections get them");
+  }
+  return any;
+}
+
+Status App::reload_tls() {
+  const Result<bool> any = read_certificates();
+  if (!any.ok()) {
+    return any.error();
+  }
+  if (!*any) {
     spdlog::warn("no certificate is configured: there is nothing to read again");
     return make_error(AdminErrorCode::kConflict, "no certificate is configured");
   }
-  spdlog::info("certificates were read again: new connections get them");
   return Ok{};
 }
 
@@ -344,14 +454,13 @@ Status App::open_workers() {
   if (!proxy_networks.ok()) {
     return proxy_networks.error();
   }
-  if (!config_.listen.socket.empty()) {
-    Result<std::unique_ptr<UnixSocket>> bound = UnixSocket::bind(config_.listen.socket);
-    if (!bound.ok()) {
-      return bound.error();
-    }
-    unix_socket_ = std::move(bound).value();
-  }
   const std::uint32_t count = config_.workers_effective();
+  Result<std::unique_ptr<ListenSockets>> sockets =
+      ListenSockets::open({*listen, config_.listen.socket, count});
+  if (!sockets.ok()) {
+    return sockets.error();
+  }
+  sockets_ = std::move(sockets).value();
   const auto function_defined = std::make_shared<std::atomic<bool>>(false);
   const auto trigger_defined = std::make_shared<std::atomic<bool>>(false);
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -360,23 +469,17 @@ Status App::open_workers() {
     options.trigger_defined = trigger_defined;
     options.index = static_cast<std::uint16_t>(i);
     options.workers_count = static_cast<std::uint16_t>(count);
-    options.listen = *listen;
-    options.unix_socket = unix_socket_;
+    Result<std::vector<int>> descriptors = sockets_->descriptors_of(i);
+    if (!descriptors.ok()) {
+      return descriptors.error();
+    }
+    options.listen_on = std::move(descriptors).value();
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
     options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;
-    options.session.statements_max = config_.limits.prepared_statements_max;
     options.epoch = commit_->identity().epoch;
-    options.connections_max = config_.limits.connections_max;
+    options.limits = worker_limits(config_);
     options.counts = worker_counts_;
-    options.packet_bytes_max = config_.limits.packet_bytes_max;
-    options.session.long_data_bytes_max = config_.limits.packet_bytes_max;
-    options.client_buffer_low = config_.limits.client_buffer_bytes_low;
-    options.client_buffer_high = config_.limits.client_buffer_bytes_high;
-    options.login_timeout = std::chrono::milliseconds(config_.limits.login_timeout_ms);
-    options.idle_timeout = std::chrono::seconds(config_.limits.idle_timeout_s);
-    options.idle_transaction_timeout =
-        std::chrono::seconds(config_.limits.idle_transaction_timeout_s);
     options.proxy_networks = *proxy_networks;
     options.logins = logins_;
     options.tls = client_tls_;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mutex.h"
 #include "base/result.h"
 #include "proxy/admin/admin_server.h"
 #include "proxy/admin/admin_source.h"
@@ -16,6 +17,7 @@
 #include "proxy/control_loop.h"
 #include "proxy/login_desk.h"
 #include "proxy/metrics_server.h"
+#include "proxy/uv/listen_sockets.h"
 #include "proxy/worker.h"
 
 namespace consort::proxy {
@@ -25,7 +27,8 @@ inline constexpr std::string_view kVersion = "0.1.0";
 class App final : private AdminSource {
  public:
   /// Preflight, log recovery, listening. Returns when clients may come. Errors say what to mend.
-  [[nodiscard]] static Result<std::unique_ptr<App>> start(Config config);
+  /// `path`: where `config` was read from.
+  [[nodiscard]] static Result<std::unique_ptr<App>> start(Config config, std::string path);
   ~App() override;
 
   /// Whether the certificates and the passwords that `config` names can be used.
@@ -34,23 +37,40 @@ class App final : private AdminSource {
   /// Works until request_stop().
   void run();
   void request_stop();
+
+  /// No more clients; sessions end when they are idle outside a transaction. `keep_sockets`: those
+  /// that come wait for a successor. Any thread, once.
+  void begin_drain(bool keep_sockets);
+  /// No session is left.
+  [[nodiscard]] bool drained() const;
+
+  /// For a successor. REQUIRES: run() has returned, begin_drain(true) was called.
+  [[nodiscard]] std::unique_ptr<ListenSockets> take_sockets() { return std::move(sockets_); }
+
+  /// Of the configuration in force. Any thread.
+  [[nodiscard]] std::chrono::milliseconds shutdown_grace() const;
+  /// Reads the configuration, the certificates and the passwords again; says in the log what came
+  /// of it. Any thread.
+  Result<ReloadInfo> reload_config() override;
   /// Reads the certificates again; says in the log what came of it. Any thread.
   Status reload_tls() override;
-  /// Reads the files again that SIGHUP is for: certificates and passwords. Likewise.
-  void reload_files();
 
  private:
-  explicit App(Config config);
+  App(Config config, std::string path);
   Status open();
   Status open_tls();
   Status open_logins();
   [[nodiscard]] static Status check_credentials(const Config& config);
+  void read_passwords();
   void prepare_logins(const ClusterView& view);
   Status open_backends();
   Status open_commit_log();
   Status open_workers();
   Status open_servers();
   void on_view(const std::shared_ptr<const ClusterView>& view);
+  [[nodiscard]] Config running() const;
+  void take_over(const Config& before, const Config& after);
+  [[nodiscard]] Result<bool> read_certificates();
   [[nodiscard]] ControlOptions control_options(const std::string& cluster_id) const;
   [[nodiscard]] BackendPool::Options pool_options(
       const std::vector<SocketAddress>& addresses) const;
@@ -67,13 +87,18 @@ class App final : private AdminSource {
   [[nodiscard]] Status set_read_consistency(ReadConsistency value) override;
   [[nodiscard]] Status set_weights(const std::vector<BackendWeight>& weights) override;
 
-  const Config config_;
+  const Config config_;  ///< as at the start; what can change since is in running_
+  const std::string path_;
+  mutable Mutex mutex_;
+  Config running_ GUARDED_BY(mutex_);
+  Mutex reloading_;  ///< one at a time
+  std::atomic<bool> draining_{false};
   const std::chrono::steady_clock::time_point began_;
   std::string cluster_id_;
   AppliedPositions positions_;
   bool log_is_new_ = false;
   std::atomic<bool> commit_started_{false};
-  std::shared_ptr<UnixSocket> unix_socket_;
+  std::unique_ptr<ListenSockets> sockets_;
   std::shared_ptr<TlsContextSlot> client_tls_;                ///< null: TLS is not offered
   std::vector<std::shared_ptr<TlsContextSlot>> backend_tls_;  ///< by BackendId; null: off
   std::shared_ptr<LoginDesk> logins_;

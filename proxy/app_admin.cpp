@@ -73,7 +73,8 @@ Result<StatusInfo> App::status() {
   for (const std::unique_ptr<Worker>& worker : workers_) {
     info.sessions += static_cast<std::uint64_t>(worker->metrics().connections_current.value());
   }
-  info.connections_max = config_.limits.connections_max;
+  info.draining = draining_;
+  info.connections_max = running().limits.connections_max;
   info.head = positions_.head.load();
   info.log_bytes = static_cast<std::uint64_t>(stats.archive_bytes.value());
   info.certified = stats.certified_passed.value();
@@ -90,6 +91,7 @@ Result<StatusInfo> App::status() {
 
 Result<std::vector<BackendInfo>> App::backends() {
   std::vector<BackendInfo> infos;
+  const std::uint64_t pool_max = running().pool.connections_max;
   const std::uint64_t head = positions_.head.load();
   for (const BackendStatus& status : control_->snapshot()) {
     const std::size_t at = status.id.value;
@@ -113,7 +115,7 @@ Result<std::vector<BackendInfo>> App::backends() {
       info.sessions_waiting +=
           static_cast<std::uint64_t>(worker->metrics().pool_waiting[at].value());
     }
-    info.connections_max = config_.pool.connections_max;
+    info.connections_max = pool_max;
     info.sessions_home = worker_counts_->homes_of(status.id);
     info.probe_us = static_cast<std::uint64_t>(status.last_probe_ms.value_or(0) * 1000);
     for (const healthcheck::Finding& finding : status.findings) {
@@ -150,7 +152,7 @@ Result<SessionPage> App::sessions(std::size_t offset, std::size_t limit) {
 }
 
 Result<std::string> App::config_json() {
-  return config_.redacted();
+  return running().redacted();
 }
 
 Status App::set_backend_state(BackendId backend, healthcheck::OperatorState wanted) {

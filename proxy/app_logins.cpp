@@ -45,15 +45,8 @@ Status App::open_logins() {
   return Ok{};
 }
 
-void App::reload_files() {
-  const bool has_passwords = !config_.accounts.credentials_file.empty();
-  const bool has_certificates =
-      client_tls_ != nullptr || std::any_of(backend_tls_.begin(), backend_tls_.end(),
-                                            [](const auto& slot) { return slot != nullptr; });
-  if (has_certificates || !has_passwords) {
-    (void)reload_tls();
-  }
-  if (!has_passwords) {
+void App::read_passwords() {
+  if (config_.accounts.credentials_file.empty()) {
     return;
   }
   auto file = load_credentials(config_);

@@ -70,6 +70,10 @@ Status setup_logging(const LogConfig& config) {
   return Ok{};
 }
 
+void set_log_level(LogLevel level) {
+  spdlog::default_logger()->set_level(level_of(level));
+}
+
 void append_json_escaped(std::string_view text, std::string& out) {
   constexpr char kHex[] = "0123456789abcdef";
   for (const char c : text) {

@@ -19,6 +19,9 @@ namespace consort::proxy {
 /// per line with time, level, thread and message. Errors: the file cannot be written.
 [[nodiscard]] Status setup_logging(const LogConfig& config);
 
+/// From now on. Any thread.
+void set_log_level(LogLevel level);
+
 /// Appends `text` to `out` as the inside of a JSON string.
 void append_json_escaped(std::string_view text, std::string& out);
 

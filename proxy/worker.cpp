@@ -33,6 +33,7 @@ Worker::Worker(WorkerOptions options,
                AppliedPositions& positions,
                std::shared_ptr<const ClusterView> view)
     : options_(std::move(options)),
+      limits_(options_.limits),
       hooks_(std::move(hooks)),
       positions_(positions),
       view_(std::move(view)),
@@ -47,19 +48,13 @@ Worker::~Worker() {
 }
 
 Status Worker::open() {
-  auto listener = Listener::open(*loop_, options_.listen,
-                                 [this](uv_stream_t* stream) { on_connection(stream); });
-  if (!listener.ok()) {
-    return listener.error();
-  }
-  listener_ = std::move(listener).value();
-  if (options_.unix_socket) {
-    auto local = Listener::open(*loop_, *options_.unix_socket,
-                                [this](uv_stream_t* stream) { on_connection(stream); });
-    if (!local.ok()) {
-      return local.error();
+  for (const int fd : options_.listen_on) {
+    auto listener =
+        Listener::open(*loop_, fd, [this](uv_stream_t* stream) { on_connection(stream); });
+    if (!listener.ok()) {
+      return listener.error();
     }
-    unix_listener_ = std::move(local).value();
+    listeners_.push_back(std::move(listener).value());
   }
   loop_->set_turn_hook([this] { end_turn(); });
   reaper_ = std::make_unique<Timer>(*loop_, [this] { reap_idle(); });
@@ -75,20 +70,46 @@ void Worker::stop() {
   if (!thread_.joinable()) {
     return;
   }
-  mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) {
-    self.listener_.reset();
-    self.unix_listener_.reset();
-    self.for_each_session(
-        [](Session& session) { session.refuse(protocol::server_shutdown_error()); });
-    self.loop_->stop();
-  }));
+  end_sessions();
+  mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) { self.loop_->stop(); }));
   thread_.join();
   // The mailbox and its wake-up stay: other threads may still post what nobody will read.
   slots_.clear();
   pool_.reset();
   reaper_.reset();
-  listener_.reset();
-  unix_listener_.reset();
+  listeners_.clear();
+}
+
+void Worker::end_sessions() {
+  mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) {
+    self.listeners_.clear();
+    self.for_each_session(
+        [](Session& session) { session.refuse(protocol::server_shutdown_error()); });
+  }));
+}
+
+void Worker::begin_drain() {
+  mailbox_->post_always(std::function<void(Worker&)>([](Worker& self) { self.drain(); }));
+}
+
+void Worker::drain() {
+  draining_ = true;
+  listeners_.clear();
+  for_each_session([](Session& session) { session.end_if_idle(); });
+}
+
+void Worker::set_limits(const WorkerLimits& limits) {
+  mailbox_->post_always(std::function<void(Worker&)>([limits](Worker& self) {
+    self.limits_ = limits;
+    self.pool_->set_limits(limits.pool);
+  }));
+}
+
+SessionCore::Options Worker::session_options() const {
+  SessionCore::Options options = options_.session;
+  options.statements_max = limits_.statements_max;
+  options.long_data_bytes_max = limits_.packet_bytes_max;
+  return options;
 }
 
 bool Worker::post(CommitEvent event) {
@@ -145,7 +166,7 @@ void Worker::on_connection(uv_stream_t* listener) {
   Session& session = *place.session;
   if (!session.accept(listener)) {
     retire(id);
-  } else if (connections > options_.connections_max) {
+  } else if (connections > limits_.connections_max) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
   } else if (const auto blocked = session.why_blocked()) {
@@ -365,23 +386,26 @@ bool Worker::serves(BackendId id) const {
 
 router::BackendChoice Worker::choose(Seqno at_least, bool home) {
   std::array<router::Candidate, kBackendsMax> candidates;
-  const auto fill = [&](healthcheck::BackendState state) {
-    bool any = false;
+  router::Balancer& balancer = home ? home_balancer_ : readers_;
+  const auto choose_among = [&](healthcheck::BackendState state, bool with_room) {
     for (const BackendView& backend : view_->backends) {
       const std::size_t at = backend.id.value;
-      const bool eligible = backend.state == state;
-      any = any || eligible;
+      const bool eligible = backend.state == state && (!with_room || pool_->has_room(backend.id));
       candidates[at] = {backend.id, backend.weight,
                         home ? options_.counts->homes_of(backend.id) : in_flight_[at],
                         Seqno{positions_.applied[at].load(std::memory_order_acquire)}, eligible};
     }
-    return any;
+    return balancer.choose({candidates.data(), view_->backends.size()}, at_least);
   };
-  if (!fill(healthcheck::BackendState::kOnline)) {
-    fill(healthcheck::BackendState::kSuspect);
+  using healthcheck::BackendState;
+  // Where all connections are in use one would have to wait for a transaction's end.
+  if (router::BackendChoice choice = choose_among(BackendState::kOnline, true); choice.backend) {
+    return choice;
   }
-  router::Balancer& balancer = home ? home_balancer_ : readers_;
-  return balancer.choose({candidates.data(), view_->backends.size()}, at_least);
+  const bool online = std::any_of(
+      view_->backends.begin(), view_->backends.end(),
+      [](const BackendView& backend) { return backend.state == BackendState::kOnline; });
+  return choose_among(online ? BackendState::kOnline : BackendState::kSuspect, false);
 }
 
 SessionEffects::Choice Worker::choose_reader(Seqno at_least) {

@@ -42,37 +42,43 @@ struct WorkerHooks {
   std::function<void(KillAnswer)> answer_kill;
 };
 
-struct WorkerOptions {
-  std::uint16_t index = 0;
-  std::uint16_t workers_count = 1;
-  SocketAddress listen;
-  std::shared_ptr<const UnixSocket> unix_socket;  ///< listen there too; null: none
-  BackendPool::Options pool;
-  SessionCore::Options session;
-  std::uint32_t epoch = 0;             ///< of branch names
+/// What may be changed while a worker works. Sessions see it with their next look.
+struct WorkerLimits {
   std::size_t connections_max = 1000;  ///< of all workers together
-  /// Shared by all workers.
-  std::shared_ptr<WorkerCounts> counts = std::make_shared<WorkerCounts>();
-  /// Shared by all workers: a stored function was defined through this process.
-  std::shared_ptr<std::atomic<bool>> function_defined = std::make_shared<std::atomic<bool>>(false);
-  /// The same for triggers.
-  std::shared_ptr<std::atomic<bool>> trigger_defined = std::make_shared<std::atomic<bool>>(false);
   std::size_t packet_bytes_max = 64 << 20;
   std::size_t client_buffer_low = 64 << 10;
   std::size_t client_buffer_high = 256 << 10;
   std::chrono::milliseconds login_timeout{10000};
   std::chrono::seconds idle_timeout{28800};
   std::chrono::seconds idle_transaction_timeout{0};  ///< 0: none of its own
-  IpNetworks proxy_networks;                         ///< whose PROXY headers are believed
-  std::shared_ptr<LoginDesk> logins;                 ///< shared by all workers; never null
-  std::shared_ptr<const TlsContextSlot> tls;         ///< null: TLS is not offered
-  bool tls_required = false;                         ///< clients without are refused
-  std::uint64_t compression = 0;                     ///< capabilities that are offered for it
+  std::size_t statements_max = 4096;                 ///< of a session that begins
+  PoolLimits pool;
+};
+
+struct WorkerOptions {
+  std::uint16_t index = 0;
+  std::uint16_t workers_count = 1;
+  std::vector<int> listen_on;  ///< bound sockets; the worker owns them
+  BackendPool::Options pool;
+  SessionCore::Options session;
+  std::uint32_t epoch = 0;  ///< of branch names
+  WorkerLimits limits;
+  /// Shared by all workers.
+  std::shared_ptr<WorkerCounts> counts = std::make_shared<WorkerCounts>();
+  /// Shared by all workers: a stored function was defined through this process.
+  std::shared_ptr<std::atomic<bool>> function_defined = std::make_shared<std::atomic<bool>>(false);
+  /// The same for triggers.
+  std::shared_ptr<std::atomic<bool>> trigger_defined = std::make_shared<std::atomic<bool>>(false);
+  IpNetworks proxy_networks;                  ///< whose PROXY headers are believed
+  std::shared_ptr<LoginDesk> logins;          ///< shared by all workers; never null
+  std::shared_ptr<const TlsContextSlot> tls;  ///< null: TLS is not offered
+  bool tls_required = false;                  ///< clients without are refused
+  std::uint64_t compression = 0;              ///< capabilities that are offered for it
 };
 
 class Worker {
  public:
-  /// `positions` outlives the worker. Errors: the address cannot be listened on.
+  /// `positions` outlives the worker. Errors: a socket cannot be listened on.
   [[nodiscard]] static Result<std::unique_ptr<Worker>> start(
       WorkerOptions options,
       WorkerHooks hooks,
@@ -86,6 +92,12 @@ class Worker {
   void stop();
 
   // From other threads.
+  /// Takes no more clients. Sessions end as soon as they are idle outside a transaction, without a
+  /// word, as a server ends them.
+  void begin_drain();
+  /// Takes no more clients and closes those that are left with 1053.
+  void end_sessions();
+  void set_limits(const WorkerLimits& limits);
   /// False when the mailbox is full, which happens only to an event that is_asked_again().
   [[nodiscard]] bool post(CommitEvent event);
   void set_view(std::shared_ptr<const ClusterView> view);
@@ -123,6 +135,12 @@ class Worker {
   [[nodiscard]] Buffer& compressed_output() { return compressed_output_; }
 
   [[nodiscard]] const WorkerOptions& options() const { return options_; }
+
+  [[nodiscard]] const WorkerLimits& limits() const { return limits_; }
+
+  [[nodiscard]] SessionCore::Options session_options() const;
+
+  [[nodiscard]] bool draining() const { return draining_; }
 
   [[nodiscard]] const WorkerHooks& hooks() const { return hooks_; }
 
@@ -193,10 +211,12 @@ class Worker {
   void check_waiters();
   void end_turn();
   void reap_idle();
+  void drain();
   [[nodiscard]] Session* find(SessionId id);
   router::BackendChoice choose(Seqno at_least, bool home);
 
   const WorkerOptions options_;
+  WorkerLimits limits_;
   const WorkerHooks hooks_;
   AppliedPositions& positions_;
   std::shared_ptr<const ClusterView> view_;
@@ -209,8 +229,8 @@ class Worker {
   std::unique_ptr<AsyncWake> wake_;
   std::unique_ptr<Mailbox<Message>> mailbox_;
   std::vector<Message> messages_;
-  std::unique_ptr<Listener> listener_;
-  std::unique_ptr<Listener> unix_listener_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  bool draining_ = false;
   std::unique_ptr<BackendPool> pool_;
   std::unique_ptr<Timer> reaper_;
   std::vector<Slot> slots_;

@@ -35,6 +35,7 @@ AdminJson to_json(const StatusInfo& status) {
           {"read_consistency", to_text(status.read_consistency)},
           {"workers", status.workers},
           {"sessions", status.sessions},
+          {"draining", status.draining},
           {"connections_max", status.connections_max},
           {"head", status.head},
           {"log_bytes", status.log_bytes},

@@ -46,6 +46,7 @@ AdminReply put_backend_state(const Call& call);
 AdminReply put_read_consistency(const Call& call);
 AdminReply put_weights(const Call& call);
 AdminReply post_tls_reload(const Call& call);
+AdminReply post_config_reload(const Call& call);
 
 constexpr Route kRoutes[] = {
     {"GET", "/", "this list", get_routes},
@@ -59,6 +60,8 @@ constexpr Route kRoutes[] = {
     {"PUT", "/routing/read_consistency", "{\"value\": \"eventual|session|strong\"}",
      put_read_consistency},
     {"PUT", "/routing/weights", "{\"<backend>\": 0..1000, ...}", put_weights},
+    {"POST", "/config/reload", "reads the configuration and the certificates again",
+     post_config_reload},
     {"POST", "/tls/reload", "reads the certificates again", post_tls_reload},
 };
 
@@ -271,7 +274,12 @@ AdminReply get_health(const Call& call) {
     return backend.state == healthcheck::BackendState::kOnline ||
            backend.state == healthcheck::BackendState::kSuspect;
   };
-  const auto serving = std::count_if(backends->begin(), backends->end(), serves);
+  const auto status = call.source.status();
+  if (!status.ok()) {
+    return source_error(status.error(), call.request);
+  }
+  const auto online = std::count_if(backends->begin(), backends->end(), serves);
+  const auto serving = status->draining ? 0 : online;
   AdminReply reply =
       ok({{"serving", serving > 0}, {"backends_serving", serving}, {"backends", backends->size()}});
   reply.status = serving > 0 ? 200 : 503;
@@ -378,6 +386,22 @@ AdminReply put_weights(const Call& call) {
 AdminReply post_tls_reload(const Call& call) {
   const Status done = call.source.reload_tls();
   return done.ok() ? ok({{"reloaded", true}}) : source_error(done.error(), call.request);
+}
+
+/// The first JSON path in a message of load_config().
+std::string first_path(const std::string& message) {
+  const std::size_t at = message.find("$.");
+  return at == std::string::npos ? "$" : message.substr(at, message.find(": ", at) - at);
+}
+
+AdminReply post_config_reload(const Call& call) {
+  const auto done = call.source.reload_config();
+  if (!done.ok() && static_cast<AdminErrorCode>(done.error().code) == AdminErrorCode::kInvalid) {
+    return admin_error(422, "invalid_value", done.error().message,
+                       first_path(done.error().message));
+  }
+  return done.ok() ? ok({{"changed", done->changed}, {"needs_restart", done->needs_restart}})
+                   : source_error(done.error(), call.request);
 }
 
 // ---- Routing ----------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ struct StatusInfo {
   ReadConsistency read_consistency = ReadConsistency::kSession;
   std::uint32_t workers = 0;
   std::uint64_t sessions = 0;
+  bool draining = false;  ///< the process is about to end: it takes no more clients
   std::uint64_t connections_max = 0;
   std::uint64_t head = 0;             ///< newest seqno
   std::uint64_t log_bytes = 0;        ///< the commit log on disk
@@ -46,6 +47,12 @@ struct StatusInfo {
   std::uint64_t conflicts = 0;        ///< writesets that lost
   std::uint64_t index_keys = 0;       ///< in the certification index
   std::vector<std::string> warnings;  ///< what an operator should mend, for people
+};
+
+/// What reading the configuration again came to: JSON paths.
+struct ReloadInfo {
+  std::vector<std::string> changed;
+  std::vector<std::string> needs_restart;
 };
 
 struct BackendInfo {
@@ -119,6 +126,10 @@ class AdminSource {
                                                  healthcheck::OperatorState wanted) = 0;
 
   [[nodiscard]] virtual Status set_read_consistency(ReadConsistency value) = 0;
+
+  /// Reads the configuration and the certificates again. kInvalid: something in them is wrong,
+  /// which the error names by its JSON path, and nothing was changed.
+  [[nodiscard]] virtual Result<ReloadInfo> reload_config() = 0;
 
   /// Reads the certificates again. kConflict: none is configured; kInvalid: a file is wrong, which
   /// the error names, and the old ones stay in use.

@@ -31,7 +31,7 @@ Session::Session(Worker& worker, SessionId id, std::uint32_t connection_id)
       client_(worker.loop(), *this),
       began_(worker.loop().now()),
       last_active_(began_),
-      core_(*this, worker.options().session) {}
+      core_(*this, worker.session_options()) {}
 
 Session::~Session() {
   core_.on_client_gone();
@@ -60,7 +60,7 @@ bool Session::accept(uv_stream_t* listener) {
   if (!client_.accept(listener)) {
     return false;
   }
-  client_.set_low_water(worker_.options().client_buffer_low);
+  client_.set_low_water(worker_.limits().client_buffer_low);
   client_.set_keepalive(std::chrono::seconds(60));
   const SocketAddress peer = client_.peer();
   by_unix_socket_ = peer.is_unix();
@@ -85,12 +85,15 @@ void Session::greet() {
   params.salt = protocol::make_scramble();
   auth_ = std::make_unique<protocol::ClientAuth>(std::move(params));
   timer_use_ = TimerUse::kLogin;
-  timer_once(worker_.options().login_timeout);
+  timer_once(worker_.limits().login_timeout);
   client_.write(auth_->greeting());
   client_.resume_reading();
 }
 
 void Session::refuse(const protocol::SqlError& error) {
+  if (closing_) {
+    return;
+  }
   Buffer packet;
   protocol::append_err(packet, error, 0);
   if (compression_ && core_.idle()) {
@@ -157,13 +160,13 @@ bool Session::listens() const {
 /// As much as may wait for the client does. Who asks on and on and reads nothing must wait: there
 /// are answers that no backend gives, and so none that could be made to wait.
 bool Session::client_is_full() const {
-  return client_.queued_bytes() > worker_.options().client_buffer_high;
+  return client_.queued_bytes() > worker_.limits().client_buffer_high;
 }
 
 /// As much of the client's file waits for the home as may wait.
 bool Session::home_is_full() const {
   PooledConnection* home = leases_[index_of(Channel::kHome)];
-  return home != nullptr && home->wire().queued_bytes() > worker_.options().client_buffer_high;
+  return home != nullptr && home->wire().queued_bytes() > worker_.limits().client_buffer_high;
 }
 
 std::size_t Session::take_packets(MutableBytes bytes) {
@@ -198,7 +201,7 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     if (!core_.idle() || client_is_full()) {
       break;
     }
-    const auto message = protocol::peek_message(unread, 0, {worker_.options().packet_bytes_max});
+    const auto message = protocol::peek_message(unread, 0, {worker_.limits().packet_bytes_max});
     if (!message.ok()) {
       protocol_error(message.error(), unread.size() > 3 ? unread[3] : 0);
       return bytes.size();
@@ -223,6 +226,7 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     }
     run_statements();
     count_busy(!core_.idle());
+    spare_home();
   }
   return used;
 }
@@ -283,6 +287,13 @@ void Session::on_stream_closed(CloseReason reason) {
   }
   core_.on_client_gone();
   worker_.retire(id_);
+}
+
+void Session::end_if_idle() {
+  if (closing_ || (authenticated_ && (!core_.idle() || core_.in_transaction()))) {
+    return;
+  }
+  close_client();
 }
 
 void Session::kill_query() {
@@ -440,7 +451,7 @@ void Session::on_lease(PooledConnection& connection) {
   if (std::exchange(login_unproven_, false)) {
     worker_.options().logins->failures().note_success(client_ip_);
   }
-  connection.wire().set_low_water(worker_.options().client_buffer_low);
+  connection.wire().set_low_water(worker_.limits().client_buffer_low);
   const protocol::ServerInfo& server = connection.wire().server();
   core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
                             connection.wire().isolation(), connection.insert_id()});
@@ -470,6 +481,10 @@ bool Session::on_asked_back(PooledConnection& connection) {
 
 /// The command is done: others may want the connection that it leaves idle, or its backend drains.
 void Session::spare_home() {
+  if (worker_.draining()) {
+    end_if_idle();
+    return;
+  }
   const std::optional<BackendId> home = core_.home();
   if (!home || !core_.idle() || closing_) {
     return;
@@ -577,7 +592,7 @@ void Session::send_client(std::initializer_list<Bytes> pieces) {
       start_compression();
     }
   }
-  if (client_.queued_bytes() > worker_.options().client_buffer_high) {
+  if (client_.queued_bytes() > worker_.limits().client_buffer_high) {
     worker_.own_metrics().backpressure_from_client.add();
     for (PooledConnection* lease : leases_) {
       if (lease != nullptr) {

@@ -77,6 +77,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_applied();
   /// New accounts are there: a login that waits for them goes on.
   void on_accounts();
+  /// The process is about to end: closes, after what was sent, unless a statement or a transaction
+  /// is under way.
+  void end_if_idle();
   void kill_query();
   /// Closes without a word, as the server does.
   void kill_connection();

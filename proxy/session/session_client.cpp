@@ -110,9 +110,9 @@ std::optional<std::size_t> Session::take_proxy_header(Bytes unread) {
 std::chrono::seconds Session::idle_limit() const {
   const SessionState& state = core_.state();
   std::chrono::seconds limit =
-      seconds_of(state, "wait_timeout").value_or(worker_.options().idle_timeout);
+      seconds_of(state, "wait_timeout").value_or(worker_.limits().idle_timeout);
   if (core_.in_transaction()) {
-    std::chrono::seconds other = worker_.options().idle_transaction_timeout;
+    std::chrono::seconds other = worker_.limits().idle_transaction_timeout;
     other = seconds_of(state, "idle_transaction_timeout").value_or(other);
     if (other.count() > 0) {
       limit = std::min(limit, other);

@@ -47,6 +47,21 @@ Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop,
   return listener;
 }
 
+Result<int> Listener::bind_shared(const SocketAddress& address) {
+  const int fd = open_shared_socket(address);
+  return fd < 0 ? Result<int>(address_error(address, fd)) : Result<int>(fd);
+}
+
+Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop,
+                                                 int fd,
+                                                 OnConnection on_connection) {
+  std::unique_ptr<Listener> listener(new Listener(std::move(on_connection)));
+  if (const int failure = listener->listen_on(loop, fd); failure != 0) {
+    return make_error(std::string("cannot listen for clients: ") + uv_strerror(failure));
+  }
+  return listener;
+}
+
 Result<std::unique_ptr<Listener>> Listener::open(EventLoop& loop,
                                                  const UnixSocket& socket,
                                                  OnConnection on_connection) {

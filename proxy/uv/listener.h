@@ -24,6 +24,13 @@ class Listener {
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(EventLoop& loop,
                                                               const SocketAddress& address,
                                                               OnConnection on_connection);
+  /// Listens on `fd`, a bound socket, and owns it. Errors say why not.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> open(EventLoop& loop,
+                                                              int fd,
+                                                              OnConnection on_connection);
+  /// A socket bound to `address` that others may be bound to as well (SO_REUSEPORT), the caller's
+  /// own. Errors name the address.
+  [[nodiscard]] static Result<int> bind_shared(const SocketAddress& address);
   /// Listens on `socket` too.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> open(EventLoop& loop,
                                                               const UnixSocket& socket,

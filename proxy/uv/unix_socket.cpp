@@ -70,16 +70,37 @@ Result<std::unique_ptr<UnixSocket>> UnixSocket::bind(const std::string& path) {
     close(fd);
     return path_error(path, std::strerror(failure));
   }
-  std::unique_ptr<UnixSocket> bound(new UnixSocket(path, fd));
+  std::unique_ptr<UnixSocket> bound(new UnixSocket(path, fd, true));
   if (chmod(path.c_str(), kEverybody) != 0) {
     return path_error(path, std::strerror(errno));
   }
   return bound;
 }
 
+std::unique_ptr<UnixSocket> UnixSocket::adopt(const std::string& path, int fd, bool owns_file) {
+  return std::unique_ptr<UnixSocket>(new UnixSocket(path, fd, owns_file));
+}
+
 UnixSocket::~UnixSocket() {
-  unlink(path_.c_str());
-  close(fd_);
+  if (owns_file_) {
+    unlink(path_.c_str());
+  }
+  if (fd_ >= 0) {
+    close(fd_);
+  }
+}
+
+void UnixSocket::stop() {
+  if (owns_file_) {
+    unlink(path_.c_str());
+    shutdown(fd_, SHUT_RDWR);
+    owns_file_ = false;
+  }
+}
+
+int UnixSocket::release() {
+  owns_file_ = false;
+  return std::exchange(fd_, -1);
 }
 
 int UnixSocket::descriptor() const {

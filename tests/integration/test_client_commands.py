@@ -405,7 +405,8 @@ def a_file_that_does_not_end(_context, cluster):
                 time.sleep(0.3)
                 client.send_packet(LINE * 60)
                 client.send_packet(b"")
-                assert code_of(client.read_reply) == 1317
+                code = code_of(client.read_reply)
+                assert code == 1317, code
                 assert client.value("SELECT 1") == "1"
     cluster.sql(f"ALTER TABLE {table} COMMENT = 'no lock is left'")
     assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"0",)]

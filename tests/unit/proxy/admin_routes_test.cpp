@@ -49,7 +49,7 @@ TEST_SUITE("proxy") {
   TEST_CASE("AdminRoutes: GET / lists every route") {
     const Fixture fixture;
     const json body = json::parse(fixture.get("/").body);
-    EXPECT(body["routes"].size() == 10);
+    EXPECT(body["routes"].size() == 11);
     for (const json& route : body["routes"]) {
       const std::string path = route["path"];
       if (route["method"] == "GET") {
@@ -158,6 +158,28 @@ TEST_SUITE("proxy") {
     EXPECT(fixture.source.backend(2).weight == 1000);
     error_of(fixture.put("/routing/weights", R"({"db1": 5, "db9": 5})"), 404);
     EXPECT(fixture.source.backend(0).weight == 0);
+  }
+
+  TEST_CASE("AdminRoutes: POST reads the configuration again and says what needs a restart") {
+    Fixture fixture;
+    const AdminReply done = fixture.routes.handle({"POST", "/config/reload", {}, "", ""});
+    REQUIRE(done.status == 200);
+    EXPECT(json::parse(done.body) ==
+           json({{"changed", {"$.pool.wait_ms_max"}}, {"needs_restart", {"$.workers"}}}));
+    fixture.source.fail_with(
+        AdminErrorCode::kInvalid,
+        "/etc/c.json: $.pool.wait_ms_max: expected an integer 1..3600000, got \"x\"");
+    const json error = error_of(fixture.routes.handle({"POST", "/config/reload", {}, "", ""}), 422);
+    EXPECT(error["path"] == "$.pool.wait_ms_max");
+    fixture.source.fail_with(AdminErrorCode::kInvalid, "cannot read the key x.pem: no");
+    EXPECT(error_of(fixture.routes.handle({"POST", "/config/reload", {}, "", ""}), 422)["path"] ==
+           "$");
+  }
+
+  TEST_CASE("AdminRoutes: who drains is not healthy") {
+    Fixture fixture;
+    fixture.source.set_draining();
+    EXPECT(fixture.get("/health").status == 503);
   }
 
   TEST_CASE("AdminRoutes: POST reads the certificates again") {

@@ -114,6 +114,19 @@ class FakeAdminSource final : public AdminSource {
     return Ok{};
   }
 
+  Result<ReloadInfo> reload_config() override {
+    const MutexLock lock(mutex_);
+    if (failure_) {
+      return *failure_;
+    }
+    return ReloadInfo{{"$.pool.wait_ms_max"}, {"$.workers"}};
+  }
+
+  void set_draining() {
+    const MutexLock lock(mutex_);
+    status_.draining = true;
+  }
+
   Status reload_tls() override {
     const MutexLock lock(mutex_);
     if (failure_) {
