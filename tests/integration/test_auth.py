@@ -184,7 +184,10 @@ def expired_passwords(_context, cluster):
     """Servers that refuse them: 1862, but not for a client that can handle it."""
     for server in cluster.servers:
         server.query("SET GLOBAL disconnect_on_expired_password=ON")
-    wait_until(lambda: outcome(cluster.consort.port, "expired", "pw")[1][0] == 1862, 15, "1862")
+    # Accounts that were read before may arrive behind those read now, and count until the next time.
+    told = []
+    wait_until(lambda: told.append(outcome(cluster.consort.port, "expired", "pw")[1][0])
+               or told[-3:] == [1862] * 3, 15, "1862", every=0.5)
     assert assert_same(cluster, "expired", "pw")[0] == 1862
     assert assert_same(cluster, "expired", "wrong")[0] == 1045
     assert assert_same(cluster, "locked_expired", "pw")[0] == 4151

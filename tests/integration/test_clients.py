@@ -89,20 +89,14 @@ EXPECTED = [
     ("pymysql|mysqlclient", "^reader SET GLOBAL ", ONE_SERVER),
     (SCRIPTED, "^(statements [0-9]+|reader) SHOW GRANTS", "what Consort grants to PUBLIC shows"),
     ("pymysql|mysqlclient", "^reader LOCK TABLES", "LOCK TABLES"),
-    ("pymysql|mysqlclient|libmariadb|php_.*|ruby|go|java", "^multi\\b",
-     "several statements in one query"),
+    ("mariadb|mysqlclient", "^compression",
+     "SHOW STATUS tells of the connection to the backend"),
     ("mysqlclient", "^tls cipher", "SHOW STATUS tells of the connection to the backend"),
     ("dump", "^locks ", "LOCK TABLES"),
     ("import", "^locked", "LOCK TABLES"),
     ("pymysql|libmariadb", r"^statements [0-9]+ (BEGIN WORK|SELECT @@tx_isolation, COUNT"
      r"|INSERT INTO item \(name\) VALUES \('never)",
      "the status flag of a transaction that SET TRANSACTION made read only"),
-    ("libmariadb", "^(refresh|list_processes|debug)$", "commands that MySQL has given up"),
-    ("libmariadb", "^set_option$", "several statements in one query"),
-    ("libmariadb", "^cursor", "cursors"),
-    ("libmariadb", "^bulk", "bulk execution"),
-    ("php_mysqli", "^(connect|compressed)", "compression"),
-    ("mariadb|mysqlclient", "^compression", "compression"),
 ]
 
 

@@ -77,7 +77,7 @@ TEST_SUITE("session") {
     script.query("SELECT 1 FROM t");
     EXPECT(script.sent(Channel::kHome) == Texts{"SELECT 1 FROM t"});
     script.backend_rows(Channel::kHome);
-    EXPECT_FALSE(script.core.release_idle_home(true));
+    EXPECT_FALSE(script.core.yield(Channel::kHome, false));
     SUBCASE("until it is closed") {
       about_statement(script, Command::kStmtClose, 1);
       EXPECT(script.statements.size() == 1);  // the one that others may share
