@@ -406,7 +406,8 @@ def a_file_that_does_not_end(_context, cluster):
                 client.send_packet(LINE * 60)
                 client.send_packet(b"")
                 code = code_of(client.read_reply)
-                assert code == 1317, code
+                # 1467 where the server was interrupted while it took a number for AUTO_INCREMENT.
+                assert code in (1317, 1467), code
                 assert client.value("SELECT 1") == "1"
     cluster.sql(f"ALTER TABLE {table} COMMENT = 'no lock is left'")
     assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"0",)]

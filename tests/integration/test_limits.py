@@ -241,6 +241,7 @@ def statements_that_take_too_long(_context, cluster):
         too_long(client, f"UPDATE {table} SET v = 7 + SLEEP(2)")
         client.query(f"INSERT INTO {table} VALUES (3, 3)")
         client.query("COMMIT")
+    cluster.settle()
     assert cluster.sql(f"SELECT id, v FROM {table} ORDER BY id") == [
         (b"1", b"0"), (b"2", b"2"), (b"3", b"3")]
     cluster.assert_identical()
