@@ -11,6 +11,15 @@
 namespace consort::certifier {
 namespace {
 
+/// The SET of a DDL's own session, which stands right before the statement; else empty.
+std::string settings_of(const LaneBatch& batch) {
+  if (!batch.ddl_statement || *batch.ddl_statement == 0) {
+    return {};
+  }
+  const std::string& before = batch.statements[*batch.ddl_statement - 1];
+  return before.starts_with("SET ") ? before : std::string();
+}
+
 using S = LaneState;
 
 constexpr std::array<Transition<LaneState>, 40> kMoves{{
@@ -275,8 +284,12 @@ LaneBatch ApplyLane::next_batch(const BatchLimits& limits) const {
 /// Notes that `batch` is under way. A session that a DDL has changed is set right before.
 LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
   CHECK(batch.first == applied_.next());  // I5
+  const std::string settings = settings_of(batch);
   if (session_dirty_) {
     std::vector<std::string> statements = lane_session_setup();
+    if (std::string reset = lane_session_reset(session_settings_); !reset.empty()) {
+      statements.insert(statements.begin(), std::move(reset));
+    }
     batch.ddl_statement = batch.ddl_statement
                               ? std::optional(*batch.ddl_statement + statements.size())
                               : std::nullopt;
@@ -284,6 +297,9 @@ LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
     batch.statements = std::move(statements);
   }
   session_dirty_ = session_dirty_ || batch.ddl_statement.has_value();
+  if (batch.ddl_statement) {
+    session_settings_ = settings;
+  }
   under_way_ = LaneBatch{{}, batch.first, batch.last, batch.ddl_statement, batch.branches};
   machine_.move(state);
   return batch;

@@ -249,7 +249,8 @@ class ApplyLane {
   bool ddl_may_have_run_ = false;  ///< the DDL under way was begun here before
   DdlExecutor executor_ = DdlExecutor::kSession;
   std::optional<DdlDecided> decided_;
-  bool session_dirty_ = false;  ///< a DDL's settings may still be in force
+  bool session_dirty_ = false;    ///< a DDL's settings may still be in force
+  std::string session_settings_;  ///< of the DDL that did it
 
   Seqno doubted_;  ///< where a row was not found last: the position's own, or the backend differs
   std::optional<LaneBatch> under_way_;  ///< its statements are empty; kept while its end is unknown

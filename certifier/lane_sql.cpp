@@ -96,6 +96,21 @@ std::vector<std::string> lane_session_setup() {
   };
 }
 
+std::string lane_session_reset(std::string_view session_set) {
+  // Values are hexadecimal or numbers: the word stands before names only.
+  constexpr std::string_view kWord = "SESSION ";
+  std::string out;
+  for (auto at = session_set.find(kWord); at != std::string_view::npos;
+       at = session_set.find(kWord, at)) {
+    at += kWord.size();
+    const std::string_view name = session_set.substr(at, session_set.find('=', at) - at);
+    out +=
+        out.empty() ? "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; " : "";
+    out.append("SET SESSION ").append(name).append("=DEFAULT; ");
+  }
+  return out.empty() ? out : out + "END";
+}
+
 namespace {
 
 constexpr std::string_view kCreateDdlMark =

@@ -45,6 +45,10 @@ void append_base64(std::string& out, Bytes bytes);
 /// description event (`BINLOG '..'`), claim_position_sql() and read_position_sql(), and XA RECOVER.
 [[nodiscard]] std::vector<std::string> lane_session_setup();
 
+/// Takes back what `session_set` (Ddl::session_set) has set on a lane's connection; then
+/// lane_session_setup(). Empty when it has set nothing. Variables without a default stay.
+[[nodiscard]] std::string lane_session_reset(std::string_view session_set);
+
 /// Creates schema, tables and rows of the position where they lack. By the account that sets a
 /// backend up, with sql_log_bin=0. New rows say "nothing applied, of `cluster_id`".
 [[nodiscard]] std::vector<std::string> create_position_sql(std::string_view cluster_id);

@@ -131,8 +131,8 @@ class Target:
         if not ended:
             lines.append(f"(end): {end}")
         # Scratch folders and ports differ.
-        return [line.replace(self.directory, "<dir>").replace(str(self.port), "<port>")
-                for line in lines]
+        port = re.compile(rf"(?<!\w){self.port}(?!\w)")
+        return [port.sub("<port>", line.replace(self.directory, "<dir>")) for line in lines]
 
 
 def words(command, work):

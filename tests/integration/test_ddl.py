@@ -135,6 +135,25 @@ def errors_change_nothing(_context, cluster):
 
 
 @case(seconds=30)
+def settings_end_with_their_ddl(_context, cluster):
+    """What a session has set is in force for its own DDL, on every server, and for nobody else's."""
+    with cluster.two_homes() as (first, second):
+        first.query("SET character_set_server = utf8mb4, collation_server = utf8mb4_unicode_ci")
+        first.query("CREATE DATABASE with_settings")
+        second.query("CREATE DATABASE without_them")
+        second.query("CREATE TABLE without_them.t (v VARCHAR(20))")
+        second.query("INSERT INTO without_them.t VALUES ('x')")
+    cluster.settle()
+    for server in cluster.servers:
+        assert server.query("SELECT SCHEMA_NAME, DEFAULT_COLLATION_NAME FROM information_schema."
+                            "SCHEMATA WHERE SCHEMA_NAME LIKE 'with%' ORDER BY 2") == (
+            ("without_them", "latin1_swedish_ci"),
+            ("with_settings", "utf8mb4_unicode_ci")), server.name
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    cluster.sql("DROP DATABASE with_settings", "DROP DATABASE without_them")
+
+
+@case(seconds=30)
 def users(_context, cluster):
     """A new account works within seconds, on every server alike; so do changes and its end."""
     cluster.sql("CREATE USER fresh@'%' IDENTIFIED BY 'one'", "GRANT SELECT ON test.* TO fresh@'%'")

@@ -188,6 +188,8 @@ def large(connection):
     text = "x" * (17 * MIB)
     attempt("large result", lambda: run(connection, "SELECT REPEAT('x', 17 << 20)"))
     attempt("large parameter", lambda: run(connection, "SELECT LENGTH(%s), MD5(%s)", (text, "a")))
+    if not PURE:
+        return  # one driver's large row is enough
     run(connection, "CREATE TABLE large (id INT PRIMARY KEY, v LONGTEXT)")
     attempt("large row", lambda: run(connection, "INSERT INTO large VALUES (1, %s)", (text,)))
     connection.commit()

@@ -43,7 +43,7 @@ std::shared_ptr<const LogEntry> ddl(std::uint64_t seqno) {
   body.home = kHere;
   body.sql = "CREATE TABLE t (a INT)";
   body.schema = "shop";
-  body.session_set = "SET sql_mode='ANSI'";
+  body.session_set = "SET SESSION sql_mode=X'41'";
   return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
 }
 
@@ -437,14 +437,15 @@ TEST_SUITE("certifier") {
     EXPECT(batch.statements[0] == kDdlFenceSql);
     EXPECT(contains(batch.statements[1], "SET ddl=1,"));
     EXPECT(batch.statements[2] == "USE `shop`");
-    EXPECT(batch.statements[3] == "SET sql_mode='ANSI'");
+    EXPECT(batch.statements[3] == "SET SESSION sql_mode=X'41'");
     EXPECT(batch.statements[4] == "CREATE TABLE t (a INT)");
     EXPECT(batch.ddl_statement == 4);
     rig.lane.on_turn_done();
     EXPECT((rig.lane.applied() == Seqno{0}));
     const LaneBatch move = rig.batch();
-    REQUIRE(move.statements.size() == lane_session_setup().size() + 1);
-    EXPECT(move.statements[0] == lane_session_setup()[0]);
+    REQUIRE(move.statements.size() == lane_session_setup().size() + 2);
+    EXPECT(contains(move.statements[0], "SET SESSION sql_mode=DEFAULT; END"));
+    EXPECT(move.statements[1] == lane_session_setup()[0]);
     EXPECT(contains(sql_of(move), "BINLOG [0>1]"));
     rig.lane.on_turn_done();
     EXPECT((rig.lane.applied() == Seqno{1}));
@@ -576,7 +577,7 @@ TEST_SUITE("certifier") {
     rig.connect(0, {}, 1, 1);
     EXPECT(rig.turn<DdlReached>().may_have_run);
     rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
-    EXPECT(rig.batch().statements[0] ==
+    EXPECT(rig.batch().statements[1] ==
            lane_session_setup()[0]);  // the first try left its settings
     rig.lane.on_turn_done();
     EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));

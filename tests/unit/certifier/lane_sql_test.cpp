@@ -49,6 +49,14 @@ std::string literal_of(std::string_view statement) {
 }  // namespace
 
 TEST_SUITE("certifier") {
+  TEST_CASE("a lane takes back what a DDL's session has set") {
+    EXPECT(lane_session_reset("").empty());
+    EXPECT(lane_session_reset("SET SESSION character_set_server=_utf8mb4 X'75', "
+                              "SESSION collation_server=_utf8mb4 X'76'") ==
+           "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; "
+           "SET SESSION character_set_server=DEFAULT; SET SESSION collation_server=DEFAULT; END");
+  }
+
   TEST_CASE("LaneSql: base64") {
     constexpr const char* kRows[][2] = {{"", ""},
                                         {"f", "Zg=="},
