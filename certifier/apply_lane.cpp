@@ -374,8 +374,11 @@ LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view messag
   const Seqno seqno = front_seqno();
   const std::optional<DdlOutcome> result = ddl_result(seqno);
   const bool already_applied = ddl_already_applied(error);
+  // It failed where it was executed first, and has dropped what was to be replaced.
+  const bool replaces = replaces_table(queue_.front().entry->ddl()->sql);
   const bool tolerated =
-      already_applied && (ddl_may_have_run_ || result == DdlOutcome::kRunTolerant);
+      (already_applied && (ddl_may_have_run_ || result == DdlOutcome::kRunTolerant)) ||
+      (replaces && result == DdlOutcome::kRunTolerant);
   if (result && *result != DdlOutcome::kSkip && !tolerated) {
     return fail(LaneAction::kInconsistent, error, message);
   }
@@ -386,8 +389,9 @@ LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view messag
     machine_.move(S::kIdle);
     return LaneAction::kGoOn;
   }
-  const DdlOutcome outcome =
-      tolerated ? DdlOutcome::kRunTolerant : ddl_outcome(error).value_or(DdlOutcome::kRunTolerant);
+  const DdlOutcome outcome = tolerated || replaces
+                                 ? DdlOutcome::kRunTolerant
+                                 : ddl_outcome(error).value_or(DdlOutcome::kRunTolerant);
   decided_ = DdlDecided{seqno, outcome, error, std::string(message)};
   machine_.move(S::kDdlDecided);
   return LaneAction::kGoOn;

@@ -93,7 +93,49 @@ bool contains(const std::array<std::uint16_t, Size>& errors, std::uint16_t error
   return std::find(errors.begin(), errors.end(), error) != errors.end();
 }
 
+/// Behind blanks and comments. nullopt: what is there runs only on some servers.
+std::optional<std::string_view> skip_blanks(std::string_view sql) {
+  for (;;) {
+    sql.remove_prefix(std::min(sql.find_first_not_of(" \t\r\n\f\v"), sql.size()));
+    if (sql.starts_with("/*!") || sql.starts_with("/*M!")) {
+      return std::nullopt;
+    }
+    const bool block = sql.starts_with("/*");
+    if (!block && !sql.starts_with("#") && !sql.starts_with("--")) {
+      return sql;
+    }
+    const std::size_t end = block ? sql.find("*/", 2) : sql.find('\n');
+    sql.remove_prefix(end == sql.npos ? sql.size() : end + (block ? 2 : 1));
+  }
+}
+
+/// Takes `word` (in capitals) off the front of `sql`.
+bool take_word(std::string_view& sql, std::string_view word) {
+  const auto same = [](char capital, char c) {
+    return capital == (c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  };
+  if (sql.size() < word.size() || !std::equal(word.begin(), word.end(), sql.begin(), same)) {
+    return false;
+  }
+  sql.remove_prefix(word.size());
+  return true;
+}
+
 }  // namespace
+
+bool replaces_table(std::string_view sql) {
+  for (const std::string_view word : {"CREATE", "OR", "REPLACE", "TABLE"}) {
+    const std::optional<std::string_view> rest = skip_blanks(sql);
+    if (!rest) {
+      return true;
+    }
+    sql = *rest;
+    if (!take_word(sql, word) && !(word == "TABLE" && take_word(sql, "SEQUENCE"))) {
+      return false;
+    }
+  }
+  return true;
+}
 
 LaneAction classify_lane_error(std::uint16_t error) {
   if (error == kFencedErrno) {

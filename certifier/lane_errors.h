@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "certifier/writeset.h"
 
@@ -36,5 +37,9 @@ inline constexpr std::uint16_t kPacketTooLargeErrno = 1153;
 /// What a DDL's result on the backend that executed it first means for the others. `error` 0: it
 /// succeeded. nullopt: the error is transient and decides nothing, execute it again.
 [[nodiscard]] std::optional<DdlOutcome> ddl_outcome(std::uint16_t error);
+
+/// CREATE OR REPLACE TABLE or SEQUENCE: MariaDB 10.11 drops the old one first, and where the new
+/// one cannot be made the old one is gone. True in doubt.
+[[nodiscard]] bool replaces_table(std::string_view sql);
 
 }  // namespace consort::certifier

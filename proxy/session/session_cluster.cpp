@@ -19,7 +19,8 @@ constexpr unsigned kOrderLooksMax = 30;
 
 bool SessionCore::Ordered::partly() const {
   const auto outcome = certifier::ddl_outcome(error);
-  return outcome ? *outcome == certifier::DdlOutcome::kRunTolerant : drops_list;
+  return certifier::replaces_table(request.sql) ||
+         (outcome ? *outcome == certifier::DdlOutcome::kRunTolerant : drops_list);
 }
 
 void SessionCore::on_abort_branch() {

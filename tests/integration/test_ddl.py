@@ -154,6 +154,25 @@ def settings_end_with_their_ddl(_context, cluster):
 
 
 @case(seconds=30)
+def a_failed_replacement(_context, cluster):
+    """The server has dropped the old table by then: so it is gone everywhere."""
+    for statement, code in (("CREATE OR REPLACE TABLE replaced (a INT, a INT)", 1060),
+                            ("/* x */ create or\nREPLACE TABLE replaced (a INT, FOREIGN KEY (a)"
+                             " REFERENCES nowhere (x))", 1005)):
+        cluster.sql("CREATE TABLE replaced (a INT PRIMARY KEY)")
+        with cluster.connect() as client:
+            try:
+                client.query(statement)
+                raise AssertionError(f"accepted: {statement}")
+            except wire.ServerError as error:
+                assert error.code == code, f"{statement}: {error}"
+        cluster.assert_identical()
+        for server in cluster.servers:
+            assert not server.query("SHOW TABLES FROM test LIKE 'replaced'")
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+
+
+@case(seconds=30)
 def users(_context, cluster):
     """A new account works within seconds, on every server alike; so do changes and its end."""
     cluster.sql("CREATE USER fresh@'%' IDENTIFIED BY 'one'", "GRANT SELECT ON test.* TO fresh@'%'")

@@ -26,6 +26,9 @@ TEST_SUITE("session") {
     const Row rows[] = {
         {"CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT * FROM t", 1221, false},
         {"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES p (nosuch))", 1005, false},
+        {"CREATE OR REPLACE TABLE t (a INT, a INT)", 1060, true},
+        {"-- x\n/* y */ create  or replace\ttable t (a NOTYPE)", 4161, true},
+        {"CREATE /*!100000 OR REPLACE */ TABLE t (a INT, a INT)", 1060, true},
         {"CREATE VIEW v AS SELECT * FROM t", 1317, false},
         {"DROP TABLE a, b", 1064, false},
         {"DROP TABLE a, b", 1051, true},
