@@ -13,11 +13,11 @@
 namespace consort::certifier {
 namespace {
 
-constexpr std::string_view kMagic = "CREC";
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kHeadBytes = 32;
-constexpr std::size_t kChecksumBytes = 8;
-static_assert(kRecordOverheadBytes == kHeadBytes + kChecksumBytes);
+constexpr std::string_view kRecordMagic = "CREC";
+constexpr std::uint8_t kRecordVersion = 1;
+constexpr std::size_t kRecordHeadBytes = 32;
+constexpr std::size_t kRecordChecksumBytes = 8;
+static_assert(kRecordOverheadBytes == kRecordHeadBytes + kRecordChecksumBytes);
 
 struct RecordHead {
   std::uint32_t epoch = 0;
@@ -29,8 +29,8 @@ struct RecordHead {
 Buffer encode_record(const RecordHead& head, Bytes piece) {
   Buffer out;
   out.reserve(kRecordOverheadBytes + piece.size());
-  append(out, kMagic);
-  append_le<1>(out, kVersion);
+  append(out, kRecordMagic);
+  append_le<1>(out, kRecordVersion);
   append_le<3>(out, 0);
   append_le<4>(out, head.epoch);
   append_le<8>(out, head.entry);
@@ -48,17 +48,17 @@ Result<RecordHead> decode_head(Bytes record) {
     return make_error(DecodeError::kTruncated, "log record: shorter than its head");
   }
   const std::uint8_t* data = record.data();
-  if (as_text(record.first(kMagic.size())) != kMagic) {
+  if (as_text(record.first(kRecordMagic.size())) != kRecordMagic) {
     return make_error(DecodeError::kBadMagic, "log record: wrong magic");
   }
-  if (data[4] != kVersion) {
+  if (data[4] != kRecordVersion) {
     return make_error(DecodeError::kUnknownVersion,
                       "log record: version " + std::to_string(data[4]) + " is not known");
   }
   if (load_le<4>(data + 28) != record.size() - kRecordOverheadBytes) {
     return make_error(DecodeError::kTruncated, "log record: its length does not match its bytes");
   }
-  const std::size_t checked = record.size() - kChecksumBytes;
+  const std::size_t checked = record.size() - kRecordChecksumBytes;
   if (XXH64(data, checked, 0) != load_le<8>(data + checked)) {
     return make_error(DecodeError::kBadChecksum, "log record: wrong checksum");
   }
@@ -133,7 +133,7 @@ Result<std::optional<Buffer>> EntryAssembler::feed(Bytes record) {
     count_ = head.count;
     joined_.clear();
   }
-  const Bytes piece = record.subspan(kHeadBytes, record.size() - kRecordOverheadBytes);
+  const Bytes piece = record.subspan(kRecordHeadBytes, record.size() - kRecordOverheadBytes);
   if (piece.size() > limits_.entry_bytes_max - joined_.size()) {
     return make_error(DecodeError::kTooLarge, "log entry: larger than the limit");
   }

@@ -135,6 +135,14 @@ bool is_link_error(int number) {
          number == static_cast<int>(kServerShutdown);
 }
 
+std::uint64_t cell_number(const std::optional<std::string>& cell) {
+  std::uint64_t value = 0;
+  if (cell) {
+    std::from_chars(cell->data(), cell->data() + cell->size(), value);
+  }
+  return value;
+}
+
 std::string sql_literal(std::string_view text) {
   // Hexadecimal: no sql_mode and no character set can change what it means.
   constexpr char kDigits[] = "0123456789abcdef";

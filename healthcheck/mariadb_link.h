@@ -51,8 +51,14 @@ struct SqlRows {
 /// The error means that the connection is of no use any more.
 [[nodiscard]] bool is_link_error(int number);
 
+/// ER_NO_SUCH_THREAD: what KILL answers when nobody is there.
+inline constexpr int kNoSuchThread = 1094;
+
 /// `text` as an SQL string literal with quotes, safe under any sql_mode.
 [[nodiscard]] std::string sql_literal(std::string_view text);
+
+/// The number in a cell of a result; 0: NULL, or no number.
+[[nodiscard]] std::uint64_t cell_number(const std::optional<std::string>& cell);
 
 class MariadbLink {
  public:

@@ -8,7 +8,7 @@
 namespace consort::protocol {
 namespace {
 
-using Hash = std::array<std::uint8_t, crypto_hash_sha512_BYTES>;
+using Sha512 = std::array<std::uint8_t, crypto_hash_sha512_BYTES>;
 using Scalar = std::array<std::uint8_t, crypto_core_ed25519_SCALARBYTES>;
 
 /// libsodium wants this once; later calls do nothing.
@@ -17,8 +17,8 @@ void begin() {
 }
 
 /// Front half: the secret scalar, clamped as RFC 8032 has it; back half: the prefix.
-Hash secret_of(std::string_view password) {
-  Hash out{};
+Sha512 secret_of(std::string_view password) {
+  Sha512 out{};
   const Bytes bytes = as_bytes(password);
   CHECK(crypto_hash_sha512(out.data(), bytes.data(), bytes.size()) == 0);
   out[0] &= 0xF8U;
@@ -38,7 +38,7 @@ Scalar reduced_hash(std::initializer_list<Bytes> pieces) {
   for (const Bytes& piece : pieces) {
     CHECK(crypto_hash_sha512_update(&state, piece.data(), piece.size()) == 0);
   }
-  Hash hash{};
+  Sha512 hash{};
   CHECK(crypto_hash_sha512_final(&state, hash.data()) == 0);
   Scalar out{};
   crypto_core_ed25519_scalar_reduce(out.data(), hash.data());
@@ -75,7 +75,7 @@ Ed25519Key ed25519_key_of(std::string_view password) {
 // R = rB, S = r + H(R, A, M) a  (RFC 8032, 5.1.6)
 Ed25519Signature ed25519_answer(std::string_view password, Bytes nonce) {
   begin();
-  Hash secret = secret_of(password);
+  Sha512 secret = secret_of(password);
   const Ed25519Key public_key = point_of(secret.data());
   Scalar random = reduced_hash({Bytes(secret).subspan(32), nonce});
   const Ed25519Key commitment = point_of(random.data());

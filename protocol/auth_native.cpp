@@ -5,14 +5,15 @@
 #include <openssl/rand.h>
 
 #include "base/check.h"
+#include "protocol/hex.h"
 
 namespace consort::protocol {
 namespace {
 
-using Hash = std::array<std::uint8_t, kNativeHashBytes>;
+using Sha1 = std::array<std::uint8_t, kNativeHashBytes>;
 
-Hash sha1(Bytes bytes) {
-  Hash out{};
+Sha1 sha1(Bytes bytes) {
+  Sha1 out{};
   unsigned int written = 0;
   CHECK(EVP_Digest(bytes.data(), bytes.size(), out.data(), &written, EVP_sha1(), nullptr) == 1);
   CHECK(written == kNativeHashBytes);
@@ -20,7 +21,7 @@ Hash sha1(Bytes bytes) {
 }
 
 /// SHA1(salt + stage2): what masks stage1 in a token.
-Hash token_mask(Bytes salt, const Stage2& stage2) {
+Sha1 token_mask(Bytes salt, const Stage2& stage2) {
   CHECK(salt.size() == kNativeHashBytes);
   std::array<std::uint8_t, 2 * kNativeHashBytes> joined{};
   for (std::size_t i = 0; i < kNativeHashBytes; ++i) {
@@ -28,19 +29,6 @@ Hash token_mask(Bytes salt, const Stage2& stage2) {
     joined[kNativeHashBytes + i] = stage2.hash[i];
   }
   return sha1(joined);
-}
-
-std::optional<std::uint8_t> hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return static_cast<std::uint8_t>(c - '0');
-  }
-  if (c >= 'A' && c <= 'F') {
-    return static_cast<std::uint8_t>(c - 'A' + 10);
-  }
-  if (c >= 'a' && c <= 'f') {
-    return static_cast<std::uint8_t>(c - 'a' + 10);
-  }
-  return std::nullopt;
 }
 
 }  // namespace
@@ -100,7 +88,7 @@ std::string native_hash_text(const Stage2& stage2) {
 }
 
 std::array<std::uint8_t, kNativeHashBytes> native_answer(const Stage1& stage1, Bytes salt) {
-  Hash token = token_mask(salt, stage2_of(stage1));
+  Sha1 token = token_mask(salt, stage2_of(stage1));
   for (std::size_t i = 0; i < kNativeHashBytes; ++i) {
     token[i] ^= stage1.hash[i];
   }
@@ -111,7 +99,7 @@ std::optional<Stage1> recover_stage1(Bytes token, Bytes salt, const Stage2& stag
   if (token.size() != kNativeHashBytes) {
     return std::nullopt;
   }
-  const Hash mask = token_mask(salt, stage2);
+  const Sha1 mask = token_mask(salt, stage2);
   Stage1 stage1;
   for (std::size_t i = 0; i < kNativeHashBytes; ++i) {
     stage1.hash[i] = static_cast<std::uint8_t>(token[i] ^ mask[i]);

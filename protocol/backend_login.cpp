@@ -11,7 +11,6 @@
 namespace consort::protocol {
 namespace {
 
-constexpr std::string_view kClearPlugin = "mysql_clear_password";
 constexpr std::string_view kDialogPlugin = "dialog";
 
 /// No account has more methods than a server would ask for.

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <zlib.h>
 
+#include "protocol/hex.h"
 #include "protocol/lenenc.h"
 
 namespace consort::protocol {
@@ -14,16 +15,6 @@ constexpr std::size_t kXidPartBytesMax = 64;
 
 std::string text(Bytes bytes) {
   return std::string(as_text(bytes));
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /// Takes "X'6162'" from the front of `rest`.
@@ -38,12 +29,12 @@ std::optional<std::string> take_hex_literal(std::string_view& rest) {
   }
   std::string bytes;
   for (std::size_t i = 0; i < end; i += 2) {
-    const int high = hex_digit(rest[i]);
-    const int low = hex_digit(rest[i + 1]);
-    if (high < 0 || low < 0) {
+    const auto high = hex_digit(rest[i]);
+    const auto low = hex_digit(rest[i + 1]);
+    if (!high || !low) {
       return std::nullopt;
     }
-    bytes.push_back(static_cast<char>(high * 16 + low));
+    bytes.push_back(static_cast<char>(*high * 16 + *low));
   }
   rest.remove_prefix(end + 1);
   return bytes;

@@ -21,8 +21,8 @@ Output nothing() {
   return std::optional<BinlogOutput>();
 }
 
-Output malformed(const char* what) {
-  return make_error(BinlogError::kMalformed, std::string("binlog: malformed ") + what);
+Output malformed_event(const char* what) {
+  return make_error(BinlogError::kMalformed, std::string("binlog: malformed_event ") + what);
 }
 
 bool is_ascii(std::string_view text) {
@@ -41,7 +41,7 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
 Output BinlogGroupReader::feed(Bytes event) {
   const std::optional<EventHeader> header = decode_event_header(event);
   if (!header) {
-    return malformed("event header");
+    return malformed_event("event header");
   }
   if (header->type == BinlogEventType::kFormatDescription) {
     return on_format_description(event, header->next_position);
@@ -157,7 +157,7 @@ Output BinlogGroupReader::on_stray_event(const EventHeader& header) {
     case BinlogEventType::kWriteRowsV2:
     case BinlogEventType::kUpdateRowsV2:
     case BinlogEventType::kDeleteRowsV2:
-      return malformed("group: it has no GTID event");
+      return malformed_event("group: it has no GTID event");
     default:
       return nothing();
   }
@@ -166,7 +166,7 @@ Output BinlogGroupReader::on_stray_event(const EventHeader& header) {
 Output BinlogGroupReader::on_format_description(Bytes event, std::uint32_t next_position) {
   const std::optional<FormatDescription> format = decode_format_description(event);
   if (!format || format->checksum_algorithm > 1) {
-    return malformed("format description");
+    return malformed_event("format description");
   }
   if (format->checksum_algorithm == 1 && !checksum_matches(event)) {
     return make_error(BinlogError::kBadChecksum, "binlog: wrong checksum of a format description");
@@ -188,7 +188,7 @@ Output BinlogGroupReader::on_rotate(Bytes body) {
   next.offset = reader.u64();
   next.file = std::string(as_text(reader.rest()));
   if (reader.failed() || next.file.empty()) {
-    return malformed("rotate event");
+    return malformed_event("rotate event");
   }
   in_group_ = false;
   position_ = next;
@@ -206,7 +206,7 @@ void BinlogGroupReader::begin_group() {
 Output BinlogGroupReader::on_gtid(Bytes body, std::uint32_t server_id) {
   std::optional<GtidBody> gtid = decode_gtid(body, server_id);
   if (!gtid || in_group_) {
-    return malformed("GTID event");
+    return malformed_event("GTID event");
   }
   begin_group();
   group_.gtid = gtid->gtid;
@@ -224,7 +224,7 @@ Output BinlogGroupReader::on_gtid(Bytes body, std::uint32_t server_id) {
 
 Output BinlogGroupReader::on_mysql_gtid() {
   if (in_group_) {
-    return malformed("GTID event");
+    return malformed_event("GTID event");
   }
   begin_group();
   // Its first query tells what the group is; until then a statement ends it.
@@ -236,7 +236,7 @@ Output BinlogGroupReader::on_mysql_gtid() {
 Output BinlogGroupReader::on_query(Bytes body) {
   const std::optional<QueryBody> query = decode_query(body);
   if (!query) {
-    return malformed("query event");
+    return malformed_event("query event");
   }
   switch (query_role(query->sql)) {
     case QueryRole::kBegin:
@@ -272,12 +272,12 @@ Output BinlogGroupReader::on_query(Bytes body) {
 
 Output BinlogGroupReader::take_xid(std::string_view sql) {
   group_.xid = parse_logged_xid(sql);
-  return group_.xid ? nothing() : malformed("XA statement");
+  return group_.xid ? nothing() : malformed_event("XA statement");
 }
 
 Output BinlogGroupReader::on_xa_completed(std::string_view sql) {
   if (!group_.xid && !take_xid(sql).ok()) {
-    return malformed("XA statement");
+    return malformed_event("XA statement");
   }
   group_.kind = query_role(sql) == QueryRole::kXaCommit ? BinlogGroupKind::kXaCommitted
                                                         : BinlogGroupKind::kXaRolledBack;
@@ -298,7 +298,7 @@ Output BinlogGroupReader::on_statement(std::string_view schema, std::string_view
 Output BinlogGroupReader::on_xa_prepare(Bytes body) {
   std::optional<XaPrepareBody> prepare = decode_xa_prepare(body);
   if (!prepare) {
-    return malformed("XA PREPARE event");
+    return malformed_event("XA PREPARE event");
   }
   if (prepare->one_phase) {
     group_.kind = BinlogGroupKind::kTransaction;
@@ -306,7 +306,7 @@ Output BinlogGroupReader::on_xa_prepare(Bytes body) {
     return finish_group();
   }
   if (group_.xid && !(*group_.xid == prepare->xid)) {
-    return malformed("XA group: two names");
+    return malformed_event("XA group: two names");
   }
   group_.kind = BinlogGroupKind::kXaPrepared;
   group_.xid = std::move(prepare->xid);
@@ -316,7 +316,7 @@ Output BinlogGroupReader::on_xa_prepare(Bytes body) {
 Output BinlogGroupReader::on_table_map(Bytes event) {
   const std::optional<TableMapHead> names = decode_table_map_head(event);
   if (!names) {
-    return malformed("table map");
+    return malformed_event("table map");
   }
   const auto same = [&](const BinlogTable& known) {
     return known.table == names->table && known.schema == names->schema;
@@ -338,7 +338,7 @@ Output BinlogGroupReader::on_rows(Bytes event, BinlogEventType type) {
   span.table_id = reader.le<6>();
   span.flags = reader.u16();
   if (reader.failed()) {
-    return malformed("rows event");
+    return malformed_event("rows event");
   }
   for (MappedTable& mapped : mapped_) {
     if (mapped.id == span.table_id) {

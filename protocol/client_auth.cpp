@@ -11,13 +11,12 @@ namespace {
 
 constexpr std::string_view kPamPlugin = "pam";
 constexpr std::string_view kUnixSocketPlugin = "unix_socket";
-constexpr std::string_view kClearPlugin = "mysql_clear_password";
 
 bool is_native(std::string_view plugin) {
   return plugin.empty() || plugin == kNativePlugin;
 }
 
-std::string_view without_closing_zero(Bytes bytes) {
+std::string_view clear_password_of(Bytes bytes) {
   std::string_view text = as_text(bytes);
   if (!text.empty() && text.back() == '\0') {
     text.remove_suffix(1);
@@ -292,7 +291,7 @@ ClientAuth::Step ClientAuth::on_sha2(Bytes token) {
 
 ClientAuth::Step ClientAuth::on_sha2_password(Bytes payload) {
   if (secure()) {
-    return on_sha2_full(std::string(without_closing_zero(payload)));
+    return on_sha2_full(std::string(clear_password_of(payload)));
   }
   if (payload.size() == 1 && payload[0] == sha2_byte::kRequestPublicKey) {
     Buffer key = {kAuthMoreByte};
@@ -312,7 +311,7 @@ ClientAuth::Step ClientAuth::on_sha2_full(const std::optional<std::string>& pass
 
 /// The password as it is: the account's key tells whether it is right, else only a backend can.
 ClientAuth::Step ClientAuth::on_clear(Bytes payload) {
-  std::string password(without_closing_zero(payload));
+  std::string password(clear_password_of(payload));
   used_password_ = used_password_ || !password.empty();
   if (method().plugin == kPamPlugin) {
     login_.proven = false;

@@ -19,8 +19,6 @@ enum class SessionTrack : std::uint8_t {
   kTransactionState = 5
 };
 
-constexpr std::size_t kScrambleFrontBytes = 8;
-constexpr std::size_t kResponseFillerBytes = 19;
 constexpr std::uint8_t kHandshakeVersion = 10;
 
 Error malformed(const char* what) {
@@ -130,7 +128,7 @@ Result<HandshakeV10> decode_handshake(Bytes payload) {
   HandshakeV10 out;
   out.server_version = reader.nul_text();
   out.connection_id = reader.u32();
-  const Bytes salt_front = reader.bytes(kScrambleFrontBytes);
+  const Bytes salt_front = reader.bytes(kSaltFrontBytes);
   out.salt.assign(salt_front.begin(), salt_front.end());
   reader.skip(1);
   out.capabilities = reader.u16();
@@ -151,7 +149,7 @@ Result<HandshakeV10> decode_handshake(Bytes payload) {
   }
   if ((out.capabilities & kSecureConnection) != 0) {
     const std::size_t declared =
-        plugin_data_bytes > kScrambleFrontBytes ? plugin_data_bytes - kScrambleFrontBytes : 0;
+        plugin_data_bytes > kSaltFrontBytes ? plugin_data_bytes - kSaltFrontBytes : 0;
     append(out.salt, without_closing_zero(reader.bytes(std::max<std::size_t>(13, declared))));
   }
   if (reader.failed()) {

@@ -10,9 +10,7 @@ namespace {
 
 using namespace capability;
 
-constexpr std::size_t kSaltBytes = 20;
-constexpr std::size_t kScrambleFrontBytes = 8;
-constexpr std::size_t kResponseFillerBytes = 19;
+constexpr std::size_t kGreetingSaltBytes = 20;
 
 void append_zeros(Buffer& out, std::size_t count) {
   out.resize(out.size() + count);
@@ -83,22 +81,22 @@ void append_response_head(Buffer& out, const HandshakeResponse& response) {
 }  // namespace
 
 void encode_handshake(Buffer& out, const HandshakeV10& handshake) {
-  CHECK(handshake.salt.size() == kSaltBytes);
+  CHECK(handshake.salt.size() == kGreetingSaltBytes);
   const Bytes salt = handshake.salt;
   out.push_back(10);
   append_nul_text(out, handshake.server_version);
   append_le<4>(out, handshake.connection_id);
-  append(out, salt.first(kScrambleFrontBytes));
+  append(out, salt.first(kSaltFrontBytes));
   out.push_back(0);
   append_le<2>(out, handshake.capabilities);
   append_le<1>(out, handshake.collation);
   append_le<2>(out, handshake.status);
   append_le<2>(out, handshake.capabilities >> 16U);
   const bool plugins = (handshake.capabilities & kPluginAuth) != 0;
-  append_le<1>(out, plugins ? kSaltBytes + 1 : 0);
+  append_le<1>(out, plugins ? kGreetingSaltBytes + 1 : 0);
   append_zeros(out, 6);
   append_high_bits(out, handshake.capabilities);
-  append(out, salt.subspan(kScrambleFrontBytes));
+  append(out, salt.subspan(kSaltFrontBytes));
   out.push_back(0);
   if (plugins) {
     append_nul_text(out, handshake.auth_plugin);

@@ -15,6 +15,12 @@
 namespace consort::protocol {
 
 inline constexpr std::string_view kNativePlugin = "mysql_native_password";
+inline constexpr std::string_view kClearPlugin = "mysql_clear_password";
+
+/// A greeting carries this much of the salt in front of the capabilities, the rest behind them.
+inline constexpr std::size_t kSaltFrontBytes = 8;
+/// Zeros between the character set and the user of a client's answer.
+inline constexpr std::size_t kResponseFillerBytes = 19;
 
 /// A name and its value: a connection attribute, a changed system variable.
 using NameValue = std::pair<std::string_view, std::string_view>;

@@ -8,7 +8,7 @@
 namespace consort::protocol {
 namespace {
 
-constexpr std::size_t kColumnsMax = 4096;
+constexpr std::size_t kTableColumnsMax = 4096;
 constexpr std::uint16_t kBinaryCollation = 63;
 
 /// Kinds of optional metadata that are read; the rest describes values we do not decode.
@@ -252,7 +252,7 @@ Status TableMapDecoder::decode(Bytes event) {
   map_.table_ = std::string(reader.lenenc_text());
   reader.skip(1);
   const std::uint64_t count = reader.lenenc();
-  if (reader.failed() || count == 0 || count > kColumnsMax) {
+  if (reader.failed() || count == 0 || count > kTableColumnsMax) {
     return malformed();
   }
   map_.columns_.resize(static_cast<std::size_t>(count));

@@ -1,7 +1,6 @@
 #include "proxy/backend_controller.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include <mysql.h>
@@ -17,19 +16,9 @@ namespace {
 using healthcheck::MariadbLink;
 using healthcheck::SqlRows;
 
-constexpr int kNoSuchThread = 1094;
-
-std::uint64_t to_number(const std::optional<std::string>& cell) {
-  std::uint64_t value = 0;
-  if (cell) {
-    std::from_chars(cell->data(), cell->data() + cell->size(), value);
-  }
-  return value;
-}
-
 Result<Ok> kill(MariadbLink& link, std::string_view what, std::uint64_t thread_id) {
   const auto killed = link.query("KILL " + std::string(what) + " " + std::to_string(thread_id));
-  if (!killed.ok() && killed.error().code != kNoSuchThread) {
+  if (!killed.ok() && killed.error().code != healthcheck::kNoSuchThread) {
     return killed.error();
   }
   return Ok{};
@@ -52,8 +41,8 @@ Result<std::optional<LockHolder>> look_up_holder(MariadbLink& link, std::uint64_
   }
   const auto& row = rows->rows[0];
   LockHolder holder;
-  holder.thread_id = to_number(row[0]);
-  holder.trx_id = to_number(row[1]);
+  holder.thread_id = healthcheck::cell_number(row[0]);
+  holder.trx_id = healthcheck::cell_number(row[1]);
   holder.table = row[2].value_or("");
   holder.index = row[3].value_or("");
   holder.lock_data = row[4].value_or("");

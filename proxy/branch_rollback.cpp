@@ -1,7 +1,6 @@
 #include "proxy/branch_rollback.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string>
 #include <string_view>
 
@@ -9,18 +8,9 @@ namespace consort::proxy {
 
 namespace {
 
-constexpr int kNoSuchThread = 1094;
 constexpr int kUnknownXid = 1397;
 constexpr int kAlreadyRolledBack = 1402;
 constexpr Duration kWaitMax = std::chrono::milliseconds(50);
-
-std::uint64_t to_number(const std::optional<std::string>& cell) {
-  std::uint64_t value = 0;
-  if (cell) {
-    std::from_chars(cell->data(), cell->data() + cell->size(), value);
-  }
-  return value;
-}
 
 }  // namespace
 
@@ -30,7 +20,7 @@ BranchRollback::Step BranchRollback::step(healthcheck::MariadbLink& link, TimePo
 
 BranchRollback::Step BranchRollback::kill_owner(healthcheck::MariadbLink& link, TimePoint now) {
   const auto killed = link.query("KILL CONNECTION " + std::to_string(what_.owner_thread));
-  if (!killed.ok() && killed.error().code != kNoSuchThread) {
+  if (!killed.ok() && killed.error().code != healthcheck::kNoSuchThread) {
     return Step{Result<BranchEnd>(killed.error()), {}};
   }
   if (killed.ok()) {
@@ -78,10 +68,11 @@ Result<std::vector<PreparedBranch>> list_prepared_branches(healthcheck::MariadbL
   }
   std::vector<PreparedBranch> branches;
   for (const auto& row : rows->rows) {
-    if (row.size() < 4 || to_number(row[0]) != kXaFormatId || !row[3]) {
+    if (row.size() < 4 || healthcheck::cell_number(row[0]) != kXaFormatId || !row[3]) {
       continue;
     }
-    const std::string_view name = std::string_view(*row[3]).substr(0, to_number(row[1]));
+    const std::string_view name =
+        std::string_view(*row[3]).substr(0, healthcheck::cell_number(row[1]));
     if (const auto parsed = parse_branch_gtrid(name)) {
       branches.push_back(PreparedBranch{parsed->cluster, parsed->branch});
     }

@@ -169,9 +169,7 @@ void Worker::on_connection(uv_stream_t* listener) {
   } else if (connections > limits_.connections_max) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
-  } else if (const auto blocked = session.why_blocked()) {
-    session.refuse(*blocked);
-  } else {
+  } else if (!session.deny_if_blocked(0)) {
     session.greet();
   }
 }

@@ -24,7 +24,6 @@ std::shared_ptr<const ClassifiedText> ClassificationCache::get(std::string_view 
 
 void ClassificationCache::forget_unheld() {
   std::erase_if(texts_, [](const auto& entry) { return entry.second.expired(); });
-  constexpr std::size_t kSweepMin = 64;
   sweep_at_ = std::max(kSweepMin, texts_.size() * 2);
 }
 

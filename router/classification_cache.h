@@ -42,7 +42,8 @@ class ClassificationCache {
 
   // By the text's hash; the few of one hash are compared.
   std::unordered_multimap<std::size_t, std::weak_ptr<const ClassifiedText>> texts_;
-  std::size_t sweep_at_ = 64;
+  static constexpr std::size_t kSweepMin = 64;
+  std::size_t sweep_at_ = kSweepMin;
 };
 
 }  // namespace consort::router

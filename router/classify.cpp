@@ -308,7 +308,7 @@ void draw_conclusions(Statement& out, bool saw_write_word) {
   if (out.kind == StatementKind::kUnknown || out.kind == StatementKind::kCompound) {
     flags.set(Flag::kTouchesTables);
   }
-  if (out.kind == StatementKind::kAccount || out.kind == StatementKind::kSetPassword) {
+  if (changes_accounts(out.kind)) {
     flags.set(Flag::kImplicitCommit);
   }
   if (only_reads(out.kind) && !saw_write_word &&

@@ -28,7 +28,7 @@ constexpr OwnValue kOwnValues[] = {
     {"session_track_transaction_info", false},
 };
 
-std::string_view without_quotes(std::string_view value) {
+std::string_view without_apostrophes(std::string_view value) {
   const bool quoted = value.size() >= 2 && value.front() == '\'' && value.back() == '\'';
   return quoted ? value.substr(1, value.size() - 2) : value;
 }
@@ -36,7 +36,7 @@ std::string_view without_quotes(std::string_view value) {
 }  // namespace
 
 bool keeps_guarded_setting(std::string_view name, std::string_view value) {
-  const std::string_view text = without_quotes(value);
+  const std::string_view text = without_apostrophes(value);
   const bool on = text == "1" || equals_ignoring_case(text, "ON") ||
                   (text == value && equals_ignoring_case(text, "TRUE"));
   const bool off = text == "0" || equals_ignoring_case(text, "OFF") ||

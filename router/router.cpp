@@ -79,10 +79,7 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
 /// Where the text's quotes or comments leave a doubt, rows may be touched, inside a branch that can
 /// be rolled back; what all backends must execute alike may not.
 Route uncertain(const Statement& statement) {
-  const bool ordered = statement.kind == StatementKind::kDdl ||
-                       statement.kind == StatementKind::kAccount ||
-                       statement.kind == StatementKind::kSetPassword;
-  if (ordered) {
+  if (is_ordered(statement.kind)) {
     return refuse(
         "This statement cannot be read with certainty in the session's sql_mode and character set");
   }

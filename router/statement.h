@@ -67,6 +67,16 @@ enum class StatementKind : std::uint8_t {
   kCompound      ///< BEGIN NOT ATOMIC and other compound statements: may do anything
 };
 
+/// Accounts, grants, roles, passwords.
+[[nodiscard]] constexpr bool changes_accounts(StatementKind kind) {
+  return kind == StatementKind::kAccount || kind == StatementKind::kSetPassword;
+}
+
+/// All backends execute it, in the log's order.
+[[nodiscard]] constexpr bool is_ordered(StatementKind kind) {
+  return kind == StatementKind::kDdl || changes_accounts(kind);
+}
+
 /// Name of a kind in lower case, for logs and metrics: "select", "set_session".
 [[nodiscard]] std::string_view to_text(StatementKind kind);
 

@@ -14,7 +14,7 @@ constexpr std::chrono::milliseconds kSilenceLook{1000};
 // The server says that it cannot send from the position asked for.
 constexpr std::uint16_t kMasterFatalError = 1236;
 
-std::optional<protocol::BinlogPosition> position_of(const SqlReply& reply) {
+std::optional<protocol::BinlogPosition> binlog_position_of(const SqlReply& reply) {
   if (reply.rows.empty() || reply.rows[0].size() < 2 || !reply.rows[0][0] || !reply.rows[0][1]) {
     return std::nullopt;
   }
@@ -97,7 +97,7 @@ void BinlogStream::on_sql_reply(SqlReply reply) {
     next_setting();
     return;
   }
-  position_ = position_of(reply);
+  position_ = binlog_position_of(reply);
   if (!position_) {
     reason.text = "the backend writes no binlog";
     lose(reason);

@@ -10,7 +10,6 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::size_t kResultsMax = 10'000;
-constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
 // After so many looks the other backends have executed it, too.
 constexpr unsigned kTellAccountsAfter = 8;
 // A statement that takes longer waits for somebody, or has much to do.

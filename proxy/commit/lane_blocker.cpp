@@ -81,9 +81,16 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
 }
 
 void LaneBlocker::replay_held(BackendId backend) {
+  replay_held_if(backend, [](const EntryPtr&) { return true; });
+}
+
+// One that was replayed holds nothing. To interrupt the lane for it again would begin the looks
+// anew, for ever.
+void LaneBlocker::replay_held_if(BackendId backend,
+                                 const std::function<bool(const EntryPtr&)>& wanted) {
   Watch& watch = watches_[backend.value];
   for (const EntryPtr& entry : parts_.lane(backend).lane().held_entries()) {
-    if (!watch.replaying.contains(entry->seqno)) {
+    if (!watch.replaying.contains(entry->seqno) && wanted(entry)) {
       replay(backend, watch, entry->seqno);
     }
   }
@@ -149,19 +156,10 @@ void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const Lock
   if (await_verdicts && watch.looks <= kLooksForVerdicts) {
     return;
   }
-  // One that was replayed holds nothing. To interrupt the lane for it again would begin the looks
-  // anew, for ever.
-  std::vector<Seqno> candidates;
-  for (const EntryPtr& entry : parts_.lane(backend).lane().held_entries()) {
-    const bool likely = watch.looks >= kLooksBeforeAll ||
-                        payload_names_table(entry->writeset()->payload, holder.table);
-    if (likely && !watch.replaying.contains(entry->seqno)) {
-      candidates.push_back(entry->seqno);
-    }
-  }
-  for (const Seqno seqno : candidates) {
-    replay(backend, watch, seqno);
-  }
+  const bool any = watch.looks >= kLooksBeforeAll;
+  replay_held_if(backend, [any, &table = holder.table](const EntryPtr& entry) {
+    return any || payload_names_table(entry->writeset()->payload, table);
+  });
 }
 
 // The branch loses its exemption before its locks can go: without that an update could be lost.

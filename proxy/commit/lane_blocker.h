@@ -101,6 +101,7 @@ class LaneBlocker {
                  std::uint64_t batch,
                  const Result<std::optional<LockHolder>>& holder);
   void abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id);
+  void replay_held_if(BackendId backend, const std::function<bool(const EntryPtr&)>& wanted);
   void on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder);
   void replay(BackendId backend, Watch& watch, Seqno seqno);
   void roll_back(BackendId backend, Watch& watch, Seqno seqno);

@@ -17,7 +17,6 @@ namespace {
 using certifier::LaneAction;
 using namespace std::chrono_literals;
 
-constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
 constexpr unsigned kArchiveReadsPerPump = 4;
 constexpr unsigned kListingsMax = 100;
 constexpr auto kListAgainAfter = 5ms;

@@ -22,6 +22,9 @@ struct ArchiveOptions {
   std::size_t write_buffer_bytes = 256 * 1024;  ///< appended records wait for write(2) up to this
 };
 
+/// What a reader that goes on takes at once.
+inline constexpr std::size_t kArchiveReadBytes = std::size_t{1} << 20;
+
 /// One record. `entry` points into the batch that holds it.
 struct ArchivedEntry {
   std::uint64_t log_index = 0;

@@ -9,12 +9,6 @@ namespace consort::proxy {
 using protocol::ClientStatement;
 using protocol::SqlError;
 
-namespace {
-
-constexpr std::size_t kRetainedBytesMax = 4096;
-
-}  // namespace
-
 const ClientStatement& PreparedStatements::add(const std::string& sql,
                                                Context context,
                                                const protocol::StmtPrepareOk& prepared) {

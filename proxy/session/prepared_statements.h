@@ -23,6 +23,9 @@
 
 namespace consort::proxy {
 
+/// What a buffer of an idle session may keep.
+inline constexpr std::size_t kRetainedBytesMax = 4096;
+
 class PreparedStatements {
  public:
   struct Limits {

@@ -46,10 +46,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   [[nodiscard]] const std::string& client_address() const { return client_address_; }
 
-  [[nodiscard]] const std::string& client_ip() const { return client_ip_; }
-
-  /// How long logins from the client's address are still refused; nullopt: they are not.
-  [[nodiscard]] std::optional<protocol::SqlError> why_blocked();
+  /// Denies a client whose address is blocked for its failed logins, with an error that is packet
+  /// `sequence` of the login. Whether it was denied.
+  bool deny_if_blocked(std::uint8_t sequence);
 
   [[nodiscard]] bool authenticated() const { return authenticated_; }
 

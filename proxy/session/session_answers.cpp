@@ -3,12 +3,6 @@
 #include "proxy/session/session_core.h"
 
 namespace consort::proxy {
-namespace {
-
-constexpr std::size_t kRetainedBytesMax = 4096;
-
-}  // namespace
-
 bool SessionCore::client_in_transaction() const {
   return transaction_.open() && !(job_.wrapped && phase_ != SessionPhase::kIdle);
 }

@@ -98,8 +98,7 @@ std::optional<std::size_t> Session::take_proxy_header(Bytes unread) {
     set_client(by_unix_socket_ ? "localhost" : header.host, header.port);
     auth_->set_client_host(client_name());
     worker_.own_metrics().proxied_connections.add();
-    if (const auto blocked = why_blocked()) {
-      deny(*blocked, 1);
+    if (deny_if_blocked(1)) {
       return unread.size();
     }
   }

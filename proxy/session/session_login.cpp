@@ -53,15 +53,16 @@ void Session::note_failed_login() {
   }
 }
 
-std::optional<protocol::SqlError> Session::why_blocked() {
+bool Session::deny_if_blocked(std::uint8_t sequence) {
   const auto left =
       worker_.options().logins->failures().blocked_for(client_ip_, worker_.loop().now());
   if (!left) {
-    return std::nullopt;
+    return false;
   }
   worker_.own_metrics().count_refused(RefusalReason::kAddressBlocked);
-  return protocol::host_is_blocked_error(client_ip_,
-                                         std::chrono::ceil<std::chrono::seconds>(*left).count());
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(*left).count();
+  deny(protocol::host_is_blocked_error(client_ip_, seconds), sequence);
+  return true;
 }
 
 void Session::look_up_account(bool final_try) {

@@ -21,12 +21,6 @@ constexpr std::uint16_t kMultiStatementsOff = 1;
 /// Statements of a program's body, behind which its end is looked for.
 constexpr int kLookAheadMax = 64;
 
-/// All backends execute it, in the log's order.
-bool is_ordered(StatementKind kind) {
-  return kind == StatementKind::kDdl || kind == StatementKind::kAccount ||
-         kind == StatementKind::kSetPassword;
-}
-
 /// No statement can begin like this: the server finds a syntax error here, and shows the text from
 /// there on.
 bool surely_wrong(const Statement& first) {

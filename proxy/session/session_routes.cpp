@@ -110,8 +110,7 @@ void SessionCore::run_anywhere(const Statement& statement,
 }
 
 void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
-  const bool changes_accounts =
-      statement.kind == StatementKind::kAccount || statement.kind == StatementKind::kSetPassword;
+  const bool changes_accounts = router::changes_accounts(statement.kind);
   if (owner_.password_expired) {
     // What goes round a statement that all servers execute needs more than such a login may do.
     reply_error(protocol::must_set_password_error(changes_accounts));

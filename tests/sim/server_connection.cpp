@@ -11,7 +11,7 @@
 namespace consort::sim {
 namespace {
 
-constexpr int kLockWaitSteps = 20;  ///< innodb_lock_wait_timeout
+constexpr int kWaitStepsMax = 20;  ///< innodb_lock_wait_timeout
 
 void append_text(Buffer& out, const std::string& text) {
   out.push_back(static_cast<std::uint8_t>(text.size()));
@@ -261,7 +261,7 @@ bool ServerConnection::execute_statement(const SimStatement& statement) {
 bool ServerConnection::execute_on_rows(const SimStatement& statement) {
   const StepResult result = server().run(*trx_, statement.op);
   if (result.waiting()) {
-    if (++waits_ <= kLockWaitSteps) {
+    if (++waits_ <= kWaitStepsMax) {
       return false;
     }
     const bool deadlock = cluster_.percent(30);

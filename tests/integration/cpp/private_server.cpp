@@ -1,77 +1,18 @@
 #include "tests/integration/cpp/private_server.h"
 
-#include <arpa/inet.h>
 #include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
 
+#include "tests/integration/cpp/server_process.h"
 #include "tests/support/test.h"
 
 namespace consort::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kStartTriesMax = 600;
-constexpr auto kStartPause = std::chrono::milliseconds(50);
-
-std::string find_program(const char* variable, const std::vector<std::string>& places) {
-  if (const char* given = std::getenv(variable)) {
-    return given;
-  }
-  for (const std::string& place : places) {
-    if (fs::exists(place)) {
-      return place;
-    }
-  }
-  FAIL("not found: ", places.front());
-  return {};
-}
-
-/// Starts a program with its output in a file of `directory`. Its temporary files stay there: a
-/// starting server removes other servers' temporary tables from a directory they share.
-pid_t spawn(const std::vector<std::string>& arguments,
-            const std::string& directory,
-            const char* log_name) {
-  const std::string log = directory + "/" + log_name;
-  const std::string temporary = directory + "/tmp";
-  fs::create_directories(temporary);
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) {
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  }
-  argv.push_back(nullptr);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    dup2(file, STDOUT_FILENO);
-    dup2(file, STDERR_FILENO);
-    setenv("TMPDIR", temporary.c_str(), 1);
-    execv(argv[0], argv.data());
-    _exit(127);
-  }
-  REQUIRE(pid > 0);
-  return pid;
-}
-
-std::uint16_t free_port() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  REQUIRE(bind(probe, generic, length) == 0);
-  REQUIRE(getsockname(probe, generic, &length) == 0);
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 }  // namespace
 
@@ -100,8 +41,7 @@ PrivateServer::Directory::~Directory() {
 }
 
 void PrivateServer::create() {
-  const std::string program = find_program(
-      "MARIADB_INSTALL_DB", {"/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-install-db"});
+  const std::string program = server_program("MARIADB_INSTALL_DB", "/usr/bin/mariadb-install-db");
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
                                      "--datadir=" + directory_.path + "/data",
@@ -118,8 +58,7 @@ void PrivateServer::create() {
 }
 
 void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::string>& options) {
-  const std::string program =
-      find_program("MARIADBD", {"/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"});
+  const std::string program = server_program("MARIADBD", "/usr/sbin/mariadbd");
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
                                      "--datadir=" + directory_.path + "/data",

@@ -1,13 +1,7 @@
 #include "tests/integration/cpp/stoppable_server.h"
 
-#include <arpa/inet.h>
-#include <chrono>
 #include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -15,6 +9,7 @@
 
 #include <mysql.h>
 
+#include "tests/integration/cpp/server_process.h"
 #include "tests/support/test.h"
 
 namespace consort::test {
@@ -22,45 +17,6 @@ namespace consort::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kStartTriesMax = 600;
-constexpr auto kStartPause = std::chrono::milliseconds(50);
-
-std::string program(const char* variable, const char* place) {
-  const char* const given = std::getenv(variable);
-  return given != nullptr ? given : place;
-}
-
-pid_t spawn(const std::vector<std::string>& arguments, const std::string& log) {
-  std::vector<char*> argv;
-  for (const std::string& argument : arguments) {
-    argv.push_back(const_cast<char*>(argument.c_str()));
-  }
-  argv.push_back(nullptr);
-  const pid_t pid = fork();
-  if (pid == 0) {
-    const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-    dup2(file, STDOUT_FILENO);
-    dup2(file, STDERR_FILENO);
-    execv(argv[0], argv.data());
-    _exit(127);
-  }
-  REQUIRE(pid > 0);
-  return pid;
-}
-
-std::uint16_t free_port() {
-  const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  REQUIRE(bind(probe, generic, length) == 0);
-  REQUIRE(getsockname(probe, generic, &length) == 0);
-  close(probe);
-  return ntohs(address.sin_port);
-}
 
 bool answers(std::uint16_t port) {
   MYSQL* const connection = mysql_init(nullptr);
@@ -80,14 +36,15 @@ StoppableServer::StoppableServer(std::uint32_t server_id, std::vector<std::strin
   directory_ = pattern;
   port_ = free_port();
   const std::string data = "--datadir=" + directory_ + "/data";
-  std::vector<std::string> install = {program("MARIADB_INSTALL_DB", "/usr/bin/mariadb-install-db"),
-                                      "--no-defaults",
-                                      data,
-                                      "--force",
-                                      "--auth-root-authentication-method=normal",
-                                      "--skip-test-db",
-                                      "--skip-name-resolve"};
-  arguments_ = {program("MARIADBD", "/usr/sbin/mariadbd"),
+  std::vector<std::string> install = {
+      server_program("MARIADB_INSTALL_DB", "/usr/bin/mariadb-install-db"),
+      "--no-defaults",
+      data,
+      "--force",
+      "--auth-root-authentication-method=normal",
+      "--skip-test-db",
+      "--skip-name-resolve"};
+  arguments_ = {server_program("MARIADBD", "/usr/sbin/mariadbd"),
                 "--no-defaults",
                 data,
                 "--socket=" + directory_ + "/s",
@@ -110,7 +67,7 @@ StoppableServer::StoppableServer(std::uint32_t server_id, std::vector<std::strin
   }
   arguments_.insert(arguments_.end(), options.begin(), options.end());
   int status = 0;
-  waitpid(spawn(install, directory_ + "/install.log"), &status, 0);
+  waitpid(spawn(install, directory_, "install.log"), &status, 0);
   REQUIRE_MESSAGE(status == 0, "mariadb-install-db failed in ", directory_);
 }
 
@@ -125,7 +82,7 @@ StoppableServer::~StoppableServer() {
 
 void StoppableServer::start() {
   REQUIRE(pid_ < 0);
-  pid_ = spawn(arguments_, directory_ + "/server.log");
+  pid_ = spawn(arguments_, directory_, "server.log");
   for (int i = 0; i < kStartTriesMax && !answers(port_); ++i) {
     REQUIRE_MESSAGE(waitpid(pid_, nullptr, WNOHANG) == 0, "the server ended: ", directory_);
     std::this_thread::sleep_for(kStartPause);

@@ -9,9 +9,9 @@ namespace {
 using namespace consort;
 using namespace consort::certifier;
 
-constexpr std::uint32_t kCluster = 0xC0;
-constexpr BackendId kHere{1};
-constexpr BackendId kThere{2};
+constexpr std::uint32_t kOwnCluster = 0xC0;
+constexpr BackendId kRecovered{1};
+constexpr BackendId kOther{2};
 
 BranchId branch(std::uint64_t counter) {
   return {5, 0, counter};
@@ -23,9 +23,9 @@ struct Backend {
   RecoveryInput input;
 
   Backend() {
-    input.backend = kHere;
+    input.backend = kRecovered;
     input.cluster_id = "c0";
-    input.cluster = kCluster;
+    input.cluster = kOwnCluster;
     input.owner = {6, 1};
     input.position = {"c0", input.owner.value(), Seqno{10}, Seqno{0}};
     input.log_first = Seqno{3};
@@ -34,7 +34,7 @@ struct Backend {
 
   void lists(std::uint64_t counter, BranchFate fate) {
     fates[branch(counter)] = fate;
-    input.listed.push_back({kCluster, branch(counter)});
+    input.listed.push_back({kOwnCluster, branch(counter)});
   }
 
   Result<RecoveryPlan> plan() {
@@ -65,13 +65,13 @@ TEST_SUITE("certifier") {
     const Row rows[] = {
         {"nobody knows it", {}, Step::kRollBack},
         {"its verdict is to come", {BranchFate::Kind::kPending, {}, {}, false}, Step::kLeave},
-        {"own, before the position", logged(4, kHere), Step::kCommit},
-        {"own, at the position", logged(10, kHere), Step::kCommit},
-        {"own, at the position, replay came too late", logged(10, kHere, true), Step::kCommit},
-        {"own, behind the position", logged(11, kHere), Step::kHold},
-        {"own, behind the position, replayed", logged(11, kHere, true), Step::kRollBack},
-        {"a copy of another home, before the position", logged(9, kThere), Step::kCommit},
-        {"a copy of another home, behind the position", logged(11, kThere), Step::kRollBack},
+        {"own, before the position", logged(4, kRecovered), Step::kCommit},
+        {"own, at the position", logged(10, kRecovered), Step::kCommit},
+        {"own, at the position, replay came too late", logged(10, kRecovered, true), Step::kCommit},
+        {"own, behind the position", logged(11, kRecovered), Step::kHold},
+        {"own, behind the position, replayed", logged(11, kRecovered, true), Step::kRollBack},
+        {"a copy of another home, before the position", logged(9, kOther), Step::kCommit},
+        {"a copy of another home, behind the position", logged(11, kOther), Step::kRollBack},
     };
     for (const Row& row : rows) {
       CAPTURE(row.what);
@@ -88,8 +88,8 @@ TEST_SUITE("certifier") {
 
   TEST_CASE("RecoveryPlan: own entries whose branch is gone lose their exemption") {
     Backend backend;
-    backend.lists(11, logged(11, kHere));
-    backend.lists(13, logged(13, kHere, true));
+    backend.lists(11, logged(11, kRecovered));
+    backend.lists(13, logged(13, kRecovered, true));
     backend.input.own_after_position = {
         {Seqno{11}, branch(11)}, {Seqno{12}, branch(12)}, {Seqno{13}, branch(13)}};
     const auto plan = backend.plan();
@@ -101,7 +101,7 @@ TEST_SUITE("certifier") {
 
   TEST_CASE("RecoveryPlan: branches of other clusters are nobody's business") {
     Backend backend;
-    backend.input.listed.push_back({kCluster + 1, branch(1)});
+    backend.input.listed.push_back({kOwnCluster + 1, branch(1)});
     const auto plan = backend.plan();
     REQUIRE(plan.ok());
     EXPECT(plan->commit_now.empty());

@@ -11,8 +11,8 @@ namespace {
 using namespace consort;
 using namespace consort::certifier;
 
-constexpr BackendId kA{0};
-constexpr BackendId kB{1};
+constexpr BackendId kFirst{0};
+constexpr BackendId kSecond{1};
 
 std::vector<RowKey> rows(std::initializer_list<std::uint64_t> hashes) {
   std::vector<RowKey> keys;
@@ -54,69 +54,69 @@ LogEntry ddl(std::uint64_t seqno, std::vector<RowKey> keys) {
 TEST_SUITE("certifier") {
   TEST_CASE("Sequencer: seqnos are dense, losers take none") {
     Sequencer sequencer;
-    EXPECT((certify(sequencer, kA, 0, rows({1})).seqno == Seqno{1}));
-    const Verdict lost = certify(sequencer, kB, 0, rows({1}));
+    EXPECT((certify(sequencer, kFirst, 0, rows({1})).seqno == Seqno{1}));
+    const Verdict lost = certify(sequencer, kSecond, 0, rows({1}));
     EXPECT(lost.kind == VerdictKind::kConflict);
     EXPECT((lost.seqno == Seqno{1}));
     EXPECT(lost.key.hash == 1);
-    EXPECT((certify(sequencer, kB, 0, rows({2})).seqno == Seqno{2}));
-    EXPECT((sequencer.order(rows({3}), kA) == Seqno{3}));
+    EXPECT((certify(sequencer, kSecond, 0, rows({2})).seqno == Seqno{2}));
+    EXPECT((sequencer.order(rows({3}), kFirst) == Seqno{3}));
     EXPECT((sequencer.head() == Seqno{3}));
   }
 
   TEST_CASE("Sequencer: the home's own row locks order its transactions") {
     Sequencer sequencer;
-    EXPECT(passes(sequencer, kA, 0, rows({1})));
-    EXPECT(passes(sequencer, kA, 0, rows({1})));
-    EXPECT_FALSE(passes(sequencer, kB, 1, rows({1})));
-    EXPECT(passes(sequencer, kB, 2, rows({1})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({1})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({1})));
+    EXPECT_FALSE(passes(sequencer, kSecond, 1, rows({1})));
+    EXPECT(passes(sequencer, kSecond, 2, rows({1})));
   }
 
   TEST_CASE("Sequencer: who has not seen a DDL on its table loses, whatever its home") {
     Sequencer sequencer;
     const std::array table{RowKey{50, KeyHold::kExclusive}};
     const std::array row{RowKey{50, KeyHold::kShared}, RowKey{51, KeyHold::kExclusive}};
-    EXPECT(passes(sequencer, kA, 0, row));
-    const Seqno at = sequencer.order(table, std::nullopt);  // passes though kA's row is newer
-    EXPECT_FALSE(passes(sequencer, kA, 1, row));
-    EXPECT_FALSE(passes(sequencer, kB, 1, row));
-    EXPECT(passes(sequencer, kA, at.value, row));
+    EXPECT(passes(sequencer, kFirst, 0, row));
+    const Seqno at = sequencer.order(table, std::nullopt);  // passes though kFirst's row is newer
+    EXPECT_FALSE(passes(sequencer, kFirst, 1, row));
+    EXPECT_FALSE(passes(sequencer, kSecond, 1, row));
+    EXPECT(passes(sequencer, kFirst, at.value, row));
   }
 
   TEST_CASE("Sequencer: a replayed entry stands against its own home") {
     Sequencer sequencer;
-    const Verdict verdict = certify(sequencer, kA, 0, rows({1}));
+    const Verdict verdict = certify(sequencer, kFirst, 0, rows({1}));
     sequencer.withdraw_exemption(verdict.seqno);
     sequencer.withdraw_exemption(verdict.seqno);  // again: nothing changes
-    EXPECT_FALSE(passes(sequencer, kA, 0, rows({1})));
-    EXPECT(passes(sequencer, kA, 1, rows({1})));
+    EXPECT_FALSE(passes(sequencer, kFirst, 0, rows({1})));
+    EXPECT(passes(sequencer, kFirst, 1, rows({1})));
   }
 
   TEST_CASE("Sequencer: a lost home loses the exemptions of what it has not applied") {
     Sequencer sequencer;
     for (std::uint64_t key = 1; key <= 4; ++key) {
-      EXPECT(passes(sequencer, key == 3 ? kB : kA, 0, rows({key})));
+      EXPECT(passes(sequencer, key == 3 ? kSecond : kFirst, 0, rows({key})));
     }
-    sequencer.withdraw_exemptions_of(kA, Seqno{1});
-    EXPECT(passes(sequencer, kA, 0, rows({1})));
-    EXPECT_FALSE(passes(sequencer, kA, 0, rows({2})));
-    EXPECT(passes(sequencer, kB, 0, rows({3})));
-    EXPECT_FALSE(passes(sequencer, kA, 0, rows({4})));
-    EXPECT(passes(sequencer, kA, 4, rows({4})));
+    sequencer.withdraw_exemptions_of(kFirst, Seqno{1});
+    EXPECT(passes(sequencer, kFirst, 0, rows({1})));
+    EXPECT_FALSE(passes(sequencer, kFirst, 0, rows({2})));
+    EXPECT(passes(sequencer, kSecond, 0, rows({3})));
+    EXPECT_FALSE(passes(sequencer, kFirst, 0, rows({4})));
+    EXPECT(passes(sequencer, kFirst, 4, rows({4})));
   }
 
   TEST_CASE("Sequencer: what was applied everywhere is forgotten in steps") {
     Sequencer sequencer(SequencerLimits{1000, 2});
     for (std::uint64_t key = 1; key <= 10; ++key) {
-      EXPECT(passes(sequencer, kA, 0, rows({key})));
+      EXPECT(passes(sequencer, kFirst, 0, rows({key})));
     }
     EXPECT((sequencer.horizon() == Seqno{0}));
     sequencer.on_applied_everywhere(Seqno{9});
     EXPECT((sequencer.horizon() == Seqno{8}));  // two entries stay
     EXPECT(sequencer.distinct_keys() == 2);
     EXPECT(sequencer.keys_held() == 2);
-    EXPECT(certify(sequencer, kB, 7, rows({99})).kind == VerdictKind::kTooOld);  // I7
-    EXPECT(passes(sequencer, kB, 8, rows({99})));
+    EXPECT(certify(sequencer, kSecond, 7, rows({99})).kind == VerdictKind::kTooOld);  // I7
+    EXPECT(passes(sequencer, kSecond, 8, rows({99})));
     EXPECT(sequencer.forced_horizons() == 0);
   }
 
@@ -126,7 +126,7 @@ TEST_SUITE("certifier") {
     for (std::size_t i = 0; i < large.size(); ++i) {
       large[i] = {i, KeyHold::kUpdate};
     }
-    EXPECT(passes(sequencer, kA, 0, large));
+    EXPECT(passes(sequencer, kFirst, 0, large));
     sequencer.on_applied_everywhere(Seqno{1});
     EXPECT((sequencer.horizon() == Seqno{1}));
     EXPECT(sequencer.keys_held() > 900);
@@ -141,29 +141,29 @@ TEST_SUITE("certifier") {
 
   TEST_CASE("Sequencer: above keys_max the horizon rises, nothing is forgotten silently") {
     Sequencer sequencer(SequencerLimits{4, 100});
-    EXPECT(passes(sequencer, kA, 0, rows({1, 2})));
-    EXPECT(passes(sequencer, kA, 0, rows({3, 4})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({1, 2})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({3, 4})));
     EXPECT((sequencer.horizon() == Seqno{0}));
-    EXPECT(passes(sequencer, kA, 0, rows({5})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({5})));
     EXPECT((sequencer.horizon() == Seqno{1}));
     EXPECT(sequencer.forced_horizons() == 1);
-    EXPECT(certify(sequencer, kB, 0, rows({77})).kind == VerdictKind::kTooOld);
-    EXPECT(passes(sequencer, kA, 1, rows({1, 2, 3, 4, 5})));  // more than the bound holds
+    EXPECT(certify(sequencer, kSecond, 0, rows({77})).kind == VerdictKind::kTooOld);
+    EXPECT(passes(sequencer, kFirst, 1, rows({1, 2, 3, 4, 5})));  // more than the bound holds
     EXPECT((sequencer.horizon() == Seqno{4}));
     EXPECT(sequencer.keys_held() == 0);
-    EXPECT(certify(sequencer, kB, 3, rows({77})).kind == VerdictKind::kTooOld);
-    EXPECT(passes(sequencer, kB, 4, rows({1})));
+    EXPECT(certify(sequencer, kSecond, 3, rows({77})).kind == VerdictKind::kTooOld);
+    EXPECT(passes(sequencer, kSecond, 4, rows({1})));
     EXPECT((sequencer.head() == Seqno{5}));
   }
 
   TEST_CASE("Sequencer: who removes parents is too old by what was applied when it began") {
     Sequencer sequencer(SequencerLimits{1000, 0});
-    EXPECT(passes(sequencer, kA, 0, rows({1})));
-    EXPECT(passes(sequencer, kA, 0, rows({2})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({1})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({2})));
     sequencer.on_applied_everywhere(Seqno{1});
     const auto keys = rows({9});
     const auto kind = [&](std::optional<Seqno> at_start) {
-      return sequencer.certify({BranchId{}, kB, Seqno{2}, Seqno{2}, keys, at_start}).kind;
+      return sequencer.certify({BranchId{}, kSecond, Seqno{2}, Seqno{2}, keys, at_start}).kind;
     };
     EXPECT(kind(Seqno{0}) == VerdictKind::kTooOld);
     EXPECT(kind(Seqno{1}) == VerdictKind::kPass);
@@ -173,30 +173,30 @@ TEST_SUITE("certifier") {
   TEST_CASE("Sequencer: is rebuilt from the log's tail") {
     Sequencer sequencer;
     for (const LogEntry& entry :
-         {LogEntry{1, Seqno{0}, EpochStart{"c", Seqno{40}}}, writeset(41, kA, rows({1})),
-          writeset(42, kB, rows({2})), ddl(43, {{50, KeyHold::kExclusive}}),
+         {LogEntry{1, Seqno{0}, EpochStart{"c", Seqno{40}}}, writeset(41, kFirst, rows({1})),
+          writeset(42, kSecond, rows({2})), ddl(43, {{50, KeyHold::kExclusive}}),
           LogEntry{1, Seqno{0}, DdlResult{Seqno{43}, DdlOutcome::kRun}},
-          LogEntry{1, Seqno{0}, Replay{Seqno{41}, kA}},
+          LogEntry{1, Seqno{0}, Replay{Seqno{41}, kFirst}},
           LogEntry{2, Seqno{0}, EpochStart{"c", Seqno{43}}}}) {
       REQUIRE(sequencer.restore(entry).ok());
     }
     EXPECT((sequencer.head() == Seqno{43}));
     EXPECT((sequencer.horizon() == Seqno{40}));
-    EXPECT(certify(sequencer, kA, 39, rows({9})).kind == VerdictKind::kTooOld);
-    EXPECT_FALSE(passes(sequencer, kA, 40, rows({1})));  // replayed
-    EXPECT(passes(sequencer, kB, 40, rows({2})));        // own
-    EXPECT_FALSE(passes(sequencer, kB, 42, std::array{RowKey{50, KeyHold::kShared}}));
+    EXPECT(certify(sequencer, kFirst, 39, rows({9})).kind == VerdictKind::kTooOld);
+    EXPECT_FALSE(passes(sequencer, kFirst, 40, rows({1})));  // replayed
+    EXPECT(passes(sequencer, kSecond, 40, rows({2})));       // own
+    EXPECT_FALSE(passes(sequencer, kSecond, 42, std::array{RowKey{50, KeyHold::kShared}}));
     EXPECT((sequencer.head() == Seqno{44}));
   }
 
   TEST_CASE("Sequencer: a log that lost its beginning or an entry") {
     Sequencer late;
-    EXPECT(late.restore(writeset(7, kA, rows({1}))).ok());
+    EXPECT(late.restore(writeset(7, kFirst, rows({1}))).ok());
     EXPECT((late.horizon() == Seqno{6}));
-    EXPECT_FALSE(late.restore(writeset(9, kA, rows({1}))).ok());
-    EXPECT_FALSE(late.restore(writeset(7, kA, rows({1}))).ok());
-    EXPECT_FALSE(late.restore(LogEntry{1, Seqno{0}, Replay{Seqno{8}, kA}}).ok());
-    EXPECT(late.restore(LogEntry{1, Seqno{0}, Replay{Seqno{3}, kA}}).ok());  // long released
+    EXPECT_FALSE(late.restore(writeset(9, kFirst, rows({1}))).ok());
+    EXPECT_FALSE(late.restore(writeset(7, kFirst, rows({1}))).ok());
+    EXPECT_FALSE(late.restore(LogEntry{1, Seqno{0}, Replay{Seqno{8}, kFirst}}).ok());
+    EXPECT(late.restore(LogEntry{1, Seqno{0}, Replay{Seqno{3}, kFirst}}).ok());  // long released
     EXPECT_FALSE(late.restore(LogEntry{2, Seqno{0}, EpochStart{"c", Seqno{6}}}).ok());
   }
 

@@ -17,7 +17,7 @@ Buffer counted_nonce() {
   return out;
 }
 
-std::string hex(Bytes bytes) {
+std::string hex_text(Bytes bytes) {
   constexpr std::string_view kDigits = "0123456789abcdef";
   std::string out;
   for (const std::uint8_t byte : bytes) {
@@ -60,7 +60,7 @@ TEST_SUITE("protocol") {
       REQUIRE(key);
       EXPECT((ed25519_key_of(row.password) == *key));
       const Ed25519Signature signature = ed25519_answer(row.password, nonce);
-      EXPECT(hex(signature) == row.signature);
+      EXPECT(hex_text(signature) == row.signature);
       EXPECT(verify_ed25519_answer(signature, nonce, *key));
     }
   }

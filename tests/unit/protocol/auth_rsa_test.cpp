@@ -1,13 +1,13 @@
 #include "protocol/auth_rsa.h"
 
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 
 using namespace consort;
 using namespace consort::protocol;
+using namespace consort::protocol::test;
 
-namespace {
-const std::string_view kSalt = "abcdefghijklmnopqrst";
-}  // namespace
+namespace {}  // namespace
 
 // The masking itself is checked against real clients in tests/integration/test_auth.py.
 TEST_SUITE("protocol") {

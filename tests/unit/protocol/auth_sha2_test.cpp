@@ -1,6 +1,7 @@
 #include "protocol/auth_sha2.h"
 
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 #include "tests/unit/protocol/wire_script.h"
 
 using namespace consort;
@@ -8,8 +9,6 @@ using namespace consort::protocol;
 using namespace consort::protocol::test;
 
 namespace {
-
-const std::string_view kSalt = "abcdefghijklmnopqrst";
 
 Buffer from_hex(std::string_view digits) {
   Buffer out;

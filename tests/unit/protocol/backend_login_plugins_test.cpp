@@ -9,6 +9,7 @@
 #include "protocol/encode.h"
 #include "protocol/packet_reader.h"
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 #include "tests/unit/protocol/wire_script.h"
 
 using namespace consort;
@@ -17,7 +18,6 @@ using namespace consort::protocol::test;
 
 namespace {
 
-const std::string_view kSalt = "abcdefghijklmnopqrst";
 const std::string_view kOther = "ABCDEFGHIJKLMNOPQRST";
 
 /// A scripted backend: sends, and looks at what came back.

@@ -6,6 +6,7 @@
 #include "protocol/encode.h"
 #include "protocol/packet_reader.h"
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 #include "tests/unit/protocol/wire_script.h"
 
 using namespace consort;
@@ -19,8 +20,6 @@ constexpr std::uint64_t kServer = capability::kProtocol41 | capability::kSecureC
                                   capability::kConnectAttrs | capability::kSessionTrack |
                                   capability::kDeprecateEof | capability::kSsl |
                                   capability::kCompress | capability::kPluginAuthLenenc;
-
-const std::string_view kSalt = "abcdefghijklmnopqrst";
 
 Buffer greeting(std::uint64_t capabilities = kServer, std::string_view plugin = kNativePlugin) {
   HandshakeV10 out;

@@ -7,6 +7,7 @@
 #include "protocol/encode.h"
 #include "protocol/packet_reader.h"
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 #include "tests/unit/protocol/wire_script.h"
 
 using namespace consort;
@@ -20,12 +21,6 @@ constexpr std::string_view kDenied = "Access denied for user 'demo'@'127.0.0.1'"
 const std::shared_ptr<const RsaKeyPair>& rsa_key() {
   static const std::shared_ptr<const RsaKeyPair> key = RsaKeyPair::generate();
   return key;
-}
-
-Scramble fixed_salt() {
-  Scramble salt{};
-  salt.fill('s');
-  return salt;
 }
 
 AuthMethod native(std::string_view password) {

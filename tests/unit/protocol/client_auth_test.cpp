@@ -6,6 +6,7 @@
 #include "protocol/encode.h"
 #include "protocol/packet_reader.h"
 #include "tests/support/test.h"
+#include "tests/unit/protocol/salt.h"
 #include "tests/unit/protocol/wire_script.h"
 
 using namespace consort;
@@ -13,14 +14,6 @@ using namespace consort::protocol;
 using namespace consort::protocol::test;
 
 namespace {
-
-Scramble fixed_salt() {
-  Scramble salt{};
-  for (std::size_t i = 0; i < salt.size(); ++i) {
-    salt[i] = static_cast<std::uint8_t>('a' + i);
-  }
-  return salt;
-}
 
 ClientAuth::Params params() {
   ClientAuth::Params out;

@@ -19,7 +19,7 @@ namespace {
 constexpr CompressionChoice kZlib{CompressionAlgorithm::kZlib, 0};
 constexpr CompressionChoice kZstd{CompressionAlgorithm::kZstd, 3};
 
-Buffer pattern(std::size_t bytes) {
+Buffer plain_bytes(std::size_t bytes) {
   Buffer out(bytes);
   for (std::size_t i = 0; i < bytes; ++i) {
     out[i] = static_cast<std::uint8_t>(i * 31 + i / 251);
@@ -61,18 +61,18 @@ Buffer zstandard(Bytes plain) {
   return out;
 }
 
-struct Seen {
+struct Inflated {
   Buffer plain;
   int error = 0;
   std::size_t step_max = 0;
 };
 
 /// Everything that `wire` becomes when it arrives in pieces of `chunk_bytes`.
-Seen read_all(CompressionChoice choice, Bytes wire, std::size_t chunk_bytes) {
+Inflated inflate_all(CompressionChoice choice, Bytes wire, std::size_t chunk_bytes) {
   CompressionContexts contexts;
   CompressedChannel channel(choice, contexts);
   ReadBuffer plain;
-  Seen seen;
+  Inflated seen;
   in_chunks(wire, chunk_bytes, [&](Bytes chunk) {
     if (seen.error != 0) {
       return;
@@ -103,8 +103,8 @@ int error_code(CompressedError error) {
 TEST_SUITE("protocol") {
   TEST_CASE("CompressedChannel: what one end writes the other reads, however it is cut") {
     for (const CompressionChoice choice : {kZlib, kZstd, CompressionChoice{kZstd.algorithm, 22}}) {
-      for (const Buffer& plain : {Buffer{7}, pattern(49), pattern(50), noise(300), pattern(70000),
-                                  noise(70000), Buffer(1000000, 'x')}) {
+      for (const Buffer& plain : {Buffer{7}, plain_bytes(49), plain_bytes(50), noise(300),
+                                  plain_bytes(70000), noise(70000), Buffer(1000000, 'x')}) {
         CompressionContexts contexts;
         CompressedChannel writer(choice, contexts);
         Buffer wire;
@@ -115,7 +115,7 @@ TEST_SUITE("protocol") {
           if (chunk == 1 && wire.size() > 5000) {
             continue;
           }
-          const Seen seen = read_all(choice, wire, chunk);
+          const Inflated seen = inflate_all(choice, wire, chunk);
           EXPECT(seen.error == 0);
           EXPECT(seen.plain == plain);
           EXPECT(seen.step_max <= CompressedChannel::kStepBytesMax);
@@ -202,7 +202,7 @@ TEST_SUITE("protocol") {
       EXPECT(wire[3] == (i & 0xFF));
     }
     for (const std::uint8_t wrong : {1, 2, 255}) {
-      EXPECT(read_all(kZlib, packet(wrong, 0, as_bytes("ab")), 100).error ==
+      EXPECT(inflate_all(kZlib, packet(wrong, 0, as_bytes("ab")), 100).error ==
              error_code(CompressedError::kSequenceMismatch));
     }
   }
@@ -211,11 +211,11 @@ TEST_SUITE("protocol") {
     Buffer wire = packet(0, 0, {});
     append(wire, packet(1, 0, as_bytes("ab")));
     append(wire, packet(2, 0, {}));
-    EXPECT(as_text(read_all(kZlib, wire, 3).plain) == "ab");
+    EXPECT(as_text(inflate_all(kZlib, wire, 3).plain) == "ab");
   }
 
   TEST_CASE("CompressedChannel: the length announced must be the true one") {
-    const Buffer plain = pattern(3000);
+    const Buffer plain = plain_bytes(3000);
     const Buffer large(200000, 'x');
     for (const bool zlib : {true, false}) {
       const CompressionChoice choice = zlib ? kZlib : kZstd;
@@ -238,7 +238,7 @@ TEST_SUITE("protocol") {
         };
         for (const Buffer& wire : wrong) {
           for (const std::size_t chunk : {std::size_t{10}, wire.size()}) {
-            const Seen seen = read_all(choice, wire, chunk);
+            const Inflated seen = inflate_all(choice, wire, chunk);
             EXPECT(seen.error == error_code(CompressedError::kUncompressFailed));
             EXPECT(seen.plain.size() <= content.size());
           }
@@ -246,7 +246,7 @@ TEST_SUITE("protocol") {
         // zstd's frames have no checksum unless one asks for it; in a run of x any distance is
         // right.
         if (zlib && content == plain) {
-          EXPECT(read_all(choice, packet(0, content.size(), broken), 4096).error ==
+          EXPECT(inflate_all(choice, packet(0, content.size(), broken), 4096).error ==
                  error_code(CompressedError::kUncompressFailed));
         }
       }

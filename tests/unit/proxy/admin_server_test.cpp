@@ -30,11 +30,11 @@ AdminServer::Options on_any_port() {
   return options;
 }
 
-struct Fixture {
+struct ServerFixture {
   FakeAdminSource source;
   std::unique_ptr<AdminServer> server;
 
-  explicit Fixture(AdminServer::Options options = on_any_port()) {
+  explicit ServerFixture(AdminServer::Options options = on_any_port()) {
     auto started = AdminServer::start(std::move(options), source);
     REQUIRE(started.ok());
     server = std::move(started).value();
@@ -95,7 +95,7 @@ int status_of(const std::string& reply) {
 
 TEST_SUITE("proxy") {
   TEST_CASE("AdminServer: serves the routes") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     auto client = fixture.client();
     const auto status = client.Get("/status");
     REQUIRE(status);
@@ -120,7 +120,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: ignores ranges") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     const auto reply = fixture.client().Get("/status", {{"Range", "bytes=0-0,0-0,0-0"}});
     REQUIRE(reply);
     EXPECT(reply->status == 200);
@@ -128,7 +128,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: takes a body sent as a form, as curl -d does") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     const auto put = fixture.client().Put("/routing/weights", R"({"db1":7})",
                                           "application/x-www-form-urlencoded");
     REQUIRE(put);
@@ -137,7 +137,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: every error is JSON") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     auto client = fixture.client();
     const auto check = [](const httplib::Result& reply, int status) {
       REQUIRE(reply);
@@ -167,7 +167,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: requests that are not HTTP") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     const std::uint16_t port = fixture.server->port();
     EXPECT(status_of(exchange(port, "hello\r\n\r\n")) == 400);
     EXPECT(status_of(exchange(port, "BREW /coffee HTTP/1.1\r\n\r\n")) == 400);
@@ -188,7 +188,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: a head or a body that never ends is cut off") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     const RawClient client(fixture.server->port());
     const std::string line = "X-Filler: " + std::string(1000, 'x') + "\r\n";
     bool open = client.send_text("GET /status HTTP/1.1\r\nHost: localhost\r\n");
@@ -203,7 +203,7 @@ TEST_SUITE("proxy") {
     AdminServer::Options options = on_any_port();
     options.threads = 2;
     options.request_timeout_ms = 300;
-    const Fixture fixture(options);
+    const ServerFixture fixture(options);
     const auto begin = steady_clock::now();
     std::vector<std::unique_ptr<RawClient>> slow;
     for (int i = 0; i < 4; ++i) {
@@ -231,7 +231,7 @@ TEST_SUITE("proxy") {
     options.threads = 1;
     options.connections_waiting_max = 1;
     options.request_timeout_ms = 2000;
-    const Fixture fixture(options);
+    const ServerFixture fixture(options);
     std::vector<std::unique_ptr<RawClient>> silent;
     for (int i = 0; i < 6; ++i) {
       silent.push_back(std::make_unique<RawClient>(fixture.server->port()));
@@ -240,7 +240,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: stops at once while clients are connected") {
-    auto fixture = std::make_unique<Fixture>();
+    auto fixture = std::make_unique<ServerFixture>();
     const RawClient silent(fixture->server->port());
     std::this_thread::sleep_for(milliseconds(50));
     const auto begin = steady_clock::now();
@@ -250,12 +250,12 @@ TEST_SUITE("proxy") {
 
   TEST_CASE("AdminServer: can be started and stopped again and again") {
     for (int i = 0; i < 20; ++i) {
-      const Fixture fixture;
+      const ServerFixture fixture;
     }
   }
 
   TEST_CASE("AdminServer: answers several clients at once") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     std::vector<std::thread> threads;
     std::atomic<int> good{0};
     for (int i = 0; i < 8; ++i) {
@@ -275,7 +275,7 @@ TEST_SUITE("proxy") {
   TEST_CASE("AdminServer: asks for the token before it reads the body") {
     AdminServer::Options options = on_any_port();
     options.token = "s3cret";
-    const Fixture fixture(options);
+    const ServerFixture fixture(options);
     auto client = fixture.client();
     const auto without = client.Get("/status");
     REQUIRE(without);
@@ -289,7 +289,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: without a token only loopback names are served") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     auto client = fixture.client();
     for (const char* host : {"localhost", "localhost:6080", "127.0.0.1:6080", "[::1]:6080"}) {
       CAPTURE(host);
@@ -321,7 +321,7 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("AdminServer: a port in use is an error, not a shared port") {
-    const Fixture fixture;
+    const ServerFixture fixture;
     FakeAdminSource source;
     AdminServer::Options options;
     options.port = fixture.server->port();

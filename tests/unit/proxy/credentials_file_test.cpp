@@ -25,7 +25,7 @@ class TemporaryFile {
   test::TempDir folder_;
 };
 
-std::string error_of(const std::string& text, mode_t mode = 0600) {
+std::string file_error(const std::string& text, mode_t mode = 0600) {
   const TemporaryFile file(text, mode);
   const auto loaded = CredentialsFile::load(file.path());
   REQUIRE_FALSE(loaded.ok());
@@ -52,13 +52,13 @@ TEST_SUITE("proxy") {
   }
 
   TEST_CASE("CredentialsFile: errors name the place and never a password") {
-    EXPECT(error_of("{\"a\": \"secret\"}", 0644).find("chmod o-rwx") != std::string::npos);
-    EXPECT(error_of("{\"a\": \"secret\"}", 0602).find("chmod o-rwx") != std::string::npos);
-    EXPECT(error_of("{\"a\": \"secret\"").find("not a JSON object") != std::string::npos);
-    EXPECT(error_of("{\"a\": \"secret\", \"a\": \"x\"}").find("twice") != std::string::npos);
-    EXPECT(error_of("[\"secret\"]").find("expected a JSON object") != std::string::npos);
-    EXPECT(error_of("{\"ann\": [\"secret\"]}").find("\"ann\"") != std::string::npos);
-    EXPECT(error_of("{\"ann\": \"\"}").find("\"ann\"") != std::string::npos);
+    EXPECT(file_error("{\"a\": \"secret\"}", 0644).find("chmod o-rwx") != std::string::npos);
+    EXPECT(file_error("{\"a\": \"secret\"}", 0602).find("chmod o-rwx") != std::string::npos);
+    EXPECT(file_error("{\"a\": \"secret\"").find("not a JSON object") != std::string::npos);
+    EXPECT(file_error("{\"a\": \"secret\", \"a\": \"x\"}").find("twice") != std::string::npos);
+    EXPECT(file_error("[\"secret\"]").find("expected a JSON object") != std::string::npos);
+    EXPECT(file_error("{\"ann\": [\"secret\"]}").find("\"ann\"") != std::string::npos);
+    EXPECT(file_error("{\"ann\": \"\"}").find("\"ann\"") != std::string::npos);
     EXPECT_FALSE(CredentialsFile::load("/nowhere/at/all").ok());
   }
 }

@@ -26,7 +26,7 @@ std::string ipv4_block() {
   return std::string("\x0a\x01\x02\x03\x0a\0\0\1\x02\x2b\x0c\xea", 12);
 }
 
-std::string error_of(const std::string& text) {
+std::string header_error(const std::string& text) {
   const auto parsed = parse_proxy_header(as_bytes(text));
   return parsed.ok() ? "" : parsed.error().message;
 }
@@ -103,28 +103,29 @@ TEST_SUITE("proxy") {
     const auto has = [](const std::string& error, std::string_view part) {
       return error.find(part) != std::string::npos;
     };
-    EXPECT(has(error_of("PROXYX TCP4 1.1.1.1 2.2.2.2 1 2\r\n"), "does not begin"));
-    EXPECT(has(error_of("PROXY UDP4 1.1.1.1 2.2.2.2 1 2\r\n"), "TCP4"));
-    EXPECT(has(error_of("PROXY\r\n"), "TCP4"));
-    EXPECT(has(error_of("PROXY TCP4 1.1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
-    EXPECT(has(error_of("PROXY TCP4 ::1 ::1 1 2\r\n"), "address"));
-    EXPECT(has(error_of("PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
-    EXPECT(has(error_of("PROXY TCP4  1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
-    EXPECT(has(error_of(std::string("PROXY TCP4 1.1.1.1\0 2.2.2.2 1 2\r\n", 33)), "address"));
+    EXPECT(has(header_error("PROXYX TCP4 1.1.1.1 2.2.2.2 1 2\r\n"), "does not begin"));
+    EXPECT(has(header_error("PROXY UDP4 1.1.1.1 2.2.2.2 1 2\r\n"), "TCP4"));
+    EXPECT(has(header_error("PROXY\r\n"), "TCP4"));
+    EXPECT(has(header_error("PROXY TCP4 1.1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
+    EXPECT(has(header_error("PROXY TCP4 ::1 ::1 1 2\r\n"), "address"));
+    EXPECT(has(header_error("PROXY TCP6 1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
+    EXPECT(has(header_error("PROXY TCP4  1.1.1.1 2.2.2.2 1 2\r\n"), "address"));
+    EXPECT(has(header_error(std::string("PROXY TCP4 1.1.1.1\0 2.2.2.2 1 2\r\n", 33)), "address"));
     for (const char* ports :
          {"1", "1 ", "1 65536", "x 2", "1 2 ", "1 2 3", "-1 2", "+1 2", " 1 2"}) {
-      EXPECT(has(error_of("PROXY TCP4 1.1.1.1 2.2.2.2 " + std::string(ports) + "\r\n"), "port"));
+      EXPECT(
+          has(header_error("PROXY TCP4 1.1.1.1 2.2.2.2 " + std::string(ports) + "\r\n"), "port"));
     }
-    EXPECT(has(error_of("PROXY UNKNOWN " + std::string(93, 'x')), "107"));
+    EXPECT(has(header_error("PROXY UNKNOWN " + std::string(93, 'x')), "107"));
     EXPECT(header_of("PROXY UNKNOWN " + std::string(91, 'x') + "\r\n").bytes == 107);
-    EXPECT(has(error_of(std::string("\r\n\r\n\0\r\nQUIX\n", 12)), "signature"));
-    EXPECT(has(error_of(version_2(0x11, 0x11, ipv4_block())), "version"));
-    EXPECT(has(error_of(version_2(0x22, 0x11, ipv4_block())), "command"));
-    EXPECT(has(error_of(version_2(0x21, 0x12, ipv4_block())), "protocol"));
-    EXPECT(has(error_of(version_2(0x21, 0x11, "short")), "too short"));
-    EXPECT(has(error_of(version_2(0x21, 0x11, std::string(4081, 'x')).substr(0, 16)), "4096"));
-    EXPECT(has(error_of(version_2(0x21, 0x11, ipv4_block() + "\x04")), "cut off"));
-    EXPECT(has(error_of(version_2(0x21, 0x11, ipv4_block() + std::string("\x04\0\2x", 4))),
+    EXPECT(has(header_error(std::string("\r\n\r\n\0\r\nQUIX\n", 12)), "signature"));
+    EXPECT(has(header_error(version_2(0x11, 0x11, ipv4_block())), "version"));
+    EXPECT(has(header_error(version_2(0x22, 0x11, ipv4_block())), "command"));
+    EXPECT(has(header_error(version_2(0x21, 0x12, ipv4_block())), "protocol"));
+    EXPECT(has(header_error(version_2(0x21, 0x11, "short")), "too short"));
+    EXPECT(has(header_error(version_2(0x21, 0x11, std::string(4081, 'x')).substr(0, 16)), "4096"));
+    EXPECT(has(header_error(version_2(0x21, 0x11, ipv4_block() + "\x04")), "cut off"));
+    EXPECT(has(header_error(version_2(0x21, 0x11, ipv4_block() + std::string("\x04\0\2x", 4))),
                "longer than the header"));
   }
 
@@ -132,7 +133,7 @@ TEST_SUITE("proxy") {
     // CRC-32C of this header, by hand from the specification's polynomial.
     std::string text = version_2(0x21, 0x11, ipv4_block() + std::string("\x03\0\4\0\0\0\0", 7));
     const std::size_t at = text.size() - 4;
-    EXPECT(error_of(text).find("checksum") != std::string::npos);
+    EXPECT(header_error(text).find("checksum") != std::string::npos);
     std::uint32_t crc = 0xFFFFFFFF;
     for (const char c : text) {
       crc ^= static_cast<std::uint8_t>(c);
@@ -146,6 +147,6 @@ TEST_SUITE("proxy") {
     }
     EXPECT(header_of(text).host == "10.1.2.3");
     text[16] = 11;  // another client
-    EXPECT(error_of(text).find("checksum") != std::string::npos);
+    EXPECT(header_error(text).find("checksum") != std::string::npos);
   }
 }

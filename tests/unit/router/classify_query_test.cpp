@@ -6,26 +6,6 @@ using namespace consort::router;
 
 namespace {
 
-struct Case {
-  std::string_view sql;
-  std::string_view kind;
-  std::string_view flags;
-  std::string_view tables;
-  std::string_view route;
-};
-
-template <std::size_t N>
-void expect_all(const Case (&table)[N]) {
-  for (const Case& row : table) {
-    CAPTURE(row.sql);
-    const Statement statement = classify(row.sql);
-    EXPECT(to_text(statement.kind) == row.kind);
-    EXPECT(flags_text(statement) == row.flags);
-    EXPECT(tables_text(statement) == row.tables);
-    EXPECT(route_text(statement) == row.route);
-  }
-}
-
 constexpr std::string_view kRead = "reads_only touches_tables";
 constexpr std::string_view kAny = "any_fresh/safe_read";
 

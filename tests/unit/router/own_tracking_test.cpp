@@ -7,7 +7,7 @@
 namespace consort::router {
 namespace {
 
-std::string replaced(std::string_view sql) {
+std::string tracked(std::string_view sql) {
   return with_own_tracking(sql, classify(sql, {})).value_or("-");
 }
 
@@ -31,13 +31,13 @@ TEST_SUITE("router") {
     for (const Row& row : table) {
       CAPTURE(row.sql);
       EXPECT(classify(row.sql, {}).has(Flag::kGuardedSetting));
-      EXPECT(replaced(row.sql) == row.expected);
+      EXPECT(tracked(row.sql) == row.expected);
       EXPECT_FALSE(classify(row.expected, {}).has(Flag::kGuardedSetting));
     }
   }
 
   TEST_CASE("session_track_*: what else is guarded stays refused, other texts stay") {
-    const std::string both = replaced("SET session_track_schema=0, sql_log_bin=0");
+    const std::string both = tracked("SET session_track_schema=0, sql_log_bin=0");
     EXPECT(both == "SET session_track_schema=@@session.session_track_schema, sql_log_bin=0");
     EXPECT(classify(both, {}).has(Flag::kGuardedSetting));
     for (const std::string_view sql :
@@ -46,7 +46,7 @@ TEST_SUITE("router") {
           "SET session_track_schema=0; SELECT 1",
           "SET session_track_schema=@@session.session_track_schema"}) {
       CAPTURE(sql);
-      EXPECT(replaced(sql) == "-");
+      EXPECT(tracked(sql) == "-");
     }
     EXPECT(classify("SET sql_log_bin=@@session.sql_log_bin", {}).has(Flag::kGuardedSetting));
   }

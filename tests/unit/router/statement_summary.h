@@ -6,6 +6,7 @@
 
 #include "router/router.h"
 #include "router/statement.h"
+#include "tests/support/test.h"
 
 namespace consort::router {
 
@@ -51,6 +52,27 @@ inline std::string settings_text(const Statement& statement) {
 inline std::string route_text(const Statement& statement, const SessionTraits& session = {}) {
   const Route route = decide(statement, session);
   return std::string(to_text(route.target)) + "/" + std::string(to_text(route.reason));
+}
+
+/// A row of a table: a text and what is said of it.
+struct Case {
+  std::string_view sql;
+  std::string_view kind;
+  std::string_view flags;
+  std::string_view tables;
+  std::string_view route;
+};
+
+template <std::size_t N>
+void expect_all(const Case (&table)[N]) {
+  for (const Case& row : table) {
+    CAPTURE(row.sql);
+    const Statement statement = classify(row.sql);
+    EXPECT(to_text(statement.kind) == row.kind);
+    EXPECT(flags_text(statement) == row.flags);
+    EXPECT(tables_text(statement) == row.tables);
+    EXPECT(route_text(statement) == row.route);
+  }
 }
 
 }  // namespace consort::router

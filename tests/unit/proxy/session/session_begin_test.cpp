@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 /// A session whose connection reports a time limit on statements.
 void limit_time(SessionScript& script, const std::string& seconds) {
   const std::string tracked = seconds + ".000000";

@@ -6,8 +6,6 @@ namespace consort::proxy {
 namespace {
 
 using protocol::Command;
-using Texts = std::vector<std::string>;
-
 constexpr std::string_view kInsert = "INSERT INTO t VALUES (?)";
 constexpr std::uint64_t kAble = SessionScript::kClient | protocol::capability::kMariadbStmtBulk;
 

@@ -7,8 +7,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 protocol::OkPacket rows_changed(std::uint64_t rows) {
   protocol::OkPacket ok;
   ok.affected_rows = rows;

@@ -6,8 +6,6 @@ namespace consort::proxy {
 namespace {
 
 using protocol::Command;
-using Texts = std::vector<std::string>;
-
 constexpr std::string_view kSelect = "SELECT id FROM t";
 constexpr std::string_view kCalling = "SELECT f(id) FROM t";
 constexpr std::uint8_t kCursor = 1;

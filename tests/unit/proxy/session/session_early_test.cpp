@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 /// An autocommit write up to its certification.
 void prepare_one(SessionScript& script) {
   script.query("UPDATE t SET v=1");

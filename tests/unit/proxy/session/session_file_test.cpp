@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 constexpr std::string_view kLoad = "LOAD DATA LOCAL INFILE 'f' INTO TABLE t";
 
 /// The backend asks for the file, as packet 1 of its reply.

@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 constexpr std::uint16_t kDenied = 1227;
 constexpr std::uint16_t kWrongType = 1232;
 

@@ -6,8 +6,6 @@ namespace consort::proxy {
 namespace {
 
 using protocol::Command;
-using Texts = std::vector<std::string>;
-
 constexpr std::uint16_t kBlob = 0xFC;
 
 /// Prepares `sql` on the home as its statement 7. The client knows it as 1.
@@ -36,12 +34,12 @@ void reset(SessionScript& script) {
   script.command(Command::kStmtReset, id);
 }
 
-constexpr std::string_view kInsert = "INSERT INTO t VALUES (?)";
+constexpr std::string_view kInsertBlob = "INSERT INTO t VALUES (?)";
 
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: long data goes in front of its execution, once") {
     SessionScript script;
-    prepare(script, kInsert);
+    prepare(script, kInsertBlob);
     long_data(script, "ab");
     long_data(script, "cd");
     EXPECT(script.sent(Channel::kHome).empty());
@@ -63,14 +61,14 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a retried execution has its long data") {
     SessionScript script;
-    prepare(script, kInsert);
+    prepare(script, kInsertBlob);
     long_data(script, "ab");
     execute(script);
     script.sent(Channel::kHome);
     script.lose(Channel::kHome);
     script.statements.clear();  // the next connection knows nothing
     script.core.on_retry_due();
-    EXPECT(script.sent(Channel::kHome) == Texts{std::string(kInsert)});
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(kInsertBlob)});
     answer_prepare(script, Channel::kHome, 9, 1);
     EXPECT((script.sent(Channel::kHome) ==
             Texts{"XA START", "LONG DATA 9/0 ab", "EXECUTE 9", "XA END", "XA PREPARE"}));

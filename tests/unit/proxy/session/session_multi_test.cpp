@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 constexpr std::uint64_t kSeveral = SessionScript::kClient | protocol::capability::kMultiStatements |
                                    protocol::capability::kMultiResults;
 

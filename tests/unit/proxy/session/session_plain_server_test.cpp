@@ -7,8 +7,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 protocol::OkPacket inside_branch() {
   protocol::OkPacket ok;
   ok.status = protocol::status_flag::kAutocommit | protocol::status_flag::kInTransaction;

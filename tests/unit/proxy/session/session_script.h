@@ -16,6 +16,9 @@
 
 namespace consort::proxy {
 
+/// Statements, as they are expected on a connection.
+using Texts = std::vector<std::string>;
+
 class SessionScript : public SessionEffects {
  public:
   static constexpr std::uint64_t kCapabilities =

@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 /// An autocommit write of three rows, committed.
 void write_three_rows(SessionScript& script) {
   script.query("UPDATE t SET v=1");

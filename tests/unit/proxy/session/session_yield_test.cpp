@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 constexpr const char* kAsk = "SET last_insert_id=@@last_insert_id";
 
 void commit(SessionScript& script, const protocol::OkPacket& ok) {

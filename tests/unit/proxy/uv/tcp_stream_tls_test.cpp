@@ -96,7 +96,7 @@ struct Fixture {
   TlsContext::Shared client_context;
 };
 
-Buffer pattern(std::size_t size) {
+Buffer stream_bytes(std::size_t size) {
   Buffer bytes(size);
   for (std::size_t i = 0; i < size; ++i) {
     bytes[i] = static_cast<std::uint8_t>((i * 131) ^ (i >> 9));
@@ -114,8 +114,8 @@ TEST_SUITE("tls") {
     EXPECT(f.client.stream->tls() == nullptr);
     f.secure();
     REQUIRE(f.client.stream->tls() != nullptr);
-    const Buffer up = pattern(3 << 20);
-    const Buffer down = pattern(2 << 20);
+    const Buffer up = stream_bytes(3 << 20);
+    const Buffer down = stream_bytes(2 << 20);
     f.client.stream->write(up);
     f.server->stream->write(down);
     f.until([&] {
@@ -145,7 +145,7 @@ TEST_SUITE("tls") {
     Fixture f;
     f.secure();
     f.client.stream->set_low_water(1000);
-    const Buffer much = pattern(16 << 20);
+    const Buffer much = stream_bytes(16 << 20);
     f.server->on_read = [&] { f.server->stream->pause_reading(); };
     f.client.stream->write(much);
     for (int turn = 0; turn < 1000; ++turn) {
@@ -223,7 +223,7 @@ TEST_SUITE("tls") {
   TEST_CASE("TcpStream: close_after_write sends everything and then TLS's last word") {
     Fixture f;
     f.secure();
-    const Buffer last = pattern(4 << 20);
+    const Buffer last = stream_bytes(4 << 20);
     f.server->stream->write(last);
     f.server->stream->close_after_write();
     f.until([&] { return f.client.closed.has_value() && f.server->closed.has_value(); });
