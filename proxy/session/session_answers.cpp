@@ -1,8 +1,11 @@
 // SessionCore: answers of its own to the client, and the end of a command.
+#include <utility>
+
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 
 namespace consort::proxy {
+
 bool SessionCore::client_in_transaction() const {
   return transaction_.open() && !(job_.wrapped && phase_ != SessionPhase::kIdle);
 }
@@ -143,8 +146,10 @@ void SessionCore::finish_command() {
   phase_ = SessionPhase::kIdle;
   job_.kind = JobKind::kNone;
   job_.wrapped = false;
-  abort_requested_ = false;
   kill_requested_ = false;
+  if (std::exchange(abort_requested_, false)) {
+    on_abort_branch();  // the statement has outlived its KILL QUERY, which might hit the next one
+  }
   if (command_.capacity() > kRetainedBytesMax) {
     Buffer().swap(command_);
   }

@@ -291,7 +291,11 @@ class SessionCore {
                          const protocol::ResponseTracker::Step& step,
                          Relay& relay);
   void on_client_ok(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
-  void on_client_error(Channel channel, const protocol::ResponseTracker::Step& step, Relay& relay);
+  /// The reply ends with `error` in its packet `sequence`.
+  void on_client_error(Channel channel,
+                       protocol::SqlError error,
+                       std::uint8_t sequence,
+                       Relay& relay);
   void on_client_done(Channel channel, Relay& relay, bool succeeded);
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);

@@ -100,7 +100,7 @@ void SessionCore::on_client_control(Channel channel,
   note_cursor(step);
   switch (step.control) {
     case ControlKind::kErr:
-      on_client_error(channel, step, relay);
+      on_client_error(channel, protocol::sql_error_of(step.payload), step.sequence, relay);
       return;
     case ControlKind::kOk:
     case ControlKind::kEof:
@@ -145,6 +145,12 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
   Bytes packet = relay.packet();
   if (ok.ok()) {
     learn(ok->changes);
+    // A server may answer a statement that KILL QUERY has hit with success, although it did not do
+    // its work: MariaDB 10.11 a DELETE that it was still planning, with 0 rows.
+    if (step.last && abort_requested_ && channel == Channel::kHome) {
+      on_client_error(channel, protocol::query_interrupted_error(), step.sequence, relay);
+      return;
+    }
     packet = client_ok(step, relay.packet(), *ok, {client_status(ok->status), owner_.capabilities},
                        scratch_);
     if (step.last) {
@@ -234,9 +240,9 @@ bool SessionCore::interrupted_for_lane(Channel channel, const protocol::SqlError
 }
 
 void SessionCore::on_client_error(Channel channel,
-                                  const ResponseTracker::Step& step,
+                                  protocol::SqlError error,
+                                  std::uint8_t sequence,
                                   Relay& relay) {
-  protocol::SqlError error = protocol::sql_error_of(step.payload);
   const bool interrupted = interrupted_for_lane(channel, error);
   const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
@@ -256,7 +262,7 @@ void SessionCore::on_client_error(Channel channel,
                                             ? ClientErrorClass::kConflict
                                             : ClientErrorClass::kBackend);
   scratch_.clear();
-  protocol::append_err(scratch_, error, step.sequence);
+  protocol::append_err(scratch_, error, sequence);
   if (holds_reply()) {
     ordered_.error = error.code;
     held_.hold(scratch_, true);
