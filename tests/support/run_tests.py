@@ -31,21 +31,21 @@ class Variant:
         self.environment = {**os.environ, **environment}
 
 
-# Building is a large part of the time. -O1 and line numbers without variables take 40% less, several
-# sources compiled as one another half: a name in an unnamed namespace is unique in its library. A
-# class's hidden parts come from a header's view then, which gcc warns of.
-PLAIN = Variant("build-test", ["--buildtype=debugoptimized", "-Doptimization=1",
-                               "-Dcpp_args=-g1 -Wno-subobject-linkage", "-Dunity=on",
-                               "-Dunity_size=8"], {}, 1.0, 2)
+# Building is a large part of the time. Several sources compiled as one take half of it: a name in an
+# unnamed namespace is unique in its library. A class's hidden parts come from a header's view then,
+# which gcc warns of.
+TOGETHER = ["--buildtype=debugoptimized", "-Dunity=on", "-Dunity_size=8"]
+# -O1 and line numbers without variables take 40% less.
+PLAIN = Variant("build-test", [*TOGETHER, "-Doptimization=1",
+                               "-Dcpp_args=-g1 -Wno-subobject-linkage"], {}, 1.0, 2)
 # Under sanitizers gcc warns of moves that never happen; the plain build keeps warnings as errors.
 SANITIZE = Variant(
-    "build-sanitize", ["--buildtype=debugoptimized", "-Db_sanitize=address,undefined",
-                       "-Db_lundef=false", "-Dwerror=false"],
+    "build-sanitize", [*TOGETHER, "-Db_sanitize=address,undefined", "-Db_lundef=false",
+                       "-Dwerror=false"],
     {"ASAN_OPTIONS": "abort_on_error=1:detect_leaks=1:detect_stack_use_after_return=1",
      "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1"}, 3.0, 1)
 THREAD = Variant(
-    "build-thread", ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false",
-                     "-Dwerror=false"],
+    "build-thread", [*TOGETHER, "-Db_sanitize=thread", "-Db_lundef=false", "-Dwerror=false"],
     # die_after_fork: a test forks a process that opens a log and dies as if killed.
     {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions="
                      + os.path.join(ROOT, "tests/support/tsan.supp")}, 5.0, 1)
