@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/ids.h"
@@ -48,10 +49,13 @@ struct StatementOwner {
 struct BackendStatement {
   std::uint32_t id = 0;
   /// Who bound its parameter types last: another binder must send its types again.
-  std::optional<StatementOwner> types_owner;
+  std::optional<StatementOwner> types_owner = std::nullopt;
   std::uint64_t types_version = 0;
   bool has_cursor = false;     ///< its rows wait to be fetched
   bool has_long_data = false;  ///< or an error of such: COM_STMT_RESET must come before other use
+  /// Parameters that were bound as a number, date or time since it was prepared; empty: none. The
+  /// server then takes long data for such a value (PreparedStatements::long_data_spoils()).
+  std::vector<bool> bound_as_other_than_text = {};
 };
 
 /// Why no connection could be leased.

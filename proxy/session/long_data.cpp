@@ -36,6 +36,12 @@ void LongData::add(Bytes payload, const Limits& limits) {
   bytes_ += data.size();
 }
 
+bool LongData::any_of(const std::vector<bool>& parameters) const {
+  return std::any_of(parameters_.begin(), parameters_.end(), [&](const auto& one) {
+    return one.first < parameters.size() && parameters[one.first];
+  });
+}
+
 void LongData::append_packets(Buffer& out, std::uint32_t statement_id) const {
   for (const auto& [parameter, data] : parameters_) {
     Bytes rest(data);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "protocol/sql_error.h"
@@ -34,6 +35,9 @@ class LongData {
 
   /// No parameter has any, not even an empty one.
   [[nodiscard]] bool empty() const { return parameters_.empty(); }
+
+  /// Some parameter that is true in `parameters` has any. What is beyond its end is false.
+  [[nodiscard]] bool any_of(const std::vector<bool>& parameters) const;
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 

@@ -9,6 +9,31 @@ namespace consort::proxy {
 using protocol::ClientStatement;
 using protocol::SqlError;
 
+namespace {
+
+constexpr std::size_t kTypeBytes = 2;
+
+/// Types of parameters (enum_field_types), as the server sorts them.
+bool is_text(std::uint8_t type) {
+  constexpr std::uint8_t kNull = 6;
+  constexpr std::uint8_t kVarchar = 15;
+  constexpr std::uint8_t kJson = 245;
+  constexpr std::uint8_t kNewDecimal = 246;
+  return type == kNull || type == kVarchar || (type >= kJson && type != kNewDecimal);
+}
+
+/// What the backend will have been told of its parameters.
+void note_types(Bytes types, std::vector<bool>& bound_as_other_than_text) {
+  for (std::size_t i = 0; i * kTypeBytes < types.size(); ++i) {
+    if (!is_text(types[i * kTypeBytes])) {
+      bound_as_other_than_text.resize(types.size() / kTypeBytes);
+      bound_as_other_than_text[i] = true;
+    }
+  }
+}
+
+}  // namespace
+
 const ClientStatement& PreparedStatements::add(const std::string& sql,
                                                Context context,
                                                const protocol::StmtPrepareOk& prepared) {
@@ -140,6 +165,9 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& exe
     const std::string_view name = execution.bulk ? "bulk_execute" : "execute";
     return SqlError{1210, "HY000", "Incorrect arguments to mysqld_stmt_" + std::string(name)};
   }
+  if (known.types_owner != owner || known.types_version != statement->types_version) {
+    note_types(Bytes(statement->parameter_types), known.bound_as_other_than_text);
+  }
   known.types_owner = owner;
   known.types_version = statement->types_version;
   packets_.clear();
@@ -153,6 +181,11 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& exe
       packets_,
       *rewritten == protocol::ExecuteRewrite::kSpliced ? Bytes(spliced_) : Bytes(payload_), 0);
   return Bytes(packets_);
+}
+
+bool PreparedStatements::long_data_spoils(std::uint32_t client_id, const BackendStatement& known) {
+  const LongData* data = long_data_of(client_id);
+  return data != nullptr && data->any_of(known.bound_as_other_than_text);
 }
 
 void PreparedStatements::shrink() {

@@ -115,6 +115,12 @@ class PreparedStatements {
                                                                   Bytes command,
                                                                   BackendStatement& known);
 
+  /// The statement has long data for a parameter that was bound on this backend connection, by
+  /// whomever, as a number, date or time. MariaDB (10.11, 11.8) then takes an address of its own
+  /// memory or the earlier value for the parameter, and COM_STMT_RESET does not mend it: the
+  /// statement must be prepared again there.
+  [[nodiscard]] bool long_data_spoils(std::uint32_t client_id, const BackendStatement& known);
+
   /// Gives the memory of a large execution back. Cheap when there was none.
   void shrink();
 

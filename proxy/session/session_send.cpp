@@ -289,8 +289,8 @@ bool SessionCore::prepare_execute(Bytes& command) {
   const bool with_cursor = passes_cursor();
   const std::string& key = statements_.backend_key(job_.statement_id, with_cursor);
   BackendStatement* known = effects_.backend_statement(job_.channel, key);
-  if (known == nullptr) {
-    reprepare();
+  if (known == nullptr || (!job_.bulk && statements_.long_data_spoils(job_.statement_id, *known))) {
+    reprepare();  // in the place of one that is known
     return false;
   }
   job_.reset_first = known->has_long_data ? known->id : 0;

@@ -18,7 +18,7 @@ std::optional<std::uint32_t> StatementCache::add(std::string_view key,
                                                  std::size_t statements_max) {
   if (BackendStatement* known = find(key); known != nullptr) {
     const std::uint32_t earlier = known->id;
-    *known = BackendStatement{id, {}, 0};
+    *known = BackendStatement{.id = id};
     return earlier;
   }
   std::optional<std::uint32_t> oldest;
@@ -27,7 +27,7 @@ std::optional<std::uint32_t> StatementCache::add(std::string_view key,
                                     [](const Entry& entry) { return !entry.statement.has_cursor; });
     oldest = found == by_age_.rend() ? std::nullopt : remove(found->key);
   }
-  by_age_.push_front({std::string(key), BackendStatement{id, {}, 0}});
+  by_age_.push_front({std::string(key), BackendStatement{.id = id}});
   by_key_.emplace(by_age_.front().key, by_age_.begin());
   return oldest;
 }

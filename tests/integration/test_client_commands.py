@@ -47,6 +47,37 @@ def long_data_is_large(_context, cluster):
     cluster.assert_identical()
 
 
+@case(seconds=30)
+def long_data_after_a_number(_context, cluster):
+    """MariaDB takes an address of its own memory for long data where the same statement had a number
+    before. Statements of one text share one on a backend, so that may be another client's."""
+    table = cluster.table("id INT PRIMARY KEY, b LONGBLOB")
+    insert = f"INSERT INTO {table} VALUES (?, ?)"
+    with cluster.connect() as client, cluster.connect() as other:
+        numbers = client.prepare(insert)
+        data = client.prepare(insert)
+        client.execute(numbers, (1, 7))
+        client.send_long_data(data, 1, b"after a number")
+        client.execute(data, (2, wire.LONG_DATA))
+        client.execute(numbers, (3, 1.5))
+        client.execute(numbers, (4, "text"))  # a plain server has forgotten the number here
+        client.send_long_data(numbers, 1, b"after text")
+        client.execute(numbers, (5, wire.LONG_DATA))
+        # Reads go to any backend: each has seen a number when this begins.
+        for reader in (client, other):
+            echo = reader.prepare("SELECT ? AS v")
+            for value in range(9):
+                assert reader.execute(echo, (value,)).rows == [(value,)]
+            reader.execute(echo, ("text",))
+            for piece in (b"one", b"two", b"three", b"four"):
+                reader.send_long_data(echo, 0, piece)
+                assert reader.execute(echo, (wire.LONG_DATA,)).rows == [(piece,)], piece
+    cluster.settle()
+    rows = cluster.sql(f"SELECT b FROM {table} ORDER BY id")
+    assert rows == [(b"7",), (b"after a number",), (b"1.5",), (b"text",), (b"after text",)], rows
+    cluster.assert_identical()
+
+
 @case(seconds=60)
 def long_data_survives_the_home(_context, cluster):
     """The backend that was to execute is gone: another one gets the data."""

@@ -29,6 +29,12 @@ void execute(SessionScript& script) {
   script.command(Command::kStmtExecute, argument);
 }
 
+/// Bound as a number of eight bytes, or as a date (its length 0: none).
+void execute_number(SessionScript& script, std::uint8_t type, std::uint8_t client_id = 1) {
+  Buffer argument{client_id, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, type, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  script.command(Command::kStmtExecute, argument);
+}
+
 void reset(SessionScript& script) {
   const std::uint8_t id[] = {1, 0, 0, 0};
   script.command(Command::kStmtReset, id);
@@ -116,6 +122,59 @@ TEST_SUITE("session") {
     script.backend_rows(Channel::kHome);
     execute(script);
     EXPECT((script.sent(Channel::kHome) == Texts{"EXECUTE 7"}));
+  }
+
+  TEST_CASE("SessionCore: a parameter that was a number before does not become long data") {
+    // The server takes long data for such a value, until the statement is prepared again.
+    SessionScript script;
+    prepare(script, "SELECT ? FROM t");
+    execute_number(script, 0x08);
+    EXPECT(script.sent(Channel::kRead) == Texts{"EXECUTE 7"});
+    script.backend_rows(Channel::kRead);
+    execute(script);  // bound as text in between, perhaps on another connection
+    EXPECT(script.sent(Channel::kRead) == Texts{"EXECUTE 7"});
+    script.backend_rows(Channel::kRead);
+    long_data(script, "ab");
+    execute(script);
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT ? FROM t"});
+    answer_prepare(script, Channel::kRead, 8, 1);
+    EXPECT((script.sent(Channel::kRead) == Texts{"LONG DATA 8/0 ab", "EXECUTE 8"}));
+    script.backend_rows(Channel::kRead);
+    long_data(script, "cd");
+    execute(script);
+    EXPECT((script.sent(Channel::kRead) == Texts{"RESET 8", "LONG DATA 8/0 cd", "EXECUTE 8"}));
+  }
+
+  TEST_CASE("SessionCore: what another statement of the same text bound counts as well") {
+    SessionScript script;
+    prepare(script, "SELECT ? FROM t");
+    script.command(Command::kStmtPrepare, as_bytes("SELECT ? FROM t"));
+    script.sent(Channel::kHome);
+    answer_prepare(script, Channel::kHome, 9, 1);
+    execute_number(script, 0x0C, 2);
+    EXPECT(script.sent(Channel::kRead) == Texts{"EXECUTE 9"});
+    script.backend_rows(Channel::kRead);
+    long_data(script, "ab");
+    execute(script);
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT ? FROM t"});
+  }
+
+  TEST_CASE("SessionCore: long data beside a number is executed at once") {
+    SessionScript script;
+    prepare_at_home(script, "SELECT ?, ? FROM t", 7, 2);
+    for (const char* reset : {"", "RESET 7"}) {
+      long_data(script, "ab", 1);
+      Buffer argument{1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0x08, 0};
+      append_le<2>(argument, kBlob);
+      append_le<8>(argument, 5);
+      script.command(Command::kStmtExecute, argument);
+      Texts expected{"LONG DATA 7/1 ab", "EXECUTE 7"};
+      if (*reset != '\0') {
+        expected.insert(expected.begin(), reset);
+      }
+      EXPECT(script.sent(Channel::kRead) == expected);
+      script.backend_rows(Channel::kRead);
+    }
   }
 
   TEST_CASE("SessionCore: COM_STMT_RESET forgets long data") {

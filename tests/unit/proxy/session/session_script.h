@@ -231,7 +231,7 @@ class SessionScript : public SessionEffects {
   }
 
   void add_backend_statement(Channel, std::string_view key, std::uint32_t id) override {
-    statements[std::string(key)] = BackendStatement{id, {}, 0};
+    statements[std::string(key)] = BackendStatement{.id = id};
   }
 
   void close_backend_statement(Channel, std::string_view key) override {
