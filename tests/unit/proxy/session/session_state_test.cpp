@@ -22,6 +22,22 @@ TEST_SUITE("session") {
            "sql_mode=_utf8mb4 X'414E53495F51554F544553'");
   }
 
+  TEST_CASE("SessionState: only some collations' numbers stand for a character set") {
+    struct Row {
+      std::uint16_t collation;
+      std::string character_set;
+    };
+
+    for (const Row& row :
+         {Row{46, "45"}, Row{224, "45"}, Row{247, "45"}, Row{192, "33"}, Row{223, "33"},
+          Row{33, "33"}, Row{47, "8"}, Row{63, "63"}, Row{99, "26"}, Row{2, "9"}, Row{97, "97"}}) {
+      EXPECT(SessionState().whole_set_statement(row.collation) ==
+             "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=" + row.character_set +
+                 ", SESSION character_set_results=" + row.character_set +
+                 ", SESSION collation_connection=" + std::to_string(row.collation));
+    }
+  }
+
   TEST_CASE("SessionState: it knows when literals are wide") {
     SessionState state;
     state.set_variable("collation_connection", "utf8mb4_bin");
