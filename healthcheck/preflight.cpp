@@ -98,11 +98,19 @@ void check_version(const Facts& facts, Findings& out) {
     return;
   }
   const Version version = parse_version(*text);
-  if (version.mariadb ? !version.at_least(10, 6, 0) : !version.at_least(8, 0, 30)) {
-    add(out, Severity::kError, "version " + std::string(*text) + " is too old",
-        "upgrade to MariaDB 10.6, MySQL 8.0.30 or newer");
+  if (!version.mariadb) {  // decision 0022
+    add(out, Severity::kError,
+        "version " + std::string(*text) +
+            " is not MariaDB's: MySQL has no compound statements "
+            "outside of programs, by which a backend applies commits",
+        "put MariaDB 10.6 or newer in its place");
+    return;
   }
-  if (version.mariadb && !find(facts, "innodb_snapshot_isolation")) {
+  if (!version.at_least(10, 6, 0)) {
+    add(out, Severity::kError, "version " + std::string(*text) + " is too old",
+        "upgrade to MariaDB 10.6 or newer");
+  }
+  if (!find(facts, "innodb_snapshot_isolation")) {
     add(out, Severity::kWarning,
         "innodb_snapshot_isolation does not exist: REPEATABLE READ transactions may lose updates",
         "upgrade to MariaDB 10.6.18, 10.11.8 or newer");

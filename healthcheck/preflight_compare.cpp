@@ -34,6 +34,23 @@ constexpr std::array kMustEqual = {
     MustEqual{"check_constraint_checks", Severity::kWarning},
 };
 
+/// `CHARSET utf8mb4` then means one collation here, another one there. Where the variable does not
+/// exist (before MariaDB 11.2), that is as if it was empty.
+void compare_collations(const NamedFacts& first, const NamedFacts& later, Findings& out) {
+  constexpr std::string_view kVariable = "character_set_collations";
+  const bool known[] = {find(*first.facts, kVariable).has_value(),
+                        find(*later.facts, kVariable).has_value()};
+  const NamedFacts& has = known[0] ? first : later;
+  const std::string value = fact(*has.facts, kVariable);
+  if (known[0] != known[1] && !value.empty()) {
+    add(out, Severity::kWarning,
+        std::string(kVariable) + " is '" + value + "' on " + has.name + ", and " +
+            (known[0] ? later : first).name +
+            " does not know it: tables of one definition get different collations",
+        "my.cnf on " + has.name + ": character_set_collations=''");
+  }
+}
+
 std::string time_zone(const Facts& facts) {
   const std::string zone = fact(facts, "time_zone");
   return canonical(zone) == "system" ? fact(facts, "system_time_zone") : zone;
@@ -58,6 +75,7 @@ void compare_two(const NamedFacts& first, const NamedFacts& later, Findings& out
           "my.cnf: " + name + "=" + std::string(*left) + " on both");
     }
   }
+  compare_collations(first, later, out);
   if (time_zone(a) != time_zone(b)) {
     add(out, Severity::kWarning,
         "time_zone is '" + time_zone(b) + "', on " + first.name + " '" + time_zone(a) + "'",

@@ -74,6 +74,13 @@ CLIENTS = [
                   "GOCACHE={work}/go_cache", "go", "build", "-o", "{work}/go_client",
                   "{here}/go.go"],
            package="golang-go golang-github-go-sql-driver-mysql-dev", heavy=True),
+    # Drivers that are no Debian packages: npm fetches them once into the work directory.
+    *(Client("node_" + driver, ["node", "{work}/node/suite.js", driver],
+             needs=["which node", "timeout 30 npm ping"],
+             build=["sh", "-c", "mkdir -p {work}/node && cp {here}/node/* {work}/node && cd {work}/node"
+                    " && (test -d node_modules || npm install --no-audit --no-fund)"],
+             package="nodejs and npm, and npm's registry", heavy=True)
+      for driver in ("mysql2", "mariadb")),
     Client("java", ["java", *JAVA_OPTIONS, "-cp", "{work}/java:" + CONNECTOR_J, "Java"],
            needs=["which javac", "test -e " + CONNECTOR_J],
            build=["javac", "-d", "{work}/java", "{here}/Java.java"],
@@ -83,7 +90,7 @@ CLIENTS = [
 # Lines that may differ today, by client (a regular expression) and line, each with its reason. One
 # that no longer differs fails the test: it is then to be taken out.
 # Those that play the .sql files.
-SCRIPTED = "mariadb|libmariadb|pymysql|mysqlclient|dbd_.*|php_.*|ruby|go|java"
+SCRIPTED = "mariadb|libmariadb|pymysql|mysqlclient|dbd_.*|php_.*|ruby|go|java|node_.*"
 ONE_SERVER = "concerns one server: refused by design"
 EXPECTED = [
     ("pymysql|mysqlclient", "^reader SET GLOBAL ", ONE_SERVER),
@@ -241,7 +248,7 @@ def client_sees_one_server(context, sides, client):
     if client.heavy and not context.soak and "CONSORT_CLIENTS" not in os.environ:
         raise Skip("only with tests/run --clients")
     if missing(client):
-        raise Skip(f"needs {client.package}: etc/install-packages test clients")
+        raise Skip(f"needs {client.package} (etc/install-packages test clients)")
     if client.build:
         built = subprocess.run(words(client.build, context.work_dir), cwd=context.work_dir,
                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

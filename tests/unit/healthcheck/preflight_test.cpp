@@ -81,7 +81,7 @@ TEST_SUITE("healthcheck") {
 
     const std::vector<Row> rows = {
         {"version", "10.5.29-MariaDB", "E version 10.5.29", "10.6"},
-        {"version", "8.0.29", "E version 8.0.29", "8.0.30"},
+        {"version", "9.7.4-2", "E version 9.7.4-2 is not MariaDB's", "MariaDB 10.6"},
         {"log_bin", "OFF", "E log_bin is OFF", "log_bin"},
         {"binlog_format", "MIXED", "E binlog_format is MIXED", "SET GLOBAL binlog_format='ROW'"},
         {"binlog_row_image", "MINIMAL", "E binlog_row_image", "FULL"},
@@ -165,5 +165,24 @@ TEST_SUITE("healthcheck") {
     EXPECT(told(findings[3]).find("E server_id is 12 on b too") != std::string::npos);
     EXPECT(told(findings[3]).find("W time_zone is '+02:00', on a 'UTC'") != std::string::npos);
     EXPECT(told(findings[3]).find("W version is 11.4.2-MariaDB") != std::string::npos);
+  }
+
+  TEST_CASE("Preflight: a release that gives character sets other collations, beside one without") {
+    Facts old = fit_server();
+    Facts young = fit_server();
+    young["server_id"] = "12";
+    young["character_set_collations"] = "utf8mb4=utf8mb4_uca1400_ai_ci";
+    for (const bool young_first : {false, true}) {
+      const std::vector<NamedFacts> both = {{"a", young_first ? &young : &old},
+                                            {"b", young_first ? &old : &young}};
+      const auto findings = compare_backends(both);
+      REQUIRE(findings[1].size() == 1);
+      EXPECT(told(findings[1]).starts_with("W character_set_collations is 'utf8mb4=utf8mb4_uca"));
+      EXPECT(findings[1][0].mend == std::string("my.cnf on ") + (young_first ? "a" : "b") +
+                                        ": character_set_collations=''");
+    }
+    young["character_set_collations"] = "";
+    const std::vector<NamedFacts> both = {{"a", &old}, {"b", &young}};
+    EXPECT(told(compare_backends(both)[1]) == "");
   }
 }
