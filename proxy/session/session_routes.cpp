@@ -42,6 +42,11 @@ router::LexerOptions SessionCore::lexer_options() const {
 
 void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.kind = kind;
+  if (read_lingers_ && !job_.asks_diagnostics) {
+    // COM_INIT_DB and the like: only what asks about a read may go where that ran.
+    read_lingers_ = false;
+    give_back(Channel::kRead, true);
+  }
   job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);

@@ -70,6 +70,27 @@ def settings_of_one_statement(_context, cluster):
 
 
 @case(seconds=30)
+def a_database_chosen_after_a_failed_read(_context, cluster):
+    """COM_INIT_DB behind a read that failed elsewhere is the whole session's."""
+    cluster.sql("CREATE DATABASE other", "CREATE TABLE other.chosen (v INT PRIMARY KEY)",
+                "CREATE TABLE chosen (v INT PRIMARY KEY)", "INSERT INTO chosen VALUES (1)")
+    for server in cluster.servers:
+        with cluster.connect() as client:
+            client.query("UPDATE chosen SET v = v WHERE v = 1")  # the home
+            try:
+                client.query(f"SELECT /* consort: backend={server.name} */ nosuch FROM chosen")
+                raise AssertionError("there is no such column")
+            except wire.ServerError as error:
+                assert error.code == 1054, error
+            client.init_db("other")
+            assert client.query("DELETE FROM chosen").affected == 0
+            assert client.query("INSERT INTO chosen VALUES (7)").affected == 1
+            assert client.query("DELETE FROM chosen").affected == 1
+    assert cluster.sql("SELECT v FROM test.chosen") == [(b"1",)]
+    cluster.sql("DROP DATABASE other", "DROP TABLE chosen")
+
+
+@case(seconds=30)
 def wide_characters_in_literals(_context, cluster):
     """Branches and DDL of a session whose literals are ucs2: their names are Consort's own."""
     table = cluster.table("id INT PRIMARY KEY, s VARCHAR(10)")

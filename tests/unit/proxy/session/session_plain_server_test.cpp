@@ -156,6 +156,18 @@ TEST_SUITE("session") {
     EXPECT(script.core.pins().has(router::PinReason::kUnknownState));
   }
 
+  TEST_CASE("SessionCore: COM_INIT_DB is no question about the read before it") {
+    SessionScript script;
+    script.query("SELECT nosuch FROM t");
+    script.sent(Channel::kRead);
+    script.backend_error(Channel::kRead, 1054);  // its connection is kept for SHOW WARNINGS
+    EXPECT(script.core.lent(Channel::kRead));
+    script.command(protocol::Command::kInitDb, as_bytes("other"));
+    EXPECT_FALSE(script.core.lent(Channel::kRead));
+    EXPECT(script.sent(Channel::kRead).empty());
+    EXPECT(script.sent(Channel::kHome).size() == 1);
+  }
+
   TEST_CASE("SessionCore: BEGIN follows the session's tx_read_only") {
     SessionScript script;
     script.query("SET SESSION TRANSACTION READ ONLY");
