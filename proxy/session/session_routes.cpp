@@ -62,7 +62,8 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     // @@in_transaction is among what kSessionState means.
     job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
                         changes || is_savepoint(statement.kind) ||
-                        statement.has(Flag::kSessionState);  // @@in_transaction
+                        statement.has(Flag::kSessionState) ||              // @@in_transaction
+                        statement.kind == StatementKind::kSetTransaction;  // of the next one
   } else if (!autocommit_) {
     job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
   } else {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "router/token.h"
+
 namespace consort::proxy {
 
 using router::Flag;
@@ -35,13 +37,40 @@ bool is_savepoint(StatementKind kind) {
          kind == StatementKind::kRollbackToSavepoint;
 }
 
-bool commits_first(const Statement& statement, bool autocommit) {
-  if (statement.has(Flag::kImplicitCommit)) {
-    return true;
+namespace {
+
+bool is_off(std::string_view value) {
+  if (value.size() > 2 && (value.front() == '\'' || value.front() == '"')) {
+    value = value.substr(1, value.size() - 2);
   }
-  const bool turns_on =
-      statement.kind == StatementKind::kSetAutocommit && statement.autocommit_value;
-  return !autocommit && (turns_on || statement.has(Flag::kSetsAutocommit));
+  return value == "0" || router::equals_ignoring_case(value, "OFF") ||
+         router::equals_ignoring_case(value, "FALSE");
+}
+
+/// Does, or in doubt may, a SET turn autocommit on? Off when it is off already changes nothing.
+bool may_turn_autocommit_on(const Statement& statement) {
+  if (statement.kind == StatementKind::kSetAutocommit) {
+    return statement.autocommit_value;
+  }
+  if (!statement.has(Flag::kSetsAutocommit) || statement.settings.overflowed()) {
+    return statement.has(Flag::kSetsAutocommit);
+  }
+  bool found = false;
+  for (const router::SetItem& item : statement.settings) {
+    if (router::equals_ignoring_case(item.name, "autocommit")) {
+      found = true;
+      if (!is_off(item.value)) {
+        return true;
+      }
+    }
+  }
+  return !found;
+}
+
+}  // namespace
+
+bool commits_first(const Statement& statement, bool autocommit) {
+  return statement.has(Flag::kImplicitCommit) || (!autocommit && may_turn_autocommit_on(statement));
 }
 
 bool reads_relations(const Statement& statement) {

@@ -168,6 +168,37 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kHome).size() == 1);
   }
 
+  TEST_CASE("SessionCore: autocommit that is off already commits nothing when it is set off") {
+    struct Row {
+      const char* sql;
+      bool commits;
+    };
+
+    const Row rows[] = {
+        {"SET autocommit = 0", false},         {"SET @@autocommit = 'OFF', @a = 1", false},
+        {"SET autocommit = FALSE", false},     {"SET autocommit = 1", true},
+        {"SET @a = 1, autocommit = ON", true}, {"SET autocommit = DEFAULT", true},
+        {"SET autocommit = @b", true},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.sql);
+      SessionScript script;
+      script.query("SET autocommit = 0");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kNoIndexUsed;  // any but autocommit
+      ok.changes.system_variables.emplace_back("autocommit", "OFF");
+      script.backend_ok(Channel::kHome, ok);
+      script.query("UPDATE t SET v=1");
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.sent(Channel::kHome);
+      script.query(row.sql);
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE_FALSE(sent.empty());
+      EXPECT((sent.front() == "XA END") == row.commits);
+    }
+  }
+
   TEST_CASE("SessionCore: BEGIN follows the session's tx_read_only") {
     SessionScript script;
     script.query("SET SESSION TRANSACTION READ ONLY");
