@@ -8,6 +8,7 @@
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/own_tracking.h"
+#include "router/session_scope.h"
 #include "router/session_values.h"
 
 namespace consort::proxy {
@@ -125,11 +126,18 @@ void SessionCore::run_query(std::string_view sql, const Statement& statement) {
   run_statement(statement, sql, JobKind::kQuery);
 }
 
-/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, then
-/// also in `command_`.
+/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, and
+/// with a scope for every variable that it sets, then also in `command_`.
 std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
                                                         const Statement& statement,
                                                         Command kind) {
+  if (const auto scoped = router::with_session_scope(sql, statement)) {
+    if (auto own = with_own_values(*scoped, router::classify(*scoped, lexer_options()), kind)) {
+      return own;
+    }
+    replace_command(*scoped, kind);
+    return scoped;
+  }
   router::SessionValues values;
   if (statement.has(Flag::kConnectionId)) {
     values.connection_id = owner_.connection_id;
@@ -146,11 +154,15 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     own = router::with_own_tracking(sql, statement);
   }
   if (own) {
-    command_.clear();
-    const std::uint8_t next = protocol::append_command(command_, kind, as_bytes(*own));
-    command_sequence_ = static_cast<std::uint8_t>(next - 1);
+    replace_command(*own, kind);
   }
   return own;
+}
+
+void SessionCore::replace_command(std::string_view sql, Command kind) {
+  command_.clear();
+  const std::uint8_t next = protocol::append_command(command_, kind, as_bytes(sql));
+  command_sequence_ = static_cast<std::uint8_t>(next - 1);
 }
 
 void SessionCore::on_prepare(std::string_view sql) {
@@ -235,6 +247,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
   job_.sets_several = statement.settings.size() > 1;
+  job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);

@@ -210,6 +210,7 @@ class SessionCore {
   [[nodiscard]] std::optional<std::string> with_own_values(std::string_view sql,
                                                            const router::Statement& statement,
                                                            protocol::Command kind);
+  void replace_command(std::string_view sql, protocol::Command kind);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
   [[nodiscard]] protocol::ClientStatement* bind_execution(Bytes payload);

@@ -49,6 +49,7 @@ struct SessionJob {
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
+  bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only

@@ -5,6 +5,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/session_scope.h"
 
 namespace consort::proxy {
 
@@ -74,8 +75,12 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     job_.may_write = true;  // as part of a transaction
     job_.read_only = !job_.needs_branch && !job_.wrapped && !job_.commit_first;
   }
-  job_.one_shot = statement.kind == StatementKind::kSetTransaction &&
-                  statement.transaction.scope == router::SetScope::kUnscoped && !open;
+  const bool next_only = statement.kind == StatementKind::kSetTransaction &&
+                         statement.transaction.scope == router::SetScope::kUnscoped;
+  job_.one_shot = (next_only || job_.sets_next) && !open;
+  if (router::sets_unknown(statement)) {
+    job_.pins.added.add(router::PinReason::kUnknownState);
+  }
   if (job_.needs_branch || job_.wrapped) {
     branch_tables_.note(statement, state_.schema());
   }

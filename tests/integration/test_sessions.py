@@ -70,6 +70,31 @@ def settings_of_one_statement(_context, cluster):
 
 
 @case(seconds=30)
+def variables_set_without_a_scope(_context, cluster):
+    """SET @@x: a server does not report it. It goes along all the same, and is nobody else's."""
+    places = [f"/* consort: backend={server.name} */" for server in cluster.servers]
+    table = cluster.table("id INT PRIMARY KEY")
+    ask = "SELECT {} @@sql_mode, @@group_concat_max_len, @@autocommit"
+    for _ in range(3):
+        with cluster.connect() as client:
+            fresh = client.query(ask.format("")).rows
+            client.query("SET @@sql_mode = 'ANSI_QUOTES', @@`group_concat_max_len` = 9")
+            statement = client.prepare("SET @@autocommit = ?")
+            client.execute(statement, (0,))
+            for place in places:
+                assert client.query(ask.format(place)).rows == [(b"ANSI_QUOTES", b"9", b"0")]
+            client.query(f"INSERT INTO {table} VALUES (1)")
+            client.query("ROLLBACK")
+            assert client.query(f"SELECT COUNT(*) FROM {table}").rows == [(b"0",)]
+        with cluster.connect() as other:
+            for place in places:
+                assert other.query(ask.format(place)).rows == fresh
+    with cluster.connect() as client:
+        client.query("SET @@tx_isolation = 'SERIALIZABLE'")  # for the next transaction
+        assert client.value("SELECT @@session.tx_isolation") == "REPEATABLE-READ"
+
+
+@case(seconds=30)
 def a_database_chosen_after_a_failed_read(_context, cluster):
     """COM_INIT_DB behind a read that failed elsewhere is the whole session's."""
     cluster.sql("CREATE DATABASE other", "CREATE TABLE other.chosen (v INT PRIMARY KEY)",

@@ -1,0 +1,46 @@
+#include "router/session_scope.h"
+
+#include "router/classify.h"
+#include "tests/support/test.h"
+
+namespace consort::router {
+namespace {
+
+std::string scoped(std::string_view sql) {
+  return with_session_scope(sql, classify(sql, {})).value_or("-");
+}
+
+TEST_SUITE("router") {
+  TEST_CASE("SessionScope: a variable behind @@ gets the scope that the server gives it") {
+    EXPECT(scoped("SET @@sql_mode = ''") == "SET @@session.sql_mode = ''");
+    EXPECT(scoped("set @@autocommit=0") == "set @@session.autocommit=0");
+    EXPECT(scoped("SET @@`sql_mode` = 'ANSI'") == "SET @@session.`sql_mode` = 'ANSI'");
+    EXPECT(scoped("SET @a = 1, @@time_zone := '+01:00', x = @@y, @@sql_notes = 0") ==
+           "SET @a = 1, @@session.time_zone := '+01:00', x = @@y, @@session.sql_notes = 0");
+  }
+
+  TEST_CASE("SessionScope: everything else stays") {
+    for (const char* sql :
+         {"SET sql_mode = ''", "SET SESSION sql_mode = ''", "SET @@session.sql_mode = ''",
+          "SET @@SESSION.sql_mode = @@sql_mode", "SET @@global.sql_mode = ''",
+          "SET @a = @@sql_mode", "SET @@tx_isolation = 'SERIALIZABLE'", "SET NAMES utf8mb4",
+          "SELECT @@sql_mode", "SET STATEMENT sql_mode = '' FOR SELECT 1"}) {
+      CAPTURE(sql);
+      EXPECT(scoped(sql) == "-");
+    }
+  }
+
+  TEST_CASE("SessionScope: the next transaction's settings are told") {
+    const auto next = [](std::string_view sql) {
+      return sets_next_transaction(sql, classify(sql, {}));
+    };
+    EXPECT(next("SET @@tx_isolation = 'SERIALIZABLE'"));
+    EXPECT(next("SET @@transaction_read_only = 1"));
+    EXPECT_FALSE(next("SET tx_isolation = 'SERIALIZABLE'"));
+    EXPECT_FALSE(next("SET @@session.tx_isolation = 'SERIALIZABLE'"));
+    EXPECT_FALSE(next("SET @@sql_mode = ''"));
+  }
+}
+
+}  // namespace
+}  // namespace consort::router
