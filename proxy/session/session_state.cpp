@@ -105,8 +105,15 @@ std::string sql_text_literal(std::string_view text) {
   return out;
 }
 
-void append_setting_value(std::string& out, std::string_view value) {
-  if (is_number(value)) {
+void append_setting_value(std::string& out, const SessionSettings::Variable& variable) {
+  constexpr std::array<std::string_view, 4> kMayBeNull = {
+      "character_set_results", "default_tmp_storage_engine", "enforce_storage_engine",
+      "innodb_ft_user_stopword_table"};
+  const std::string_view value = variable.value;
+  if (value.empty() &&
+      std::find(kMayBeNull.begin(), kMayBeNull.end(), variable.name) != kMayBeNull.end()) {
+    out += "NULL";  // reported as '', which none of them takes
+  } else if (is_number(value)) {
     out += value;
   } else {
     out += sql_text_literal(value);
@@ -180,7 +187,7 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
       sql += ", SESSION ";
       sql += variable.name;
       sql += '=';
-      append_setting_value(sql, variable.value);
+      append_setting_value(sql, variable);
     }
   }
   return sql;

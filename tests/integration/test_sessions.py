@@ -95,6 +95,20 @@ def variables_set_without_a_scope(_context, cluster):
 
 
 @case(seconds=30)
+def results_without_a_character_set(_context, cluster):
+    """SET character_set_results = NULL, as a widespread driver does at once: reads and DDL."""
+    with cluster.connect() as client:
+        client.query("SET character_set_results = NULL")
+        for server in cluster.servers:
+            place = f"/* consort: backend={server.name} */"
+            assert client.value(f"SELECT {place} @@character_set_results") is None
+        client.query("CREATE TABLE nothing (id INT PRIMARY KEY)")
+        client.query("DROP TABLE nothing")
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+
+
+@case(seconds=30)
 def a_database_chosen_after_a_failed_read(_context, cluster):
     """COM_INIT_DB behind a read that failed elsewhere is the whole session's."""
     cluster.sql("CREATE DATABASE other", "CREATE TABLE other.chosen (v INT PRIMARY KEY)",

@@ -40,7 +40,7 @@ VARIABLES = {
     "group_concat_max_len": ["4", "20", "1024", "-1", "'x'"],
     "sort_buffer_size": ["1024", "262144", "1"],
     "lc_time_names": ["'de_DE'", "'en_US'", "'nowhere'", "5"],
-    "lc_messages": ["'de_DE'", "'en_US'"],
+    "lc_messages": ["'en_US'"],
     "div_precision_increment": ["0", "2", "4", "30", "31"],
     "sql_select_limit": ["1", "2", "DEFAULT", "18446744073709551615"],
     "foreign_key_checks": ["0", "1", "ON", "2"],

@@ -38,6 +38,13 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("SessionState: a variable that is NULL is set to NULL again") {
+    SessionState state;
+    state.set_variable("character_set_results", "");
+    state.set_variable("old_mode", "");
+    EXPECT(state.set_statement() == "SET SESSION character_set_results=NULL, SESSION old_mode=''");
+  }
+
   TEST_CASE("SessionState: it knows when literals are wide") {
     SessionState state;
     state.set_variable("collation_connection", "utf8mb4_bin");
