@@ -21,9 +21,10 @@ COMMON = {"innodb_buffer_pool_size": "512M", "innodb_log_file_size": "256M",
 PLAIN = {**COMMON, "innodb_snapshot_isolation": "ON"}
 
 
-def plain_servers(directory, template):
+def plain_servers(directory, template, settings):
     """Three independent servers as Consort wants them."""
-    servers = [PrivateServer(os.path.join(directory, f"s{number}"), number, template, PLAIN)
+    servers = [PrivateServer(os.path.join(directory, f"s{number}"), number, template,
+                             {**PLAIN, **settings})
                for number in (1, 2, 3)]
     for server in servers:
         server.launch()

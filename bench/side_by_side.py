@@ -10,12 +10,16 @@ import socket
 import tempfile
 import time
 
+from connects import connect_rows, measure_connects
 from contenders import ROOT, Consort, HAProxy, galera_nodes, plain_servers, set_flush
+from crowd import SERVER_CONNECTIONS, STATEMENTS_PER_SECOND, measure_crowds
 from sysbench_run import ROWS, TABLES, measure, median, sysbench
 from support import wire
+from support.certificates import Certificates
 from support.private_server import APP_PASSWORD, APP_USER, make_template
 from support.process import rss_bytes
 
+PARTS = ("idle", "crowd", "connects", "reads", "commits")
 READ_THREADS = (1, 16, 64)
 READS = {"prepared": (), "text": ("--db-ps-mode=disable",)}
 COMMITS = "oltp_update_index"
@@ -31,7 +35,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--seconds", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=None)
-    parser.add_argument("--only", choices=("reads", "commits", "idle"))
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--write", metavar="FILE")
     parser.add_argument("--consort", default=os.path.join(ROOT, "build-release/proxy/consort"))
     options = parser.parse_args()
@@ -51,9 +55,14 @@ class Bench:
         self.options, self.directory = options, directory
         template = make_template(directory)
         say("starting three servers and Consort ...")
-        self.servers = plain_servers(directory, template)
+        self.certificates = Certificates(os.path.join(directory, "certificates"))
+        file = self.certificates.file
+        self.servers = plain_servers(directory, template, {
+            "ssl_cert": file("proxy.pem"), "ssl_key": file("proxy.key"), "ssl_ca": file("ca.pem")})
         self.consort = Consort(options.consort, os.path.join(directory, "consort"), self.servers,
-                               {"log": {"level": "warning"}})
+                               {"log": {"level": "warning"}, "tls": {
+                                   "certificate": file("proxy.pem"), "key": file("proxy.key"),
+                                   "ca": file("ca.pem")}})
         self.consort.start()
         say("filling the tables through Consort ...")
         with wire.connect(self.consort.port, APP_USER, APP_PASSWORD) as client:
@@ -227,6 +236,22 @@ def report(parts, options):
                  table(["workload", "threads", "system", "commits/s", "p50 ms", "p95 ms", "p99 ms",
                         "proxy CPU us", "server CPU us", "1213", "rate / Galera"],
                        commit_rows(parts["commits"])), ""]
+    if "connects" in parts:
+        text += ["## Connections", "",
+                 "Connect, `SELECT 1`, close, by 16 threads, each as fast as it can. With TLS (no"
+                 " resumption) HAProxy passes the servers' TLS through; Consort ends it and has plain"
+                 " connections behind.", "",
+                 table(["transport", "through", "connections/s", "p50 ms", "p99 ms", "proxy CPU us",
+                        "server CPU us", "rate / HAProxy"], connect_rows(parts["connects"])), ""]
+    if "crowd" in parts:
+        text += ["## Crowds", "",
+                 f"Clients that are idle but for {STATEMENTS_PER_SECOND} statements per second of all"
+                 " together, one in ten a write, over at most"
+                 f" {SERVER_CONNECTIONS} connections of theirs to the three servers. Latencies from"
+                 " when a statement was due; one Python process is the client. Connections on the"
+                 " servers: Consort's own and the look at them included.", "",
+                 table(["clients", "connections on the servers", "statements/s", "p50 ms", "p95 ms",
+                        "p99 ms", "errors", "KiB each", "Consort MiB in all"], parts["crowd"]), ""]
     if "idle" in parts:
         text += ["## Idle clients", "",
                  table(["", "through", "KiB each"], parts["idle"]), ""]
@@ -245,7 +270,7 @@ def main():
     options = parse_arguments()
     directory = tempfile.mkdtemp(prefix="consort-bench-")
     os.chmod(directory, 0o755)  # the Galera nodes run as another user
-    wanted = (options.only,) if options.only else ("reads", "commits", "idle")
+    wanted = (options.only,) if options.only else PARTS
     bench, parts = None, {}
     try:
         bench = Bench(options, directory)
@@ -254,6 +279,10 @@ def main():
         # Idle first: later, freed memory of the other runs would hide what a client costs.
         if "idle" in wanted:
             parts["idle"] = measure_idle(bench)
+        if "crowd" in wanted:
+            parts["crowd"] = measure_crowds(bench, say)
+        if "connects" in wanted:
+            parts["connects"] = measure_connects(bench, say)
         if "reads" in wanted:
             parts["reads"] = measure_reads(bench)
         if "commits" in wanted:

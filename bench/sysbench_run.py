@@ -27,7 +27,7 @@ class Result:
     conflicts: int
 
 
-def sysbench(port, script, command, *options, threads=1):
+def sysbench(port, script, command, *options, threads=1, folder=None):
     arguments = [SYSBENCH, script, "--db-driver=mysql", "--mysql-host=127.0.0.1",
                  f"--mysql-port={port}", f"--mysql-user={APP_USER}",
                  f"--mysql-password={APP_PASSWORD}", "--mysql-db=sbtest",
@@ -37,7 +37,7 @@ def sysbench(port, script, command, *options, threads=1):
                  "--auto-inc=off",
                  "--rand-type=uniform", f"--threads={threads}", *options, command]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
+                          check=False, cwd=folder)
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout[-2000:]}")
     return done.stdout
@@ -56,7 +56,7 @@ def percentiles(output, shares):
     return found
 
 
-def measure(port, script, threads, seconds, proxy_pid, servers, options=()):
+def measure(port, script, threads, seconds, proxy_pid, servers, options=(), folder=None):
     """Runs it once. `servers`: their CPU is added up, too."""
 
     def server_cpu():
@@ -64,7 +64,7 @@ def measure(port, script, threads, seconds, proxy_pid, servers, options=()):
 
     before, servers_before = proxy_pid and cpu_seconds(proxy_pid), server_cpu()
     output = sysbench(port, script, "run", f"--time={seconds}", "--histogram=on", *options,
-                      threads=threads)
+                      threads=threads, folder=folder)
     used, servers_used = proxy_pid and cpu_seconds(proxy_pid) - before, server_cpu() - servers_before
     queries = int(re.search(r"transactions:\s+(\d+)", output).group(1))
     elapsed = float(re.search(r"total time:\s+([\d.]+)s", output).group(1))
