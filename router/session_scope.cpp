@@ -11,13 +11,6 @@ namespace {
 
 constexpr std::string_view kSession = "session.";
 
-bool is_of_transaction(std::string_view name) {
-  constexpr std::array<std::string_view, 4> kNames = {
-      "tx_isolation", "tx_read_only", "transaction_isolation", "transaction_read_only"};
-  return std::any_of(kNames.begin(), kNames.end(),
-                     [&](std::string_view known) { return equals_ignoring_case(known, name); });
-}
-
 /// Where a scope belongs: behind the @@ of a name that has none. nullopt: there is no such place.
 std::optional<std::size_t> scope_place(std::string_view sql, const SetItem& item) {
   if (item.scope != SetScope::kUnscoped) {
@@ -39,6 +32,13 @@ bool is_set(const Statement& statement) {
 
 }  // namespace
 
+bool is_transaction_setting(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kNames = {
+      "tx_isolation", "tx_read_only", "transaction_isolation", "transaction_read_only"};
+  return std::any_of(kNames.begin(), kNames.end(),
+                     [&](std::string_view known) { return equals_ignoring_case(known, name); });
+}
+
 std::optional<std::string> with_session_scope(std::string_view sql, const Statement& statement) {
   if (!is_set(statement) || sets_unknown(statement) || statement.has(Flag::kMultiStatement)) {
     return std::nullopt;
@@ -47,7 +47,7 @@ std::optional<std::string> with_session_scope(std::string_view sql, const Statem
   std::size_t copied = 0;
   for (const SetItem& item : statement.settings) {
     const std::optional<std::size_t> place = scope_place(sql, item);
-    if (place && !is_of_transaction(item.name)) {
+    if (place && !is_transaction_setting(item.name)) {
       out += sql.substr(copied, *place - copied);
       out += kSession;
       copied = *place;
@@ -63,7 +63,7 @@ std::optional<std::string> with_session_scope(std::string_view sql, const Statem
 bool sets_next_transaction(std::string_view sql, const Statement& statement) {
   return is_set(statement) && std::any_of(statement.settings.begin(), statement.settings.end(),
                                           [&](const SetItem& item) {
-                                            return is_of_transaction(item.name) &&
+                                            return is_transaction_setting(item.name) &&
                                                    scope_place(sql, item).has_value();
                                           });
 }

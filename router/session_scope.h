@@ -1,8 +1,6 @@
 // Gives `SET @@x = ..` the scope that it has: the server's session tracking reports `SET x` and
-// `SET
-// @@session.x`, but not this spelling (measured, MariaDB 10.11), so that nobody would know of the
-// change. Pure.
-// Threads: any.
+// `SET @@session.x`, but not this spelling (measured, MariaDB 10.11), so that nobody would know of
+// the change. Pure. Threads: any.
 #pragma once
 
 #include <optional>
@@ -12,6 +10,10 @@
 #include "router/statement.h"
 
 namespace consort::router {
+
+/// One of the variables that say how transactions run: tx_isolation, tx_read_only and MySQL's
+/// names.
+[[nodiscard]] bool is_transaction_setting(std::string_view name);
 
 /// The SET with `@@session.x` for every `@@x` that it assigns. nullopt: it has none, or its text
 /// cannot be cut with certainty. `@@tx_isolation` and its like stay: without a scope they are of

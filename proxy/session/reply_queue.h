@@ -15,7 +15,7 @@ namespace consort::proxy {
 enum class ReplyRole : std::uint8_t {
   kClient,    ///< the client's own command: relay it
   kSetup,     ///< ours, must succeed: START TRANSACTION READ ONLY, XA START, SELECT for a snapshot
-  kInsertId,  ///< ours, must succeed: SET last_insert_id of this session
+  kInsertId,  ///< ours, must succeed: SET of what this session needs, LAST_INSERT_ID() say
   kInsertIdAsked,  ///< tells what LAST_INSERT_ID() is, before the connection is given back
   kXaEnd,          ///< of a COMMIT
   kXaPrepare,      ///< of a COMMIT

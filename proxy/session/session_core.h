@@ -256,12 +256,16 @@ class SessionCore {
   [[nodiscard]] bool home_usable();
   [[nodiscard]] Seqno needed_at_home();
   [[nodiscard]] bool meets_held_commits();
+  /// The session's isolation level, as @@tx_isolation says it. REQUIRES: the channel is leased.
+  [[nodiscard]] std::string_view isolation_on(Channel channel);
+  [[nodiscard]] bool next_is_serializable(Channel channel);
   void give_back(Channel channel, bool reusable);
 
   // Giving it back while the session lives: session_yield.cpp.
   [[nodiscard]] bool can_spare_home() const;
   void ask_insert_id();
   void on_insert_id(const protocol::ResponseTracker::Step& step);
+  void append_transaction_settings();
   void append_insert_id();
   void note_insert_id_changed();
 
@@ -423,12 +427,15 @@ class SessionCore {
   std::optional<protocol::SqlError> own_error_;
   bool home_has_diagnostics_ = false;  ///< the last statement there left some
   bool home_has_traces_ = false;       ///< something that only COM_RESET_CONNECTION takes away
-  bool yielding_ = false;              ///< the home is given back when LAST_INSERT_ID() is known
-  bool home_tainted_ = false;          ///< a KILL QUERY may still be on its way to it
-  bool lane_kill_sent_ = false;        ///< one of ours, for the lane's sake
-  bool read_tainted_ = false;          ///< the same of the other connection
-  bool watches_order_ = false;         ///< the retry that is due looks after `ordered_`
-  bool read_lingers_ = false;          ///< kept for SHOW WARNINGS
+  /// A detached branch has kept from the home what the server does at a transaction's end: to take
+  /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.
+  bool home_transaction_settings_stale_ = false;
+  bool yielding_ = false;        ///< the home is given back when LAST_INSERT_ID() is known
+  bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
+  bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
+  bool read_tainted_ = false;    ///< the same of the other connection
+  bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
 
   // The transaction.
   Transaction transaction_;
@@ -439,6 +446,7 @@ class SessionCore {
   TransactionTraits chain_traits_;
   bool autocommit_ = true;
   bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
+  router::IsolationLevel next_isolation_ = router::IsolationLevel::kUnset;  ///< that it said
   bool abort_requested_ = false;
   bool kill_requested_ = false;   ///< KILL QUERY was sent after the statement under way
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch

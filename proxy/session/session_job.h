@@ -62,6 +62,7 @@ struct SessionJob {
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
+  router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
   std::string names_collation;     ///< of SET NAMES .. COLLATE
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
   std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client

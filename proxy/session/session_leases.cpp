@@ -74,10 +74,14 @@ bool SessionCore::meets_held_commits() {
       state_.variable("innodb_lock_wait_timeout")) {
     return false;
   }
+  const std::string_view level = isolation_on(Channel::kHome);
+  return level == "REPEATABLE-READ" || level == "SERIALIZABLE";
+}
+
+std::string_view SessionCore::isolation_on(Channel channel) {
   auto isolation = state_.variable("tx_isolation");
   isolation = isolation ? isolation : state_.variable("transaction_isolation");
-  const std::string_view level = isolation.value_or(home_lease_.connection().isolation);
-  return level == "REPEATABLE-READ" || level == "SERIALIZABLE";
+  return isolation.value_or(lease_of(channel).connection().isolation);
 }
 
 void SessionCore::choose_new_home() {
@@ -205,6 +209,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     home_diagnostics_stale_ = true;
     home_has_diagnostics_ = false;
     home_has_traces_ = false;
+    home_transaction_settings_stale_ = false;
     home_insert_id_ = connection.insert_id;
     yielding_ = false;
   } else {

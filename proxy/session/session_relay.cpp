@@ -10,6 +10,7 @@
 #include "proxy/session/client_ok.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/session_scope.h"
 
 namespace consort::proxy {
 namespace {
@@ -210,7 +211,9 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     if (name == "autocommit") {
       autocommit_ = value == "ON" || value == "1";
     }
-    home_has_traces_ = home_has_traces_ || SessionState::leaves_traces(name);
+    const bool amid = transaction_.on_backend() && router::is_transaction_setting(name);
+    home_transaction_settings_stale_ = home_transaction_settings_stale_ || amid;
+    home_has_traces_ = home_has_traces_ || amid || SessionState::leaves_traces(name);
     state_.set_variable(name, value);
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", job_.names_collation);
@@ -302,6 +305,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       note_insert_id_changed();
     }
     if (job_.one_shot) {
+      if (!one_shot_transaction_ || job_.next_isolation != router::IsolationLevel::kUnset) {
+        next_isolation_ = job_.next_isolation;
+      }
       one_shot_transaction_ = true;
     } else if (channel == Channel::kHome && !transaction_.open()) {
       one_shot_transaction_ = false;

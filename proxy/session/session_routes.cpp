@@ -63,8 +63,9 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     // @@in_transaction is among what kSessionState means.
     job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
                         changes || is_savepoint(statement.kind) ||
-                        statement.has(Flag::kSessionState) ||              // @@in_transaction
-                        statement.kind == StatementKind::kSetTransaction;  // of the next one
+                        statement.has(Flag::kSessionState) ||                // @@in_transaction
+                        statement.kind == StatementKind::kSetTransaction ||  // of the next one
+                        job_.sets_next;
   } else if (!autocommit_) {
     job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
   } else {
@@ -78,6 +79,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   const bool next_only = statement.kind == StatementKind::kSetTransaction &&
                          statement.transaction.scope == router::SetScope::kUnscoped;
   job_.one_shot = (next_only || job_.sets_next) && !open;
+  job_.next_isolation = next_isolation(statement);
   if (router::sets_unknown(statement)) {
     job_.pins.added.add(router::PinReason::kUnknownState);
   }

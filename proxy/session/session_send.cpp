@@ -13,6 +13,11 @@ using protocol::Command;
 namespace {
 
 constexpr std::string_view kBeginReadOnly = "START TRANSACTION READ ONLY";
+/// The server takes its own values for the next transaction.
+constexpr std::string_view kRenewTransactionSettings =
+    "SET SESSION tx_isolation=@@session.tx_isolation, "
+    "SESSION tx_read_only=@@session.tx_read_only";
+constexpr std::string_view kNextLocksNothing = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 /// 1399 inside a branch. Outside, it begins a transaction that nobody commits.
 constexpr std::string_view kBranchGuard = "START TRANSACTION";
 /// 1568 inside a transaction. Outside, the next statement may only read.
@@ -140,14 +145,24 @@ void SessionCore::on_begun_alone() {
 
 // What the client's statement runs in: its branch, or a read-only transaction.
 void SessionCore::append_begin() {
+  const bool alone = job_.read_only && !job_.needs_branch && !job_.wrapped;
+  if (alone && next_is_serializable(job_.channel)) {
+    // The client's read is in no transaction: there a server takes no locks for it at any level.
+    expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextLocksNothing));
+  }
   expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
-  if (job_.read_only && !job_.needs_branch && !job_.wrapped) {
+  if (alone) {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kBeginReadOnly));
     return;
   }
   const BranchId branch = effects_.next_branch();
   note_branch_start();
   transaction_.start(branch);
+  if (one_shot_transaction_) {
+    home_transaction_settings_stale_ = true;
+    home_has_traces_ = true;
+  }
   one_shot_transaction_ = one_shot_transaction_ && job_.wrapped;
   const TransactionTraits& traits = transaction_.traits();
   if (!traits.read_only) {
@@ -158,6 +173,24 @@ void SessionCore::append_begin() {
   } else {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kBeginReadOnly));
   }
+}
+
+bool SessionCore::next_is_serializable(Channel channel) {
+  if (one_shot_transaction_ && next_isolation_ != router::IsolationLevel::kUnset) {
+    return next_isolation_ == router::IsolationLevel::kSerializable;
+  }
+  return isolation_on(channel) == "SERIALIZABLE";
+}
+
+// In front of whatever comes behind such a branch: the next transaction, a SET TRANSACTION for it.
+void SessionCore::append_transaction_settings() {
+  if (!home_transaction_settings_stale_ || job_.channel != Channel::kHome ||
+      transaction_.on_backend()) {
+    return;
+  }
+  home_transaction_settings_stale_ = false;
+  expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kRenewTransactionSettings));
 }
 
 // The client's statement is on its way before the beginning has its OK. Should that alone fail (a

@@ -100,6 +100,7 @@ void SessionCore::note_insert_id_changed() {
 /// The statement finds the session's LAST_INSERT_ID(), whosever the connection was before. A read
 /// that asks for it is none that may run anywhere.
 void SessionCore::append_insert_id() {
+  append_transaction_settings();
   if (job_.channel != Channel::kHome || job_.reader || job_.kind == JobKind::kOrdered ||
       insert_id_at_home_ || home_insert_id_ == insert_id_) {
     return;

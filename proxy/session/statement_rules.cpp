@@ -39,10 +39,13 @@ bool is_savepoint(StatementKind kind) {
 
 namespace {
 
-bool is_off(std::string_view value) {
-  if (value.size() > 2 && (value.front() == '\'' || value.front() == '"')) {
-    value = value.substr(1, value.size() - 2);
-  }
+std::string_view without_quotes(std::string_view value) {
+  const bool quoted = value.size() > 2 && (value.front() == '\'' || value.front() == '"');
+  return quoted ? value.substr(1, value.size() - 2) : value;
+}
+
+bool is_off(std::string_view text) {
+  const std::string_view value = without_quotes(text);
   return value == "0" || router::equals_ignoring_case(value, "OFF") ||
          router::equals_ignoring_case(value, "FALSE");
 }
@@ -71,6 +74,18 @@ bool may_turn_autocommit_on(const Statement& statement) {
 
 bool commits_first(const Statement& statement, bool autocommit) {
   return statement.has(Flag::kImplicitCommit) || (!autocommit && may_turn_autocommit_on(statement));
+}
+
+router::IsolationLevel next_isolation(const Statement& statement) {
+  for (const router::SetItem& item : statement.settings) {
+    if (router::equals_ignoring_case(item.name, "tx_isolation") ||
+        router::equals_ignoring_case(item.name, "transaction_isolation")) {
+      return router::equals_ignoring_case(without_quotes(item.value), "SERIALIZABLE")
+                 ? router::IsolationLevel::kSerializable
+                 : router::IsolationLevel::kUnset;
+    }
+  }
+  return statement.transaction.isolation;
 }
 
 bool reads_relations(const Statement& statement) {

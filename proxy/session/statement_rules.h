@@ -18,6 +18,10 @@ namespace consort::proxy {
 /// It ends an open transaction by itself. `autocommit`: the session's, before the statement.
 [[nodiscard]] bool commits_first(const router::Statement& statement, bool autocommit);
 
+/// The isolation level that a SET TRANSACTION or SET @@tx_isolation names; kUnset: none, or one
+/// that its text does not show.
+[[nodiscard]] router::IsolationLevel next_isolation(const router::Statement& statement);
+
 /// It reads tables or views and may run in a transaction of its own as well as without one.
 [[nodiscard]] bool reads_relations(const router::Statement& statement);
 

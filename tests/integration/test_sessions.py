@@ -95,6 +95,49 @@ def variables_set_without_a_scope(_context, cluster):
 
 
 @case(seconds=30)
+def serializable_reads_wait_for_nobody(_context, cluster):
+    """Outside a transaction no read takes locks, also while functions exist that might write."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 1)", "CREATE FUNCTION one() RETURNS INT DETERMINISTIC RETURN 1")
+    with cluster.connect() as writer, cluster.connect() as reader:
+        writer.query("BEGIN")
+        writer.query(f"UPDATE {table} SET v = 2")
+        for setting in ("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+                        "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"):
+            reader.query(setting)
+            for server in cluster.servers:
+                place = f"/* consort: backend={server.name} */"
+                began = time.monotonic()
+                assert reader.value(f"SELECT {place} v + one() - one() FROM {table}") == "1"
+                assert time.monotonic() - began < 5
+        assert reader.value("SELECT @@tx_isolation") == "SERIALIZABLE"
+        writer.query("ROLLBACK")
+    cluster.sql("DROP FUNCTION one")
+
+
+@case(seconds=30)
+def settings_of_the_next_transaction_end_with_it(_context, cluster):
+    """Though its branch is committed by another connection."""
+    table = cluster.table("id INT PRIMARY KEY")
+    levels = "SELECT trx_isolation_level FROM information_schema.innodb_trx"
+    (client,) = cluster.on_homes(1)
+    client.query("BEGIN")
+    home = cluster.servers[int(client.value("SELECT @@server_id")) - 1]
+    client.query("ROLLBACK")
+    for number, (setting, level) in enumerate((
+            ("SET TRANSACTION ISOLATION LEVEL READ COMMITTED", "READ COMMITTED"),
+            ("SET @@tx_isolation = 'SERIALIZABLE'", "SERIALIZABLE"))):
+        client.query(setting)
+        for row, expected in ((2 * number, level), (2 * number + 1, "REPEATABLE READ")):
+            client.query("BEGIN")
+            client.query(f"INSERT INTO {table} VALUES ({row})")
+            time.sleep(0.15)  # the server renews the view when nobody has read it for 100 ms
+            assert home.query(levels) == ((expected,),), (row, home.query(levels))
+            client.query("COMMIT")
+    client.quit()
+
+
+@case(seconds=30)
 def results_without_a_character_set(_context, cluster):
     """SET character_set_results = NULL, as a widespread driver does at once: reads and DDL."""
     with cluster.connect() as client:

@@ -63,6 +63,88 @@ TEST_SUITE("session") {
     EXPECT(script.releases == std::vector<bool>{false});
   }
 
+  TEST_CASE("SessionCore: a SERIALIZABLE session's read outside a transaction takes no locks") {
+    const std::string_view lockless = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+    SessionScript script;
+    script.functions = true;
+    script.query("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    ok.changes.system_variables.emplace_back("tx_isolation", "SERIALIZABLE");
+    script.backend_ok(Channel::kHome, ok);
+    script.sent(Channel::kHome);
+    script.query("SELECT 1 FROM t");
+    EXPECT((script.sent(Channel::kRead) == Texts{std::string(lockless),
+                                                 "START TRANSACTION READ ONLY", "SELECT 1 FROM t",
+                                                 "COMMIT AND NO CHAIN NO RELEASE"}));
+    script.backend_ok(Channel::kRead);  // not the one that counts
+    script.backend_ok(Channel::kRead);
+    script.backend_ok(Channel::kRead);
+    script.backend_ok(Channel::kRead);
+    script.answer();
+    script.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.query("SELECT 1 FROM t");
+    EXPECT(script.sent(Channel::kHome).front() == "START TRANSACTION READ ONLY");
+  }
+
+  TEST_CASE("SessionCore: nor does one that only the next transaction's level makes so") {
+    for (const char* sql :
+         {"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", "SET @@tx_isolation = 'serializable'"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.functions = true;
+      script.query(sql);
+      script.backend_ok(Channel::kHome);
+      script.query("SET TRANSACTION READ ONLY");
+      script.backend_ok(Channel::kHome);
+      script.sent(Channel::kHome);
+      script.query("SELECT 1 FROM t");
+      EXPECT(script.sent(Channel::kHome).front() ==
+             "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ");
+    }
+  }
+
+  TEST_CASE("SessionCore: a detached branch leaves no transaction settings behind") {
+    const std::string renewal =
+        "SET SESSION tx_isolation=@@session.tx_isolation, "
+        "SESSION tx_read_only=@@session.tx_read_only";
+    for (const bool amid : {false, true}) {
+      CAPTURE(amid);
+      SessionScript script;
+      script.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
+      script.backend_ok(Channel::kHome);
+      if (amid) {
+        script.query("SELECT 1 FROM t");  // that was its transaction
+        script.backend_ok(Channel::kHome);
+      }
+      EXPECT_FALSE(script.core.home_has_traces());
+      script.query("BEGIN");
+      script.query("UPDATE t SET v=1");
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      if (amid) {
+        script.query("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");
+        protocol::OkPacket ok;
+        ok.status = protocol::status_flag::kAutocommit | protocol::status_flag::kInTransaction;
+        ok.changes.system_variables.emplace_back("tx_isolation", "READ-COMMITTED");
+        script.backend_ok(Channel::kHome, ok);
+      }
+      EXPECT(script.core.home_has_traces());  // who gets the connection next resets it
+      script.query("UPDATE t SET v=2");
+      script.backend_ok(Channel::kHome);
+      script.query("COMMIT");
+      script.backend_ok(Channel::kHome);
+      script.backend_ok_gtid();
+      script.outcome(BranchVerdict::kCommitted, 10);
+      script.sent(Channel::kHome);
+      script.query("UPDATE t SET v=3");
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{renewal, "XA START", "UPDATE t SET v=3", "XA END", "XA PREPARE"}));
+    }
+  }
+
   TEST_CASE("SessionCore: under a time limit nothing is sent before XA START has its OK") {
     SessionScript script;
     script.shows_guards = true;
