@@ -119,6 +119,9 @@ void SessionCore::on_query(std::string_view sql) {
 }
 
 void SessionCore::run_query(std::string_view sql, const Statement& statement) {
+  if (run_text_statement(sql, statement)) {
+    return;
+  }
   if (const auto own = with_own_values(sql, statement, Command::kQuery)) {
     run_statement(router::classify(*own, lexer_options()), *own, JobKind::kQuery);
     return;

@@ -84,6 +84,7 @@ void SessionCore::reset() {
   state_.reset();
   state_.set_schema(schema);
   statements_.clear();
+  text_statements_.clear();
   branch_tables_.clear();
 }
 

@@ -39,6 +39,7 @@
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
 #include "proxy/session/session_state.h"
+#include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
 #include "router/router.h"
 #include "router/session_traits.h"
@@ -341,6 +342,17 @@ class SessionCore {
   void clean_rollback_only(bool still_active);
   void drop_home();
 
+  // PREPARE .. FROM: session_text.cpp.
+  void forget_text_statements(const router::Statement& statement);
+  [[nodiscard]] bool texts_are_unconverted() const;
+  [[nodiscard]] std::optional<std::string_view> text_source() const;
+  void append_text_question();
+  void note_text_statement();
+  [[nodiscard]] bool asks_immediate_text();
+  void on_immediate_text();
+  /// Of an EXECUTE: true when the statement that it means is on its way.
+  [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
+
   // KILL: session_kill.cpp.
   void kill(const KillOrder& order);
   void ask_kill();
@@ -476,6 +488,7 @@ class SessionCore {
   SessionState state_;
   router::PinSet pins_;
   PreparedStatements statements_;
+  TextStatements text_statements_;
 
   Buffer scratch_;    ///< one packet for the client, or one command
   Buffer xa_buffer_;  ///< the commands of a branch's beginning or end

@@ -56,6 +56,7 @@ struct SessionJob {
   bool waited = false;            ///< for freshness, once
   bool begun = false;             ///< its branch or transaction was begun in a command of its own
   bool begins_alone = false;      ///< and the answer is still to come
+  bool text_known = false;        ///< of EXECUTE IMMEDIATE: the server's to execute
   bool bulk = false;              ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;      ///< of an execution
   bool opened_cursor = false;     ///< the backend has it

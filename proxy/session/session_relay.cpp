@@ -74,6 +74,9 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       }
     } else if (control && (step->last || role == ReplyRole::kReprepare)) {
       on_internal_reply(channel, role, *step);
+    } else if (!control &&
+               (role == ReplyRole::kPreparedText || role == ReplyRole::kImmediateText)) {
+      text_statements_.add_reply(Bytes(bytes).subspan(at, step->bytes));
     } else if (step->last && role == ReplyRole::kReprepare) {
       send_job();
     }
@@ -304,6 +307,7 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     if (job_.sets_insert_id) {
       note_insert_id_changed();
     }
+    note_text_statement();
     if (job_.one_shot) {
       if (!one_shot_transaction_ || job_.next_isolation != router::IsolationLevel::kUnset) {
         next_isolation_ = job_.next_isolation;

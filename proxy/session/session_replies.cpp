@@ -89,6 +89,16 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
+    case ReplyRole::kPreparedText:
+      return;  // its row has been read, or the PREPARE fails likewise
+    case ReplyRole::kImmediateText:
+      if (failed) {  // a KILL QUERY, a time limit: meant for the statement
+        job_.kind = JobKind::kNone;
+        reply_error(protocol::sql_error_of(step.payload));
+      } else {
+        on_immediate_text();
+      }
+      return;
     case ReplyRole::kXaEnd:
       return;  // XA PREPARE's answer tells all
     case ReplyRole::kXaPrepare:

@@ -51,6 +51,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
+  forget_text_statements(statement);
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
   job_.sends_file = statement.has(Flag::kLocalInfile);
   job_.names_collation = names_collation(statement);

@@ -71,6 +71,9 @@ void SessionCore::send_job() {
     send_kill_check();
     return;
   }
+  if (asks_immediate_text()) {
+    return;  // its answer goes on
+  }
   if (must_begin_alone()) {
     begin_alone();
     return;  // its OK goes on
@@ -109,6 +112,7 @@ void SessionCore::send_job() {
       append_diagnostics();
     }
     append_statement_reset();
+    append_text_question();
     expect(job_.channel, ReplyRole::kClient, kind);
     effects_.send_backend(job_.channel, {xa_buffer_, command});
   }

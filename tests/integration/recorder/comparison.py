@@ -26,7 +26,12 @@ EXCUSES = {
                     " a transaction; READ ONLY of SET TRANSACTION and of chained ones is not"
                     " shown before their first statement; an EOF packet never says that the session's"
                     " state has changed",
-    "prepared_control": "PREPARE of BEGIN, COMMIT and the like: EXECUTE runs inside a branch (1399)",
+    "prepared_control": "BEGIN, COMMIT and the like by EXECUTE, where its text cannot be known in"
+                        " time: runs inside a branch (1399)",
+    "begun_by_failure": "with autocommit=0 a statement that failed may have begun a transaction, amid"
+                        " which SET TRANSACTION fails (1568); @@in_transaction tells of it",
+    "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
+                      " know: either way the transaction is over",
 }
 
 _EXCUSED_TEXTS = {"snapshot_warning": re.compile("consistent snapshot", re.I),
@@ -68,6 +73,8 @@ def excuse(step, plain, consort):
     for name, pattern in _EXCUSED_TEXTS.items():
         if pattern.search(step.text):
             return name
+    if "@@in_transaction" in step.text and not _autocommits(consort):
+        return "begun_by_failure"
     if "@@" in step.text and (list(map(_without_schema_change, plain))
                               == list(map(_without_schema_change, consort))):
         return "unscoped_set"
@@ -80,6 +87,10 @@ def excuse(step, plain, consort):
     if len(consort) == 1 and isinstance(consort[0], bytes) and consort[0][:1] == b"\xff":
         code = int.from_bytes(consort[0][1:3], "little")
         text = consort[0][9:]
+        if code == 1213 and plain[0][:3] == b"\xff" + (1020).to_bytes(2, "little"):
+            return "record_changed"
+        if code == 1568 and re.match("set transaction", step.text, re.I):
+            return "begun_by_failure"
         if code in _REFUSAL_CODES and (b"Consort" in text or b"directly" in text
                                        or b"SET GLOBAL" in text):
             return "refused"
@@ -131,10 +142,20 @@ def _without_schema_change(packet):
     return packet
 
 
+def _autocommits(packets):
+    """Does the EOF packet or OK packet in its place, the last, say autocommit?"""
+    last = packets[-1] if packets else ""
+    if not isinstance(last, bytes) or last[:1] != b"\xfe" or len(last) < 5:
+        return True
+    return bool(last[3] & 2)
+
+
 def _without_some_flags(packet):
-    if not isinstance(packet, bytes) or not 5 <= len(packet) <= 9:
+    if not isinstance(packet, bytes) or len(packet) < 5:
         return packet
-    at = {(0xFE, 5): 3, (0xFE, 7): 3, (0, 7): 3}.get((packet[0], len(packet)))
+    at = {(0xFE, 5): 3, (0xFE, 7): 3}.get((packet[0], len(packet)))
+    if packet[:3] == b"\0\0\0" and len(packet) >= 7:  # an OK, perhaps with changes of the session
+        at = 3
     if at is None:
         return packet
     status = int.from_bytes(packet[at:at + 2], "little") & ~0x6001

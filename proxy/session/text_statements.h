@@ -1,0 +1,51 @@
+// TextStatements: what the session has prepared by PREPARE .. FROM and must not leave to the
+// server's EXECUTE, which runs inside a branch: DDL, transaction control and the like. The server
+// is asked for the text's value right before it prepares it. Decision 0021.
+// Threads: none; its session's.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "router/lexer_options.h"
+
+namespace consort::proxy {
+
+class TextStatements {
+ public:
+  struct Entry {
+    std::string name;  ///< compared without regard to case
+    std::string sql;
+    std::string schema;  ///< in which its names were meant
+    router::LexerOptions lexer;
+  };
+
+  /// A reply that tells a text begins.
+  void begin_text() { reply_.clear(); }
+
+  /// Its definitions and rows, as they come. A longer one than kTextBytesMax is not kept.
+  void add_reply(Bytes part);
+
+  /// The text of the reply, once it is whole; empty: NULL, too long, none asked for.
+  [[nodiscard]] std::string_view text() const;
+
+  /// Entries beyond kEntriesMax and names that are not ASCII are not kept.
+  void add(Entry entry);
+  void erase(std::string_view name);
+  void clear();
+
+  /// nullptr: nothing is known of it. Valid until the next change.
+  [[nodiscard]] const Entry* find(std::string_view name) const;
+
+ private:
+  static constexpr std::size_t kEntriesMax = 64;
+  static constexpr std::size_t kTextBytesMax = 64 << 10;
+
+  std::vector<Entry> entries_;
+  Buffer reply_;
+};
+
+}  // namespace consort::proxy

@@ -1,0 +1,214 @@
+// Text protocol PREPARE and EXECUTE of what cannot run inside a branch.
+#include "proxy/session/text_statements.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+void reply_text(SessionScript& script, std::string_view text) {
+  Buffer row;
+  row.push_back(static_cast<std::uint8_t>(text.size()));  // below 251
+  append(row, text);
+  Buffer reply;
+  const std::uint8_t count[] = {1};
+  std::uint8_t sequence = protocol::append_packet(reply, count, 1);
+  sequence = protocol::append_packet(reply, as_bytes("column definition"), sequence);
+  sequence = protocol::append_packet(reply, row, sequence);
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  protocol::append_ok(reply, ok, SessionScript::kCapabilities, sequence, protocol::OkHeader::kEof);
+  script.feed(Channel::kHome, reply);
+}
+
+/// PREPARE s FROM @a, whose value is `text`.
+void prepare(SessionScript& script, std::string_view text) {
+  script.query("PREPARE s FROM @a");
+  REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT @a", "PREPARE s FROM @a"}));
+  reply_text(script, text);
+  REQUIRE(script.answer().empty());
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  script.backend_ok(Channel::kHome, ok);
+  REQUIRE(script.answer() == "OK");
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: EXECUTE of DDL is DDL") {
+    SessionScript script;
+    prepare(script, "DROP TABLE t");
+    script.query("EXECUTE S");
+    REQUIRE_FALSE(script.posted.empty());
+    const auto request = script.posted_back<DdlRequest>();
+    EXPECT(request.sql == "DROP TABLE t");
+    REQUIRE(request.targets.size() == 1);
+    EXPECT(request.targets[0].table == "t");
+    EXPECT(script.sent(Channel::kHome).empty());
+  }
+
+  TEST_CASE("SessionCore: EXECUTE of transaction control is the session's") {
+    SessionScript script;
+    prepare(script, "BEGIN");
+    script.query("EXECUTE s");
+    EXPECT(script.answer() == "OK trx");
+    EXPECT(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: EXECUTE of what a client may not set is refused") {
+    SessionScript script;
+    prepare(script, "SET sql_log_bin = 0");
+    script.query("EXECUTE s");
+    EXPECT(script.answer() == "ERR 1238");
+    EXPECT(script.sent(Channel::kHome).empty());
+  }
+
+  TEST_CASE("SessionCore: EXECUTE IMMEDIATE of DDL is DDL, of others the server's") {
+    SessionScript script;
+    script.query("EXECUTE IMMEDIATE @a");
+    REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT @a"}));
+    reply_text(script, "DROP TABLE t");
+    REQUIRE_FALSE(script.posted.empty());
+    EXPECT(script.posted_back<DdlRequest>().sql == "DROP TABLE t");
+    EXPECT(script.sent(Channel::kHome).empty());
+
+    SessionScript other;
+    other.query("EXECUTE IMMEDIATE 'UPDATE t SET v=1'");
+    REQUIRE((other.sent(Channel::kHome) == Texts{"SELECT 'UPDATE t SET v=1'"}));
+    reply_text(other, "UPDATE t SET v=1");
+    EXPECT((other.sent(Channel::kHome) ==
+            Texts{"XA START", "EXECUTE IMMEDIATE 'UPDATE t SET v=1'", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE(
+      "SessionCore: EXECUTE IMMEDIATE forgets the others unless its text is known to be harmless") {
+    for (const std::string text : {"COMMIT", "CALL p()"}) {
+      CAPTURE(text);
+      SessionScript script;
+      prepare(script, "BEGIN");
+      script.query("EXECUTE IMMEDIATE @b");
+      reply_text(script, text);
+      for (int i = 0; i < 6 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+      REQUIRE(script.core.idle());
+      script.sent(Channel::kHome);
+      script.query("EXECUTE s");
+      EXPECT(script.sent(Channel::kHome).empty() == (text == "COMMIT"));
+    }
+  }
+
+  TEST_CASE("SessionCore: a home that is lost before it has told the text is asked again") {
+    SessionScript script;
+    script.query("EXECUTE IMMEDIATE 'COMMIT'");
+    REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT 'COMMIT'"}));
+    script.lose(Channel::kHome);
+    script.core.on_retry_due();
+    EXPECT((script.sent(Channel::kHome) == Texts{"SELECT 'COMMIT'"}));
+    reply_text(script, "COMMIT");
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: a KILL QUERY that meets the question ends the statement") {
+    SessionScript script;
+    script.query("EXECUTE IMMEDIATE 'COMMIT'");
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1317");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: other statements are the server's to execute") {
+    SessionScript script;
+    prepare(script, "UPDATE t SET v=1");
+    script.query("EXECUTE s");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "EXECUTE s", "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: what may prepare a name anew makes it the server's") {
+    for (const char* sql : {"DEALLOCATE PREPARE s", "DROP PREPARE `S`", "CALL p()",
+                            "PREPARE s FROM CONCAT(@a, 'x')", "BEGIN NOT ATOMIC SELECT 1; END"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      prepare(script, "DROP TABLE t");
+      script.query(sql);
+      if (script.sent(Channel::kHome).front() == "XA START") {
+        script.backend_ok(Channel::kHome);
+      }
+      script.backend_error(Channel::kHome, 1243);  // it may have had its effect all the same
+      for (int i = 0; i < 4 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+      REQUIRE(script.core.idle());
+      script.sent(Channel::kHome);
+      script.query("EXECUTE s");
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE(sent.size() > 1);
+      EXPECT(sent[1] == "EXECUTE s");
+    }
+  }
+
+  TEST_CASE("SessionCore: a text that is meant in another database, or has parameters") {
+    SessionScript script;
+    prepare(script, "DROP TABLE t");
+    script.query("EXECUTE s USING @b");
+    EXPECT(script.sent(Channel::kHome).front() == "XA START");
+    SessionScript other;
+    prepare(other, "DROP TABLE t");
+    other.query("USE elsewhere");
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    ok.changes.schema = "elsewhere";
+    other.backend_ok(Channel::kHome, ok);
+    other.sent(Channel::kHome);
+    other.query("EXECUTE s");
+    EXPECT(other.sent(Channel::kHome).front() == "XA START");
+  }
+
+  TEST_CASE("TextStatements: a text that is too long, or none, is not kept") {
+    const auto packet = [](Buffer& out, Bytes payload) {
+      (void)protocol::append_packet(out, payload, 2);
+    };
+    TextStatements statements;
+    EXPECT(statements.text().empty());
+    Buffer reply;
+    packet(reply, as_bytes("definition"));
+    const std::uint8_t null[] = {0xFB};
+    packet(reply, null);
+    statements.begin_text();
+    statements.add_reply(reply);
+    EXPECT(statements.text().empty());
+
+    Buffer row = {0xFD, 0, 0, 2};  // 128 KiB
+    row.resize(4 + (128 << 10), 'x');
+    reply.clear();
+    packet(reply, as_bytes("definition"));
+    packet(reply, row);
+    statements.begin_text();
+    for (std::size_t at = 0; at < reply.size(); at += 1000) {
+      statements.add_reply(
+          Bytes(reply).subspan(at, std::min<std::size_t>(1000, reply.size() - at)));
+    }
+    EXPECT(statements.text().empty());
+  }
+
+  TEST_CASE("TextStatements: names are the server's") {
+    TextStatements statements;
+    statements.add({"Ab", "COMMIT", "d", {}});
+    REQUIRE(statements.find("aB") != nullptr);
+    statements.add({"aB", "BEGIN", "d", {}});
+    EXPECT(statements.find("AB")->sql == "BEGIN");
+    statements.add({"\xC3\xA4", "COMMIT", "d", {}});
+    EXPECT(statements.find("\xC3\xA4") == nullptr);
+    statements.erase("AB");
+    EXPECT(statements.find("ab") == nullptr);
+    for (int i = 0; i < 100; ++i) {
+      statements.add({std::to_string(i), "COMMIT", "d", {}});
+    }
+    EXPECT(statements.find("0") != nullptr);
+    EXPECT(statements.find("99") == nullptr);
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
