@@ -4,6 +4,11 @@ import re
 
 # (group, pattern on the added lines of the difference), the first that matches.
 GROUPS = [
+    ("looks at the files of the server", r"is not a subdirectory of MYSQLTEST_VARDIR|s1/data/"),
+    ("runs a program that is not installed", r"error: 32512"),
+    ("counts the server's connections", r"^\+# Number of sessions"),
+    ("status counters of one connection", r"^\+Handler_\w+\t"),
+    ("an account's change is known within a second", r"ER_ACCOUNT_HAS_BEEN_LOCKED"),
     ("temporary tables are refused", r"temporary tables"),
     ("SET GLOBAL is refused", r"SET GLOBAL through Consort"),
     ("CREATE TABLE .. SELECT is refused", r"CREATE TABLE \.\. SELECT"),
@@ -17,15 +22,17 @@ GROUPS = [
     ("KILL of something else", r"KILL with anything"),
     ("name the account", r"Name the account"),
     ("tables of other engines are refused", r"other engine|not transactional|only InnoDB"),
-    ("XAER_RMFAIL inside a branch", r"1399|XAER_RMFAIL"),
-    ("Consort's own connections and schema show", r"^\+consort\b|^\+\d+\tconsort\t"),
+    ("DDL, COMMIT or the like inside a stored program", r"query '(?i:call)\b.*XAER_RMFAIL"),
+    ("other statements that cannot run inside a branch (1399)", r"1399|XAER_RMFAIL"),
     ("an engine other than InnoDB is not substituted", r"NO_ENGINE_SUBSTITUTION"),
     ("cannot be read with certainty", r"cannot be read with certainty"),
+    ("Consort's own connections and schema show", r"^\+consort\b|^\+\d+\tconsort\t"),
 ]
 
 
 def reason_of(difference):
-    added = "\n".join(line for line in difference.splitlines() if line.startswith("+"))
+    added = "\n".join(line for line in difference.splitlines()
+                      if line.startswith("+") and not line.startswith("+++ "))
     for group, pattern in GROUPS:
         if re.search(pattern, added, re.M):
             return group
