@@ -140,6 +140,18 @@ std::vector<std::string> create_position_sql(std::string_view cluster_id) {
   };
 }
 
+std::vector<std::string> create_branch_mark_sql() {
+  // The row is gone before anybody sees it; what stays is that the branch has changed a table which
+  // is not temporary, so that XA PREPARE takes it seriously.
+  return {
+      "CREATE TABLE IF NOT EXISTS consort.branch_mark (marked TINYINT NOT NULL) ENGINE=InnoDB",
+      "CREATE PROCEDURE IF NOT EXISTS consort.mark_branch() MODIFIES SQL DATA SQL SECURITY DEFINER "
+      "BEGIN SAVEPOINT consort_mark; INSERT INTO consort.branch_mark VALUES (1); "
+      "ROLLBACK TO SAVEPOINT consort_mark; RELEASE SAVEPOINT consort_mark; END",
+      "GRANT EXECUTE ON PROCEDURE consort.mark_branch TO PUBLIC",
+  };
+}
+
 std::string upgrade_position_sql() {
   // IF EXISTS in the ALTERs would wait for every reader of the table even when there is nothing to
   // do.

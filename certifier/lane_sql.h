@@ -53,6 +53,15 @@ void append_base64(std::string& out, Bytes bytes);
 /// backend up, with sql_log_bin=0. New rows say "nothing applied, of `cluster_id`".
 [[nodiscard]] std::vector<std::string> create_position_sql(std::string_view cluster_id);
 
+/// Creates what a client's branch calls before its XA PREPARE when it changed temporary tables (the
+/// procedure kMarkBranchSql names), for every account. Servers before MariaDB 10.11 refuse the last
+/// one, the GRANT TO PUBLIC.
+[[nodiscard]] std::vector<std::string> create_branch_mark_sql();
+
+/// Leaves no row, no lock and no event behind, but a branch in which nothing but temporary tables
+/// was changed would be undone by XA PREPARE without it (decision 0013).
+inline constexpr std::string_view kMarkBranchSql = "CALL consort.mark_branch()";
+
 /// Brings the tables of earlier versions up to this one's. Nothing, when nothing lacks. May be
 /// repeated from the start after a crash at any step.
 [[nodiscard]] std::string upgrade_position_sql();

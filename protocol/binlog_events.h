@@ -138,6 +138,9 @@ struct BinlogGroup {
   std::vector<EventSpan> spans;     ///< where each of them lies in `events`
   std::vector<BinlogTable> tables;  ///< each once, in order of first use
   bool has_rows = false;
+  /// It ends in ROLLBACK: a transaction that made or dropped a temporary table, or changed a table
+  /// that is not transactional, and was rolled back. Rows of transactional tables did not stay.
+  bool rolled_back = false;
   std::string statement;  ///< the SQL text of kStandalone
   std::string schema;     ///< its default database
   BinlogPosition end;     ///< where the next group begins

@@ -245,6 +245,7 @@ Output BinlogGroupReader::on_query(Bytes body) {
       return nothing();
     case QueryRole::kCommit:
       if (query->sql == "ROLLBACK") {
+        group_.rolled_back = true;
         mark_unfit(BinlogError::kUnsupported, "a rolled back group: which rows stayed is unknown");
       }
       return finish_group();

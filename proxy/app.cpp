@@ -463,10 +463,12 @@ Status App::open_workers() {
   sockets_ = std::move(sockets).value();
   const auto function_defined = std::make_shared<std::atomic<bool>>(false);
   const auto trigger_defined = std::make_shared<std::atomic<bool>>(false);
+  const auto user_locks = std::make_shared<UserLockHome>();
   for (std::uint32_t i = 0; i < count; ++i) {
     WorkerOptions options;
     options.function_defined = function_defined;
     options.trigger_defined = trigger_defined;
+    options.user_locks = user_locks;
     options.index = static_cast<std::uint16_t>(i);
     options.workers_count = static_cast<std::uint16_t>(count);
     Result<std::vector<int>> descriptors = sockets_->descriptors_of(i);

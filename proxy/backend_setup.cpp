@@ -37,6 +37,25 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
   return attempt(link, "GRANT SELECT ON consort.ddl_mark TO PUBLIC");
 }
 
+/// For sessions with temporary tables.
+Status let_everybody_mark(healthcheck::MariadbLink& link) {
+  const auto granted = link.query(
+      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
+      "Routine_name='mark_branch'");
+  if (!granted.ok() && !link.connected()) {
+    return granted.error();
+  }
+  if (granted.ok() && granted->first() == "1") {
+    return Ok{};
+  }
+  for (const std::string& sql : certifier::create_branch_mark_sql()) {
+    if (Status done = attempt(link, sql); !done.ok()) {
+      return done;
+    }
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 Status prepare_backend(healthcheck::MariadbLink& link,
@@ -75,7 +94,10 @@ Status prepare_backend(healthcheck::MariadbLink& link,
       !enforced.ok()) {
     return enforced;
   }
-  return let_everybody_read(link);
+  if (Status readable = let_everybody_read(link); !readable.ok()) {
+    return readable;
+  }
+  return let_everybody_mark(link);
 }
 
 Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result) {

@@ -252,6 +252,8 @@ void Worker::on_commit_event(CommitEvent& event) {
     if (Session* session = find(outcome->session); session != nullptr) {
       session->core().on_outcome(*outcome);
       session->pump();
+    } else if (outcome->left_at) {
+      (void)hooks_.post_commit(BranchAbandoned{outcome->branch, *outcome->left_at});
     }
   } else if (auto* turn = std::get_if<DdlTurn>(&event)) {
     if (Session* session = find(turn->session); session != nullptr) {

@@ -22,6 +22,7 @@
 #include "proxy/metrics.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session.h"
+#include "proxy/session/user_lock_home.h"
 #include "proxy/uv/async_wake.h"
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/listener.h"
@@ -69,6 +70,8 @@ struct WorkerOptions {
   std::shared_ptr<std::atomic<bool>> function_defined = std::make_shared<std::atomic<bool>>(false);
   /// The same for triggers.
   std::shared_ptr<std::atomic<bool>> trigger_defined = std::make_shared<std::atomic<bool>>(false);
+  /// Shared by all workers: where GET_LOCK locks.
+  std::shared_ptr<UserLockHome> user_locks = std::make_shared<UserLockHome>();
   IpNetworks proxy_networks;                  ///< whose PROXY headers are believed
   std::shared_ptr<LoginDesk> logins;          ///< shared by all workers; never null
   std::shared_ptr<const TlsContextSlot> tls;  ///< null: TLS is not offered

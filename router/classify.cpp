@@ -246,7 +246,7 @@ constexpr Family kFamilies[] = {
     {Keyword::kPrepare, classify_prepare},
     {Keyword::kExecute, classify_execute},
     {Keyword::kDeallocate, classify_deallocate},
-    {Keyword::kHandler, only_kind<StatementKind::kHandler>},
+    {Keyword::kHandler, classify_handler},
     {Keyword::kXa, only_kind<StatementKind::kXa>},
     {Keyword::kKill, classify_kill},
     {Keyword::kHelp, only_kind<StatementKind::kHelp>},

@@ -44,6 +44,8 @@ void classify_kill(StatementScan& scan, Statement& out);
 void classify_flush(StatementScan& scan, Statement& out);
 void classify_lock(StatementScan& scan, Statement& out);
 void classify_unlock(StatementScan& scan, Statement& out);
+/// Behind HANDLER.
+void classify_handler(StatementScan& scan, Statement& out);
 void classify_execute(StatementScan& scan, Statement& out);
 /// ANALYZE, OPTIMIZE, CHECK and REPAIR behind their verb: TABLE and a list of tables.
 void classify_maintenance(StatementScan& scan, Statement& out, StatementKind kind);

@@ -130,6 +130,30 @@ void classify_unlock(StatementScan& scan, Statement& out) {
   out.kind = tables ? StatementKind::kUnlockTables : StatementKind::kServerAdmin;
 }
 
+// HANDLER t OPEN [[AS] name]; HANDLER name READ ..; HANDLER name CLOSE
+void classify_handler(StatementScan& scan, Statement& out) {
+  out.kind = StatementKind::kHandler;
+  if (!scan.token().is_name()) {
+    return;
+  }
+  out.name = scan.token().name();
+  scan.advance();
+  if (scan.accept(TokenKind::kDot) && scan.token().is_name()) {
+    out.name = scan.token().name();
+    scan.advance();
+  }
+  if (scan.accept("OPEN")) {
+    out.flags.set(Flag::kOpensHandler);
+    scan.accept(Keyword::kAs);
+    if (scan.token().is_name()) {
+      out.name = scan.token().name();
+      scan.advance();
+    }
+  } else if (scan.accept("CLOSE")) {
+    out.flags.set(Flag::kClosesHandler);
+  }
+}
+
 void classify_execute(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kExecuteText;
   out.flags.set(Flag::kTouchesTables);

@@ -3,13 +3,12 @@
 #include <optional>
 #include <utility>
 
-#include "router/temporary_tables.h"
-
 namespace consort::router {
 namespace {
 
-constexpr std::uint16_t kNotSupportedYet = 1235;  // ER_NOT_SUPPORTED_YET
-constexpr std::uint16_t kNotSettable = 1238;      // ER_INCORRECT_GLOBAL_LOCAL_VAR
+constexpr std::uint16_t kNotSupportedYet = 1235;       // ER_NOT_SUPPORTED_YET
+constexpr std::uint16_t kViewOfTemporaryTable = 1352;  // ER_VIEW_SELECT_TMPTABLE
+constexpr std::uint16_t kNotSettable = 1238;           // ER_INCORRECT_GLOBAL_LOCAL_VAR
 
 Route route(Target target, RouteReason reason) {
   Route result;
@@ -86,6 +85,27 @@ Route uncertain(const Statement& statement) {
   return home(RouteReason::kUncertainText);
 }
 
+/// A temporary table is its session's own business. What every backend executes must not name one:
+/// there another table has that name, or none.
+Route ddl(const Statement& statement, const SessionTraits& session) {
+  if (statement.has(Flag::kTemporary) || session.ddl_subjects == DdlSubjects::kTemporary) {
+    return home(RouteReason::kTemporaryTable);
+  }
+  if (session.ddl_subjects == DdlSubjects::kPlain) {
+    return route(Target::kOrdered, RouteReason::kDdl);
+  }
+  if (statement.ddl.object == DdlObject::kView) {
+    Route result = refuse("View's SELECT refers to a temporary table");
+    result.refusal.code = kViewOfTemporaryTable;
+    result.refusal.sqlstate = "HY000";
+    return result;
+  }
+  return refuse(
+      "Temporary tables and others in one statement: the other servers have no such temporary "
+      "table. Drop or rename them in statements of their own; for CREATE TABLE .. LIKE spell the "
+      "columns out");
+}
+
 /// Statements that neither read nor write rows on a backend of the session's choice.
 std::optional<Route> session_matter(const Statement& statement, const SessionTraits& session) {
   switch (statement.kind) {
@@ -100,12 +120,8 @@ std::optional<Route> session_matter(const Statement& statement, const SessionTra
     case StatementKind::kAccount:
     case StatementKind::kSetPassword:
       return route(Target::kOrdered, RouteReason::kAccounts);
-    case StatementKind::kDdl: {
-      const bool own = statement.has(Flag::kTemporary) ||
-                       (session.temporary_tables != nullptr &&
-                        session.temporary_tables->owns_all_targets(statement, session.schema));
-      return own ? home(RouteReason::kTemporaryTable) : route(Target::kOrdered, RouteReason::kDdl);
-    }
+    case StatementKind::kDdl:
+      return ddl(statement, session);
     case StatementKind::kUnlockTables:
       return session.pins.has(PinReason::kLockedTables)
                  ? home(RouteReason::kServerLocal)

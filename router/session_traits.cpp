@@ -52,7 +52,9 @@ PinChange pin_change(const Statement& statement) {
       change.added.add(PinReason::kPreparedText);
       break;
     case StatementKind::kHandler:
-      change.added.add(PinReason::kHandler);
+      if (statement.has(Flag::kOpensHandler)) {
+        change.added.add(PinReason::kHandler);
+      }
       break;
     case StatementKind::kCall:  // each of these may leave anything behind
     case StatementKind::kCompound:

@@ -12,7 +12,6 @@
 namespace consort::router {
 
 struct Statement;
-class TemporaryTables;
 
 /// Why a session cannot leave its home. Each ends with its cause.
 enum class PinReason : std::uint8_t {
@@ -84,15 +83,20 @@ class PinSet {
   std::uint16_t bits_ = 0;
 };
 
+/// What the tables of a DDL statement are (see ddl_subjects() in temporary_tables.h).
+enum class DdlSubjects : std::uint8_t {
+  kPlain,      ///< none is the session's temporary one, or the session has none
+  kTemporary,  ///< all are
+  kMixed
+};
+
 struct SessionTraits {
   bool autocommit = true;
   bool in_transaction = false;         ///< BEGIN was seen, or autocommit=0 and a table was touched
   bool read_only_transaction = false;  ///< the open transaction is READ ONLY
   PinSet pins;
   std::optional<BackendId> home;  ///< where the session's state lives, when it has any
-  /// The session's temporary tables; may be null when it has none. Outlives the call.
-  const TemporaryTables* temporary_tables = nullptr;
-  std::string_view schema;  ///< current database, may be empty
+  DdlSubjects ddl_subjects = DdlSubjects::kPlain;  ///< of this statement, as the server says
 };
 
 /// What a statement does to a session's pins when it succeeds.

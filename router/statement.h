@@ -57,7 +57,7 @@ enum class StatementKind : std::uint8_t {
   kPrepareText,     ///< `name`
   kExecuteText,     ///< EXECUTE (`name`) or EXECUTE IMMEDIATE
   kDeallocateText,  ///< `name`
-  kHandler,
+  kHandler,         ///< `name`
   kXa,
   kKill,  ///< see `kill`
   kShutdown,
@@ -115,6 +115,8 @@ enum class Flag : std::uint8_t {
   kExecutesInner,       ///< ANALYZE <statement>: runs it, answers with the plan
   kReturnsRows,         ///< INSERT, REPLACE or DELETE .. RETURNING
   kCurrentUser,         ///< an account statement that means whoever runs it: SET PASSWORD = ..
+  kOpensHandler,        ///< HANDLER .. OPEN: `name` is what it is called from now on
+  kClosesHandler,       ///< HANDLER .. CLOSE: `name`
   kLocksTables,         ///< FLUSH TABLES .. WITH READ LOCK or FOR EXPORT
   kServerLocal,         ///< speaks of one server or one connection: SHOW STATUS, EXPLAIN FOR ..
   kPlaceholders,        ///< has `?`
@@ -261,8 +263,8 @@ struct Statement {
   DdlInfo ddl;
   KillInfo kill;
   Hints hints;
-  /// The schema of USE, a savepoint, a prepared statement, or a guarded variable's name; quotes
-  /// stripped, doubled quotes not undone.
+  /// The schema of USE, a savepoint, a prepared statement, a handler, or a guarded variable's name;
+  /// quotes stripped, doubled quotes not undone.
   std::string_view name;
   /// Text behind the `;` that ends the statement: another one when kMultiStatement, else nothing
   /// but blanks, comments and more of them.

@@ -176,6 +176,10 @@ std::string_view to_text(Flag flag) {
       return "current_user";
     case Flag::kLocksTables:
       return "locks_tables";
+    case Flag::kOpensHandler:
+      return "opens_handler";
+    case Flag::kClosesHandler:
+      return "closes_handler";
     case Flag::kServerLocal:
       return "server_local";
     case Flag::kPlaceholders:

@@ -1,5 +1,5 @@
 // TemporaryTables: the names of a session's temporary tables, as far as its statements told.
-// DROP TABLE, ALTER TABLE and TRUNCATE of one of them are the session's own business, not DDL.
+// Where a mistake would matter, the server is asked: see ddl_subjects().
 // Threads: none; its session's.
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "router/session_traits.h"
 #include "router/statement.h"
 
 namespace consort::router {
@@ -24,16 +25,27 @@ class TemporaryTables {
   /// lower_case_table_names=0 that may take a real table for a temporary one of another case.
   [[nodiscard]] bool contains(const TableRef& table, std::string_view schema) const;
 
-  /// Does every table the statement defines (role kDdl) bear a temporary table's name?
-  [[nodiscard]] bool owns_all_targets(const Statement& statement, std::string_view schema) const;
+  /// It is a row change, and all tables that it changes bear names of temporary tables.
+  [[nodiscard]] bool changes_only_these(const Statement& statement, std::string_view schema) const;
+
+  /// It may change one of them: by name, or where the text does not say what it changes.
+  [[nodiscard]] bool may_change(const Statement& statement, std::string_view schema) const;
 
   [[nodiscard]] bool empty() const { return names_.empty() && !overflowed_; }
 
   void clear();
 
  private:
+  void add(std::string key);
+  [[nodiscard]] bool remove(const std::string& key);
+
   std::vector<std::string> names_;  ///< "schema\0table" in lower case
   bool overflowed_ = false;
 };
+
+/// The tables of a DDL statement without TEMPORARY for which a temporary one of the same name would
+/// be taken. Role kDdl: what it drops, alters, renames, truncates or indexes. kRead: names that it
+/// refers to, copies or gives. Empty: it concerns none.
+[[nodiscard]] FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement);
 
 }  // namespace consort::router

@@ -36,6 +36,11 @@ BranchPrepared in_order(BranchPrepared prepared) {
   return prepared;
 }
 
+/// Whose affair the end of a branch is that does not come to stand in the log.
+std::optional<BackendId> left_to(const BranchPrepared& prepared) {
+  return prepared.session_ends_it ? std::optional(prepared.home) : std::nullopt;
+}
+
 Seqno newest(const std::unordered_map<std::uint64_t, Seqno>& map, std::uint64_t key) {
   const auto found = map.find(key);
   return found == map.end() ? Seqno{} : found->second;
@@ -94,8 +99,10 @@ void BranchDesk::on_group(BackendId home, BinlogGroup group) {
   if (group.kind == BinlogGroupKind::kTransaction) {
     const bool ours = std::all_of(group.tables.begin(), group.tables.end(),
                                   [](const auto& table) { return is_system_schema(table.schema); });
-    if (!ours || group.unfit) {
-      stats.foreign_groups.add();
+    if (!ours || (group.unfit && !group.rolled_back)) {
+      if (!group.rolled_back) {
+        stats.foreign_groups.add();
+      }
       if (foreign_.size() < kForeignMax) {
         foreign_.push_back({home, std::move(group)});
       }
@@ -238,10 +245,13 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
     return Step::kDone;
   }
   if (!group.has_rows) {
-    // Nothing to replicate, and nothing left to commit.
+    // Nothing to replicate, and nothing left to commit but rows of temporary tables.
     parts_.stats.empty_groups.add();
-    parts_.reaper.roll_back(pending.home, branch);
-    tell({prepared.session, branch, BranchVerdict::kCommitted, Seqno{}, {}}, pending.arrived);
+    if (!prepared.session_ends_it) {
+      parts_.reaper.roll_back(pending.home, branch);
+    }
+    tell({prepared.session, branch, BranchVerdict::kCommitted, Seqno{}, {}, left_to(prepared)},
+         pending.arrived);
     return Step::kDone;
   }
   if (lost_to_ddl(pending)) {
@@ -355,7 +365,8 @@ void BranchDesk::pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno) {
   entry.body = std::move(writeset);
   parts_.log.append(std::move(entry));
   parts_.stats.certified_passed.add();
-  BranchOutcome outcome{prepared.session, prepared.branch, BranchVerdict::kCommitted, seqno, {}};
+  BranchOutcome outcome{
+      prepared.session, prepared.branch, BranchVerdict::kCommitted, seqno, {}, {}};
   if (options_.durability == Durability::kRelaxed) {
     parts_.positions.head.store(seqno.value, std::memory_order_release);
     tell(std::move(outcome), pending.arrived);
@@ -383,7 +394,14 @@ void BranchDesk::lose(Pending& pending, BranchVerdict verdict, std::string messa
       break;
   }
   const BranchPrepared& prepared = *pending.prepared;
-  tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message)}, pending.arrived);
+  if (verdict != BranchVerdict::kHomeLost && prepared.session_ends_it) {
+    tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message),
+          left_to(prepared)},
+         pending.arrived);
+    return;
+  }
+  tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message), {}},
+       pending.arrived);
   parts_.reaper.roll_back(pending.home, prepared.branch);
 }
 
@@ -413,6 +431,21 @@ void BranchDesk::on_durable(const certifier::LogEntry& entry) {
 // it is there on one backend only.
 BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
   BinlogGroup& group = foreign.group;
+  if (group.rolled_back && parts_.home_is_up(foreign.home)) {
+    if (!has_definitions(foreign.home, group)) {
+      return Step::kHeld;
+    }
+    const bool nothing_stayed =
+        std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
+          const certifier::TableDefinitionPtr known =
+              parts_.catalog.find(TableName{table.schema, table.table});
+          return known != nullptr && known->is_transactional && !known->is_sequence;
+        });
+    if (nothing_stayed) {
+      return Step::kDone;
+    }
+    parts_.stats.lanes[foreign.home.value].foreign_groups.add();
+  }
   if (group.has_rows && !group.unfit && parts_.home_is_up(foreign.home)) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,6 +34,9 @@ struct BranchPrepared {
   Seqno last_seen_at_answer;   ///< when its OK was read: for keys held by X row locks
   /// AppliedPositions::lane_generations of the home, read before `last_seen_at_start`.
   std::uint32_t lane_generation = 0;
+  /// It changed rows of temporary tables, which only its own connection may see come and go: when
+  /// it loses, or has no other rows, its session ends it (see BranchOutcome::left_at).
+  bool session_ends_it = false;
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.
@@ -106,6 +110,9 @@ struct BranchOutcome {
   BranchVerdict verdict = BranchVerdict::kConflict;
   Seqno seqno;          ///< of the commit; 0 unless committed with rows
   std::string message;  ///< for kRefused: what to tell the client
+  /// The branch is still prepared on this backend: its session ends it, by XA COMMIT when
+  /// kCommitted, else by XA ROLLBACK. Who cannot deliver this says BranchAbandoned.
+  std::optional<BackendId> left_at;
 };
 
 /// The lane of `home` waits for a lock that an open (not prepared) branch holds: end it now. The

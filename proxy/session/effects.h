@@ -19,6 +19,7 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/kill.h"
+#include "proxy/session/user_lock_home.h"
 #include "router/classification_cache.h"
 #include "router/lexer_options.h"
 
@@ -123,6 +124,10 @@ class SessionEffects {
   /// Some table may have a trigger.
   [[nodiscard]] virtual bool triggers() = 0;
   virtual void note_trigger() = 0;
+  /// Where user locks are taken now; nullopt: no backend serves.
+  [[nodiscard]] virtual std::optional<UserLockHome::Place> user_lock_home() = 0;
+  /// This session holds user locks from now on (+1), or none any more (-1).
+  virtual void count_user_lock_holder(int change) = 0;
   /// Ends in on_applied() when `backend` (or any serving backend, when `any`: then `backend` is the
   /// one that shall hurry) has applied `seqno`, or in on_applied_timeout().
   virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;

@@ -28,6 +28,8 @@ enum class ReplyRole : std::uint8_t {
   kPreparedText,   ///< the text that the client's PREPARE .. FROM prepares
   kImmediateText,  ///< the text that the client's EXECUTE IMMEDIATE executes
   kReprepare,      ///< a client's statement prepared again on this connection
+  kOwnRows,        ///< rows that the session asks for itself: OwnResult
+  kLeftEnd,        ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
   kIgnored         ///< result does not matter
 };
 

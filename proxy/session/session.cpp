@@ -377,6 +377,17 @@ void Session::note_trigger() {
   worker_.options().trigger_defined->store(true, std::memory_order_release);
 }
 
+std::optional<UserLockHome::Place> Session::user_lock_home() {
+  return worker_.options().user_locks->find(
+      static_cast<unsigned>(worker_.view().backends.size()),
+      [this](BackendId backend) { return serves(backend); },
+      [this](BackendId backend) { return tolerates(backend); });
+}
+
+void Session::count_user_lock_holder(int change) {
+  worker_.options().user_locks->count_holder(change);
+}
+
 void Session::wait_applied(BackendId backend, bool any, Seqno seqno) {
   applied_wait_ = {true, any, backend, seqno};
   timer_use_ = TimerUse::kApplied;

@@ -133,6 +133,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool triggers() override;
   void note_trigger() override;
   void note_stored_function() override;
+  [[nodiscard]] std::optional<UserLockHome::Place> user_lock_home() override;
+  void count_user_lock_holder(int change) override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
   void retry_after(std::chrono::milliseconds delay) override;
   void stop_waiting() override;

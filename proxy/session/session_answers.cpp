@@ -1,4 +1,5 @@
 // SessionCore: answers of its own to the client, and the end of a command.
+#include <algorithm>
 #include <utility>
 
 #include "protocol/packet_writer.h"
@@ -116,12 +117,16 @@ void SessionCore::run_as_write() {
   job_.read_only = false;
   job_.channel = Channel::kHome;
   job_.wrapped = true;
+  job_.keeps = has_temporary();
   job_.begun = false;
   job_.query_kind = QueryKind::kWrite;
   advance_job();
 }
 
 void SessionCore::finish_statement(Channel channel) {
+  if (channel == Channel::kHome && ask_held_locks()) {
+    return;  // the answer goes on
+  }
   if (channel == Channel::kRead) {
     // SHOW WARNINGS may ask this connection, as often as it likes.
     read_lingers_ = read_lingers_ || warnings_ > 0 || !job_.succeeded;
@@ -176,7 +181,54 @@ void SessionCore::set_pins(router::PinSet pins) {
     effects_.metrics().sessions_pinned[i].add(static_cast<int>(pins.has(reason)) -
                                               static_cast<int>(pins_.has(reason)));
   }
+  const bool holds = pins.has(router::PinReason::kUserLock);
+  if (holds != pins_.has(router::PinReason::kUserLock)) {
+    effects_.count_user_lock_holder(holds ? 1 : -1);
+    lock_generation_ = job_.lock_generation;
+  }
+  // When they end, the next session must not find what is left of it (a program's, say).
+  for (const router::PinReason reason :
+       {router::PinReason::kTemporaryTable, router::PinReason::kUserLock,
+        router::PinReason::kPreparedText, router::PinReason::kHandler}) {
+    home_has_traces_ = home_has_traces_ || pins.has(reason);
+  }
   pins_ = pins;
+}
+
+void SessionCore::plan_named(const router::Statement& statement) {
+  const bool prepares = statement.kind == router::StatementKind::kPrepareText;
+  const bool opens = statement.has(router::Flag::kOpensHandler);
+  job_.ends_name = statement.kind == router::StatementKind::kDeallocateText ||
+                   statement.has(router::Flag::kClosesHandler);
+  if (prepares || opens || job_.ends_name) {
+    job_.name = router::identifier_text(statement.name);
+    std::transform(job_.name.begin(), job_.name.end(), job_.name.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  }
+}
+
+// Prepared statements and handlers pin until the last of their names is gone. One that the server
+// does not know is gone, too.
+void SessionCore::note_named(bool succeeded, router::PinSet& pins) {
+  constexpr std::size_t kNamesMax = 1024;
+  if (job_.name.empty()) {
+    return;
+  }
+  const bool handler = job_.statement_kind == router::StatementKind::kHandler;
+  std::vector<std::string>& names = handler ? handler_names_ : prepared_names_;
+  const auto found = std::find(names.begin(), names.end(), job_.name);
+  if (job_.ends_name && found != names.end()) {
+    names.erase(found);
+  } else if (!job_.ends_name && succeeded && found == names.end()) {
+    if (names.size() < kNamesMax) {
+      names.push_back(job_.name);
+    } else {
+      names.front().clear();  // stands for those not kept: it is never ended
+    }
+  }
+  if (job_.ends_name && names.empty()) {
+    pins.remove(handler ? router::PinReason::kHandler : router::PinReason::kPreparedText);
+  }
 }
 
 void SessionCore::close_with(const protocol::SqlError& error) {

@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "protocol/lenenc.h"
+#include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "protocol/single_value.h"
 #include "proxy/session/session_core.h"
@@ -231,16 +232,21 @@ void SessionCore::on_execute(Bytes payload) {
   }
   job_.wants_cursor = !job_.bulk && protocol::execute_wants_cursor(payload);
   job_.statement_id = statement->client_id;
+  run_prepared();
+}
+
+void SessionCore::run_prepared() {
+  const std::string& sql = statements_.find(job_.statement_id)->sql;
   router::LexerOptions options = lexer_options();
-  if (options != statements_.context(statement->client_id).lexer) {
+  if (options != statements_.context(job_.statement_id).lexer) {
     options.doubtful = true;  // read one way here, perhaps the other way there
   }
   const Statement& classified =
-      statements_.classified(statement->client_id, options, effects_.classifications());
+      statements_.classified(job_.statement_id, options, effects_.classifications());
   if (classified.has(Flag::kMultiStatement)) {
-    run_unseparated(statement->sql, classified, JobKind::kExecute);
+    run_unseparated(sql, classified, JobKind::kExecute);
   } else {
-    run_statement(classified, statement->sql, JobKind::kExecute);
+    run_statement(classified, sql, JobKind::kExecute);
   }
 }
 
@@ -254,6 +260,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
+  temporary_after_.reset();
   if (!statement.has(Flag::kDiagnostics) && job_.names_tables) {
     own_error_.reset();  // the server keeps it beyond a statement without a table
   }
@@ -278,9 +285,18 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     reply_error(protocol::transaction_in_progress_error());  // it may be open here only
     return;
   }
+  if (user_locks_lost()) {
+    close_with(protocol::server_shutdown_error());
+    return;
+  }
+  note_lock_names(statement, sql);
   if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
     return;
   }
+  if (ask_about_tables(statement)) {
+    return;  // their answers go on
+  }
+  job_.names_engine = statement.has(Flag::kTemporary) && names_engine(sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   switch (route.target) {
     case router::Target::kAnyFresh:
@@ -308,6 +324,17 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
                                      route.refusal.message});
       return;
   }
+}
+
+/// The client's statement once more, from its beginning.
+void SessionCore::run_statement_again() {
+  if (job_.statement_id != 0) {
+    run_prepared();
+    return;
+  }
+  const Buffer payload = protocol::join_payload(command_);
+  const std::string_view sql = as_text(Bytes(payload).subspan(1));
+  run_statement(router::classify(sql, lexer_options()), sql, JobKind::kQuery);
 }
 
 bool SessionCore::answer_row_count(const Statement& statement, std::string_view sql) {

@@ -47,6 +47,7 @@ void SessionCore::begin_commit(AfterCommit after) {
   transaction_.certify();
   held_.clear();
   xa_buffer_.clear();
+  append_mark();
   xa_command("XA END ", branch);
   xa_command("XA PREPARE ", branch);
   expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
@@ -127,9 +128,14 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     return;
   }
   phase_ = SessionPhase::kCertifying;
-  const BranchPrepared prepared{
-      effects_.session_id(),    branch,          *home_, last_seen_at_start_, last_seen_at_prepare_,
-      effects_.applied(*home_), lane_generation_};
+  const BranchPrepared prepared{effects_.session_id(),
+                                branch,
+                                *home_,
+                                last_seen_at_start_,
+                                last_seen_at_prepare_,
+                                effects_.applied(*home_),
+                                lane_generation_,
+                                branch_keeps_};
   if (!effects_.post_commit(prepared)) {
     (void)effects_.post_commit(BranchAbandoned{branch, *home_});
     transaction_over();
@@ -152,6 +158,17 @@ void SessionCore::run_again() {
 }
 
 void SessionCore::finish_unchanged(const BranchId& branch) {
+  if (branch_keeps_) {
+    // Without the mark the server has undone, or will, what was done to temporary tables.
+    end_left_branch({effects_.session_id(),
+                     branch,
+                     BranchVerdict::kRefused,
+                     Seqno{},
+                     "The changes of temporary tables cannot be kept (see \"Temporary tables\" in "
+                     "docs/operations.md); the transaction was rolled back",
+                     {}});
+    return;
+  }
   // Nothing was written. The branch must go, but when the client may ask for warnings or errors not
   // by this connection, whose diagnostics the XA ROLLBACK would replace.
   // With autocommit=0 the server takes no XA ROLLBACK of a detached branch from this connection.
@@ -186,12 +203,25 @@ bool SessionCore::changed_outside_innodb() const {
 
 void SessionCore::on_outcome(const BranchOutcome& outcome) {
   if (phase_ != SessionPhase::kCertifying || outcome.branch != transaction_.branch()) {
+    if (outcome.left_at) {
+      (void)effects_.post_commit(BranchAbandoned{outcome.branch, *outcome.left_at});
+    }
     return;  // the client went away meanwhile
   }
+  if (outcome.left_at) {
+    end_left_branch(outcome);
+  } else {
+    settle(outcome);
+  }
+}
+
+void SessionCore::settle(const BranchOutcome& outcome) {
+  const bool keeps = branch_keeps_;
   transaction_over();
   switch (outcome.verdict) {
     case BranchVerdict::kCommitted:
       commits_.on_commit(outcome.seqno, *home_, lane_generation_);
+      kept_commit_ = keeps ? outcome.seqno : kept_commit_;
       if (job_.wrapped) {
         answer_held();
       } else {
@@ -245,6 +275,7 @@ void SessionCore::transaction_over() {
   chain_traits_ = {transaction_.open() && transaction_.traits().read_only, false};
   transaction_.end();
   branch_tables_.clear();
+  branch_keeps_ = false;
   abort_asks_ = 0;
 }
 

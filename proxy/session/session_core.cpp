@@ -86,6 +86,14 @@ void SessionCore::reset() {
   statements_.clear();
   text_statements_.clear();
   branch_tables_.clear();
+  branch_keeps_ = false;
+  kept_commit_ = {};
+  temporary_.clear();
+  temporary_after_.reset();
+  prepared_names_.clear();
+  handler_names_.clear();
+  lock_names_.clear();
+  lock_unnamed_ = false;
 }
 
 void SessionCore::on_client_gone() {

@@ -35,6 +35,7 @@
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
 #include "proxy/session/multi_statement.h"
+#include "proxy/session/own_result.h"
 #include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
@@ -44,6 +45,7 @@
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
+#include "router/temporary_tables.h"
 
 namespace consort::proxy {
 
@@ -216,6 +218,8 @@ class SessionCore {
   void on_execute(Bytes payload);
   [[nodiscard]] protocol::ClientStatement* bind_execution(Bytes payload);
   void run_statement(const router::Statement& statement, std::string_view sql, JobKind kind);
+  void run_prepared();
+  void run_statement_again();
   void finish_aborted(const router::Statement& statement);
   [[nodiscard]] bool answer_row_count(const router::Statement& statement, std::string_view sql);
 
@@ -278,8 +282,10 @@ class SessionCore {
   void on_begun_alone();
   void append_begin();
   void append_guard();
+  void append_preparation();
   void append_statement_reset();
   void append_diagnostics();
+  [[nodiscard]] Bytes restoration();
   void send_wrapped(Bytes command);
   void append_wrapped_end();
   void end_wrapped_file();
@@ -307,7 +313,7 @@ class SessionCore {
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
   void note_diagnostics(bool any);
-  void note_partial_effect();
+  void note_partial_effect(router::PinSet& pins) const;
   [[nodiscard]] bool holds_reply() const;
   [[nodiscard]] bool interrupted_for_lane(Channel channel, const protocol::SqlError& error) const;
 
@@ -333,6 +339,7 @@ class SessionCore {
   void on_prepared(const protocol::ResponseTracker::Step& step);
   void finish_unchanged(const BranchId& branch);
   [[nodiscard]] bool changed_outside_innodb() const;
+  void settle(const BranchOutcome& outcome);
   [[nodiscard]] bool missed_own_commit();
   void run_again();
   void abandon_branch();
@@ -352,6 +359,25 @@ class SessionCore {
   void on_immediate_text();
   /// Of an EXECUTE: true when the statement that it means is on its way.
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
+
+  // Temporary tables: session_temporary.cpp.
+  [[nodiscard]] bool has_temporary() const { return !temporary_.empty(); }
+
+  void plan_temporary(const router::Statement& statement);
+  [[nodiscard]] bool ask_about_tables(const router::Statement& statement);
+  void on_own_rows(const protocol::SqlError* error);
+  void on_subject(const protocol::SqlError* error);
+  void append_mark();
+  void end_left_branch(const BranchOutcome& outcome);
+  void on_left_end(const protocol::SqlError* error);
+  [[nodiscard]] bool lost_kept_commit();
+
+  // User locks: session_locks.cpp.
+  void note_lock_names(const router::Statement& statement, std::string_view sql);
+  [[nodiscard]] bool user_locks_lost();
+  [[nodiscard]] bool at_lock_home();
+  [[nodiscard]] bool ask_held_locks();
+  void on_held_locks(const protocol::SqlError* error);
 
   // KILL: session_kill.cpp.
   void kill(const KillOrder& order);
@@ -375,6 +401,8 @@ class SessionCore {
   void finish_statement(Channel channel);
   void finish_command();
   void set_pins(router::PinSet pins);
+  void plan_named(const router::Statement& statement);
+  void note_named(bool succeeded, router::PinSet& pins);
   void close_with(const protocol::SqlError& error);
   [[nodiscard]] std::uint16_t status_bits() const;
   [[nodiscard]] std::uint16_t client_status(std::uint16_t backend_status) const;
@@ -448,6 +476,7 @@ class SessionCore {
   bool read_tainted_ = false;    ///< the same of the other connection
   bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
   bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
+  bool moving_ = false;          ///< the job goes on elsewhere when it is known
 
   // The transaction.
   Transaction transaction_;
@@ -467,6 +496,29 @@ class SessionCore {
   Seqno last_seen_at_prepare_;
   std::uint32_t lane_generation_ = 0;  ///< when the branch began
   BranchTables branch_tables_;
+  /// It may have changed rows of temporary tables: they must outlive XA PREPARE, and only this
+  /// session may undo them (decision 0013).
+  bool branch_keeps_ = false;
+  Seqno kept_commit_;  ///< such a branch's, of which the home's lane may still make a replay; or 0
+  std::optional<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
+
+  std::vector<std::string> prepared_names_;  ///< PREPARE: in lower case
+  std::vector<std::string> handler_names_;   ///< HANDLER .. OPEN
+
+  // User locks.
+  std::vector<std::string> lock_names_;  ///< perhaps held: string literals
+  bool lock_unnamed_ = false;            ///< perhaps others
+  std::uint64_t lock_generation_ = 0;    ///< of the place where they were taken
+
+  // Temporary tables.
+  router::TemporaryTables temporary_;
+  std::optional<router::TemporaryTables> temporary_after_;  ///< if the statement succeeds
+  enum class OwnQuery : std::uint8_t { kSubjects, kHeldLocks };
+  OwnQuery own_query_ = OwnQuery::kSubjects;
+  OwnResult own_rows_;
+  unsigned subjects_temporary_ = 0;  ///< of those asked about: a bit for each
+  unsigned subjects_answered_ = 0;
+  std::optional<protocol::SqlError> subjects_error_;
 
   /// LOAD DATA LOCAL.
   struct File {

@@ -48,6 +48,15 @@ struct SessionJob {
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
+  bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
+  bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=..
+  std::string name;  ///< of the prepared statement or handler that it makes or ends, in lower case
+  bool ends_name = false;
+  bool uses_locks = false;            ///< GET_LOCK and its family: only where all sessions lock
+  bool locks_asked = false;           ///< the server was asked which are held
+  std::uint64_t lock_generation = 0;  ///< of that place
+  bool subjects_known = false;        ///< `subjects` is the server's word
+  router::DdlSubjects subjects = router::DdlSubjects::kPlain;
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it

@@ -16,11 +16,14 @@ constexpr std::uint64_t kHeldLagMax = 128;
 }  // namespace
 
 bool SessionCore::home_usable() {
-  return home_ && (effects_.serves(*home_) ||
-                   ((home_lease_.held() && !pins_.empty()) && effects_.tolerates(*home_)));
+  const bool may_stay = (home_lease_.held() && !pins_.empty()) || job_.uses_locks;
+  return home_ && (effects_.serves(*home_) || (may_stay && effects_.tolerates(*home_)));
 }
 
 bool SessionCore::acquire_home() {
+  if (job_.uses_locks && !at_lock_home()) {
+    return false;
+  }
   if (transaction_.on_backend()) {
     CHECK(home_lease_.held());
     return true;
@@ -47,7 +50,7 @@ bool SessionCore::acquire_home() {
     effects_.lease(Channel::kHome, *home_);
     return false;
   }
-  return true;
+  return !lost_kept_commit();
 }
 
 // What the home must have applied before the statement may begin there.
@@ -69,7 +72,7 @@ Seqno SessionCore::needed_at_home() {
 // meet. Nobody else's statement hides in it (a function's, a trigger's SELECT takes no locks), and
 // the isolation level makes none of its reads lock-free. Decision 0010.
 bool SessionCore::meets_held_commits() {
-  if (!job_.reads_under_locks || !home_lease_.held() || one_shot_transaction_ ||
+  if (!job_.reads_under_locks || !home_lease_.held() || has_temporary() || one_shot_transaction_ ||
       effects_.stored_functions() || effects_.triggers() ||
       state_.variable("innodb_lock_wait_timeout")) {
     return false;
@@ -212,6 +215,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     home_transaction_settings_stale_ = false;
     home_insert_id_ = connection.insert_id;
     yielding_ = false;
+    moving_ = false;
   } else {
     read_tainted_ = false;
   }

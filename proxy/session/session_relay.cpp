@@ -2,6 +2,8 @@
 // which passes packet by packet.
 #include "proxy/session/session_relay.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "certifier/ddl_fence.h"
 #include "protocol/decode.h"
@@ -72,6 +74,10 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       if (step->last) {
         on_client_done(channel, relay, true);
       }
+    } else if (role == ReplyRole::kOwnRows && !control) {
+      own_rows_.add(Bytes(bytes).subspan(at, step->bytes));
+    } else if (role == ReplyRole::kOwnRows && step->control == ControlKind::kColumnCount) {
+      own_rows_.begin(static_cast<std::size_t>(step->columns));
     } else if (control && (step->last || role == ReplyRole::kReprepare)) {
       on_internal_reply(channel, role, *step);
     } else if (!control &&
@@ -202,7 +208,10 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   if (job_.wrapped) {
     row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
   } else if (job_.reader || job_.read_only) {
-    row_count_ = -1;
+    const bool changes = job_.query_kind == QueryKind::kWrite && !rows;
+    row_count_ = changes ? static_cast<std::int64_t>(ok.affected_rows) : -1;
+  } else if (job_.names_engine || (job_.uses_locks && !rows)) {
+    row_count_ = static_cast<std::int64_t>(ok.affected_rows);
   }
 }
 
@@ -286,24 +295,32 @@ void SessionCore::on_client_error(Channel channel,
 }
 
 // A statement that failed may have assigned variables before, and the server does not say which.
-void SessionCore::note_partial_effect() {
-  router::PinSet pins = pins_;
+void SessionCore::note_partial_effect(router::PinSet& pins) const {
   if (job_.pins.added.has(router::PinReason::kUserVariables)) {
     pins.add(router::PinReason::kUserVariables);
   }
   if (job_.sets_several) {
     pins.add(router::PinReason::kUnknownState);
   }
-  set_pins(pins);
 }
 
 void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) {
   flush(relay);
+  router::PinSet pins = pins_;
   if (succeeded) {
-    router::PinSet pins = pins_;
     pins.remove(job_.pins.ended);
     pins.add(job_.pins.added);
-    set_pins(pins);
+  } else {
+    note_partial_effect(pins);
+  }
+  note_named(succeeded, pins);
+  if (succeeded) {
+    if (temporary_after_) {
+      temporary_ = *std::exchange(temporary_after_, std::nullopt);
+    }
+    if (!has_temporary()) {
+      pins.remove(router::PinReason::kTemporaryTable);
+    }
     if (job_.sets_insert_id) {
       note_insert_id_changed();
     }
@@ -316,9 +333,8 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     } else if (channel == Channel::kHome && !transaction_.open()) {
       one_shot_transaction_ = false;
     }
-  } else {
-    note_partial_effect();
   }
+  set_pins(pins);
   if (job_.wrapped) {
     phase_ = SessionPhase::kPreparing;  // XA END and XA PREPARE answer next
     if (job_.sends_file) {

@@ -99,6 +99,14 @@ void SessionCore::on_internal_reply(Channel channel,
         on_immediate_text();
       }
       return;
+    case ReplyRole::kOwnRows:
+    case ReplyRole::kLeftEnd: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      role == ReplyRole::kOwnRows ? on_own_rows(failed ? &error : nullptr)
+                                  : on_left_end(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kXaEnd:
       return;  // XA PREPARE's answer tells all
     case ReplyRole::kXaPrepare:

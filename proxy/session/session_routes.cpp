@@ -20,8 +20,7 @@ router::SessionTraits SessionCore::traits() const {
   traits.read_only_transaction = transaction_.open() && transaction_.traits().read_only;
   traits.pins = pins_;
   traits.home = home_;
-  traits.schema = state_.schema();
-  // No temporary tables: CREATE TEMPORARY TABLE is refused.
+  traits.ddl_subjects = job_.subjects;
   return traits;
 }
 
@@ -73,6 +72,8 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     job_.wrapped = changes;
     job_.reads_under_locks = changes && reads_under_locks(statement);
   }
+  plan_temporary(statement);
+  plan_named(statement);
   if (reads_relations(statement) && effects_.stored_functions()) {
     job_.may_write = true;  // as part of a transaction
     job_.read_only = !job_.needs_branch && !job_.wrapped && !job_.commit_first;

@@ -26,6 +26,11 @@ constexpr std::string_view kNarrowLiterals = "SET collation_connection=latin1_bi
 /// The server forgets warnings and errors when a statement names a table (measured; not for DO, SET
 /// or a SELECT without one).
 constexpr std::string_view kClearDiagnostics = "SELECT 1 FROM (SELECT 1) AS t LIMIT 0";
+constexpr std::string_view kSqlMode = "sql_mode";
+/// Backends create InnoDB tables only (enforce_storage_engine). A temporary table of another engine
+/// is one of InnoDB then, as if the server had been built without that engine.
+constexpr std::string_view kSubstituteEngines =
+    "SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')";
 
 }  // namespace
 
@@ -106,15 +111,16 @@ void SessionCore::send_job() {
       transaction_.note_write();
     }
     xa_buffer_.clear();
-    append_insert_id();
+    append_preparation();
     if (job_.channel == Channel::kHome && job_.asks_diagnostics && home_diagnostics_stale_) {
       home_diagnostics_stale_ = false;
       append_diagnostics();
     }
     append_statement_reset();
     append_text_question();
+    branch_keeps_ = branch_keeps_ || (job_.keeps && transaction_.on_backend());
     expect(job_.channel, ReplyRole::kClient, kind);
-    effects_.send_backend(job_.channel, {xa_buffer_, command});
+    effects_.send_backend(job_.channel, {xa_buffer_, command, restoration()});
   }
 }
 
@@ -224,6 +230,27 @@ void SessionCore::append_diagnostics() {
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(signal));
 }
 
+// What stands before the client's statement and whatever it is to run in.
+void SessionCore::append_preparation() {
+  append_insert_id();
+  append_statement_reset();
+  if (job_.names_engine) {
+    expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kSubstituteEngines));
+  }
+}
+
+// What stands behind the client's statement to undo append_preparation().
+Bytes SessionCore::restoration() {
+  if (!job_.names_engine) {
+    return {};
+  }
+  expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
+  scratch_.clear();
+  protocol::append_command(scratch_, Command::kQuery, as_bytes(state_.set_statement_of(kSqlMode)));
+  return scratch_;
+}
+
 // Whoever executed the statement on this connection before may have left long data behind, or the
 // error of such, which the server keeps until this.
 void SessionCore::append_statement_reset() {
@@ -239,26 +266,29 @@ void SessionCore::append_statement_reset() {
 
 void SessionCore::send_wrapped(Bytes command) {
   xa_buffer_.clear();
-  append_insert_id();
-  append_statement_reset();
+  append_preparation();
   if (!job_.begun) {
     append_begin();
     append_guard();
   }
   const std::size_t start_bytes = xa_buffer_.size();
   transaction_.note_write();
+  branch_keeps_ = job_.keeps;
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
+  const Bytes restore = restoration();
   if (!job_.sends_file) {
     last_seen_at_prepare_ = last_seen_at_start_;
     append_wrapped_end();
   }
   const Bytes xa(xa_buffer_);
-  effects_.send_backend(Channel::kHome, {xa.first(start_bytes), command, xa.subspan(start_bytes)});
+  effects_.send_backend(Channel::kHome,
+                        {xa.first(start_bytes), command, restore, xa.subspan(start_bytes)});
 }
 
 void SessionCore::append_wrapped_end() {
   const BranchId branch = transaction_.branch();
   transaction_.certify();
+  append_mark();
   xa_command("XA END ", branch);
   xa_command("XA PREPARE ", branch);
   expect(Channel::kHome, ReplyRole::kXaEnd, Command::kQuery);
@@ -284,8 +314,7 @@ void SessionCore::send_read_only(Bytes command) {
   // A view may call a function that writes. Here the server refuses that, before the first row.
   job_.refused = false;
   xa_buffer_.clear();
-  append_insert_id();
-  append_statement_reset();
+  append_preparation();
   if (!job_.begun) {
     append_begin();
     append_guard();
@@ -301,8 +330,7 @@ void SessionCore::send_read_only(Bytes command) {
 
 void SessionCore::send_in_transaction(Bytes command) {
   xa_buffer_.clear();
-  append_insert_id();
-  append_statement_reset();
+  append_preparation();
   append_begin();
   if (job_.may_write) {
     transaction_.note_write();
@@ -318,8 +346,9 @@ void SessionCore::send_in_transaction(Bytes command) {
     return;  // the last setup reply answers the client
   }
   append_guard();
+  branch_keeps_ = job_.keeps;
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
-  effects_.send_backend(Channel::kHome, {xa_buffer_, command});
+  effects_.send_backend(Channel::kHome, {xa_buffer_, command, restoration()});
 }
 
 bool SessionCore::prepare_execute(Bytes& command) {

@@ -193,6 +193,16 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   return sql;
 }
 
+std::string SessionState::set_statement_of(std::string_view name) const {
+  std::string sql = "SET SESSION " + std::string(name) + "=";
+  if (const auto value = variable(name)) {
+    append_setting_value(sql, *value);
+  } else {
+    sql += "DEFAULT";
+  }
+  return sql;
+}
+
 void SessionState::reset() {
   settings_.reset();
   schema_.clear();

@@ -65,6 +65,8 @@ class SessionState {
   /// The same for a connection whose sql_mode and character sets may be anything: what the session
   /// did not change is told, too. `collation`: that its client named when it logged in.
   [[nodiscard]] std::string whole_set_statement(std::uint16_t collation) const;
+  /// A SET statement that gives `name` back the value the session knows, or the server's default.
+  [[nodiscard]] std::string set_statement_of(std::string_view name) const;
 
   /// Equal states have equal fingerprints; the schema is not in it. 0: nothing was changed.
   [[nodiscard]] std::uint64_t fingerprint() const { return settings_ ? settings_->fingerprint : 0; }

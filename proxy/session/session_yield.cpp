@@ -25,7 +25,7 @@ bool SessionCore::can_spare_home() const {
   const bool unused =
       idle() || (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
   return unused && home_lease_.held() && !home_lease_.owes_reply() && pins_.empty() &&
-         !transaction_.open() && !one_shot_transaction_;
+         !has_temporary() && !transaction_.open() && !one_shot_transaction_;
 }
 
 bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
@@ -82,8 +82,15 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
     home_insert_id_ = number;
     insert_id_at_home_ = false;
   }
+  const bool yielding = std::exchange(yielding_, false);
+  if (std::exchange(moving_, false)) {
+    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
+    insert_id_at_home_ = false;
+    advance_job();
+    return;
+  }
   // The client may have sent its next statement meanwhile: then the connection stays.
-  if (std::exchange(yielding_, false) && known && can_spare_home()) {
+  if (yielding && known && can_spare_home()) {
     give_back(Channel::kHome, true);
     if (idle() && !effects_.serves(*home_)) {
       home_.reset();

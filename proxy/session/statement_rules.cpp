@@ -177,14 +177,17 @@ bool another_follows(const Statement& statement) {
   return statement.has(Flag::kMultiStatement) || has_comment(statement.rest);
 }
 
+bool names_engine(std::string_view sql) {
+  constexpr std::string_view kWord = "engine";
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+  return std::search(sql.begin(), sql.end(), kWord.begin(), kWord.end(), same) != sql.end();
+}
+
 std::string_view unsupported_feature(const Statement& statement) {
   if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
     return "sequences (use AUTO_INCREMENT)";
   }
-  if (statement.has(Flag::kTemporary)) {
-    return "temporary tables";
-  }
-  if (statement.has(Flag::kCreateSelect)) {
+  if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary)) {
     return "CREATE TABLE .. SELECT (create the table, then INSERT .. SELECT)";
   }
   if (statement.kind == StatementKind::kDdl && statement.ddl.object == router::DdlObject::kEvent) {

@@ -50,6 +50,9 @@ namespace consort::proxy {
 /// more: a comment, too.
 [[nodiscard]] bool another_follows(const router::Statement& statement);
 
+/// A CREATE TEMPORARY TABLE that may say ENGINE: its text has the word.
+[[nodiscard]] bool names_engine(std::string_view sql);
+
 /// What this version refuses although the server could do it; empty: nothing.
 [[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement);
 

@@ -3,9 +3,8 @@
 import threading
 
 from support import wire
-from support.case import Skip, case
+from support.case import case
 from support.cluster import Cluster
-from support.script import NOT_SUPPORTED
 
 
 def setup(context):
@@ -102,12 +101,7 @@ def session_state_follows_reads(_context, cluster):
 def temporary_tables_stay_reachable(_context, cluster):
     """A session with a temporary table finds it in every statement, and loses it at reset."""
     with cluster.connect() as client:
-        try:
-            client.query("CREATE TEMPORARY TABLE mine (a INT)")
-        except wire.ServerError as error:
-            if error.code == NOT_SUPPORTED:
-                raise Skip(error.message) from None
-            raise
+        client.query("CREATE TEMPORARY TABLE mine (a INT)")
         for number in range(10):
             client.query(f"INSERT INTO mine VALUES ({number})")
             assert int(client.value("SELECT COUNT(*) FROM mine")) == number + 1

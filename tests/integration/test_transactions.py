@@ -1,13 +1,10 @@
 """Transactions look as on a single server: every script is played through Consort and on a plain
 server, and each answer (flags, counts, ids, warnings, errors, rows) must be the same."""
 
-import os
-
 from support import wire
 from support.case import case
-from support.cluster import Cluster
-from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
-from support.script import compare
+from support.pair import Pair
+from support.private_server import APP_PASSWORD, APP_USER
 
 FILL = ["CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT, u INT UNIQUE) ENGINE=InnoDB",
         "INSERT INTO t VALUES (1, 10, 1), (2, 20, 2), (3, 30, 3)"]
@@ -170,9 +167,6 @@ SCRIPTS = {
              "KILL CONNECTION_ID()"],
 }
 
-# What Consort may still answer with a clean "not supported"; the test is skipped then, visibly.
-MAY_LACK = ("temporary_tables",)
-
 LONG = wire.LONG_DATA
 
 BINARY = {
@@ -280,42 +274,20 @@ SESSION = {
 }
 
 
-class Pair(Cluster):
-    """The cluster, and a plain server with the same settings beside it."""
-
-    def __init__(self, context):
-        super().__init__(context)
-        # Consort gives its sessions innodb_snapshot_isolation=ON; the same here.
-        self.plain = PrivateServer(os.path.join(self.directory, "plain"), 9, context.template,
-                                   {"innodb_snapshot_isolation": "ON"})
-        self.plain.start()
-
-    def close(self, keep=False):
-        self.plain.kill()
-        super().close(keep)
-
-    def compare(self, script, capabilities=0, may_lack=False):
-        """A fresh table, the script, and what is left."""
-        with self.connect(capabilities=capabilities) as through, wire.connect(
-                self.plain.port, APP_USER, APP_PASSWORD, "test",
-                capabilities=capabilities) as plain:
-            compare(FILL + script + END, through, plain, may_lack)
-
-
 def setup(context):
-    return Pair(context)
+    return Pair(context, FILL, END)
 
 
-@case(seconds=30, each=[(name, name, script) for name, script in SCRIPTS.items()])
-def text(_context, pair, name, script):
+@case(seconds=30, each=[(name, script) for name, script in SCRIPTS.items()])
+def text(_context, pair, script):
     """COM_QUERY."""
-    pair.compare(script, may_lack=name in MAY_LACK)
+    pair.compare(script)
 
 
-@case(seconds=30, each=[(name, name, script) for name, script in BINARY.items()])
-def binary(_context, pair, name, script):
+@case(seconds=30, each=[(name, script) for name, script in BINARY.items()])
+def binary(_context, pair, script):
     """Prepared statements."""
-    pair.compare(script, may_lack=name in MAY_LACK)
+    pair.compare(script)
 
 
 @case(seconds=30, each=[(name, script) for name, script in FILES.items()])

@@ -207,7 +207,7 @@ void SimProxy::lose(const BranchId& branch, BackendId home, BranchVerdict verdic
 }
 
 void SimProxy::tell(const BranchId& branch, BranchVerdict verdict, Seqno seqno) {
-  callbacks_.tell(proxy::BranchOutcome{{}, branch, verdict, seqno, {}});
+  callbacks_.tell(proxy::BranchOutcome{{}, branch, verdict, seqno, {}, {}});
 }
 
 void SimProxy::request_ddl(BackendId home, std::string sql, std::optional<SessionId> session) {

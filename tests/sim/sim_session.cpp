@@ -321,7 +321,8 @@ void SimSession::plant_mistakes(proxy::BranchPrepared& prepared) {
     prepared.last_seen_at_start = prepared.last_seen_at_prepare = prepared.last_seen_at_answer;
   }
   if (bugs.reply_before_outcome) {
-    post(proxy::BranchOutcome{id_, prepared.branch, proxy::BranchVerdict::kCommitted, Seqno{}, {}});
+    post(proxy::BranchOutcome{
+        id_, prepared.branch, proxy::BranchVerdict::kCommitted, Seqno{}, {}, {}});
   }
 }
 

@@ -112,6 +112,10 @@ class SimSession final : public proxy::SessionEffects {
 
   void note_trigger() override {}
 
+  std::optional<proxy::UserLockHome::Place> user_lock_home() override { return std::nullopt; }
+
+  void count_user_lock_holder(int) override {}
+
   void wait_applied(BackendId backend, bool any, Seqno seqno) override {
     applied_wait_ = AppliedWait{backend, any, seqno};
   }

@@ -187,7 +187,10 @@ TEST_SUITE("classify_other") {
         {"EXECUTE IMMEDIATE 'DROP TABLE t'", "execute_text", "touches_tables", "", "home/write"},
         {"DEALLOCATE PREPARE s", "deallocate_text", "reads_only", "", "home/session_setting"},
         {"DROP PREPARE s", "deallocate_text", "reads_only", "", "home/session_setting"},
-        {"HANDLER t OPEN", "handler", "reads_only", "", "home/server_local"},
+        {"HANDLER t OPEN", "handler", "reads_only opens_handler", "", "home/server_local"},
+        {"HANDLER d.t OPEN AS h", "handler", "reads_only opens_handler", "", "home/server_local"},
+        {"HANDLER h READ FIRST", "handler", "reads_only", "", "home/server_local"},
+        {"HANDLER h CLOSE", "handler", "reads_only closes_handler", "", "home/server_local"},
         {"GET DIAGNOSTICS @n = NUMBER", "diagnostics",
          "reads_only reads_user_variable assigns_user_variable diagnostics", "",
          "home/session_dependent"},
@@ -224,6 +227,11 @@ TEST_SUITE("classify_other") {
     EXPECT(classify("EXECUTE `s`").name == "s");
     EXPECT(classify("EXECUTE IMMEDIATE @x").name.empty());
     EXPECT(classify("DEALLOCATE PREPARE s").name == "s");
+    EXPECT(classify("HANDLER t OPEN").name == "t");
+    EXPECT(classify("HANDLER d.t OPEN").name == "t");
+    EXPECT(classify("HANDLER d.t OPEN AS h").name == "h");
+    EXPECT(classify("HANDLER t OPEN h").name == "h");
+    EXPECT(classify("HANDLER h CLOSE").name == "h");
   }
 
   TEST_CASE("every kind, flag, target and reason has a name of its own") {

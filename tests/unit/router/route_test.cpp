@@ -96,24 +96,95 @@ TEST_SUITE("route") {
   }
 
   TEST_CASE("temporary tables: DDL on them is the session's own business") {
-    TemporaryTables tables;
-    tables.note(classify("CREATE TEMPORARY TABLE tmp LIKE real_one"), "db");
     SessionTraits session;
-    session.temporary_tables = &tables;
-    session.schema = "db";
+    session.ddl_subjects = DdlSubjects::kTemporary;
     EXPECT(route_in("DROP TABLE tmp", session) == "home/temporary_table");
     EXPECT(route_in("ALTER TABLE `TMP` ADD x INT", session) == "home/temporary_table");
     EXPECT(route_in("TRUNCATE db.tmp", session) == "home/temporary_table");
-    EXPECT(route_in("DROP TABLE tmp, other", session) == "ordered/ddl");
+    EXPECT(route_in("CREATE INDEX i ON tmp (a)", session) == "home/temporary_table");
+    session.ddl_subjects = DdlSubjects::kMixed;
+    EXPECT(route_in("CREATE TABLE lasting LIKE tmp", session) == "refuse/not_supported");
+    EXPECT(decide(classify("CREATE VIEW v AS TABLE tmp"), session).refusal.code == 1352);
+    EXPECT(route_in("DROP TABLE tmp, other", session) == "refuse/not_supported");
+    EXPECT(route_in("DROP TEMPORARY TABLE tmp, other", session) == "home/temporary_table");
+    session.ddl_subjects = DdlSubjects::kPlain;
     EXPECT(route_in("DROP TABLE real_one", session) == "ordered/ddl");
-    EXPECT(route_in("DROP TABLE elsewhere.tmp", session) == "ordered/ddl");
     EXPECT(route_in("DROP DATABASE db", session) == "ordered/ddl");
-    session.schema = "elsewhere";
-    EXPECT(route_in("DROP TABLE tmp", session) == "ordered/ddl");
-    tables.note(classify("DROP TABLE tmp"), "elsewhere");
-    EXPECT(!tables.empty());
-    tables.note(classify("DROP TABLE db.tmp"), "elsewhere");
+  }
+
+  TEST_CASE("temporary tables: what their names tell of a statement") {
+    TemporaryTables tables;
+    EXPECT(!tables.changes_only_these(classify("INSERT INTO tmp VALUES (1)"), "db"));
+    tables.note(classify("CREATE TEMPORARY TABLE tmp LIKE real_one"), "db");
+    const auto only = [&](std::string_view sql) {
+      return tables.changes_only_these(classify(sql), "db");
+    };
+    const auto may = [&](std::string_view sql) { return tables.may_change(classify(sql), "db"); };
+    EXPECT(only("INSERT INTO tmp SELECT * FROM real_one"));
+    EXPECT(only("DELETE FROM db.TMP"));
+    EXPECT(only("LOAD DATA INFILE 'x' INTO TABLE tmp"));
+    EXPECT(!only("INSERT INTO tmp SELECT f()"));
+    EXPECT(!only("INSERT INTO elsewhere.tmp VALUES (1)"));
+    EXPECT(!only("UPDATE tmp, real_one SET tmp.a=1"));
+    EXPECT(!only("SELECT * FROM tmp"));
+    EXPECT(!only("CREATE TEMPORARY TABLE b SELECT * FROM tmp"));
+    EXPECT(may("UPDATE tmp, real_one SET tmp.a=1"));
+    EXPECT(may("INSERT INTO real_one SELECT f()"));
+    EXPECT(may("CALL p()"));
+    EXPECT(may("CREATE TEMPORARY TABLE b SELECT * FROM tmp"));
+    EXPECT(!may("INSERT INTO real_one SELECT * FROM tmp"));
+    EXPECT(!may("SELECT * FROM tmp"));
+  }
+
+  TEST_CASE("temporary tables: their names come and go") {
+    TemporaryTables tables;
+    const auto note = [&](std::string_view sql, std::string_view schema = "db") {
+      tables.note(classify(sql), schema);
+    };
+    const auto knows = [&](std::string_view name) {
+      return tables.contains(TableRef{"db", name, TableRole::kRead}, "");
+    };
+    note("CREATE TEMPORARY TABLE a (x INT)");
+    note("CREATE TABLE plain (x INT)");
+    EXPECT(knows("a"));
+    EXPECT(!knows("plain"));
+    note("ALTER TABLE a RENAME TO b");
+    EXPECT((knows("b") && !knows("a")));
+    note("RENAME TABLE b TO c, plain TO d");
+    EXPECT((knows("c") && !knows("b") && !knows("d")));
+    note("ALTER TABLE c ADD COLUMN y INT");
+    note("TRUNCATE TABLE c");
+    note("DROP VIEW c");
+    note("DROP TABLE c", "elsewhere");
+    EXPECT(knows("c"));
+    note("DROP TABLE IF EXISTS nowhere, db.c", "elsewhere");
     EXPECT(tables.empty());
+  }
+
+  TEST_CASE("temporary tables: which names of a DDL statement the server is asked about") {
+    const auto subjects = [](std::string_view sql) {
+      const Statement statement = classify(sql);
+      std::string text;
+      for (const TableRef& table : ddl_subjects(statement)) {
+        text += std::string(table.name) + (table.role == TableRole::kDdl ? " " : "? ");
+      }
+      return text;
+    };
+    EXPECT(subjects("DROP TABLE a, b") == "a b ");
+    EXPECT(subjects("DROP VIEW a") == "");
+    EXPECT(subjects("DROP TEMPORARY TABLE a") == "");
+    EXPECT(subjects("ALTER TABLE a RENAME TO b") == "a b? ");
+    EXPECT(subjects("RENAME TABLE a TO b, c TO d") == "a b? c d? ");
+    EXPECT(subjects("TRUNCATE a") == "a ");
+    EXPECT(subjects("CREATE UNIQUE INDEX i ON a (x)") == "a ");
+    EXPECT(subjects("DROP INDEX i ON a") == "a ");
+    EXPECT(subjects("CREATE TABLE a (x INT)") == "");
+    EXPECT(subjects("CREATE TABLE a LIKE b") == "b? ");
+    EXPECT(subjects("CREATE VIEW a AS SELECT * FROM b, c") == "b? c? ");
+    EXPECT(subjects("ALTER VIEW a AS SELECT * FROM b") == "b? ");
+    EXPECT(subjects("CREATE TEMPORARY TABLE a LIKE b") == "");
+    EXPECT(subjects("DROP DATABASE d") == "");
+    EXPECT(subjects("INSERT INTO a VALUES (1)") == "");
   }
 
   TEST_CASE("temporary tables: more than kept means any") {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "protocol/decode.h"
+#include "protocol/lenenc.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -129,6 +130,31 @@ class SessionScript : public SessionEffects {
     feed(channel, reply);
   }
 
+  /// To the session's own question what LAST_INSERT_ID() is.
+  void answer_insert_id(const std::string& value) {
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    ok.changes.system_variables.emplace_back("last_insert_id", value);
+    backend_ok(Channel::kHome, ok);
+  }
+
+  /// A result set of one row of text values.
+  void backend_row(Channel channel, const std::vector<std::string>& values) {
+    Buffer reply;
+    const std::uint8_t count[] = {static_cast<std::uint8_t>(values.size())};
+    std::uint8_t sequence = protocol::append_packet(reply, count, 1);
+    Buffer row;
+    for (const std::string& value : values) {
+      sequence = protocol::append_packet(reply, as_bytes("column definition"), sequence);
+      protocol::append_lenenc_text(row, value);
+    }
+    sequence = protocol::append_packet(reply, row, sequence);
+    protocol::OkPacket ok;
+    ok.status = protocol::status_flag::kAutocommit;
+    protocol::append_ok(reply, ok, kCapabilities, sequence, protocol::OkHeader::kEof);
+    feed(channel, reply);
+  }
+
   /// Feeds a reply, and the refusals of the guards that follow.
   void feed(Channel channel, Buffer& reply) {
     std::deque<std::string>& owed = owed_[static_cast<int>(channel)];
@@ -171,7 +197,8 @@ class SessionScript : public SessionEffects {
 
   void outcome(BranchVerdict verdict, std::uint64_t seqno = 0) {
     const auto prepared = posted_back<BranchPrepared>();
-    core.on_outcome({prepared.session, prepared.branch, verdict, Seqno{seqno}, "refused"});
+    core.on_outcome(
+        {prepared.session, prepared.branch, verdict, Seqno{seqno}, "refused", std::nullopt});
     pump();
   }
 
@@ -270,6 +297,10 @@ class SessionScript : public SessionEffects {
 
   void note_trigger() override { has_triggers = true; }
 
+  std::optional<UserLockHome::Place> user_lock_home() override { return lock_home; }
+
+  void count_user_lock_holder(int change) override { lock_holders += change; }
+
   void wait_applied(BackendId, bool, Seqno seqno) override { waits.push_back(seqno); }
 
   void retry_after(std::chrono::milliseconds) override { ++retries; }
@@ -312,6 +343,8 @@ class SessionScript : public SessionEffects {
   std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
   bool has_triggers = false;
+  std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
+  int lock_holders = 0;
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;

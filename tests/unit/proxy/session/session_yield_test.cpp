@@ -26,13 +26,6 @@ void insert(SessionScript& script, std::uint64_t id) {
   script.sent(Channel::kHome);
 }
 
-void answer_insert_id(SessionScript& script, const std::string& value) {
-  protocol::OkPacket ok;
-  ok.status = protocol::status_flag::kAutocommit;
-  ok.changes.system_variables.emplace_back("last_insert_id", value);
-  script.backend_ok(Channel::kHome, ok);
-}
-
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: an idle session gives its home to others at once") {
     SessionScript script;
@@ -64,6 +57,13 @@ TEST_SUITE("session") {
     pinned.backend_ok(Channel::kHome);
     EXPECT_FALSE(pinned.core.yield(Channel::kHome, false));
 
+    SessionScript with_table;
+    with_table.query("CREATE TEMPORARY TABLE x (a INT)");
+    with_table.backend_ok(Channel::kHome);
+    EXPECT_FALSE(with_table.core.yield(Channel::kHome, false));
+    with_table.core.leave_home();
+    EXPECT(with_table.releases.empty());
+
     SessionScript before_transaction;
     before_transaction.query("SET TRANSACTION ISOLATION LEVEL READ COMMITTED");
     before_transaction.backend_ok(Channel::kHome);
@@ -90,7 +90,7 @@ TEST_SUITE("session") {
     EXPECT(script.releases.empty());
     EXPECT(script.sent(Channel::kHome) == Texts{kAsk});
     EXPECT_FALSE(script.core.yield(Channel::kHome, true));  // it is on its way
-    answer_insert_id(script, "5");
+    script.answer_insert_id("5");
     EXPECT(script.releases == std::vector<bool>{true});
     EXPECT(script.core.home_insert_id() == std::optional<std::uint64_t>(5));
 
@@ -127,7 +127,7 @@ TEST_SUITE("session") {
     script.query("BEGIN");
     script.query("UPDATE t SET v=1");
     EXPECT((script.sent(Channel::kHome) == Texts{kAsk, "XA START", "UPDATE t SET v=1"}));
-    answer_insert_id(script, "7");
+    script.answer_insert_id("7");
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     EXPECT(script.answer() == "OK trx");
@@ -173,7 +173,7 @@ TEST_SUITE("session") {
     script.online = false;
     script.core.leave_home();
     EXPECT(script.core.home().has_value());
-    answer_insert_id(script, "7");
+    script.answer_insert_id("7");
     EXPECT_FALSE(script.core.home().has_value());
     EXPECT(script.releases == std::vector<bool>{true});
   }

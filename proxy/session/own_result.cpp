@@ -1,0 +1,70 @@
+#include "proxy/session/own_result.h"
+
+#include <utility>
+
+#include "protocol/lenenc.h"
+#include "protocol/packet_reader.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::uint8_t kNullValue = 0xFB;
+
+}  // namespace
+
+void OwnResult::begin(std::size_t columns) {
+  clear();
+  columns_ = columns;
+}
+
+void OwnResult::add(Bytes wire) {
+  if (wire_.size() + wire.size() > kBytesMax) {
+    too_large_ = true;
+    Buffer().swap(wire_);
+  }
+  if (!too_large_) {
+    append(wire_, wire);
+  }
+}
+
+std::optional<std::vector<OwnResult::Row>> OwnResult::rows() const {
+  if (too_large_) {
+    return std::nullopt;
+  }
+  std::vector<Row> rows;
+  std::size_t definitions = columns_;
+  Bytes rest(wire_);
+  while (const auto frame = protocol::peek_packet(rest)) {
+    rest = rest.subspan(frame->bytes);
+    if (definitions > 0) {
+      --definitions;
+      continue;
+    }
+    Row row;
+    protocol::Reader reader(frame->payload);
+    for (std::size_t i = 0; i < columns_; ++i) {
+      if (!reader.at_end() && reader.peek() == kNullValue) {
+        (void)reader.u8();
+        row.emplace_back(std::nullopt);
+      } else {
+        row.emplace_back(as_text(reader.lenenc_bytes()));
+      }
+    }
+    if (reader.failed()) {
+      return std::nullopt;
+    }
+    rows.push_back(std::move(row));
+  }
+  if (!rest.empty() || definitions > 0) {
+    return std::nullopt;
+  }
+  return rows;
+}
+
+void OwnResult::clear() {
+  columns_ = 0;
+  too_large_ = false;
+  wire_.clear();
+}
+
+}  // namespace consort::proxy

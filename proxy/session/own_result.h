@@ -1,0 +1,39 @@
+// OwnResult: the rows that answer a query of the session's own, collected from a reply's bytes.
+// Small ones only: what is larger than kBytesMax is not kept, and the result says so.
+// Spec: MariaDB KB "Result set packets" (text protocol). Threads: none; its session's.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace consort::proxy {
+
+class OwnResult {
+ public:
+  static constexpr std::size_t kBytesMax = 1 << 20;
+
+  /// NULL is nullopt. Views die with the next begin() or add().
+  using Row = std::vector<std::optional<std::string_view>>;
+
+  /// A result set of `columns` columns begins.
+  void begin(std::size_t columns);
+
+  /// Column definitions and rows as they came, cut anywhere; no OK, EOF or ERR.
+  void add(Bytes wire);
+
+  /// nullopt: too large, or no such packets.
+  [[nodiscard]] std::optional<std::vector<Row>> rows() const;
+
+  void clear();
+
+ private:
+  std::size_t columns_ = 0;
+  bool too_large_ = false;
+  Buffer wire_;
+};
+
+}  // namespace consort::proxy

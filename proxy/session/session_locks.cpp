@@ -1,0 +1,131 @@
+// SessionCore: user locks (GET_LOCK). All sessions take them on one backend (user_lock_home.h), so
+// a session moves its home there first. It is pinned while it holds one: the server is asked.
+// Decision 0013.
+#include <algorithm>
+
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "router/lock_names.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using router::Flag;
+using router::PinReason;
+using router::Statement;
+
+namespace {
+
+constexpr std::size_t kLockNamesMax = 64;
+
+}  // namespace
+
+void SessionCore::note_lock_names(const Statement& statement, std::string_view sql) {
+  job_.uses_locks = statement.flags.has_any({Flag::kUserLock, Flag::kTakesUserLock});
+  if (!statement.has(Flag::kTakesUserLock)) {
+    return;
+  }
+  const auto names = router::lock_names(sql, lexer_options());
+  if (!names || lock_names_.size() + names->size() > kLockNamesMax) {
+    lock_unnamed_ = true;
+    return;
+  }
+  for (const std::string_view name : *names) {
+    if (std::find(lock_names_.begin(), lock_names_.end(), name) == lock_names_.end()) {
+      lock_names_.emplace_back(name);
+    }
+  }
+}
+
+/// The place where locks are taken has moved since this session took its own.
+bool SessionCore::user_locks_lost() {
+  if (!pins_.has(PinReason::kUserLock)) {
+    return false;
+  }
+  const auto place = effects_.user_lock_home();
+  return !place || place->generation != lock_generation_;
+}
+
+/// The home is where user locks are taken. False: not yet, or never: the client knows.
+bool SessionCore::at_lock_home() {
+  const auto place = effects_.user_lock_home();
+  if (!place) {
+    home_.reset();
+    retry_job();
+    return false;
+  }
+  job_.lock_generation = place->generation;
+  if (home_ == place->backend || !home_lease_.held()) {
+    home_ = place->backend;
+    return true;
+  }
+  router::PinSet staying = pins_;
+  staying.remove(PinReason::kFoundRows);  // of an earlier statement
+  const bool binds = transaction_.on_backend() || one_shot_transaction_;
+  if (binds || !staying.empty()) {
+    const std::string why =
+        binds ? "a transaction that began on another server: take the lock before it begins"
+              : "a session that is bound to another server by " +
+                    std::string(router::to_text(staying.first()));
+    reply_error(protocol::not_supported_error("GET_LOCK and its like in " + why));
+    return false;
+  }
+  if (insert_id_at_home_) {
+    phase_ = SessionPhase::kRelaying;
+    moving_ = true;  // on_insert_id() goes on
+    if (!yielding_) {
+      ask_insert_id();
+    }
+    return false;
+  }
+  row_count_ = row_count_.value_or(home_row_count_);
+  give_back(Channel::kHome, true);
+  home_ = place->backend;
+  return true;
+}
+
+/// After a statement about user locks: which does the session hold? True when the server was asked.
+bool SessionCore::ask_held_locks() {
+  if (!job_.uses_locks || job_.locks_asked) {
+    return false;
+  }
+  lock_unnamed_ = lock_unnamed_ && !(job_.succeeded && job_.pins.ended.has(PinReason::kUserLock));
+  if (lock_unnamed_ || !home_lease_.held()) {
+    commits_.on_other(effects_.head());  // see on_held_locks()
+    return false;                        // it ends by RELEASE_ALL_LOCKS() or with the connection
+  }
+  job_.locks_asked = true;
+  job_.answered = true;
+  std::string sql = "SELECT 0";
+  for (const std::string& name : lock_names_) {
+    sql += " OR IS_USED_LOCK(" + name + ")<=>CONNECTION_ID()";
+  }
+  own_query_ = OwnQuery::kHeldLocks;
+  own_rows_.clear();
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  expect(Channel::kHome, ReplyRole::kOwnRows, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_held_locks(const protocol::SqlError* error) {
+  const auto rows = own_rows_.rows();
+  const bool none = error == nullptr && rows && rows->size() == 1 && rows->front().size() == 1 &&
+                    rows->front()[0] == "0";
+  router::PinSet pins = pins_;
+  if (none) {
+    lock_names_.clear();
+    pins.remove(PinReason::kUserLock);
+  } else {
+    pins.add(PinReason::kUserLock);
+    // Whoever had the lock before has committed before: that is what a lock is taken for. Lanes may
+    // not have it yet.
+    commits_.on_other(effects_.head());
+  }
+  set_pins(pins);
+  own_rows_.clear();
+  finish_statement(Channel::kHome);
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,236 @@
+// SessionCore: temporary tables. They live on the home's connection alone and pin the session to
+// it; nothing of them reaches the binlog. Decision 0013.
+#include <algorithm>
+
+#include "certifier/lane_sql.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using router::DdlSubjects;
+using router::Flag;
+using router::Statement;
+using router::StatementKind;
+
+namespace {
+
+/// What SHOW CREATE TABLE answers where no temporary table has the name: whoever made one may see
+/// it. Other errors (a KILL QUERY) say nothing of the table.
+bool denies_temporary(const protocol::SqlError& error) {
+  switch (error.code) {
+    case 1044:  // ER_DBACCESS_DENIED_ERROR
+    case 1046:  // ER_NO_DB_ERROR
+    case 1049:  // ER_BAD_DB_ERROR
+    case 1142:  // ER_TABLEACCESS_DENIED_ERROR
+    case 1146:  // ER_NO_SUCH_TABLE
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// A name as statements have it, in backticks.
+std::string quoted(std::string_view inside_quotes) {
+  std::string text = "`";
+  for (const char c : router::identifier_text(inside_quotes)) {
+    text.append(c == '`' ? 2 : 1, c);
+  }
+  return text + "`";
+}
+
+/// `temporary`: a bit for each of them.
+DdlSubjects verdict(const router::FixedList<router::TableRef, router::kTablesMax>& subjects,
+                    unsigned temporary) {
+  bool defines_temporary = false;
+  bool defines_plain = false;
+  for (std::size_t at = 0; at < subjects.size(); ++at) {
+    if (subjects[at].role == router::TableRole::kDdl) {
+      const bool is_temporary = (temporary >> at & 1U) != 0;
+      defines_temporary = defines_temporary || is_temporary;
+      defines_plain = defines_plain || !is_temporary;
+    }
+  }
+  if (defines_temporary) {
+    return defines_plain ? DdlSubjects::kMixed : DdlSubjects::kTemporary;
+  }
+  return temporary == 0 ? DdlSubjects::kPlain : DdlSubjects::kMixed;
+}
+
+}  // namespace
+
+// A row change of nothing but temporary tables under autocommit needs no branch: it runs in a
+// read-only transaction, in which the server lets it change those and nothing else. Where the names
+// have deceived us it runs again as any write. In a branch such rows need care at its end.
+void SessionCore::plan_temporary(const Statement& statement) {
+  const bool ddl = statement.kind == StatementKind::kDdl;
+  if (ddl) {
+    temporary_after_ = temporary_;
+    temporary_after_->note(statement, state_.schema());
+    const bool copies = statement.has(Flag::kCreateSelect);
+    const bool may_write_more =
+        copies && (statement.has(Flag::kUnknownFunction) || effects_.stored_functions());
+    if (may_write_more && !transaction_.open() && autocommit_) {
+      job_.wrapped = true;
+    }
+    job_.keeps = copies;
+    const bool may_run_outside = transaction_.open() ? !transaction_.traits().read_only : true;
+    if (!copies && may_run_outside && !job_.commit_first) {
+      job_.needs_branch = transaction_.on_backend();  // it begins no transaction
+    }
+    return;
+  }
+  if (!has_temporary()) {
+    return;
+  }
+  if (job_.wrapped && !job_.sends_file &&
+      temporary_.changes_only_these(statement, state_.schema())) {
+    job_.wrapped = false;
+    job_.read_only = true;
+    return;
+  }
+  job_.keeps = temporary_.may_change(statement, state_.schema()) || effects_.stored_functions() ||
+               effects_.triggers();
+}
+
+// The server knows which of a DDL statement's tables are temporary; names may mislead (a DROP that
+// failed half way, capital letters), and what is executed here alone, or everywhere, for the wrong
+// kind of table makes the backends differ. A program may have left some behind whose names nobody
+// told. True when it was asked.
+bool SessionCore::ask_about_tables(const Statement& statement) {
+  const bool may_have_some = has_temporary() || pins_.has(router::PinReason::kUnknownState);
+  if (!may_have_some || statement.kind != StatementKind::kDdl || !home_lease_.held() ||
+      statement.has(Flag::kUncertain)) {
+    return false;
+  }
+  if (statement.tables.overflowed()) {
+    job_.subjects = DdlSubjects::kMixed;
+    return false;
+  }
+  const auto subjects = router::ddl_subjects(statement);
+  if (job_.subjects_known) {
+    job_.subjects = verdict(subjects, subjects_temporary_);
+    return false;
+  }
+  if (subjects.empty()) {
+    return false;
+  }
+  phase_ = SessionPhase::kRelaying;
+  subjects_temporary_ = 0;
+  subjects_answered_ = 0;
+  subjects_error_.reset();
+  xa_buffer_.clear();
+  for (const router::TableRef& table : subjects) {
+    std::string sql = "SHOW CREATE TABLE ";
+    if (!table.schema.empty()) {
+      sql += quoted(table.schema) + ".";
+    }
+    sql += quoted(table.name);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+    expect(Channel::kHome, ReplyRole::kOwnRows, Command::kQuery);
+  }
+  own_query_ = OwnQuery::kSubjects;
+  own_rows_.clear();
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_own_rows(const protocol::SqlError* error) {
+  switch (own_query_) {
+    case OwnQuery::kSubjects:
+      on_subject(error);
+      return;
+    case OwnQuery::kHeldLocks:
+      on_held_locks(error);
+      return;
+  }
+}
+
+void SessionCore::on_subject(const protocol::SqlError* error) {
+  static constexpr std::string_view kTemporary = "CREATE TEMPORARY ";
+  const auto rows = own_rows_.rows();
+  const bool temporary = error == nullptr && rows && rows->size() == 1 &&
+                         rows->front().size() >= 2 &&
+                         rows->front()[1].value_or("").starts_with(kTemporary);
+  subjects_temporary_ |= temporary ? 1U << subjects_answered_ : 0;
+  ++subjects_answered_;
+  own_rows_.clear();
+  if (error != nullptr && !denies_temporary(*error)) {
+    subjects_error_ = *error;
+  }
+  if (home_lease_.owes_reply()) {
+    return;
+  }
+  if (subjects_error_) {
+    const bool aborted = abort_requested_ && transaction_.is(TransactionState::kExecuting);
+    if (aborted) {
+      clean_rollback_only(true);
+    }
+    reply_error(aborted ? protocol::deadlock_error() : *subjects_error_);
+    return;
+  }
+  job_.subjects_known = true;
+  run_statement_again();
+}
+
+/// Behind what changed temporary tables, before XA END.
+void SessionCore::append_mark() {
+  if (branch_keeps_) {
+    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kMarkBranchSql));
+  }
+}
+
+// The end of a branch whose rows of temporary tables nobody else may undo or keep: this session
+// goes on only when it is done. With autocommit=0 the server takes neither statement.
+void SessionCore::end_left_branch(const BranchOutcome& outcome) {
+  phase_ = SessionPhase::kPreparing;  // should the connection be lost, the branch is abandoned
+  left_outcome_ = outcome;
+  xa_buffer_.clear();
+  const auto append_set = [this](std::string_view sql) {
+    if (!autocommit_) {
+      expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+    }
+  };
+  append_set("SET autocommit=1");
+  expect(Channel::kHome, ReplyRole::kLeftEnd, Command::kQuery);
+  xa_command(outcome.verdict == BranchVerdict::kCommitted ? "XA COMMIT " : "XA ROLLBACK ",
+             outcome.branch);
+  append_set("SET autocommit=0");
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+void SessionCore::on_left_end(const protocol::SqlError* error) {
+  constexpr std::uint16_t kRolledBack = 1402;  // XA_RBROLLBACK
+  const BranchOutcome outcome = *std::exchange(left_outcome_, std::nullopt);
+  const bool undone = error != nullptr && error->code == kRolledBack;
+  if (error != nullptr && !(undone && outcome.verdict != BranchVerdict::kCommitted)) {
+    lose(Channel::kHome);  // what became of the temporary tables, nobody knows
+    return;
+  }
+  if (outcome.verdict == BranchVerdict::kRefused && held_.is_error()) {
+    transaction_over();
+    answer_held();  // the statement's own error says why
+    return;
+  }
+  settle(outcome);
+}
+
+// A lane that replays a branch from the log undoes it first, and the rows of temporary tables with
+// it. True when that may have happened to this session's: it is closed.
+bool SessionCore::lost_kept_commit() {
+  if (kept_commit_ == Seqno{}) {
+    return false;
+  }
+  const bool replayed = has_temporary() && effects_.newest_replay(*home_) >= kept_commit_;
+  kept_commit_ = {};
+  if (replayed) {
+    close_with(protocol::server_shutdown_error());
+  }
+  return replayed;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,35 @@
+"""Pair: a cluster and a plain server with the same settings beside it, for tests that play the same
+script on both."""
+
+import os
+
+from . import wire
+from .cluster import Cluster
+from .private_server import APP_PASSWORD, APP_USER, PrivateServer
+from .script import compare
+
+
+class Pair(Cluster):
+    """`fill` comes before every script, `end` behind it."""
+
+    def __init__(self, context, fill, end):
+        super().__init__(context)
+        self.fill, self.end = fill, end
+        # Consort gives its sessions innodb_snapshot_isolation=ON; the same here.
+        self.plain = PrivateServer(os.path.join(self.directory, "plain"), 9, context.template,
+                                   {"innodb_snapshot_isolation": "ON"})
+        self.plain.start()
+
+    def close(self, keep=False):
+        self.plain.kill()
+        super().close(keep)
+
+    def connect_plain(self, database="test", **options):
+        """As connect(), to the plain server."""
+        return wire.connect(self.plain.port, APP_USER, APP_PASSWORD, database, **options)
+
+    def compare(self, script, capabilities=0, may_lack=False):
+        """A fresh table, the script, and what is left."""
+        with self.connect(capabilities=capabilities) as through, \
+                self.connect_plain(capabilities=capabilities) as plain:
+            compare(self.fill + script + self.end, through, plain, may_lack)
