@@ -164,11 +164,11 @@ void SessionCore::on_subject(const protocol::SqlError* error) {
     return;
   }
   if (subjects_error_) {
-    const bool aborted = abort_requested_ && transaction_.is(TransactionState::kExecuting);
-    if (aborted) {
+    const bool interrupted = interrupted_for_lane(Channel::kHome, *subjects_error_);
+    if (interrupted && transaction_.is(TransactionState::kExecuting)) {
       clean_rollback_only(true);
     }
-    reply_error(aborted ? protocol::deadlock_error() : *subjects_error_);
+    reply_error(interrupted ? protocol::deadlock_error() : *subjects_error_);
     return;
   }
   job_.subjects_known = true;

@@ -195,39 +195,6 @@ def temporary_mixed_refused(_context, pair):
     pair.assert_identical()
 
 
-@case(seconds=30)
-def temporary_of_programs(_context, pair):
-    """A temporary table that a procedure left behind is not taken for the plain one of its name."""
-    pair.sql(*FILL, "CREATE OR REPLACE PROCEDURE leaves() CREATE TEMPORARY TABLE t (z INT)")
-    with pair.connect() as client:
-        client.query("CALL leaves()")
-        client.query("ALTER TABLE t ADD y INT")
-        assert [column.name for column in client.query("SELECT * FROM t").columns] == ["z", "y"]
-        client.query("DROP TABLE t")
-        assert client.value("SELECT COUNT(*) FROM t") == "3"
-    pair.sql("DROP PROCEDURE leaves")
-    pair.assert_identical()
-
-
-@case(seconds=60)
-def temporary_home_lost(_context, pair):
-    """Temporary tables go with their home: the session ends with 1053, nobody goes on without."""
-    client = pair.on_homes(1)[0]
-    client.query(TMP)
-    home = int(client.value("SELECT @@server_id"))
-    server = next(one for one in pair.servers if one.server_id == home)
-    server.kill()
-    try:
-        client.sequence = 0  # it is told unasked
-        packet = client.read_packet()
-        assert packet[:3] == b"\xff\x1d\x04", packet
-    finally:
-        server.start()
-    wait_until(lambda: pair.consort.backend_states()[server.name] == "online", 30, "it is back")
-    with pair.connect() as other:
-        assert other.value("SELECT COUNT(*) FROM t") is not None
-
-
 @case(seconds=60)
 def temporary_under_load(_context, pair):
     """Sessions that fill temporary tables and copy them into one plain table, beside each other."""
@@ -404,3 +371,36 @@ def user_locks_where_they_cannot_be(_context, pair):
         client.query("ROLLBACK")
         client.quit()
     assert len(homes) == 1, f"locks were taken on servers {homes}"
+
+
+@case(seconds=30)
+def temporary_of_programs(_context, pair):
+    """A temporary table that a procedure left behind is not taken for the plain one of its name."""
+    pair.sql(*FILL, "CREATE OR REPLACE PROCEDURE leaves() CREATE TEMPORARY TABLE t (z INT)")
+    with pair.connect() as client:
+        client.query("CALL leaves()")
+        client.query("ALTER TABLE t ADD y INT")
+        assert [column.name for column in client.query("SELECT * FROM t").columns] == ["z", "y"]
+        client.query("DROP TABLE t")
+        assert client.value("SELECT COUNT(*) FROM t") == "3"
+    pair.sql("DROP PROCEDURE leaves")
+    pair.assert_identical()
+
+
+@case(seconds=60)
+def temporary_home_lost(_context, pair):
+    """Temporary tables go with their home: the session ends with 1053, nobody goes on without."""
+    client = pair.on_homes(1)[0]
+    client.query(TMP)
+    home = int(client.value("SELECT @@server_id"))
+    server = next(one for one in pair.servers if one.server_id == home)
+    server.kill()
+    try:
+        client.sequence = 0  # it is told unasked
+        packet = client.read_packet()
+        assert packet[:3] == b"\xff\x1d\x04", packet
+    finally:
+        server.start()
+    wait_until(lambda: pair.consort.backend_states()[server.name] == "online", 30, "it is back")
+    with pair.connect() as other:
+        assert other.value("SELECT COUNT(*) FROM t") is not None

@@ -153,6 +153,19 @@ TEST_SUITE("protocol") {
     EXPECT(stream.reader.position().offset == 4);
   }
 
+  TEST_CASE("BinlogGroupReader: a group that ends in ROLLBACK says so and names its tables") {
+    Stream stream(false);
+    EventWriter& e = stream.events;
+    const auto groups = groups_of(
+        stream.reader, {e.gtid(1, 0x0C), e.table_map(1, "t"), e.insert(1, 1), e.query("ROLLBACK"),
+                        e.gtid(2, 0x0C), e.table_map(1, "t"), e.insert(1, 2), e.query("COMMIT")});
+    REQUIRE(groups.size() == 2);
+    EXPECT(groups[0].rolled_back);
+    EXPECT(groups[0].unfit);
+    EXPECT(groups[0].tables.size() == 1);
+    EXPECT_FALSE(groups[1].rolled_back);
+  }
+
   TEST_CASE("BinlogGroupReader: what is undone by ROLLBACK TO is left out") {
     Stream stream(false);
     EventWriter& e = stream.events;
