@@ -188,6 +188,41 @@ def idle_sessions_hold_nothing_that_others_need(_context, cluster):
 
 
 @case(seconds=30)
+def what_binds_a_session_stays_its_own(_context, cluster):
+    """Temporary tables and user locks keep their connection while everybody wants one, and whoever
+    gets it afterwards finds nothing of them."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+    own = cluster.table("v INT PRIMARY KEY")  # plain; who has a temporary one sees that
+    cluster.sql(f"INSERT INTO {own} VALUES (99)")
+    locker = cluster.connect()
+    locker.query(f"INSERT INTO {table} (v) VALUES (1)")
+    drawn = locker.value("SELECT LAST_INSERT_ID()")
+    assert locker.value(f"SELECT GET_LOCK('{own}', 1)") == "1"
+    keepers = [cluster.connect() for _ in range(4)]
+    for number, keeper in enumerate(keepers):
+        keeper.query(f"CREATE TEMPORARY TABLE {own} (v INT)")
+        keeper.query(f"INSERT INTO {own} VALUES ({number})")
+    others = [cluster.connect() for _ in range(3 * CONNECTIONS_MAX)]
+    for other in others:
+        other.query(f"INSERT INTO {table} (v) VALUES (2)")
+        assert other.value(f"SELECT IS_FREE_LOCK('{own}')") == "0"
+        assert other.value(f"SELECT v FROM {own} FOR UPDATE") == "99"  # at home, and the plain one
+    for number, keeper in enumerate(keepers):
+        assert keeper.value(f"SELECT v FROM {own}") == str(number)
+    assert locker.value("SELECT LAST_INSERT_ID()") == drawn
+    assert locker.value(f"SELECT RELEASE_LOCK('{own}')") == "1"
+    for keeper in keepers:
+        keeper.query(f"DROP TEMPORARY TABLE {own}")
+    for other in others:
+        other.query(f"UPDATE {table} SET v = v + 1 WHERE id = -1")
+        assert other.value(f"SELECT IS_FREE_LOCK('{own}')") == "1"
+        assert other.value(f"SELECT v FROM {own} FOR UPDATE") == "99"  # at home, and the plain one
+    for client in [locker, *keepers, *others]:
+        client.quit()
+    cluster.assert_identical()
+
+
+@case(seconds=30)
 def warnings_are_kept_for_a_second(_context, cluster):
     """SHOW WARNINGS right after the statement finds them, though everybody wants the connection."""
     table = cluster.table("id INT PRIMARY KEY, v INT")
