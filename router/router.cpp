@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "router/token.h"
+
 namespace consort::router {
 namespace {
 
@@ -131,6 +133,20 @@ std::optional<Route> session_matter(const Statement& statement, const SessionTra
   }
 }
 
+/// Does its text read @variables, or information_schema.USER_VARIABLES?
+bool reads_user_variables(const Statement& statement) {
+  constexpr std::string_view kName = "user_variables";
+  if (statement.has(Flag::kReadsUserVariable)) {
+    return true;
+  }
+  for (const TableRef& table : statement.tables) {
+    if (equals_ignoring_case(table.name, kName)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 /// Why a statement that changes no data still needs its session's connection.
 std::optional<RouteReason> session_dependence(const Statement& statement) {
   const Flags& flags = statement.flags;
@@ -226,8 +242,15 @@ Route route_read(const Statement& statement, const SessionTraits& session) {
   if (const std::optional<RouteReason> reason = session_dependence(statement)) {
     return home(*reason);
   }
-  if (!session.pins.empty()) {
-    return pinned(session.pins.first());
+  if (session.user_variables && reads_user_variables(statement)) {
+    return home(RouteReason::kUserVariable);
+  }
+  PinSet binding = session.pins;
+  if (!session.stored_functions) {
+    binding.remove(PinReason::kUserVariables);
+  }
+  if (!binding.empty()) {
+    return pinned(binding.first());
   }
   if (statement.hints.home) {
     return home(RouteReason::kHint);

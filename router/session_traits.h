@@ -16,7 +16,7 @@ struct Statement;
 /// Why a session cannot leave its home. Each ends with its cause.
 enum class PinReason : std::uint8_t {
   kTemporaryTable,  ///< it created temporary tables
-  kUserVariables,   ///< it assigned @variables (unless the session can replay them)
+  kUserVariables,   ///< it assigned @variables; they can travel (proxy/session/user_variables.h)
   kLockedTables,    ///< LOCK TABLES, FLUSH TABLES .. WITH READ LOCK
   kUserLock,        ///< GET_LOCK
   kPreparedText,    ///< PREPARE .. FROM
@@ -95,6 +95,8 @@ struct SessionTraits {
   bool in_transaction = false;         ///< BEGIN was seen, or autocommit=0 and a table was touched
   bool read_only_transaction = false;  ///< the open transaction is READ ONLY
   PinSet pins;
+  bool user_variables = false;    ///< it may have some
+  bool stored_functions = false;  ///< there are some: they may read @variables that no text names
   std::optional<BackendId> home;  ///< where the session's state lives, when it has any
   DdlSubjects ddl_subjects = DdlSubjects::kPlain;  ///< of this statement, as the server says
 };

@@ -92,6 +92,8 @@ void SessionCore::reset() {
   temporary_after_.reset();
   prepared_names_.clear();
   handler_names_.clear();
+  carried_variables_.reset();
+  variables_stay_ = false;
   lock_names_.clear();
   lock_unnamed_ = false;
 }

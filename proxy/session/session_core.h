@@ -42,6 +42,7 @@
 #include "proxy/session/session_state.h"
 #include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
+#include "proxy/session/user_variables.h"
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -271,8 +272,18 @@ class SessionCore {
   void ask_insert_id();
   void on_insert_id(const protocol::ResponseTracker::Step& step);
   void append_transaction_settings();
+  void leave_or_stay(bool known);
   void append_insert_id();
   void note_insert_id_changed();
+
+  // User variables: session_user_variables.cpp.
+  [[nodiscard]] bool is_bound() const;
+  [[nodiscard]] bool may_have_variables_at_home() const;
+  [[nodiscard]] bool ask_belongings();
+  void ask_variables(std::string_view sql);
+  void on_variables(const protocol::SqlError* error);
+  void append_user_variables();
+  void on_variables_set();
 
   // Sending: session_send.cpp.
   void send_job();
@@ -504,6 +515,13 @@ class SessionCore {
 
   std::vector<std::string> prepared_names_;  ///< PREPARE: in lower case
   std::vector<std::string> handler_names_;   ///< HANDLER .. OPEN
+
+  // User variables: at the home, or on their way to the next one.
+  std::optional<std::string>
+      carried_variables_;                ///< SET that makes them; empty: none. Else at home
+  bool variables_stay_ = false;          ///< some cannot be told exactly
+  std::vector<UserVariable> variables_;  ///< asked about
+  OwnResult variable_rows_;
 
   // User locks.
   std::vector<std::string> lock_names_;  ///< perhaps held: string literals

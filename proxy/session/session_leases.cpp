@@ -216,6 +216,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     home_insert_id_ = connection.insert_id;
     yielding_ = false;
     moving_ = false;
+    variables_stay_ = false;
   } else {
     read_tainted_ = false;
   }

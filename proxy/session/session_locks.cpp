@@ -61,6 +61,9 @@ bool SessionCore::at_lock_home() {
   }
   router::PinSet staying = pins_;
   staying.remove(PinReason::kFoundRows);  // of an earlier statement
+  if (!variables_stay_) {
+    staying.remove(PinReason::kUserVariables);  // they move along
+  }
   const bool binds = transaction_.on_backend() || one_shot_transaction_;
   if (binds || !staying.empty()) {
     const std::string why =
@@ -70,12 +73,9 @@ bool SessionCore::at_lock_home() {
     reply_error(protocol::not_supported_error("GET_LOCK and its like in " + why));
     return false;
   }
-  if (insert_id_at_home_) {
+  if (yielding_ || ask_belongings()) {
     phase_ = SessionPhase::kRelaying;
-    moving_ = true;  // on_insert_id() goes on
-    if (!yielding_) {
-      ask_insert_id();
-    }
+    moving_ = true;  // leave_or_stay() goes on
     return false;
   }
   row_count_ = row_count_.value_or(home_row_count_);

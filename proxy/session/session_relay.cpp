@@ -76,6 +76,10 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       }
     } else if (role == ReplyRole::kOwnRows && !control) {
       own_rows_.add(Bytes(bytes).subspan(at, step->bytes));
+    } else if (role == ReplyRole::kVariablesAsked && !control) {
+      variable_rows_.add(Bytes(bytes).subspan(at, step->bytes));
+    } else if (role == ReplyRole::kVariablesAsked && step->control == ControlKind::kColumnCount) {
+      variable_rows_.begin(static_cast<std::size_t>(step->columns));
     } else if (role == ReplyRole::kOwnRows && step->control == ControlKind::kColumnCount) {
       own_rows_.begin(static_cast<std::size_t>(step->columns));
     } else if (control && (step->last || role == ReplyRole::kReprepare)) {
@@ -312,6 +316,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     pins.add(job_.pins.added);
   } else {
     note_partial_effect(pins);
+  }
+  if (job_.pins.added.has(router::PinReason::kUserVariables)) {
+    variables_stay_ = false;  // the values are others now
   }
   note_named(succeeded, pins);
   if (succeeded) {

@@ -60,11 +60,23 @@ void SessionCore::on_internal_reply(Channel channel,
         reply_ok();
       }
       return;
+    case ReplyRole::kVariables:
+      if (!failed) {
+        on_variables_set();
+        return;
+      }
+      [[fallthrough]];
     case ReplyRole::kInsertId:
       if (failed) {
         on_setup_failed(channel, protocol::sql_error_of(step.payload));
       }
       return;
+    case ReplyRole::kVariablesAsked: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_variables(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kInsertIdAsked:
       on_insert_id(step);
       return;

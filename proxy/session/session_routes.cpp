@@ -19,6 +19,12 @@ router::SessionTraits SessionCore::traits() const {
   traits.in_transaction = transaction_.open() || one_shot_transaction_;
   traits.read_only_transaction = transaction_.open() && transaction_.traits().read_only;
   traits.pins = pins_;
+  if (carried_variables_ && !carried_variables_->empty()) {
+    traits.pins.add(router::PinReason::kUserVariables);
+  }
+  traits.user_variables =
+      traits.pins.has(router::PinReason::kUserVariables) || may_have_variables_at_home();
+  traits.stored_functions = effects_.stored_functions();
   traits.home = home_;
   traits.ddl_subjects = job_.subjects;
   return traits;

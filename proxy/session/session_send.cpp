@@ -144,6 +144,7 @@ void SessionCore::begin_alone() {
   job_.begins_alone = true;
   xa_buffer_.clear();
   append_insert_id();
+  append_user_variables();
   append_begin();
   effects_.send_backend(job_.channel, {xa_buffer_});
 }
@@ -233,6 +234,7 @@ void SessionCore::append_diagnostics() {
 // What stands before the client's statement and whatever it is to run in.
 void SessionCore::append_preparation() {
   append_insert_id();
+  append_user_variables();
   append_statement_reset();
   if (job_.names_engine) {
     expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);

@@ -1,5 +1,6 @@
 // SessionCore: giving the home connection to others while the session lives, and what has to travel
-// with it to the next one: LAST_INSERT_ID(). Decision 0016.
+// with it to the next one: LAST_INSERT_ID(), user variables (session_user_variables.cpp). Decision
+// 0016.
 #include <charconv>
 #include <string>
 #include <utility>
@@ -24,7 +25,7 @@ bool SessionCore::can_spare_home() const {
   // A read elsewhere may wait for the connection of somebody who waits for this one.
   const bool unused =
       idle() || (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
-  return unused && home_lease_.held() && !home_lease_.owes_reply() && pins_.empty() &&
+  return unused && home_lease_.held() && !home_lease_.owes_reply() && !is_bound() &&
          !has_temporary() && !transaction_.open() && !one_shot_transaction_;
 }
 
@@ -41,16 +42,15 @@ bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
     return false;
   }
   row_count_ = row_count_.value_or(home_row_count_);
-  if (insert_id_at_home_) {
-    ask_insert_id();
-  } else {
+  yielding_ = ask_belongings();
+  if (!yielding_) {
     give_back(Channel::kHome, true);
   }
   return true;
 }
 
 void SessionCore::leave_home() {
-  if (!home_ || !idle() || transaction_.open() || !pins_.empty() || one_shot_transaction_) {
+  if (!home_ || !idle() || transaction_.open() || is_bound() || one_shot_transaction_) {
     return;
   }
   if (home_lease_.held()) {
@@ -62,7 +62,6 @@ void SessionCore::leave_home() {
 }
 
 void SessionCore::ask_insert_id() {
-  yielding_ = true;
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskInsertId));
   expect(Channel::kHome, ReplyRole::kInsertIdAsked, Command::kQuery);
@@ -82,6 +81,11 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
     home_insert_id_ = number;
     insert_id_at_home_ = false;
   }
+  leave_or_stay(known);
+}
+
+/// All that travels is `known`, or cannot be known.
+void SessionCore::leave_or_stay(bool known) {
   const bool yielding = std::exchange(yielding_, false);
   if (std::exchange(moving_, false)) {
     insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;

@@ -187,6 +187,30 @@ def idle_sessions_hold_nothing_that_others_need(_context, cluster):
     cluster.assert_identical()
 
 
+@case(seconds=60)
+def user_variables_travel(_context, cluster):
+    """Each session finds its own on whichever connection it gets, and never another's."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(20)")
+    clients = [cluster.connect() for _ in range(30)]
+    for number, client in enumerate(clients):
+        if number % 2 == 0:
+            client.query(f"SET @mine = 'of {number}', @count = 0")
+    for _ in range(3):
+        for number, client in enumerate(clients):
+            client.query(f"INSERT INTO {table} (v) VALUES (COALESCE(@mine, 'nobody'))")
+            client.query("SET @count = @count + 1") if number % 2 == 0 else None
+    for number, client in enumerate(clients):
+        expected = (f"of {number}", "3") if number % 2 == 0 else (None, None)
+        assert (client.value("SELECT @mine"), client.value("SELECT @count")) == expected, number
+    for infos in backend_infos(cluster):
+        assert infos["connections_leased"] <= CONNECTIONS_MAX, infos
+    for number, client in enumerate(clients):
+        client.quit()
+    rows = cluster.sql(f"SELECT v, COUNT(*) FROM {table} GROUP BY v")
+    assert {row[0].decode(): row[1] for row in rows} == {
+        "nobody": b"45", **{f"of {number}": b"3" for number in range(0, 30, 2)}}, rows
+
+
 @case(seconds=30)
 def what_binds_a_session_stays_its_own(_context, cluster):
     """Temporary tables and user locks keep their connection while everybody wants one, and whoever

@@ -343,6 +343,72 @@ def user_locks_exclude(_context, pair):
         assert server.query("SELECT n FROM test.counter")[0][0] == 10 * len(clients)
 
 
+VARIABLES = [
+    "SET @i = 5, @neg = -9223372036854775808, @u = CAST(5 AS UNSIGNED), @big = 18446744073709551615",
+    "SET @d = 0.1e0, @third = 1e0 / 3, @huge = 1.7976931348623157e308, @tiny = 5e-324, @whole = 7e0",
+    "SET @dec = 1.50, @dec0 = CAST(7 AS DECIMAL(10, 0)), @small = -0.001000,"
+    " @long = 12345678901234567890123456789012345678901234567890.123456789012345",
+    "SET @s = 'it''s', @l = _latin1 X'E4' COLLATE latin1_bin, @b = X'00FF41', @w = _utf16 X'0041',"
+    " @e = '', @c = _utf8mb4 'x' COLLATE utf8mb4_bin, @at = NOW(), @j = JSON_OBJECT('a', 1)",
+    "SET @n = NULL, @in = 1, @dn = 1e0, @cn = 1.0, @sn = _utf8mb4 'x' COLLATE utf8mb4_bin, @`we``ird` = 1",
+    "SET @in = NULL, @dn = NULL, @cn = NULL, @sn = NULL",
+]
+SHOWN = ("SELECT VARIABLE_NAME, HEX(VARIABLE_VALUE), VARIABLE_TYPE, CHARACTER_SET_NAME"
+         " FROM information_schema.USER_VARIABLES ORDER BY 1")
+
+
+def shown_variables(client):
+    """All that a server tells of its user variables."""
+    rows = client.query(SHOWN).rows
+    names = ["@`" + row[0].decode().replace("`", "``") + "`" for row in rows]
+    told = ", ".join(f"{name}, COLLATION({name}), COERCIBILITY({name})" for name in names)
+    return rows, client.query("SELECT " + told).rows
+
+
+@case(seconds=30)
+def user_variables_move(_context, pair):
+    """A session with user variables takes locks from any home, and its variables stay what they were."""
+    places = set()
+    for client in pair.on_homes():
+        client.query("SET @last = LAST_INSERT_ID(77)")
+        for sql in VARIABLES:
+            client.query(sql)
+        before = shown_variables(client)
+        assert len(before[0]) > 25, before
+        assert client.value("SELECT GET_LOCK(@s, 1)") == "1"
+        assert client.value("SELECT IS_USED_LOCK('it''s') IS NOT NULL") == "1"
+        places.add(client.value("SELECT @@server_id FROM (SELECT @i) AS x"))
+        assert shown_variables(client) == before
+        assert client.value("SELECT LAST_INSERT_ID()") == "77"
+        client.query("CREATE TEMPORARY TABLE typed AS SELECT @in, @u, @dec, @d, @c, @b")
+        kinds = client.query("SHOW CREATE TABLE typed").rows[0][1].decode()
+        for kind in ("`@in` bigint(20) DEFAULT", "`@u` bigint(20) unsigned", "`@dec` decimal",
+                     "`@d` double", "`@c` longtext CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+                     "`@b` longblob"):
+            assert kind in kinds, kinds
+        client.query("SELECT RELEASE_ALL_LOCKS()")
+        client.quit()
+    assert len(places) == 1, places
+
+
+@case(seconds=30)
+def user_variables_that_cannot_move(_context, pair):
+    """A name that is not ASCII stays where it is: GET_LOCK elsewhere is refused, nothing is lost."""
+    answers = set()
+    for client in pair.on_homes():
+        client.query("SET @`\u00e4` = 'here'")
+        try:
+            assert client.value("SELECT GET_LOCK('bound', 1)") == "1"
+            answers.add("taken")
+        except wire.ServerError as error:
+            assert error.code == 1235 and "user_variables" in error.message, error
+            answers.add("refused")
+        kept = client.query("SELECT @`\u00e4`, @@server_id").rows
+        assert kept[0][0] == b"here", (kept, answers)
+        client.quit()
+    assert answers == {"taken", "refused"}, answers
+
+
 @case(seconds=30)
 def insert_id_moves(_context, pair):
     """LAST_INSERT_ID() survives the move to where locks are taken."""

@@ -56,6 +56,28 @@ TEST_SUITE("route") {
     EXPECT(route_in("SELECT a FROM t", session) == "any_fresh/safe_read");
   }
 
+  TEST_CASE("user variables bind what reads them, and all where functions may") {
+    SessionTraits session;
+    session.pins.add(PinReason::kUserVariables);
+    session.user_variables = true;
+    const auto target = [&](std::string_view sql) {
+      return decide(classify(sql), session, {}).target;
+    };
+    EXPECT(target("SELECT v FROM t") == Target::kAnyFresh);
+    EXPECT(target("SELECT @a") == Target::kHome);
+    EXPECT(target("SELECT v FROM t WHERE id=@`a`") == Target::kHome);
+    EXPECT(target("SELECT * FROM information_schema.User_Variables") == Target::kHome);
+    session.stored_functions = true;
+    EXPECT(target("SELECT v FROM t") == Target::kHome);
+    session.stored_functions = false;
+    session.pins.add(PinReason::kHandler);
+    EXPECT(target("SELECT v FROM t") == Target::kHome);
+    session.pins.clear();  // they are on their way
+    EXPECT(target("SELECT @a") == Target::kHome);
+    session.user_variables = false;
+    EXPECT(target("SELECT @a") == Target::kAnyFresh);
+  }
+
   TEST_CASE("what pins and what unpins") {
     EXPECT(added_by("CREATE TEMPORARY TABLE t (a INT)").has(PinReason::kTemporaryTable));
     EXPECT(added_by("SET @x=1").has(PinReason::kUserVariables));

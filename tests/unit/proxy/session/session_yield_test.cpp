@@ -53,7 +53,7 @@ TEST_SUITE("session") {
     EXPECT_FALSE(in_transaction.core.yield(Channel::kHome, false));
 
     SessionScript pinned;
-    pinned.query("SET @a=1");
+    pinned.query("PREPARE p FROM 'SELECT 1'");
     pinned.backend_ok(Channel::kHome);
     EXPECT_FALSE(pinned.core.yield(Channel::kHome, false));
 
