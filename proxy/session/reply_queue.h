@@ -16,23 +16,23 @@ enum class ReplyRole : std::uint8_t {
   kClient,    ///< the client's own command: relay it
   kSetup,     ///< ours, must succeed: START TRANSACTION READ ONLY, XA START, SELECT for a snapshot
   kInsertId,  ///< ours, must succeed: SET of what this session needs, LAST_INSERT_ID() say
-  kInsertIdAsked,       ///< tells what LAST_INSERT_ID() is, before the connection is given back
-  kXaEnd,               ///< of a COMMIT
-  kXaPrepare,           ///< of a COMMIT
-  kXaRollback,          ///< ends a branch; failures mean that it is gone already
-  kRollbackReply,       ///< the last step of a ROLLBACK the client waits for
-  kPlainEnd,            ///< COMMIT or ROLLBACK of a plain read-only transaction
-  kReadOnlyEnd,         ///< COMMIT behind a client's read that ran in a transaction of its own
-  kDdlFence,            ///< ours alone may execute DDL now: certifier/ddl_fence.h
-  kKillRight,           ///< whether the client may end other users' sessions
-  kPreparedText,        ///< the text that the client's PREPARE .. FROM prepares
-  kImmediateText,       ///< the text that the client's EXECUTE IMMEDIATE executes
-  kReprepare,           ///< a client's statement prepared again on this connection
-  kOwnRows,             ///< rows that the session asks for itself: OwnResult
-  kLeftEnd,             ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
-  kIgnored              ///< result does not matter
-      kVariablesAsked,  ///< the same of @variables
-  kVariables,           ///< ours, must succeed: SET of this session's @variables
+  kInsertIdAsked,   ///< tells what LAST_INSERT_ID() is, before the connection is given back
+  kVariablesAsked,  ///< the same of @variables
+  kVariables,       ///< ours, must succeed: SET of this session's @variables
+  kXaEnd,           ///< of a COMMIT
+  kXaPrepare,       ///< of a COMMIT
+  kXaRollback,      ///< ends a branch; failures mean that it is gone already
+  kRollbackReply,   ///< the last step of a ROLLBACK the client waits for
+  kPlainEnd,        ///< COMMIT or ROLLBACK of a plain read-only transaction
+  kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
+  kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
+  kKillRight,       ///< whether the client may end other users' sessions
+  kPreparedText,    ///< the text that the client's PREPARE .. FROM prepares
+  kImmediateText,   ///< the text that the client's EXECUTE IMMEDIATE executes
+  kReprepare,       ///< a client's statement prepared again on this connection
+  kOwnRows,         ///< rows that the session asks for itself: OwnResult
+  kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
+  kIgnored          ///< result does not matter
 };
 
 struct ExpectedReply {

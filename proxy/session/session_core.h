@@ -481,13 +481,13 @@ class SessionCore {
   /// A detached branch has kept from the home what the server does at a transaction's end: to take
   /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.
   bool home_transaction_settings_stale_ = false;
-  bool yielding_ = false;        ///< the home is given back when LAST_INSERT_ID() is known
+  bool yielding_ = false;        ///< the home is given back when what travels is known
   bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
   bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
   bool read_tainted_ = false;    ///< the same of the other connection
   bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
   bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
-  bool moving_ = false;          ///< the job goes on elsewhere when it is known
+  bool moving_ = false;          ///< the job goes on elsewhere then
 
   // The transaction.
   Transaction transaction_;
