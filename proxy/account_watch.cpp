@@ -20,6 +20,7 @@ AccountWatch::AccountWatch(const AccountWatchOptions& options,
     : options_(options), reads_(backends_count), next_(now), last_(now - options.gap) {}
 
 void AccountWatch::on_request(TimePoint now) {
+  ++requests_;
   quick_left_ = 2;
   next_ = std::min(next_, std::max(now, last_ + options_.gap));
 }
@@ -32,9 +33,14 @@ AccountWatch::Outcome AccountWatch::on_loaded(BackendId backend,
   CHECK(backend.value < reads_.size());
   Read& read = reads_[backend.value];
   read.under_way = false;
+  if (read.requests != requests_) {  // it may have been asked for before what was changed
+    next_ = std::min(next_, std::max(now, last_ + options_.gap));
+  }
   Outcome outcome;
-  if (accounts != nullptr) {
+  const bool outdated = std::exchange(read.outdated, false);
+  if (accounts != nullptr && !outdated) {
     read.accounts = std::move(accounts);
+    read.round = read.asked_round;
     adopt(sources, outcome);
     compare(sources, now, outcome);
   }
@@ -42,7 +48,9 @@ AccountWatch::Outcome AccountWatch::on_loaded(BackendId backend,
 }
 
 void AccountWatch::forget(BackendId backend) {
-  reads_[backend.value].accounts = nullptr;
+  Read& read = reads_[backend.value];
+  read.accounts = nullptr;
+  read.outdated = read.under_way;
 }
 
 std::vector<BackendId> AccountWatch::due(std::span<const AccountSource> sources, TimePoint now) {
@@ -50,9 +58,12 @@ std::vector<BackendId> AccountWatch::due(std::span<const AccountSource> sources,
   if (now < next_) {
     return ask;
   }
+  ++round_;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (sources[i].admitted && !reads_[i].under_way) {
       reads_[i].under_way = true;
+      reads_[i].asked_round = round_;
+      reads_[i].requests = requests_;
       last_ = now;
       ask.push_back(BackendId{static_cast<std::uint8_t>(i)});
     }
@@ -65,16 +76,22 @@ std::vector<BackendId> AccountWatch::due(std::span<const AccountSource> sources,
 void AccountWatch::adopt(std::span<const AccountSource> sources, Outcome& outcome) {
   std::optional<std::size_t> chosen;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (reads_[i].accounts != nullptr && sources[i].online) {
+    if (reads_[i].accounts == nullptr || reads_[i].round < accounts_round_) {
+      continue;
+    }
+    if (sources[i].online) {
       chosen = i;
       break;
     }
-    if (reads_[i].accounts != nullptr && accounts_ == nullptr && !chosen) {
+    if (accounts_ == nullptr && !chosen) {
       chosen = i;
     }
   }
-  if (!chosen ||
-      (accounts_ != nullptr && accounts_->digest() == reads_[*chosen].accounts->digest())) {
+  if (!chosen) {
+    return;
+  }
+  accounts_round_ = reads_[*chosen].round;
+  if (accounts_ != nullptr && accounts_->digest() == reads_[*chosen].accounts->digest()) {
     return;
   }
   accounts_ = reads_[*chosen].accounts;

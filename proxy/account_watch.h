@@ -1,6 +1,7 @@
 // AccountWatch: when to read the backends' accounts, whose set counts, and whether they agree.
 // Pure. The set of the first online backend counts, in id order; before any is online, of the first
-// that has one. Sets that differ for longer than a change takes through the lanes are told of.
+// that has one. But never one that was asked for before the set that counts: it may be older. Sets
+// that differ for longer than a change takes through the lanes are told of.
 // Threads: none.
 #pragma once
 
@@ -68,7 +69,11 @@ class AccountWatch {
  private:
   struct Read {
     std::shared_ptr<const AccountSet> accounts;
+    std::uint64_t round = 0;        ///< in which `accounts` were asked for
+    std::uint64_t asked_round = 0;  ///< of the load under way
+    std::uint64_t requests = 0;     ///< that had come when it began
     bool under_way = false;
+    bool outdated = false;  ///< what is under way began before the backend left rotation
   };
 
   void adopt(std::span<const AccountSource> sources, Outcome& outcome);
@@ -78,6 +83,9 @@ class AccountWatch {
   const AccountWatchOptions options_;
   std::vector<Read> reads_;
   std::shared_ptr<const AccountSet> accounts_;
+  std::uint64_t accounts_round_ = 0;  ///< in which accounts() were asked for
+  std::uint64_t round_ = 0;           ///< the last that began
+  std::uint64_t requests_ = 0;
   TimePoint next_;
   TimePoint last_;
   std::uint32_t quick_left_ = 0;  ///< refreshes that shall follow soon

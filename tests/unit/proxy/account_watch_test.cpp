@@ -91,4 +91,55 @@ TEST_SUITE("proxy") {
     EXPECT(watch.on_loaded(BackendId{1}, set_of("x"), sources, clock.now()).info.find("the same") !=
            std::string::npos);
   }
+
+  TEST_CASE("AccountWatch: a set that was asked for earlier never follows a newer one") {
+    ManualClock clock;
+    std::vector<AccountSource> sources = {{"a", true, true}, {"b", true, true}};
+    AccountWatch watch({}, 2, clock.now());
+    const auto load = [&](std::uint8_t backend, const std::string& user) {
+      return watch.on_loaded(BackendId{backend}, set_of(user), sources, clock.now()).adopted;
+    };
+    REQUIRE(watch.due(sources, clock.now()).size() == 2);
+    EXPECT(load(0, "old"));
+    EXPECT_FALSE(load(1, "old"));
+    clock.advance(seconds(5));
+    REQUIRE(watch.due(sources, clock.now()).size() == 2);
+    EXPECT(load(0, "new"));  // the second's answer is still to come
+    sources[0].online = false;
+    EXPECT_FALSE(watch.on_loaded(BackendId{0}, nullptr, sources, clock.now()).adopted);
+    EXPECT_FALSE(load(0, "new"));  // what the second read last is older
+    EXPECT(watch.accounts()->find("new", client_host("10.0.0.1")) != nullptr);
+    EXPECT(load(1, "newer"));
+    EXPECT(watch.accounts()->find("newer", client_host("10.0.0.1")) != nullptr);
+  }
+
+  TEST_CASE("AccountWatch: a request while accounts are read has them read again") {
+    ManualClock clock;
+    const std::vector<AccountSource> sources = {{"a", true, true}};
+    AccountWatch watch({}, 1, clock.now());
+    REQUIRE(watch.due(sources, clock.now()).size() == 1);
+    clock.advance(milliseconds(300));
+    watch.on_request(clock.now());
+    EXPECT(watch.due(sources, clock.now()).empty());
+    clock.advance(milliseconds(500));
+    EXPECT(watch.due(sources, clock.now()).empty());
+    clock.advance(seconds(1));  // the server is slow; both that were wanted have passed
+    EXPECT(watch.on_loaded(BackendId{0}, set_of("old"), sources, clock.now()).adopted);
+    EXPECT(watch.next_wake() <= clock.now());
+    REQUIRE(watch.due(sources, clock.now()).size() == 1);
+    EXPECT(watch.on_loaded(BackendId{0}, set_of("new"), sources, clock.now()).adopted);
+    EXPECT(watch.next_wake() > clock.now());
+  }
+
+  TEST_CASE("AccountWatch: what was on its way when a backend left rotation does not count") {
+    ManualClock clock;
+    const std::vector<AccountSource> sources = {{"a", true, true}};
+    AccountWatch watch({}, 1, clock.now());
+    REQUIRE(watch.due(sources, clock.now()).size() == 1);
+    watch.forget(BackendId{0});
+    EXPECT_FALSE(watch.on_loaded(BackendId{0}, set_of("old"), sources, clock.now()).adopted);
+    clock.advance(seconds(5));
+    REQUIRE(watch.due(sources, clock.now()).size() == 1);
+    EXPECT(watch.on_loaded(BackendId{0}, set_of("new"), sources, clock.now()).adopted);
+  }
 }
