@@ -17,6 +17,8 @@ using Json = nlohmann::json;
 
 constexpr int kNoSuchTable = 1146;
 constexpr std::int64_t kDaySeconds = 86400;
+/// Bits of `access`: SUPER, and CONNECTION ADMIN, which is a part of it up to MariaDB 10.11.
+constexpr std::uint64_t kConnectionAdmin = (std::uint64_t{1} << 15) | (std::uint64_t{1} << 32);
 /// More accounts than this are refused, not loaded (I8).
 constexpr std::size_t kAccountsMax = 1000000;
 
@@ -147,7 +149,8 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
   return for_each_row(
       connection,
       "SELECT User, Host, plugin, authentication_string, account_locked, password_expired,"
-      " ssl_type, ssl_cipher, x509_issuer, x509_subject FROM mysql.user",
+      " ssl_type, ssl_cipher, x509_issuer, x509_subject, max_user_connections, Super_priv"
+      " FROM mysql.user",
       [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
         Account account;
         account.user = cell(row, lengths, 0);
@@ -164,6 +167,9 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
         account.tls_cipher = cell(row, lengths, 7);
         account.tls_issuer = cell(row, lengths, 8);
         account.tls_subject = cell(row, lengths, 9);
+        const std::string_view limit = cell(row, lengths, 10);
+        std::from_chars(limit.data(), limit.data() + limit.size(), account.user_connections_max);
+        account.connection_admin = cell(row, lengths, 11) == "Y";
         accounts.push_back(std::move(account));
         return Ok{};
       });
@@ -194,6 +200,9 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   account.locked = flag_at(priv, "account_locked");
   account.password_expired = is_expired(priv, expiry);
   account.refused_when_expired = expiry.disconnects;
+  account.user_connections_max = number_at(priv, "max_user_connections", 0);
+  account.connection_admin =
+      (static_cast<std::uint64_t>(number_at(priv, "access", 0)) & kConnectionAdmin) != 0;
   return std::optional<Account>(std::move(account));
 }
 

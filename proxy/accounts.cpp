@@ -148,6 +148,8 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
     all += account.locked ? 'L' : '-';
     all += account.password_expired ? 'E' : '-';
     all += account.refused_when_expired ? 'R' : '-';
+    all += account.connection_admin ? 'A' : '-';
+    all += std::to_string(account.user_connections_max) + '|';
   }
   return XXH64(all.data(), all.size(), 0);
 }

@@ -43,7 +43,9 @@ struct Account {
   std::string tls_subject;  ///< likewise
   bool locked = false;
   bool password_expired = false;
-  bool refused_when_expired = false;  ///< by a server that disconnects such clients
+  bool refused_when_expired = false;      ///< by a server that disconnects such clients
+  bool connection_admin = false;          ///< limits for all accounts do not bind it
+  std::int64_t user_connections_max = 0;  ///< clients at once; 0: no limit of its own, < 0: none
   friend bool operator==(const Account&, const Account&) = default;
 
   /// 'user'@'host'

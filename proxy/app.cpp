@@ -12,6 +12,18 @@
 namespace consort::proxy {
 namespace {
 
+/// Makes `timeout_ms` the limit, unless the server or the account (MAX_STATEMENT_TIME) has a
+/// smaller one. 0: nothing.
+std::string statement_time_setup(std::uint32_t timeout_ms) {
+  if (timeout_ms == 0) {
+    return {};
+  }
+  const std::string thousandths = std::to_string(1000 + timeout_ms % 1000);
+  const std::string seconds = std::to_string(timeout_ms / 1000) + '.' + thousandths.substr(1);
+  return ", max_statement_time=IF(@@max_statement_time BETWEEN 0.000001 AND " + seconds +
+         ", @@max_statement_time, " + seconds + ")";
+}
+
 /// What every connection that serves clients is told first (architecture.md, "guarded settings").
 std::string connection_setup(const Config& config, std::size_t backend) {
   return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
@@ -21,7 +33,8 @@ std::string connection_setup(const Config& config, std::size_t backend) {
          (config.session.innodb_snapshot_isolation ? "ON" : "OFF") +
          // What closes a silent client here, so that @@wait_timeout tells the truth and no server
          // closes the connection of a session that is not silent.
-         ", wait_timeout=" + std::to_string(config.limits.idle_timeout_s);
+         ", wait_timeout=" + std::to_string(config.limits.idle_timeout_s) +
+         statement_time_setup(config.limits.query_timeout_ms);
 }
 
 std::uint64_t compression_capabilities(const CompressionConfig& config) {
@@ -53,6 +66,8 @@ WorkerLimits worker_limits(const Config& config) {
   limits.login_timeout = std::chrono::milliseconds(config.limits.login_timeout_ms);
   limits.idle_timeout = std::chrono::seconds(config.limits.idle_timeout_s);
   limits.idle_transaction_timeout = std::chrono::seconds(config.limits.idle_transaction_timeout_s);
+  limits.user_connections_max = config.limits.user_connections_max;
+  limits.transaction_timeout = std::chrono::seconds(config.limits.transaction_timeout_s);
   limits.statements_max = config.limits.prepared_statements_max;
   limits.pool = pool_limits(config);
   return limits;
@@ -431,6 +446,7 @@ WorkerHooks App::worker_hooks() {
     return true;
   };
   hooks.answer_kill = [this](KillAnswer answer) { workers_[answer.to.worker]->post(answer); };
+  hooks.list_sessions = [this](SessionId to) { list_sessions(to); };
   hooks.refresh_accounts = [this] { control_->request_account_refresh(); };
   return hooks;
 }
@@ -479,6 +495,7 @@ Status App::open_workers() {
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
     options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;
+    options.session.statements_time_out = config_.limits.query_timeout_ms > 0;
     options.epoch = commit_->identity().epoch;
     options.limits = worker_limits(config_);
     options.counts = worker_counts_;

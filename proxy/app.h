@@ -74,6 +74,7 @@ class App final : private AdminSource {
   [[nodiscard]] ControlOptions control_options(const std::string& cluster_id) const;
   [[nodiscard]] BackendPool::Options pool_options(
       const std::vector<SocketAddress>& addresses) const;
+  void list_sessions(SessionId to);
   [[nodiscard]] WorkerHooks worker_hooks();
   [[nodiscard]] BackendTransport transport_to(std::size_t backend) const;
 

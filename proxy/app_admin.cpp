@@ -1,6 +1,7 @@
 // App, second part: what the admin port shows and changes.
 #include <algorithm>
 #include <future>
+#include <iterator>
 
 #include "proxy/app.h"
 #include "router/session_traits.h"
@@ -26,7 +27,7 @@ SessionInfo session_info(const Session& session, const ClusterView& view, TimePo
   SessionInfo info;
   info.id = session.id();
   info.connection_id = session.connection_id();
-  info.user = session.user();
+  info.user = session.user_name();
   info.client_address = session.client_address();
   if (const std::optional<TlsPeer> tls = session.tls()) {
     info.tls = tls->version + " " + tls->cipher;
@@ -149,6 +150,45 @@ Result<SessionPage> App::sessions(std::size_t offset, std::size_t limit) {
     }
   }
   return page;
+}
+
+// Each worker adds its sessions; the last one brings all to the one that asked. Nobody waits.
+void App::list_sessions(SessionId to) {
+  struct Gathered {
+    Mutex mutex;
+    std::vector<ProcessRow> rows GUARDED_BY(mutex);
+    std::size_t workers_left GUARDED_BY(mutex) = 0;
+  };
+
+  const auto gathered = std::make_shared<Gathered>();
+  // Before all are open the others have no sessions, and their list may still grow.
+  const bool all = workers_open_.load(std::memory_order_acquire);
+  const std::size_t count = all ? workers_.size() : 1;
+  {
+    const MutexLock lock(gathered->mutex);
+    gathered->workers_left = count;
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    Worker& worker = *workers_[all ? i : to.worker];
+    worker.post_always([this, gathered, to](Worker& self) {
+      std::vector<ProcessRow> rows;
+      const TimePoint now = self.loop().now();
+      self.for_each_session([&](Session& session) { rows.push_back(session.process_row(now)); });
+      const MutexLock lock(gathered->mutex);
+      gathered->rows.insert(gathered->rows.end(), std::make_move_iterator(rows.begin()),
+                            std::make_move_iterator(rows.end()));
+      if (--gathered->workers_left > 0) {
+        return;
+      }
+      workers_[to.worker]->post_always(
+          [to, found = std::move(gathered->rows)](Worker& asking) mutable {
+            if (Session* session = asking.find(to); session != nullptr) {
+              session->core().on_sessions(std::move(found));
+              session->pump();
+            }
+          });
+    });
+  }
 }
 
 Result<std::string> App::config_json() {

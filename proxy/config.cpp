@@ -302,6 +302,7 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   }
   ConfigReader reader(*json, root.path_of("limits"), problems);
   reader.integer("connections_max", out.connections_max, 1, 1000000);
+  reader.integer("user_connections_max", out.user_connections_max, 0, 1000000);
   reader.integer("packet_bytes_max", out.packet_bytes_max, 64 * kKiB, kGiB);
   reader.integer("writeset_bytes_max", out.writeset_bytes_max, 64 * kKiB, 512 * kMiB);
   reader.integer("client_buffer_bytes_low", out.client_buffer_bytes_low, 4 * kKiB, kGiB);
@@ -309,6 +310,8 @@ void read_limits(ConfigReader& root, LimitsConfig& out, ConfigProblems& problems
   reader.integer("login_timeout_ms", out.login_timeout_ms, 100, kHourMs);
   reader.integer("idle_timeout_s", out.idle_timeout_s, 1, 31536000);
   reader.integer("idle_transaction_timeout_s", out.idle_transaction_timeout_s, 0, 31536000);
+  reader.integer("transaction_timeout_s", out.transaction_timeout_s, 0, 31536000);
+  reader.integer("query_timeout_ms", out.query_timeout_ms, 0, 31536000000ULL / 1000);
   reader.integer("prepared_statements_max", out.prepared_statements_max, 1, 1048576);
   reader.integer("failed_logins_max", out.failed_logins_max, 0, 1000000);
   reader.integer("failed_logins_block_s", out.failed_logins_block_s, 1, 86400);

@@ -81,7 +81,8 @@ struct HealthConfig {
 };
 
 struct LimitsConfig {
-  std::uint32_t connections_max = 10000;  ///< clients, all workers together
+  std::uint32_t connections_max = 10000;   ///< clients, all workers together
+  std::uint32_t user_connections_max = 0;  ///< clients of one account; 0: no limit
   std::uint64_t packet_bytes_max = 64ULL << 20;
   std::uint64_t writeset_bytes_max = 256ULL << 20;      ///< row events of one transaction
   std::uint64_t client_buffer_bytes_low = 64ULL << 10;  ///< reading from the backend goes on again
@@ -89,6 +90,8 @@ struct LimitsConfig {
   std::uint32_t login_timeout_ms = 10000;  ///< from accept to the end of authentication
   std::uint32_t idle_timeout_s = 28800;    ///< silent clients are closed: wait_timeout's default
   std::uint32_t idle_transaction_timeout_s = 0;   ///< the same within a transaction; 0: no other
+  std::uint32_t transaction_timeout_s = 0;        ///< a longer transaction is rolled back; 0: none
+  std::uint32_t query_timeout_ms = 0;             ///< max_statement_time at first; 0: the server's
   std::uint32_t prepared_statements_max = 16384;  ///< of one session
   std::uint32_t failed_logins_max = 100;          ///< in a row from one address; 0: no limit
   std::uint32_t failed_logins_block_s = 60;       ///< so long no connection is taken from there

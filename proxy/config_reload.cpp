@@ -42,6 +42,7 @@ void take_over(Config& running, const Config& fresh) {
   running.limits = fresh.limits;
   running.limits.writeset_bytes_max = limits.writeset_bytes_max;  // the commit thread's
   running.limits.idle_timeout_s = limits.idle_timeout_s;  // what every connection was told at first
+  running.limits.query_timeout_ms = limits.query_timeout_ms;    // likewise
   running.limits.failed_logins_max = limits.failed_logins_max;  // LoginDesk's
   running.limits.failed_logins_block_s = limits.failed_logins_block_s;
   if (running.backends.size() == fresh.backends.size()) {

@@ -83,6 +83,7 @@ ConfigJson health(const HealthConfig& config) {
 
 ConfigJson limits(const LimitsConfig& config) {
   return {{"connections_max", config.connections_max},
+          {"user_connections_max", config.user_connections_max},
           {"packet_bytes_max", config.packet_bytes_max},
           {"writeset_bytes_max", config.writeset_bytes_max},
           {"client_buffer_bytes_low", config.client_buffer_bytes_low},
@@ -90,6 +91,8 @@ ConfigJson limits(const LimitsConfig& config) {
           {"login_timeout_ms", config.login_timeout_ms},
           {"idle_timeout_s", config.idle_timeout_s},
           {"idle_transaction_timeout_s", config.idle_transaction_timeout_s},
+          {"transaction_timeout_s", config.transaction_timeout_s},
+          {"query_timeout_ms", config.query_timeout_ms},
           {"prepared_statements_max", config.prepared_statements_max},
           {"failed_logins_max", config.failed_logins_max},
           {"failed_logins_block_s", config.failed_logins_block_s}};

@@ -8,6 +8,7 @@
 #include "protocol/auth_rsa.h"
 #include "proxy/failed_logins.h"
 #include "proxy/known_passwords.h"
+#include "proxy/user_connections.h"
 
 namespace consort::proxy {
 
@@ -19,6 +20,8 @@ class LoginDesk {
   [[nodiscard]] KnownPasswords& passwords() { return passwords_; }
 
   [[nodiscard]] FailedLogins& failures() { return failures_; }
+
+  [[nodiscard]] UserConnections& connections() { return connections_; }
 
   /// Clients may be asked for the password itself, where nobody can listen.
   [[nodiscard]] bool clear_password() const { return clear_password_; }
@@ -42,6 +45,7 @@ class LoginDesk {
  private:
   KnownPasswords passwords_;
   FailedLogins failures_;
+  UserConnections connections_;
   const bool clear_password_;
   mutable Mutex mutex_;
   std::shared_ptr<const protocol::RsaKeyPair> rsa_key_ GUARDED_BY(mutex_);

@@ -44,6 +44,8 @@ std::string_view to_text(RefusalReason reason) {
       return "proxy_header";
     case RefusalReason::kAddressBlocked:
       return "address_blocked";
+    case RefusalReason::kTooManyOfAccount:
+      return "too_many_of_account";
   }
   return "other";
 }

@@ -40,10 +40,11 @@ enum class RefusalReason : std::uint8_t {
   kShuttingDown,
   kHandshakeTimeout,
   kHandshakeMalformed,
-  kProxyHeader,    ///< a PROXY header that is wrong, or from an address that is not trusted
-  kAddressBlocked  ///< too many logins failed from there
+  kProxyHeader,      ///< a PROXY header that is wrong, or from an address that is not trusted
+  kAddressBlocked,   ///< too many logins failed from there
+  kTooManyOfAccount  ///< its account's share, or its own MAX_USER_CONNECTIONS, is reached
 };
-inline constexpr std::size_t kRefusalReasonsCount = 7;
+inline constexpr std::size_t kRefusalReasonsCount = 8;
 
 /// What kind of error a client was sent.
 enum class ClientErrorClass : std::uint8_t {
@@ -74,6 +75,7 @@ struct alignas(64) WorkerMetrics {
   Counter authentication_failures;
   Counter proxied_connections;  ///< whose address a load balancer told
   Counter idle_connections_closed;
+  Counter transactions_timed_out;
   Gauge tls_connections_current;  ///< of clients
   Counter tls_connections;        ///< of clients, opened
   Counter tls_handshake_failures;

@@ -68,7 +68,7 @@ void collect_connections(MetricFamilies& out, const Workers& workers) {
             sum(
                 workers, [](const auto& w) -> auto& { return w.connections_current; }));
   MetricFamily& refused = add_family(out, MetricType::Counter, "consort_connections_refused_total",
-                                     "Client connections turned away before login, by reason");
+                                     "Client connections turned away, by reason");
   for (std::size_t i = 0; i < kRefusalReasonsCount; ++i) {
     add_sample(refused,
                sum(
@@ -86,6 +86,10 @@ void collect_connections(MetricFamilies& out, const Workers& workers) {
               "Client connections closed because nothing came for too long",
               sum(
                   workers, [](const auto& w) -> auto& { return w.idle_connections_closed; }));
+  add_counter(out, "consort_transactions_timed_out_total",
+              "Transactions rolled back because they lasted too long",
+              sum(
+                  workers, [](const auto& w) -> auto& { return w.transactions_timed_out; }));
   add_gauge(out, "consort_tls_connections", "Client connections open now that speak TLS",
             sum(
                 workers, [](const auto& w) -> auto& { return w.tls_connections_current; }));

@@ -9,7 +9,7 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::size_t kMessagesMax = 1 << 18;
-/// How exactly idle clients are closed. Costs a look at each.
+/// How exactly idle clients are closed and long transactions end. Costs a look at each.
 constexpr std::chrono::seconds kReapPeriod{1};
 
 }  // namespace
@@ -132,6 +132,10 @@ void Worker::post(KillAnswer answer) {
   mailbox_->post_always(Message(answer));
 }
 
+void Worker::post_always(std::function<void(Worker&)> task) {
+  mailbox_->post_always(Message(std::move(task)));
+}
+
 bool Worker::post_task(std::function<void(Worker&)> task) {
   return mailbox_->post(Message(std::move(task)));
 }
@@ -215,7 +219,10 @@ void Worker::end_turn() {
 
 void Worker::reap_idle() {
   const TimePoint now = loop_->now();
-  for_each_session([now](Session& session) { session.close_if_idle(now); });
+  for_each_session([now](Session& session) {
+    session.end_long_transaction(now);
+    session.close_if_idle(now);
+  });
   pool_->tend([this](BackendId backend) { return serves(backend); });
 }
 
@@ -297,7 +304,7 @@ void Worker::on_kill(const KillRequest& request) {
   Session* session = found == by_connection_id_.end() ? nullptr : find(found->second);
   KillVerdict verdict = KillVerdict::kUnknown;
   if (session != nullptr) {
-    const bool own = session->authenticated() && session->user() == request.user;
+    const bool own = session->authenticated() && session->user_name() == request.user;
     verdict = own || request.order.any_owner ? KillVerdict::kDone : KillVerdict::kNotOwner;
   }
   if (verdict == KillVerdict::kDone && request.order.query_only) {

@@ -41,17 +41,21 @@ struct WorkerHooks {
   /// To the worker that gave the connection its number. False: there is none.
   std::function<bool(KillRequest)> post_kill;
   std::function<void(KillAnswer)> answer_kill;
+  /// Asks all workers for their sessions; the session gets them by Worker::post_always().
+  std::function<void(SessionId)> list_sessions;
 };
 
 /// What may be changed while a worker works. Sessions see it with their next look.
 struct WorkerLimits {
-  std::size_t connections_max = 1000;  ///< of all workers together
+  std::size_t connections_max = 1000;    ///< of all workers together
+  std::size_t user_connections_max = 0;  ///< of one account; 0: no limit
   std::size_t packet_bytes_max = 64 << 20;
   std::size_t client_buffer_low = 64 << 10;
   std::size_t client_buffer_high = 256 << 10;
   std::chrono::milliseconds login_timeout{10000};
   std::chrono::seconds idle_timeout{28800};
   std::chrono::seconds idle_transaction_timeout{0};  ///< 0: none of its own
+  std::chrono::seconds transaction_timeout{0};       ///< 0: none
   std::size_t statements_max = 4096;                 ///< of a session that begins
   PoolLimits pool;
 };
@@ -107,6 +111,8 @@ class Worker {
   /// Never refused: a session has one under way.
   void post(KillRequest request);
   void post(KillAnswer answer);
+  /// Runs `task` on the worker's thread. Never refused: a session waits for it.
+  void post_always(std::function<void(Worker&)> task);
   /// Runs `task` on the worker's thread.
   [[nodiscard]] bool post_task(std::function<void(Worker&)> task);
   /// A backend's applied position moved: wakes the worker if a session waits for one.
@@ -183,6 +189,9 @@ class Worker {
     }
   }
 
+  /// nullptr: it is gone.
+  [[nodiscard]] Session* find(SessionId id);
+
   [[nodiscard]] std::size_t session_count() const { return session_count_; }
 
  private:
@@ -215,7 +224,6 @@ class Worker {
   void end_turn();
   void reap_idle();
   void drain();
-  [[nodiscard]] Session* find(SessionId id);
   router::BackendChoice choose(Seqno at_least, bool home);
 
   const WorkerOptions options_;

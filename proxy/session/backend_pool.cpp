@@ -153,7 +153,8 @@ PooledConnection& BackendPool::open(BackendId id,
                                     const PoolAccount& account,
                                     const SessionState* wanted) {
   Backend& backend = backends_[id.value];
-  if (limits_.connections_min > 0 && (!backend.newest || backend.newest->key != account.key)) {
+  if (limits_.connections_min > 0 && !account.counted &&
+      (!backend.newest || backend.newest->key != account.key)) {
     backend.newest = account;
   }
   auto connection = std::make_unique<PooledConnection>();

@@ -19,6 +19,7 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/kill.h"
+#include "proxy/session/process_list.h"
 #include "proxy/session/user_lock_home.h"
 #include "router/classification_cache.h"
 #include "router/lexer_options.h"
@@ -145,6 +146,11 @@ class SessionEffects {
   virtual void kill_query(BackendId backend, std::uint64_t thread_id) = 0;
   /// Ends in on_kill_answer(). False: there can be no such connection.
   [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
+
+  /// Ends in on_sessions(), after the call.
+  virtual void list_sessions() = 0;
+  /// As the client logged in.
+  [[nodiscard]] virtual std::string_view user() = 0;
 
   [[nodiscard]] virtual WorkerMetrics& metrics() = 0;
   /// Of prepared statements, the worker's sessions' together.

@@ -27,6 +27,7 @@ enum class ReplyRole : std::uint8_t {
   kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
   kKillRight,       ///< whether the client may end other users' sessions
+  kProcessRight,    ///< whether the client may see other users' sessions
   kPreparedText,    ///< the text that the client's PREPARE .. FROM prepares
   kImmediateText,   ///< the text that the client's EXECUTE IMMEDIATE executes
   kReprepare,       ///< a client's statement prepared again on this connection

@@ -553,6 +553,7 @@ void Session::release(Channel channel, bool reusable) {
   }
   PooledConnection& connection = *lease;
   lease = nullptr;
+  reusable = reusable && !account_.counted;
   if (reusable) {
     connection.wire().resume_reading();
   }
@@ -688,6 +689,10 @@ bool Session::post_kill(const KillOrder& order) {
   constexpr std::uint64_t kIdMax = std::numeric_limits<std::uint32_t>::max();
   return order.connection_id >= 1 && order.connection_id <= kIdMax &&
          worker_.hooks().post_kill({id_, user_, order});
+}
+
+void Session::list_sessions() {
+  worker_.hooks().list_sessions(id_);
 }
 
 WorkerMetrics& Session::metrics() {

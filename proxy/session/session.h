@@ -15,6 +15,7 @@
 #include "proxy/accounts.h"
 #include "proxy/session/backend_pool.h"
 #include "proxy/session/session_core.h"
+#include "proxy/user_connections.h"
 #include "proxy/uv/tcp_stream.h"
 #include "proxy/uv/timer.h"
 
@@ -42,7 +43,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   [[nodiscard]] std::uint32_t connection_id() const { return connection_id_; }
 
-  [[nodiscard]] const std::string& user() const { return user_; }
+  [[nodiscard]] const std::string& user_name() const { return user_; }
 
   [[nodiscard]] const std::string& client_address() const { return client_address_; }
 
@@ -57,6 +58,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   /// What the client's packets are compressed with; nullopt: they are not.
   [[nodiscard]] std::optional<protocol::CompressionAlgorithm> compression() const;
+
+  /// This session in a list of all.
+  [[nodiscard]] ProcessRow process_row(TimePoint now);
 
   [[nodiscard]] TimePoint began() const { return began_; }
 
@@ -84,6 +88,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void kill_connection();
   /// Closes without a word, as the server does, when nothing came for longer than allowed.
   void close_if_idle(TimePoint now);
+  /// Rolls the transaction back that has lasted longer than allowed. The client hears of it with
+  /// its next statement, or the one under way.
+  void end_long_transaction(TimePoint now);
   /// Its home drains or is gone: goes when nothing binds it there.
   void leave_home();
   /// Runs what the client sent meanwhile, once the core is idle. Call after every core event.
@@ -145,6 +152,10 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   void kill_query(BackendId backend, std::uint64_t thread_id) override;
   [[nodiscard]] bool post_kill(const KillOrder& order) override;
+  void list_sessions() override;
+
+  [[nodiscard]] std::string_view user() override { return user_; }
+
   [[nodiscard]] WorkerMetrics& metrics() override;
   [[nodiscard]] router::ClassificationCache& classifications() override;
 
@@ -198,6 +209,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::string account_wanted_;
   Account login_account_;  ///< of the login under way
   std::string definer_;
+  UserConnections::Place place_;  ///< among the clients of its account
   PooledConnection* leases_[2] = {nullptr, nullptr};
   AppliedWait applied_wait_;
   TimePoint began_{};

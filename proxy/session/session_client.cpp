@@ -143,6 +143,33 @@ void Session::close_if_idle(TimePoint now) {
   }
 }
 
+ProcessRow Session::process_row(TimePoint now) {
+  ProcessRow row;
+  row.id = connection_id_;
+  row.host = client_address_;
+  if (!authenticated_) {
+    row.user = "unauthenticated user";
+    row.command = "Connect";
+    row.state = "Reading from net";
+    row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - began_).count();
+    return row;
+  }
+  row.user = user_;
+  row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - last_active_).count();
+  core_.describe(row, now);
+  return row;
+}
+
+void Session::end_long_transaction(TimePoint now) {
+  const std::chrono::seconds limit = worker_.limits().transaction_timeout;
+  if (closing_ || limit.count() == 0 || !core_.transaction_since() ||
+      now - *core_.transaction_since() < limit) {
+    return;
+  }
+  core_.on_transaction_too_long();
+  pump();
+}
+
 void Session::close_quietly() {
   mute_ = true;
   closing_ = true;

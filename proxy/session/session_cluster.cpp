@@ -27,14 +27,44 @@ void SessionCore::on_abort_branch() {
   if (!transaction_.is(TransactionState::kExecuting) || !home_lease_.held()) {
     return;  // not there, or prepared already: certification decides
   }
+  abort_transaction();
+}
+
+void SessionCore::on_transaction_too_long() {
+  const bool there =
+      transaction_.is(TransactionState::kExecuting) || transaction_.is(TransactionState::kReadOnly);
+  if (!there || !home_lease_.held() || abort_requested_) {
+    return;
+  }
+  if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kRelaying) {
+    if (!transaction_too_long_) {
+      transaction_too_long_ = true;
+      effects_.metrics().transactions_timed_out.add();
+    }
+    abort_transaction();
+  }
+}
+
+/// What the client hears of a transaction that was rolled back although it did nothing wrong.
+protocol::SqlError SessionCore::abort_error() const {
+  return transaction_too_long_ ? protocol::transaction_too_long_error()
+                               : protocol::deadlock_error();
+}
+
+void SessionCore::abort_transaction() {
   if (phase_ == SessionPhase::kIdle) {
     const BranchId branch = transaction_.branch();
+    const bool plain = transaction_.is(TransactionState::kReadOnly);
     transaction_.must_abort();
     xa_buffer_.clear();
-    xa_command("XA END ", branch);
-    xa_command("XA ROLLBACK ", branch);
-    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
-    expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    if (plain) {
+      append_plain_rollback();
+    } else {
+      xa_command("XA END ", branch);
+      xa_command("XA ROLLBACK ", branch);
+      expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+      expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
+    }
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;
   }

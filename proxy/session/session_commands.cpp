@@ -293,6 +293,13 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
     return;
   }
+  if (statement.kind == StatementKind::kShow && kind == JobKind::kQuery &&
+      !owner_.password_expired) {
+    if (const auto request = process_list_request(sql)) {
+      list_processes(request->full);
+      return;
+    }
+  }
   if (ask_about_tables(statement)) {
     return;  // their answers go on
   }
@@ -359,13 +366,16 @@ bool SessionCore::answer_row_count(const Statement& statement, std::string_view 
 void SessionCore::finish_aborted(const Statement& statement) {
   // The cluster rolled the transaction back while the client was thinking. A ROLLBACK finds what it
   // wants; everything else hears of it now.
+  const protocol::SqlError error = abort_error();
   transaction_over();
   if (statement.kind == StatementKind::kRollback) {
     run_in_session(statement);
     return;
   }
-  effects_.metrics().count_client_error(ClientErrorClass::kConflict);
-  reply_error(protocol::deadlock_error());
+  effects_.metrics().count_client_error(error.code == protocol::sql_code::kDeadlock
+                                            ? ClientErrorClass::kConflict
+                                            : ClientErrorClass::kBackend);
+  reply_error(error);
 }
 
 }  // namespace consort::proxy

@@ -277,6 +277,12 @@ void SessionCore::transaction_over() {
   branch_tables_.clear();
   branch_keeps_ = false;
   abort_asks_ = 0;
+  transaction_too_long_ = false;
+}
+
+void SessionCore::append_plain_rollback() {
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainRollback));
+  expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
 }
 
 void SessionCore::abandon_branch() {
@@ -292,10 +298,14 @@ void SessionCore::clean_rollback_only(bool still_active) {
   const BranchId branch = transaction_.branch();
   const bool plain = transaction_.is(TransactionState::kReadOnly);
   transaction_over();
-  if (plain) {
-    return;  // the server has ended it
-  }
   xa_buffer_.clear();
+  if (plain) {
+    if (still_active) {  // else the server has ended it
+      append_plain_rollback();
+      effects_.send_backend(Channel::kHome, {xa_buffer_});
+    }
+    return;
+  }
   if (still_active) {
     xa_command("XA END ", branch);
     expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);

@@ -20,8 +20,8 @@ std::string_view to_text(SessionPhase phase) {
       return "rolling_back";
     case SessionPhase::kOrdering:
       return "ordering";
-    case SessionPhase::kKilling:
-      return "killing";
+    case SessionPhase::kAskingOthers:
+      return "asking_others";
     case SessionPhase::kDraining:
       return "draining";
     case SessionPhase::kClosing:

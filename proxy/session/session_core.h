@@ -9,7 +9,8 @@
 //     |  | at once                                        | nothing changed, ROLLBACK
 //     |  +------------------------------------------> kRollingBack -> kIdle
 //     |     LOAD DATA LOCAL: kRelaying asks for the file; kDraining when nobody wants it any more
-//     |     KILL: kKilling (the other session's worker carries it out) -> kIdle
+//     |     KILL: kAskingOthers (the other session's worker carries it out) -> kIdle
+//     |     SHOW PROCESSLIST: kAskingOthers (every worker lists its sessions) -> kIdle
 //     |     DDL: kOrdering (wait for its turn) -> kRelaying on the home -> kOrdering -> kIdle
 //   kClosing: the client is told or gone; nothing else happens.
 //
@@ -75,7 +76,7 @@ enum class SessionPhase : std::uint8_t {
   kCertifying,
   kRollingBack,
   kOrdering,
-  kKilling,
+  kAskingOthers,
   kDraining,
   kClosing
 };
@@ -90,6 +91,7 @@ class SessionCore {
     std::size_t statements_max = 4096;
     router::RouterPolicy policy;
     std::size_t long_data_bytes_max = 64 << 20;  ///< of COM_STMT_SEND_LONG_DATA, not executed yet
+    bool statements_time_out = false;            ///< after limits.query_timeout_ms
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -148,6 +150,10 @@ class SessionCore {
   void on_ddl_turn(const DdlTurn& turn);
   void on_ddl_outcome(const DdlOutcome& outcome);
   void on_kill_answer(KillVerdict verdict);
+  /// All workers' sessions: the answer to SessionEffects::list_sessions().
+  void on_sessions(std::vector<ProcessRow> rows);
+  /// Fills in what a list of sessions says of this one's client and command.
+  void describe(ProcessRow& row, TimePoint now);
   /// KILL QUERY of this session: what its client waits for ends with 1317, unless it is a commit or
   /// DDL.
   void on_kill_query();
@@ -155,6 +161,16 @@ class SessionCore {
   void on_kill_connection();
   /// The lane of the home waits for this session's branch.
   void on_abort_branch();
+  /// The transaction has lasted longer than allowed: it is rolled back, and the statement under
+  /// way, or the client's next one, fails with 1613. A commit under way goes on.
+  void on_transaction_too_long();
+
+  /// When the transaction's first statement went to its home; nullopt: nothing is there.
+  [[nodiscard]] std::optional<TimePoint> transaction_since() const {
+    return transaction_.on_backend() && !job_.wrapped ? std::optional(transaction_began_)
+                                                      : std::nullopt;
+  }
+
   /// DDL waits for the tables this session's open branch uses.
   void on_abort_table_users(const std::vector<DdlTarget>& targets);
   void on_applied();
@@ -306,6 +322,7 @@ class SessionCore {
   [[nodiscard]] bool prepare_execute(Bytes& command);
   void reprepare();
   void expect(Channel channel, ReplyRole role, protocol::Command command);
+  void append_plain_rollback();
   Bytes xa_command(std::string_view verb, const BranchId& branch);
 
   // The client's reply: session_relay.cpp.
@@ -397,7 +414,15 @@ class SessionCore {
   void on_kill_right(const protocol::SqlError* refusal);
   void kill_statement();
 
+  // SHOW PROCESSLIST: session_processes.cpp.
+  void list_processes(bool full);
+  void send_process_check();
+  void on_process_right(bool granted);
+  void answer_processes();
+
   // DDL: session_cluster.cpp.
+  void abort_transaction();
+  [[nodiscard]] protocol::SqlError abort_error() const;
   void request_order();
   void watch_order();
   void look_at_order();
@@ -499,6 +524,8 @@ class SessionCore {
   bool autocommit_ = true;
   bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
   router::IsolationLevel next_isolation_ = router::IsolationLevel::kUnset;  ///< that it said
+  TimePoint transaction_began_{};                                           ///< on its home
+  bool transaction_too_long_ = false;  ///< why it is rolled back
   bool abort_requested_ = false;
   bool kill_requested_ = false;   ///< KILL QUERY was sent after the statement under way
   std::uint32_t abort_asks_ = 0;  ///< how often DDL has waited for the open branch
@@ -552,7 +579,8 @@ class SessionCore {
   bool authenticated_ = false;     ///< once at least
   bool multi_statements_ = false;  ///< the client may send several in one query
 
-  KillOrder kill_;  ///< that this session's client gave
+  KillOrder kill_;                     ///< that this session's client gave
+  std::vector<ProcessRow> processes_;  ///< that it asked for
 
   // The session.
   SessionState state_;

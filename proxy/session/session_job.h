@@ -19,11 +19,12 @@ enum class JobKind : std::uint8_t {
   kQuery,
   kPrepare,
   kExecute,
-  kFetch,     ///< from an open cursor
-  kOrdered,   ///< DDL and accounts: when its turn in the log has come
-  kSnapshot,  ///< START TRANSACTION
-  kKill,      ///< whether the client may end other users' sessions: a backend knows
-  kLogin      ///< a home connection proves that the account may use its database
+  kFetch,      ///< from an open cursor
+  kOrdered,    ///< DDL and accounts: when its turn in the log has come
+  kSnapshot,   ///< START TRANSACTION
+  kKill,       ///< whether the client may end other users' sessions: a backend knows
+  kProcesses,  ///< whether it may see other users' sessions: likewise
+  kLogin       ///< a home connection proves that the account may use its database
 };
 
 struct SessionJob {
@@ -68,6 +69,7 @@ struct SessionJob {
   bool text_known = false;        ///< of EXECUTE IMMEDIATE: the server's to execute
   bool bulk = false;              ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;      ///< of an execution
+  bool full_list = false;         ///< SHOW FULL PROCESSLIST
   bool opened_cursor = false;     ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this

@@ -31,14 +31,14 @@ void SessionCore::kill(const KillOrder& order) {
 }
 
 void SessionCore::ask_kill() {
-  phase_ = SessionPhase::kKilling;
+  phase_ = SessionPhase::kAskingOthers;
   if (!effects_.post_kill(kill_)) {
     reply_error(protocol::no_such_thread_error(kill_.connection_id));
   }
 }
 
 void SessionCore::on_kill_answer(KillVerdict verdict) {
-  if (phase_ != SessionPhase::kKilling) {
+  if (phase_ != SessionPhase::kAskingOthers) {
     return;  // the client is gone
   }
   switch (verdict) {
@@ -57,7 +57,7 @@ void SessionCore::on_kill_answer(KillVerdict verdict) {
 }
 
 void SessionCore::send_kill_check() {
-  phase_ = SessionPhase::kKilling;
+  phase_ = SessionPhase::kAskingOthers;
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kKillRightProbe));
   expect(Channel::kHome, ReplyRole::kKillRight, Command::kQuery);
@@ -92,7 +92,7 @@ void SessionCore::on_kill_query() {
     case SessionPhase::kCertifying:
     case SessionPhase::kRollingBack:
     case SessionPhase::kOrdering:
-    case SessionPhase::kKilling:
+    case SessionPhase::kAskingOthers:
     case SessionPhase::kDraining:
     case SessionPhase::kClosing:
       return;

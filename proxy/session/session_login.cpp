@@ -120,6 +120,14 @@ void Session::on_accounts() {
 
 void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) {
   const protocol::LoginInfo& login = done.login;
+  UserConnections::Entry entry = worker_.options().logins->connections().enter(
+      login_account_, login.user, worker_.limits().user_connections_max);
+  if (!entry.admitted) {
+    worker_.own_metrics().count_refused(RefusalReason::kTooManyOfAccount);
+    deny(entry.refusal, auth_->next_sequence());
+    return;
+  }
+  place_ = std::move(entry.place);
   authenticated_ = true;
   timer_.reset();
   timer_use_ = TimerUse::kNone;
@@ -128,6 +136,7 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   account_.secret = login.secret;
   account_.expired = login_account_.password_expired;
   account_.fresh = !login.proven;
+  account_.counted = login_account_.user_connections_max > 0;
   account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   account_.key = account_.make_key();

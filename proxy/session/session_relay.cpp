@@ -275,7 +275,7 @@ void SessionCore::on_client_error(Channel channel,
     note_insert_id_changed();  // rows that were taken back have drawn some
   }
   if (interrupted || (conflict && error.code == kCheckRead)) {
-    error = protocol::deadlock_error();
+    error = interrupted ? abort_error() : protocol::deadlock_error();
   }
   effects_.metrics().count_client_error(error.code == protocol::sql_code::kDeadlock
                                             ? ClientErrorClass::kConflict
@@ -292,7 +292,8 @@ void SessionCore::on_client_error(Channel channel,
   flush(relay, scratch_);
   if (conflict) {
     clean_rollback_only(false);
-  } else if (interrupted && transaction_.is(TransactionState::kExecuting)) {
+  } else if (interrupted && (transaction_.is(TransactionState::kExecuting) ||
+                             transaction_.is(TransactionState::kReadOnly))) {
     clean_rollback_only(true);
   }
   on_client_done(channel, relay, false);

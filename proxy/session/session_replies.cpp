@@ -98,6 +98,9 @@ void SessionCore::on_internal_reply(Channel channel,
       on_kill_right(failed ? &error : nullptr);
       return;
     }
+    case ReplyRole::kProcessRight:
+      on_process_right(!failed);
+      return;
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
@@ -267,7 +270,7 @@ void SessionCore::on_home_lost(bool awaited) {
     case SessionPhase::kCertifying:
     case SessionPhase::kClosing:
       return;  // the commit thread decides
-    case SessionPhase::kKilling:
+    case SessionPhase::kAskingOthers:
       if (awaited) {
         break;
       }
@@ -306,7 +309,7 @@ void SessionCore::on_home_lost(bool awaited) {
   abandon_branch();
   transaction_over();
   if (file_.wanted) {
-    give_up_file(protocol::deadlock_error());
+    give_up_file(abort_error());
     return;
   }
   if (again) {

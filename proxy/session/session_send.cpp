@@ -79,6 +79,10 @@ void SessionCore::send_job() {
   if (asks_immediate_text()) {
     return;  // its answer goes on
   }
+  if (job_.kind == JobKind::kProcesses) {
+    send_process_check();
+    return;
+  }
   if (must_begin_alone()) {
     begin_alone();
     return;  // its OK goes on
@@ -134,7 +138,8 @@ bool SessionCore::must_begin_alone() const {
     return false;
   }
   const auto limit = state_.variable("max_statement_time");
-  return (limit && limit->find_first_of("123456789") != limit->npos) ||
+  return options_.statements_time_out ||
+         (limit && limit->find_first_of("123456789") != limit->npos) ||
          (job_.channel == Channel::kHome && home_tainted_);
 }
 
@@ -174,6 +179,7 @@ void SessionCore::append_begin() {
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }
+  transaction_began_ = job_.began;
   one_shot_transaction_ = one_shot_transaction_ && job_.wrapped;
   const TransactionTraits& traits = transaction_.traits();
   if (!traits.read_only) {

@@ -8,8 +8,8 @@ namespace consort::proxy {
 namespace {
 
 /// Variables whose value on a fresh connection is the server's global one, so that SET .. = DEFAULT
-/// leads back to it. Sorted.
-constexpr std::array<std::string_view, 32> kDefaultIsGlobal = {
+/// leads back to it. Sorted. Not max_statement_time, which an account or the configuration limits.
+constexpr std::array<std::string_view, 31> kDefaultIsGlobal = {
     "autocommit",
     "big_tables",
     "default_week_format",
@@ -27,7 +27,6 @@ constexpr std::array<std::string_view, 32> kDefaultIsGlobal = {
     "max_join_size",
     "max_length_for_sort_data",
     "max_sort_length",
-    "max_statement_time",
     "net_read_timeout",
     "net_write_timeout",
     "optimizer_switch",

@@ -126,6 +126,10 @@ class SimSession final : public proxy::SessionEffects {
 
   bool post_kill(const proxy::KillOrder&) override { return false; }
 
+  void list_sessions() override {}  // nor looks at the others
+
+  std::string_view user() override { return "sim"; }
+
   BranchId next_branch() override;
   bool post_commit(proxy::CommitRequest request) override;
 

@@ -102,6 +102,12 @@ TEST_SUITE("config") {
     EXPECT(parse_config(text, "/")->listen.proxy_protocol_networks.size() == 2);
     text = with("/limits/idle_transaction_timeout_s", 60);
     EXPECT(parse_config(text, "/")->limits.idle_transaction_timeout_s == 60);
+    text = with("/limits/transaction_timeout_s", 30);
+    EXPECT(parse_config(text, "/")->limits.transaction_timeout_s == 30);
+    text = with("/limits/query_timeout_ms", 1500);
+    EXPECT(parse_config(text, "/")->limits.query_timeout_ms == 1500);
+    text = with("/limits/user_connections_max", 7);
+    EXPECT(parse_config(text, "/")->limits.user_connections_max == 7);
     text = with("/log", Json{{"level", "warning"}, {"format", "json"}});
     EXPECT(parse_config(text, "/")->log.level == LogLevel::kWarning);
   }

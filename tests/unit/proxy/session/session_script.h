@@ -326,6 +326,10 @@ class SessionScript : public SessionEffects {
 
   void kill_query(BackendId, std::uint64_t thread_id) override { killed = thread_id; }
 
+  void list_sessions() override { ++lists_asked; }
+
+  std::string_view user() override { return "u"; }
+
   WorkerMetrics& metrics() override { return metrics_; }
 
   router::ClassificationCache& classifications() override { return classifications_; }
@@ -352,6 +356,7 @@ class SessionScript : public SessionEffects {
   int leases = 0;
   int retries = 0;
   int waits_stopped = 0;
+  int lists_asked = 0;
   bool lease_hangs = false;
   std::vector<KillOrder> kills;
   router::LexerOptions lexer;

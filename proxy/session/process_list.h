@@ -1,0 +1,59 @@
+// SHOW PROCESSLIST as Consort's clients see it: their sessions, not the connections that one server
+// has from Consort. The workers list their sessions, the asking one puts them together.
+// Spec: MariaDB KB "SHOW PROCESSLIST"; columns and types as MariaDB 10.11 describes them.
+// Threads: values, sent between workers.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+
+namespace consort::proxy {
+
+/// One session, as of the moment its worker was asked.
+struct ProcessRow {
+  std::uint32_t id = 0;             ///< what KILL takes
+  std::string user;                 ///< as it logged in
+  std::string host;                 ///< with the port
+  std::string schema;               ///< empty: NULL
+  std::string_view command;         ///< lives for ever: "Query", "Sleep", ...
+  std::int64_t time_s = 0;          ///< in this state
+  std::string_view state;           ///< lives for ever
+  std::optional<std::string> info;  ///< the statement that runs, kProcessInfoBytesMax at most
+};
+
+/// Of a statement's text with FULL, and without.
+inline constexpr std::size_t kProcessInfoBytesMax = 65535;
+inline constexpr std::size_t kProcessInfoBytesShort = 100;
+
+/// What `SHOW [FULL] PROCESSLIST` asks for; nullopt: `sql` is something else, or has comments.
+struct ProcessListRequest {
+  bool full = false;
+};
+
+[[nodiscard]] std::optional<ProcessListRequest> process_list_request(std::string_view sql);
+
+/// How the client wants to have it.
+struct ProcessListFormat {
+  bool full = false;
+  std::uint64_t capabilities = 0;
+  std::uint16_t collation = 45;  ///< of texts
+  std::uint32_t bytes_of_character = 4;
+  std::uint16_t status = 0;   ///< of the closing packet
+  std::uint8_t sequence = 1;  ///< of the first packet
+};
+
+/// Appends the text-protocol result set, ordered by id.
+void append_process_list(Buffer& out,
+                         std::vector<ProcessRow> rows,
+                         const ProcessListFormat& format);
+
+/// Name of a command, as a server shows it: 0x03 is "Query".
+[[nodiscard]] std::string_view process_command(std::uint8_t command);
+
+}  // namespace consort::proxy

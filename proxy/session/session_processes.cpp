@@ -1,0 +1,156 @@
+// SessionCore: SHOW PROCESSLIST, as the one who asks and as one that is listed.
+#include <algorithm>
+
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+namespace {
+
+/// Changes nothing: 1227 without the PROCESS privilege, whether it comes by a role or not.
+constexpr std::string_view kProcessRightProbe =
+    "SELECT 1 FROM information_schema.INNODB_CMP LIMIT 1";
+
+/// What the phases of a statement are called.
+std::string_view state_of(SessionPhase phase) {
+  switch (phase) {
+    case SessionPhase::kAwaitingBackend:
+      return "Waiting for a connection";
+    case SessionPhase::kRelaying:
+      return "Executing";
+    case SessionPhase::kPreparing:
+    case SessionPhase::kCertifying:
+      return "Commit";
+    case SessionPhase::kRollingBack:
+      return "Rollback";
+    case SessionPhase::kOrdering:
+      return "Waiting for its turn";
+    case SessionPhase::kAskingOthers:
+      return "starting";
+    case SessionPhase::kDraining:
+      return "Reading file";
+    case SessionPhase::kIdle:
+    case SessionPhase::kClosing:
+      return "";
+  }
+  return "";
+}
+
+/// A character set's default collation, and the most bytes of its characters.
+struct TextFormat {
+  std::uint16_t collation;
+  std::uint32_t bytes_of_character;
+};
+
+constexpr TextFormat kUtf8mb4{45, 4};
+constexpr TextFormat kUtf8mb3{33, 3};
+constexpr TextFormat kLatin1{8, 1};
+constexpr TextFormat kAscii{11, 1};
+
+TextFormat text_format(std::string_view character_set) {
+  return character_set.starts_with("utf8mb4") ? kUtf8mb4
+         : character_set.starts_with("utf8")  ? kUtf8mb3
+         : character_set == "ascii"           ? kAscii
+                                              : kLatin1;
+}
+
+/// Of what the client named when it logged in.
+TextFormat text_format(std::uint16_t collation) {
+  const bool mb3 = collation == 33 || collation == 83 || (collation >= 192 && collation <= 223);
+  const bool mb4 = collation == 45 || collation == 46 || collation >= 224;
+  return {collation, mb4 ? 4U : mb3 ? 3U : 1U};
+}
+
+}  // namespace
+
+void SessionCore::list_processes(bool full) {
+  job_.full_list = full;
+  phase_ = SessionPhase::kAskingOthers;
+  effects_.list_sessions();
+}
+
+void SessionCore::on_sessions(std::vector<ProcessRow> rows) {
+  if (phase_ != SessionPhase::kAskingOthers) {
+    return;  // the client is gone
+  }
+  processes_ = std::move(rows);
+  if (transaction_.is(TransactionState::kMustAbort)) {
+    const protocol::SqlError error = abort_error();
+    transaction_over();
+    reply_error(error);
+    return;
+  }
+  const std::string_view own = effects_.user();
+  if (std::all_of(processes_.begin(), processes_.end(),
+                  [own](const ProcessRow& row) { return row.user == own; })) {
+    answer_processes();
+    return;
+  }
+  job_.kind = JobKind::kProcesses;
+  job_.channel = Channel::kHome;
+  advance_job();
+}
+
+void SessionCore::send_process_check() {
+  phase_ = SessionPhase::kAskingOthers;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kProcessRightProbe));
+  expect(Channel::kHome, ReplyRole::kProcessRight, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+void SessionCore::on_process_right(bool granted) {
+  job_.kind = JobKind::kNone;
+  if (!granted) {
+    std::erase_if(processes_,
+                  [own = effects_.user()](const ProcessRow& row) { return row.user != own; });
+  }
+  answer_processes();
+}
+
+void SessionCore::answer_processes() {
+  ProcessListFormat format;
+  format.full = job_.full_list;
+  format.capabilities = owner_.capabilities;
+  const auto character_set = state_.variable("character_set_results");
+  const TextFormat texts =
+      character_set ? text_format(*character_set) : text_format(owner_.collation);
+  format.collation = texts.collation;
+  format.bytes_of_character = texts.bytes_of_character;
+  format.status = status_bits();
+  format.sequence = reply_sequence_;
+  scratch_.clear();
+  append_process_list(scratch_, std::move(processes_), format);
+  processes_.clear();
+  tell_client({scratch_});
+  Buffer().swap(scratch_);
+  row_count_ = -1;
+  finish_command();
+}
+
+// What the client's command is, for the one who asks. Its text is a copy: a moment later it is
+// gone.
+void SessionCore::describe(ProcessRow& row, TimePoint now) {
+  row.schema = state_.schema();
+  if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kClosing ||
+      command_.size() <= protocol::kHeaderBytes) {
+    row.command = "Sleep";
+    return;
+  }
+  const std::uint8_t command = command_[protocol::kHeaderBytes];
+  row.command = process_command(command);
+  row.state = state_of(phase_);
+  row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - job_.began).count();
+  const Bytes argument = Bytes(command_).subspan(protocol::kHeaderBytes + 1);
+  if (command == static_cast<std::uint8_t>(Command::kQuery) ||
+      command == static_cast<std::uint8_t>(Command::kStmtPrepare)) {
+    row.info = as_text(argument.first(std::min(argument.size(), kProcessInfoBytesMax)));
+  } else if (const protocol::ClientStatement* statement = statements_.find(job_.statement_id)) {
+    row.info = statement->sql.substr(0, kProcessInfoBytesMax);
+  }
+}
+
+}  // namespace consort::proxy

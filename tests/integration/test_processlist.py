@@ -1,0 +1,122 @@
+"""SHOW PROCESSLIST through Consort: its clients' sessions, in the server's own form."""
+
+import threading
+import time
+
+from support import wire
+from support.case import case
+from support.cluster import Cluster
+
+
+def setup(context):
+    return Cluster(context)
+
+
+def packets(client, sql):
+    """The packets of a result set, up to its last."""
+    client.command(wire.COM_QUERY, sql.encode())
+    found = [client.read_packet()]
+    assert found[0][0] not in (0, 0xFF), found[0]
+    columns = found[0][0]
+    while True:
+        found.append(client.read_packet())
+        if found[-1][0] == 0xFE and len(found[-1]) < 9 + 64 and len(found) > columns + 1:
+            if len(found) > columns + 2 or not old_eof(found[columns + 1]):
+                return columns, found
+
+
+def old_eof(packet):
+    return packet[0] == 0xFE and len(packet) == 5
+
+
+def listed(client, sql="SHOW PROCESSLIST"):
+    """Rows by id: user, host, db, command, time, state, info."""
+    return {int(row[0]): tuple(None if cell is None else cell.decode() for cell in row[1:8])
+            for row in client.query(sql).rows}
+
+
+@case(seconds=30)
+def as_the_server_describes_it(_context, cluster):
+    """Every column definition equals a plain server's, byte for byte, with FULL and without, for
+    several character sets; so does the form of the asking session's own row."""
+    cluster.sql("CREATE USER lone@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON test.* TO lone@'%'")
+    for names in (None, "utf8mb3", "latin1"):
+        for sql in ("SHOW PROCESSLIST", "show full  processlist ;"):
+            definitions, rows = [], []
+            for port in (cluster.servers[0].port, cluster.consort.port):
+                client = wire.connect(port, "lone", "pw", "test")
+                if names:
+                    client.query(f"SET NAMES {names}")
+                columns, found = packets(client, sql)
+                definitions.append(found[:columns + 1])
+                client.query("SELECT 1")
+                rows.append(list(listed(client, sql).values()))
+                client.quit()
+            assert columns == 9
+            assert definitions[0] == definitions[1], (names, sql, definitions)
+            for (user, host, schema, command, _, state, info), *others in rows:
+                assert not others and host.startswith("127.0.0.1:"), rows
+                assert (user, schema, command, state, info) == (
+                    "lone", "test", "Query", "starting", sql.rstrip(" ;") if ";" not in info
+                    else sql), rows
+    cluster.sql("DROP USER lone@'%'")
+
+
+@case(seconds=30)
+def who_may_see_whom(_context, cluster):
+    """One's own user's sessions of all workers; with PROCESS, granted or by a role, all; the ids
+    are those of KILL; nobody sees Consort's own connections."""
+    cluster.sql("CREATE USER one@'%' IDENTIFIED BY 'pw'", "CREATE USER sees@'%' IDENTIFIED BY 'pw'",
+                "CREATE USER by_role@'%' IDENTIFIED BY 'pw'", "CREATE ROLE watchers WITH ADMIN app@'%'",
+                "GRANT PROCESS ON *.* TO sees@'%'", "GRANT PROCESS ON *.* TO watchers",
+                "GRANT watchers TO by_role@'%'")
+
+    def connect(user):
+        return cluster.connect(None, user=user, password="pw")
+    ones = [connect("one") for _ in range(6)]
+    ids = {int(client.value("SELECT CONNECTION_ID()")) for client in ones}
+    seen = listed(ones[0])
+    assert set(seen) == ids and {row[0] for row in seen.values()} == {"one"}, seen
+    assert sorted(row[3] for row in seen.values()) == ["Query"] + ["Sleep"] * 5, seen
+    sees, by_role = connect("sees"), connect("by_role")
+    everybody = listed(sees)
+    assert ids < set(everybody), everybody
+    assert "consort" not in {row[0] for row in everybody.values()}, everybody
+    assert not ids & set(listed(by_role))
+    by_role.query("SET ROLE watchers")
+    assert ids < set(listed(by_role))
+    by_role.query("SET ROLE NONE")
+    assert not ids & set(listed(by_role))
+    victim = min(ids - {int(ones[0].value("SELECT CONNECTION_ID()"))})
+    ones[0].query(f"KILL {victim}")
+    assert set(listed(ones[0])) == ids - {victim}
+    # In a transaction, which goes on.
+    ones[0].query("BEGIN")
+    assert ones[0].value("SELECT 1") == "1" and len(listed(ones[0])) == 5
+    ones[0].query("COMMIT")
+    for client in ones + [sees, by_role]:
+        client.close()
+    cluster.sql("DROP USER one@'%', sees@'%', by_role@'%'", "DROP ROLE watchers")
+
+
+@case(seconds=30)
+def what_they_do(_context, cluster):
+    """Statement, database and time of others; without FULL a hundred bytes; sessions that have not
+    logged in yet; prepared statements."""
+    half = wire.Wire(cluster.consort.port, timeout=10).read_greeting()
+    with cluster.connect() as watcher, cluster.connect() as worker:
+        number = int(worker.value("SELECT CONNECTION_ID()"))
+        sql = f"SELECT SLEEP(2.2), '{'y' * 200}'"
+        thread = threading.Thread(target=lambda: worker.query(sql))
+        thread.start()
+        time.sleep(1.5)
+        user, _, schema, command, seconds, state, info = listed(watcher)[number]
+        assert (user, schema, command, state) == ("app", "test", "Query", "Executing")
+        assert int(seconds) == 1 and info == sql[:100], (seconds, info)
+        assert listed(watcher, "SHOW FULL PROCESSLIST")[number][6] == sql
+        strangers = [row for row in listed(watcher).values() if row[0] == "unauthenticated user"]
+        assert [row[3] for row in strangers] == ["Connect"], strangers
+        thread.join()
+        assert listed(watcher)[number][3:4] == ("Sleep",)
+        assert listed(watcher)[number][6] is None
+    half.close()
