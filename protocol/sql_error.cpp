@@ -152,24 +152,6 @@ SqlError lock_wait_timeout_error() {
               "Lock wait timeout exceeded; try restarting transaction");
 }
 
-SqlError transaction_too_long_error() {
-  return make(sql_code::kXaRollbackTimeout, "XA106",
-              "XA_RBTIMEOUT: Transaction branch was rolled back: took too long");
-}
-
-SqlError too_many_user_connections_error(std::string_view user) {
-  return make(sql_code::kTooManyUserConnections, "42000",
-              "User " + std::string(user) +
-                  " already has more than 'max_user_connections' active connections");
-}
-
-SqlError user_limit_reached_error(std::string_view user, std::int64_t limit) {
-  return make(sql_code::kUserLimitReached, "42000",
-              "User " + quoted(user) +
-                  " has exceeded the 'max_user_connections' resource (current value: " +
-                  std::to_string(limit) + ")");
-}
-
 SqlError backend_lost_error(std::string_view backend) {
   return make(sql_code::kNetReadError, "08S01",
               "Lost the connection to backend " + quoted(backend) + " during the query");

@@ -40,7 +40,6 @@ inline constexpr std::uint16_t kTooManyUserConnections = 1203;
 inline constexpr std::uint16_t kLockWaitTimeout = 1205;
 inline constexpr std::uint16_t kWrongArguments = 1210;
 inline constexpr std::uint16_t kDeadlock = 1213;
-inline constexpr std::uint16_t kUserLimitReached = 1226;
 inline constexpr std::uint16_t kNotSupported = 1235;
 inline constexpr std::uint16_t kUnknownStatementHandler = 1243;
 inline constexpr std::uint16_t kOptionPreventsStatement = 1290;
@@ -48,7 +47,6 @@ inline constexpr std::uint16_t kAuthModeNotSupported = 1251;
 inline constexpr std::uint16_t kQueryInterrupted = 1317;
 inline constexpr std::uint16_t kTooManyStatements = 1461;
 inline constexpr std::uint16_t kTransactionInProgress = 1568;
-inline constexpr std::uint16_t kXaRollbackTimeout = 1613;
 inline constexpr std::uint16_t kAccessDeniedNoPassword = 1698;
 inline constexpr std::uint16_t kMustSetPassword = 1820;
 inline constexpr std::uint16_t kMalformedPacket = 1835;
@@ -120,12 +118,6 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError not_thread_owner_error(std::uint64_t thread_id);
 /// 1205.
 [[nodiscard]] SqlError lock_wait_timeout_error();
-/// 1613: the whole transaction is rolled back. The server's own text.
-[[nodiscard]] SqlError transaction_too_long_error();
-/// 1203: the limit for all accounts.
-[[nodiscard]] SqlError too_many_user_connections_error(std::string_view user);
-/// 1226: the account's own MAX_USER_CONNECTIONS.
-[[nodiscard]] SqlError user_limit_reached_error(std::string_view user, std::int64_t limit);
 /// 1158, state 08S01: a backend went away in the middle of a reply that cannot be repeated. What a
 /// client library reports as 2013.
 [[nodiscard]] SqlError backend_lost_error(std::string_view backend);

@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "base/result.h"
+#include "protocol/limit_errors.h"
 #include "protocol/sql_error.h"
 #include "proxy/accounts.h"
 

@@ -153,7 +153,12 @@ void SessionCore::finish_command() {
   job_.wrapped = false;
   kill_requested_ = false;
   if (std::exchange(abort_requested_, false)) {
-    on_abort_branch();  // the statement has outlived its KILL QUERY, which might hit the next one
+    // The statement has outlived its KILL QUERY, which might hit the next one.
+    if (transaction_too_long_) {
+      on_transaction_too_long();
+    } else {
+      on_abort_branch();
+    }
   }
   if (command_.capacity() > kRetainedBytesMax) {
     Buffer().swap(command_);

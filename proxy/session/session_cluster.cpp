@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "certifier/lane_errors.h"
+#include "protocol/limit_errors.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 

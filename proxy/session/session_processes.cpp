@@ -45,16 +45,16 @@ struct TextFormat {
   std::uint32_t bytes_of_character;
 };
 
-constexpr TextFormat kUtf8mb4{45, 4};
-constexpr TextFormat kUtf8mb3{33, 3};
-constexpr TextFormat kLatin1{8, 1};
-constexpr TextFormat kAscii{11, 1};
+constexpr TextFormat kTextsOf4{45, 4};
+constexpr TextFormat kTextsOf3{33, 3};
+constexpr TextFormat kLatin1Texts{8, 1};
+constexpr TextFormat kAsciiTexts{11, 1};
 
 TextFormat text_format(std::string_view character_set) {
-  return character_set.starts_with("utf8mb4") ? kUtf8mb4
-         : character_set.starts_with("utf8")  ? kUtf8mb3
-         : character_set == "ascii"           ? kAscii
-                                              : kLatin1;
+  return character_set.starts_with("utf8mb4") ? kTextsOf4
+         : character_set.starts_with("utf8")  ? kTextsOf3
+         : character_set == "ascii"           ? kAsciiTexts
+                                              : kLatin1Texts;
 }
 
 /// Of what the client named when it logged in.

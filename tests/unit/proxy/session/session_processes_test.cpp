@@ -6,9 +6,7 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
-ProcessRow row(std::uint32_t id, std::string user) {
+ProcessRow session_row(std::uint32_t id, std::string user) {
   ProcessRow out;
   out.id = id;
   out.user = std::move(user);
@@ -49,7 +47,7 @@ TEST_SUITE("session") {
     script.query("SHOW PROCESSLIST");
     EXPECT(script.lists_asked == 1);
     EXPECT(script.answer().empty());
-    script.core.on_sessions({row(7, "u"), row(3, "u")});
+    script.core.on_sessions({session_row(7, "u"), session_row(3, "u")});
     EXPECT(rows_in(script) == 2);
     EXPECT(script.leases == 0);
     EXPECT(script.core.idle());
@@ -59,7 +57,8 @@ TEST_SUITE("session") {
     for (const bool may : {false, true}) {
       SessionScript script;
       script.query("SHOW FULL PROCESSLIST");
-      script.core.on_sessions({row(3, "u"), row(4, "other"), row(5, "unauthenticated user")});
+      script.core.on_sessions(
+          {session_row(3, "u"), session_row(4, "other"), session_row(5, "unauthenticated user")});
       EXPECT(script.sent(Channel::kHome) ==
              Texts{"SELECT 1 FROM information_schema.INNODB_CMP LIMIT 1"});
       if (may) {
@@ -76,14 +75,14 @@ TEST_SUITE("session") {
     SessionScript script;
     script.query("SHOW PROCESSLIST");
     script.core.on_client_gone();
-    script.core.on_sessions({row(3, "u")});
+    script.core.on_sessions({session_row(3, "u")});
     EXPECT(script.to_client.empty());
   }
 
   TEST_CASE("SessionCore: the home lost while it is asked: another one is") {
     SessionScript script;
     script.query("SHOW PROCESSLIST");
-    script.core.on_sessions({row(3, "u"), row(4, "other")});
+    script.core.on_sessions({session_row(3, "u"), session_row(4, "other")});
     script.sent(Channel::kHome);
     script.lose(Channel::kHome);
     EXPECT(script.retries == 1);

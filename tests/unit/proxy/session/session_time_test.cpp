@@ -5,9 +5,7 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
-void open_transaction(SessionScript& script) {
+void begin_and_write(SessionScript& script) {
   script.query("BEGIN");
   script.query("UPDATE t SET v=1");
   script.backend_ok(Channel::kHome);  // XA START
@@ -19,7 +17,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: a transaction that lasts too long is rolled back between statements") {
     SessionScript script;
     EXPECT_FALSE(script.core.transaction_since());
-    open_transaction(script);
+    begin_and_write(script);
     REQUIRE(script.core.transaction_since());
     script.core.on_transaction_too_long();
     EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
@@ -38,14 +36,14 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: after that ROLLBACK finds what it wants, COMMIT does not") {
     for (const bool commits : {false, true}) {
       SessionScript script;
-      open_transaction(script);
+      begin_and_write(script);
       script.core.on_transaction_too_long();
       script.backend_ok(Channel::kHome);
       script.backend_ok(Channel::kHome);
       script.query(commits ? "COMMIT" : "ROLLBACK");
       EXPECT(script.answer() == (commits ? "ERR 1613" : "OK"));
       // The next transaction's end is its own.
-      open_transaction(script);
+      begin_and_write(script);
       script.core.on_abort_branch();
       script.backend_ok(Channel::kHome);
       script.backend_ok(Channel::kHome);
@@ -56,7 +54,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a statement is interrupted when its transaction lasts too long") {
     SessionScript script;
-    open_transaction(script);
+    begin_and_write(script);
     script.query("UPDATE t SET v=2");
     script.sent(Channel::kHome);
     script.core.on_transaction_too_long();
@@ -94,7 +92,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a commit under way is not interrupted for its transaction's time") {
     SessionScript script;
-    open_transaction(script);
+    begin_and_write(script);
     script.query("COMMIT");
     script.sent(Channel::kHome);
     script.core.on_transaction_too_long();
