@@ -1,36 +1,24 @@
 """Commands packet by packet: the same bytes to a plain server and through Consort, the same bytes
 back, packet numbers and flags included."""
 
-import os
 import struct
 
 from support import wire
 from support.case import case
-from support.cluster import Cluster
 from support.libmariadb import Connection
-from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
+from support.pair import Pair
+from support.private_server import APP_PASSWORD, APP_USER
 
 CURSOR = 1
 BULK_TYPES, BULK_UNIT_RESULTS = 128, 64
 
 
-class Twins(Cluster):
-    """The cluster, and a plain server with the same settings beside it."""
-
-    def __init__(self, context):
-        super().__init__(context)
-        self.plain = PrivateServer(os.path.join(self.directory, "plain"), 9, context.template,
-                                   {"innodb_snapshot_isolation": "ON"})
-        self.plain.start()
-
-    def close(self, keep=False):
-        self.plain.kill()
-        super().close(keep)
+class Twins(Pair):
+    """A client of each at a time, and a table for each case."""
 
     def pair(self, capabilities=0, **options):
         return Both(self.connect(capabilities=capabilities, **options),
-                    wire.connect(self.plain.port, APP_USER, APP_PASSWORD, "test",
-                                 capabilities=capabilities, **options))
+                    self.connect_plain(capabilities=capabilities, **options))
 
     def fresh(self, definition, rows=""):
         """A new table on both sides; its name."""

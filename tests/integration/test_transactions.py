@@ -2,9 +2,10 @@
 server, and each answer (flags, counts, ids, warnings, errors, rows) must be the same."""
 
 from support import wire
-from support.case import case
+from support.case import Skip, case
 from support.pair import Pair
 from support.private_server import APP_PASSWORD, APP_USER
+from support.server_kinds import SYSTEM
 
 FILL = ["CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT, u INT UNIQUE) ENGINE=InnoDB",
         "INSERT INTO t VALUES (1, 10, 1), (2, 20, 2), (3, 30, 3)"]
@@ -278,9 +279,17 @@ def setup(context):
     return Pair(context, FILL, END)
 
 
+def skip_lost_warnings(pair, script):
+    """MariaDB 11.8 warns of each XA PREPARE itself, in the place of the statement's warnings."""
+    lost = (SCRIPTS["warnings"], FILES["errors"], FILES["ignore"])
+    if pair.plain.kind.release != SYSTEM and script in lost:
+        raise Skip("this release's XA PREPARE warns (docs/compatibility.md)")
+
+
 @case(seconds=30, each=[(name, script) for name, script in SCRIPTS.items()])
 def text(_context, pair, script):
     """COM_QUERY."""
+    skip_lost_warnings(pair, script)
     pair.compare(script)
 
 
@@ -293,6 +302,7 @@ def binary(_context, pair, script):
 @case(seconds=30, each=[(name, script) for name, script in FILES.items()])
 def file(_context, pair, script):
     """LOAD DATA LOCAL."""
+    skip_lost_warnings(pair, script)
     pair.compare(script, capabilities=wire.LOCAL_FILES)
 
 

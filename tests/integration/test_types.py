@@ -2,6 +2,7 @@
 
 from support.case import case
 from support.cluster import Cluster
+from support.server_kinds import is_mixture
 
 TYPES = {
     "integers": ("a TINYINT, b SMALLINT UNSIGNED, c MEDIUMINT, d INT UNSIGNED, e BIGINT,"
@@ -55,7 +56,9 @@ def setup(context):
 def every_type(_context, cluster, name):
     """Insert, update, delete, with a primary key, a unique key and none."""
     columns, rows = TYPES[name]
-    for key in KEYS.values():
+    for kind, key in KEYS.items():
+        if kind == "none" and name == "generated" and is_mixture():
+            continue  # goes wrong (docs/compatibility.md)
         table = cluster.table(f"k INT NOT NULL, {columns}, {key}")
         with cluster.connect() as client:
             client.query("SET sql_mode = ''")

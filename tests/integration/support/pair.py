@@ -12,9 +12,9 @@ from .script import compare
 class Pair(Cluster):
     """`fill` comes before every script, `end` behind it."""
 
-    def __init__(self, context, fill, end):
+    def __init__(self, context, fill=(), end=()):
         super().__init__(context)
-        self.fill, self.end = fill, end
+        self.fill, self.end = list(fill), list(end)
         # Consort gives its sessions innodb_snapshot_isolation=ON; the same here.
         self.plain = PrivateServer(os.path.join(self.directory, "plain"), 9, context.template,
                                    {"innodb_snapshot_isolation": "ON"})

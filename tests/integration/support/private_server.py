@@ -12,9 +12,7 @@ import pymysql
 
 from . import wire
 from .process import free_port, spawn, wait_until
-
-MARIADBD = "/usr/sbin/mariadbd"
-INSTALL_DB = "/usr/bin/mariadb-install-db"
+from .server_kinds import kind_of, kinds
 
 # What architecture.md asks of a backend, and small sizes, since three of them share a test machine.
 SETTINGS = {
@@ -63,33 +61,39 @@ def _run_as(user=None):
 
 
 def make_template(directory):
-    """Makes an initialised data directory with our accounts, once; returns its path."""
-    template = os.path.join(directory, "template-data")
+    """Makes an initialised data directory with our accounts for each kind of server, once; returns
+    the path of s1's."""
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "template.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if os.path.exists(os.path.join(template, "complete")):
-            return template
-        shutil.rmtree(template, ignore_errors=True)
-        # A starting server sweeps its temporary folder: no two may share one.
-        temporary = os.path.join(directory, "template-tmp")
-        os.makedirs(temporary, exist_ok=True)
-        small = ["--tmpdir=" + temporary, "--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
-        log_path = os.path.join(directory, "template.log")
-        with open(log_path, "wb") as log:
-            subprocess.run(
-                [INSTALL_DB, "--no-defaults", "--force", "--auth-root-authentication-method=normal",
-                 "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
-                stdout=log, stderr=log, check=True, env={**os.environ, "TMPDIR": temporary})
-            # A bootstrap server knows no CREATE USER until the grants are loaded.
-            subprocess.run(
-                [MARIADBD, "--no-defaults", "--bootstrap", f"--datadir={template}", *_run_as(),
-                 *small],
-                input=("FLUSH PRIVILEGES;\n" + _ACCOUNTS).encode(), stdout=log, stderr=log,
-                check=True)
-        with open(os.path.join(template, "complete"), "w", encoding="ascii"):
-            pass
-    return template
+        for kind in kinds():
+            _make_template(directory, kind)
+    return os.path.join(directory, kind_of(1).template_name)
+
+
+def _make_template(directory, kind):
+    template = os.path.join(directory, kind.template_name)
+    if os.path.exists(os.path.join(template, "complete")):
+        return
+    shutil.rmtree(template, ignore_errors=True)
+    # A starting server sweeps its temporary folder: no two may share one.
+    temporary = os.path.join(directory, "template-tmp")
+    os.makedirs(temporary, exist_ok=True)
+    small = ["--tmpdir=" + temporary, "--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
+    log_path = os.path.join(directory, "template.log")
+    with open(log_path, "wb") as log:
+        subprocess.run(
+            [*kind.install_db(), "--auth-root-authentication-method=normal",
+             "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
+            stdout=log, stderr=log, check=True, env={**os.environ, "TMPDIR": temporary})
+        # A bootstrap server knows no CREATE USER until the grants are loaded.
+        subprocess.run(
+            [kind.mariadbd, "--no-defaults", "--bootstrap", f"--datadir={template}", *_run_as(),
+             *small, *(f"--{key}={value}" for key, value in kind.settings.items())],
+            input=("FLUSH PRIVILEGES;\n" + _ACCOUNTS).encode(), stdout=log, stderr=log,
+            check=True)
+    with open(os.path.join(template, "complete"), "w", encoding="ascii"):
+        pass
 
 
 class PrivateServer:
@@ -101,7 +105,9 @@ class PrivateServer:
         self.data_dir = os.path.join(directory, "data")
         self.error_log = os.path.join(directory, "error.log")
         self.server_id = server_id
-        self.settings = {**SETTINGS, "server_id": str(server_id), **(settings or {})}
+        self.kind = kind_of(server_id)
+        self.settings = {**SETTINGS, **self.kind.settings, "server_id": str(server_id),
+                         **(settings or {})}
         self.port = free_port()
         self.process = None
         self._watcher = None
@@ -109,7 +115,8 @@ class PrivateServer:
         self._user = user if os.getuid() == 0 else None
         os.makedirs(os.path.join(directory, "tmp"), exist_ok=True)
         if not os.path.exists(self.data_dir):
-            shutil.copytree(template, self.data_dir)
+            shutil.copytree(os.path.join(os.path.dirname(template), self.kind.template_name),
+                            self.data_dir)
             os.unlink(os.path.join(self.data_dir, "complete"))
         if self._user is not None:
             subprocess.run(["chown", "-R", self._user, directory], check=True)
@@ -130,7 +137,7 @@ class PrivateServer:
         """Starts the process without waiting until it answers."""
         assert self.process is None, f"{self.name} runs already"
         self.process = spawn(
-            [MARIADBD, f"--defaults-file={self._write_config()}", *_run_as(self._user),
+            [self.kind.mariadbd, f"--defaults-file={self._write_config()}", *_run_as(self._user),
              *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=self.directory)
