@@ -105,13 +105,11 @@ std::string sql_text_literal(std::string_view text) {
   return out;
 }
 
-void append_setting_value(std::string& out, const SessionSettings::Variable& variable) {
+void append_setting_value(std::string& out, std::string_view name, std::string_view value) {
   constexpr std::array<std::string_view, 4> kMayBeNull = {
       "character_set_results", "default_tmp_storage_engine", "enforce_storage_engine",
       "innodb_ft_user_stopword_table"};
-  const std::string_view value = variable.value;
-  if (value.empty() &&
-      std::find(kMayBeNull.begin(), kMayBeNull.end(), variable.name) != kMayBeNull.end()) {
+  if (value.empty() && std::find(kMayBeNull.begin(), kMayBeNull.end(), name) != kMayBeNull.end()) {
     out += "NULL";  // reported as '', which none of them takes
   } else if (is_number(value)) {
     out += value;
@@ -187,7 +185,7 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
       sql += ", SESSION ";
       sql += variable.name;
       sql += '=';
-      append_setting_value(sql, variable);
+      append_setting_value(sql, variable.name, variable.value);
     }
   }
   return sql;
@@ -196,7 +194,7 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
 std::string SessionState::set_statement_of(std::string_view name) const {
   std::string sql = "SET SESSION " + std::string(name) + "=";
   if (const auto value = variable(name)) {
-    append_setting_value(sql, *value);
+    append_setting_value(sql, name, *value);
   } else {
     sql += "DEFAULT";
   }

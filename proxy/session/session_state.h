@@ -33,7 +33,7 @@ using SharedSettings = std::shared_ptr<const SessionSettings>;
 
 /// A literal that means the variable's value whatever the sql_mode: numbers bare, text as a
 /// hexadecimal literal, NULL for the '' by which the server reports it.
-void append_setting_value(std::string& out, const SessionSettings::Variable& variable);
+void append_setting_value(std::string& out, std::string_view name, std::string_view value);
 
 class SessionState {
  public:

@@ -70,7 +70,7 @@ std::optional<std::string> settings_change(const SessionSettings* from, const Se
     if (std::find(old.begin(), old.end(), variable) == old.end()) {
       append_item(sql);
       sql += variable.name + '=';
-      append_setting_value(sql, variable);
+      append_setting_value(sql, variable.name, variable.value);
     }
   }
   return sql;
