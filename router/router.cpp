@@ -245,12 +245,8 @@ Route route_read(const Statement& statement, const SessionTraits& session) {
   if (session.user_variables && reads_user_variables(statement)) {
     return home(RouteReason::kUserVariable);
   }
-  PinSet binding = session.pins;
-  if (!session.stored_functions) {
-    binding.remove(PinReason::kUserVariables);
-  }
-  if (!binding.empty()) {
-    return pinned(binding.first());
+  if (!session.pins.empty()) {
+    return pinned(session.pins.first());
   }
   if (statement.hints.home) {
     return home(RouteReason::kHint);

@@ -95,8 +95,7 @@ struct SessionTraits {
   bool in_transaction = false;         ///< BEGIN was seen, or autocommit=0 and a table was touched
   bool read_only_transaction = false;  ///< the open transaction is READ ONLY
   PinSet pins;
-  bool user_variables = false;    ///< it may have some
-  bool stored_functions = false;  ///< there are some: they may read @variables that no text names
+  bool user_variables = false;    ///< it may have some, also such that no pin tells of
   std::optional<BackendId> home;  ///< where the session's state lives, when it has any
   DdlSubjects ddl_subjects = DdlSubjects::kPlain;  ///< of this statement, as the server says
 };

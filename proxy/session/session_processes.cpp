@@ -147,7 +147,9 @@ void SessionCore::describe(ProcessRow& row, TimePoint now) {
   const Bytes argument = Bytes(command_).subspan(protocol::kHeaderBytes + 1);
   if (command == static_cast<std::uint8_t>(Command::kQuery) ||
       command == static_cast<std::uint8_t>(Command::kStmtPrepare)) {
-    row.info = as_text(argument.first(std::min(argument.size(), kProcessInfoBytesMax)));
+    std::string_view text = as_text(argument).substr(0, kProcessInfoBytesMax);
+    text = text.substr(0, text.find_last_not_of(" \t\r\n;") + 1);  // as a server shows it
+    row.info = text;
   } else if (const protocol::ClientStatement* statement = statements_.find(job_.statement_id)) {
     row.info = statement->sql.substr(0, kProcessInfoBytesMax);
   }

@@ -24,7 +24,6 @@ router::SessionTraits SessionCore::traits() const {
   }
   traits.user_variables =
       traits.pins.has(router::PinReason::kUserVariables) || may_have_variables_at_home();
-  traits.stored_functions = effects_.stored_functions();
   traits.home = home_;
   traits.ddl_subjects = job_.subjects;
   return traits;

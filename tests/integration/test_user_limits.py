@@ -109,6 +109,7 @@ def transactions_that_last_too_long(_context, cluster):
     for client in (idle, works, reads):
         client.query(f"UPDATE {table} SET v = v + 10 WHERE id IN (1, 2)")
         client.quit()
+        cluster.settle()  # the next one has another home
     commits.quit()
     cluster.settle()
     assert cluster.sql(f"SELECT id, v FROM {table} ORDER BY id") == [

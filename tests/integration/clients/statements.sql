@@ -92,6 +92,8 @@ SELECT @@tx_isolation, COUNT(*) FROM item
 INSERT INTO item (name) VALUES ('never')
 ROLLBACK
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ
+SELECT GET_LOCK('client lock', 1), IS_FREE_LOCK('client lock'), RELEASE_LOCK('client lock'), RELEASE_ALL_LOCKS()
+SELECT @v, @w, @a, @b, LAST_INSERT_ID(), @@tx_isolation
 CALL two_sets()
 SET @io = 10
 CALL in_out(5, @io, @out)
@@ -166,7 +168,6 @@ SHOW WARNINGS
 CREATE TABLE IF NOT EXISTS item (x INT)
 SHOW WARNINGS
 CREATE OR REPLACE VIEW item_view AS SELECT id FROM item
-SELECT GET_LOCK('client lock', 1), IS_FREE_LOCK('client lock'), RELEASE_LOCK('client lock'), RELEASE_ALL_LOCKS()
 SELECT UUID() = UUID(), RAND(1) = RAND(1), VERSION() = @@version, CONNECTION_ID() > 0
 SELECT id FROM item WHERE id = 1 FOR UPDATE
 SELECT id FROM item WHERE id = 1 LOCK IN SHARE MODE

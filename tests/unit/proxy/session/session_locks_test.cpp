@@ -152,7 +152,7 @@ TEST_SUITE("session") {
     EXPECT(script.core.in_transaction());
 
     SessionScript pinned;
-    pinned.query("SET @a=1");
+    pinned.query("PREPARE p FROM 'SELECT 1'");
     pinned.backend_ok(Channel::kHome);
     pinned.lock_home = UserLockHome::Place{BackendId{2}, 1};
     pinned.query("SELECT GET_LOCK('a', 1)");
