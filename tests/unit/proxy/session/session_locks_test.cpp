@@ -153,6 +153,7 @@ TEST_SUITE("session") {
 
     SessionScript pinned;
     pinned.query("PREPARE p FROM 'SELECT 1'");
+    pinned.backend_row(Channel::kHome, {"SELECT 1"});  // what its text is
     pinned.backend_ok(Channel::kHome);
     pinned.lock_home = UserLockHome::Place{BackendId{2}, 1};
     pinned.query("SELECT GET_LOCK('a', 1)");
@@ -175,6 +176,9 @@ TEST_SUITE("session") {
     SessionScript script;
     const auto run = [&](std::string_view sql, bool fails = false) {
       script.query(sql);
+      if (sql.starts_with("PREPARE")) {
+        script.backend_row(Channel::kHome, {"SELECT 0"});  // what its text is
+      }
       fails ? script.backend_error(Channel::kHome, 1243) : script.backend_ok(Channel::kHome);
       return script.core.pins();
     };

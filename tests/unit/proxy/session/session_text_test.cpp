@@ -6,8 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-using Texts = std::vector<std::string>;
-
 void reply_text(SessionScript& script, std::string_view text) {
   Buffer row;
   row.push_back(static_cast<std::uint8_t>(text.size()));  // below 251
