@@ -120,7 +120,6 @@ void SessionCore::send_job() {
       home_diagnostics_stale_ = false;
       append_diagnostics();
     }
-    append_statement_reset();
     append_text_question();
     branch_keeps_ = branch_keeps_ || (job_.keeps && transaction_.on_backend());
     expect(job_.channel, ReplyRole::kClient, kind);
