@@ -113,6 +113,7 @@ bool SessionCore::asks_immediate_text() {
   text_statements_.begin_text();
   phase_ = SessionPhase::kRelaying;
   xa_buffer_.clear();
+  append_preparation();  // the text may be in a variable that travelled
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("SELECT " + std::string(*source)));
   expect(Channel::kHome, ReplyRole::kImmediateText, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
