@@ -126,11 +126,12 @@ bool same_word(std::string_view word, std::string_view upper) {
 
 std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
   constexpr std::string_view kSpace = " \t\r\n";
+  sql = sql.substr(0, sql.find_last_not_of(" \t\r\n;") + 1);
   std::array<std::string_view, 3> words;
   std::size_t count = 0;
   while (true) {
     const std::size_t begin = sql.find_first_not_of(kSpace);
-    if (begin == sql.npos || sql.substr(begin) == ";") {
+    if (begin == sql.npos) {
       break;
     }
     sql.remove_prefix(begin);
