@@ -30,6 +30,9 @@ enum class LaneAction : std::uint8_t {
 /// somebody raises max_allowed_packet there, and then only on a new connection.
 inline constexpr std::uint16_t kPacketTooLargeErrno = 1153;
 
+/// GRANT or REVOKE of a role by somebody who is not its administrator.
+inline constexpr std::uint16_t kNoRoleAdminErrno = 1698;
+
 /// True for errors that a DDL statement gives when it was already executed: the object exists, or
 /// exists no more. Means success only where the statement may have run before.
 [[nodiscard]] bool ddl_already_applied(std::uint16_t error);

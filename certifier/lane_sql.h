@@ -73,6 +73,18 @@ inline constexpr std::string_view kMarkBranchSql = "CALL consort.mark_branch()";
 /// position had moved over it by then, so that a later look would take it for committed.
 inline constexpr std::string_view kDisownedCluster = "differs";
 
+/// Makes the account that asks an administrator of every role there is: the client that granted one
+/// is, the lane's account need not be, and the server asks for that, whatever else it may do.
+inline constexpr std::string_view kAdministerRolesSql =
+    "BEGIN NOT ATOMIC "
+    "INSERT IGNORE INTO mysql.roles_mapping (Host, User, Role, Admin_option) "
+    "SELECT SUBSTRING_INDEX(CURRENT_USER(), '@', -1), SUBSTRING_INDEX(CURRENT_USER(), '@', 1), "
+    "User, 'Y' "
+    "FROM mysql.global_priv WHERE JSON_VALUE(Priv, '$.is_role'); "
+    "UPDATE mysql.roles_mapping SET Admin_option = 'Y' "
+    "WHERE CONCAT(User, '@', Host) = CURRENT_USER(); "
+    "FLUSH LOCAL PRIVILEGES; END";
+
 /// Makes no log fit the position any more: only a copy helps the backend.
 [[nodiscard]] std::string disown_position_sql(const LaneOwner& owner);
 

@@ -162,6 +162,10 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
     fail(lane_.stop_reason(), false);
     return;
   }
+  if (std::exchange(administers_roles_, false)) {
+    send_statement();  // whatever came of it: the statement tells
+    return;
+  }
   if (phase_ == Phase::kRunning) {
     on_batch_reply(reply);
     return;
@@ -482,6 +486,12 @@ void LaneConnection::on_batch_reply(const SqlReply& reply) {
 }
 
 void LaneConnection::on_batch_failed(const SqlReply& reply) {
+  if (reply.error == certifier::kNoRoleAdminErrno && batch_->ddl_statement == statement_ &&
+      std::exchange(roles_asked_for_, batch_->first) != batch_->first) {
+    administers_roles_ = true;
+    connection_->query(std::string(certifier::kAdministerRolesSql));
+    return;
+  }
   stats_.batch_failures.add();
   const LaneAction action = lane_.on_turn_failed(reply.error, reply.message, statement_);
   const Seqno first = batch_->first;
@@ -581,7 +591,7 @@ void LaneConnection::on_sql_closed(const SqlCloseReason& reason) {
 }
 
 void LaneConnection::lose(const SqlCloseReason& reason) {
-  disowning_ = false;
+  disowning_ = administers_roles_ = false;
   connection_.reset();
   batch_.reset();
   attached_ = false;
@@ -600,7 +610,7 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   batch_.reset();
   attached_ = false;
   lane_.on_disconnected();
-  disowning_ = false;
+  disowning_ = administers_roles_ = false;
   phase_ = Phase::kFailed;
   host_.on_lane_failed(options_.backend, reason, fenced);
 }

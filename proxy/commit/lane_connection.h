@@ -194,7 +194,9 @@ class LaneConnection final : private SqlConnectionObserver {
   bool attached_ = false;
   bool stopping_ = false;
   bool pumping_ = false;
-  bool disowning_ = false;  // the last statement before it fails
+  bool disowning_ = false;          // the last statement before it fails
+  bool administers_roles_ = false;  // asked for amid a batch; its DDL comes again then
+  Seqno roles_asked_for_{};         // the DDL that it was asked for last
   std::chrono::milliseconds retry_{0};
 
   // Setting up and settling.

@@ -226,6 +226,21 @@ def users(_context, cluster):
 
 
 @case(seconds=30)
+def roles(_context, cluster):
+    """Their administrator is a client: the other servers execute its grants all the same."""
+    cluster.sql("CREATE ROLE reader WITH ADMIN app", "GRANT SELECT ON test.* TO reader",
+                "CREATE ROLE writer WITH ADMIN app", "CREATE USER holder@'%'",
+                "GRANT reader TO holder@'%'", "GRANT writer TO holder@'%'",
+                "REVOKE writer FROM holder@'%'", "GRANT reader TO writer", "SET DEFAULT ROLE reader FOR holder@'%'")
+    cluster.settle()
+    for server in cluster.servers:
+        held = "SELECT User, Role FROM mysql.roles_mapping WHERE User IN ('holder', 'writer')"
+        assert sorted(server.query(held)) == [("holder", "reader"), ("writer", "reader")], server.name
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    cluster.sql("DROP ROLE writer", "DROP USER holder@'%'", "DROP ROLE reader")
+
+
+@case(seconds=30)
 def password_hash_is_not_logged(_context, cluster):
     """Passwords of statements do not show up in the log file or in /sessions."""
     secret = "do-not-write-me-down"
