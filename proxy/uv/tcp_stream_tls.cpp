@@ -59,6 +59,7 @@ void TcpStream::read_tls(Bytes ciphertext) {
     }
     if (plain.empty()) {
       if (reading_ && channel.state() == TlsChannel::State::kClosed) {
+        tls_->gone = nullptr;  // the stream may outlive this call
         close_now(UV_EOF);
         return;
       }

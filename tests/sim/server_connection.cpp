@@ -111,8 +111,9 @@ bool ServerConnection::execute(const std::string& sql) {
   if (sql.starts_with("SET last_insert_id=")) {
     const std::string value = sql.substr(sql.find('=') + 1);
     insert_id_ = value == "@@last_insert_id" ? insert_id_ : std::stoull(value);
+    const std::string number = std::to_string(insert_id_);
     protocol::OkPacket ok;
-    ok.changes.system_variables.emplace_back("last_insert_id", std::to_string(insert_id_));
+    ok.changes.system_variables.emplace_back("last_insert_id", number);
     answer_ok(ok);
     return true;
   }
