@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "certifier/lane_sql.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -81,14 +83,6 @@ std::uint32_t number(const std::string& text) {
   std::uint32_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
-}
-
-std::string identifier(const std::string& name) {
-  std::string quoted = "`";
-  for (const char c : name) {
-    quoted.append(c == '`' ? 2 : 1, c);
-  }
-  return quoted + "`";
 }
 
 bool is_text_type(std::string_view data_type) {
@@ -215,8 +209,9 @@ class Loader {
     if (!possible || table_.is_sequence) {
       return Ok{};
     }
-    Result<Rows> rows = session_.query("SHOW CREATE TABLE " + identifier(table_.schema) + "." +
-                                       identifier(table_.table));
+    Result<Rows> rows =
+        session_.query("SHOW CREATE TABLE " + certifier::sql_identifier(table_.schema) + "." +
+                       certifier::sql_identifier(table_.table));
     if (!rows) {
       return rows.error();
     }

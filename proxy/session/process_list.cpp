@@ -6,6 +6,7 @@
 #include "protocol/constants.h"
 #include "protocol/lenenc.h"
 #include "protocol/packet_writer.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 namespace {
@@ -116,12 +117,6 @@ Buffer text_row(const ProcessRow& process, bool full) {
   return row;
 }
 
-bool same_word(std::string_view word, std::string_view upper) {
-  return std::equal(word.begin(), word.end(), upper.begin(), upper.end(), [](char a, char b) {
-    return (a >= 'a' && a <= 'z' ? static_cast<char>(a - 'a' + 'A') : a) == b;
-  });
-}
-
 }  // namespace
 
 std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
@@ -142,9 +137,9 @@ std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
     words[count++] = sql.substr(0, end);
     sql.remove_prefix(end);
   }
-  const bool full = count == 3 && same_word(words[1], "FULL");
-  if ((count != 2 && !full) || !same_word(words[0], "SHOW") ||
-      !same_word(words[count - 1], "PROCESSLIST")) {
+  const bool full = count == 3 && router::equals_ignoring_case(words[1], "FULL");
+  if ((count != 2 && !full) || !router::equals_ignoring_case(words[0], "SHOW") ||
+      !router::equals_ignoring_case(words[count - 1], "PROCESSLIST")) {
     return std::nullopt;
   }
   return ProcessListRequest{full};

@@ -34,11 +34,7 @@ bool denies_temporary(const protocol::SqlError& error) {
 
 /// A name as statements have it, in backticks.
 std::string quoted(std::string_view inside_quotes) {
-  std::string text = "`";
-  for (const char c : router::identifier_text(inside_quotes)) {
-    text.append(c == '`' ? 2 : 1, c);
-  }
-  return text + "`";
+  return certifier::sql_identifier(router::identifier_text(inside_quotes));
 }
 
 /// `temporary`: a bit for each of them.

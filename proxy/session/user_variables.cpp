@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "certifier/lane_sql.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -35,11 +37,7 @@ std::optional<std::string> name_in(std::string_view hex) {
 }
 
 std::string reference(const UserVariable& variable) {
-  std::string text = "@`";
-  for (const char c : variable.name) {
-    text.append(c == '`' ? 2 : 1, c);
-  }
-  return text + "`";
+  return "@" + certifier::sql_identifier(variable.name);
 }
 
 /// A literal with the type of `text`'s variable. The server prints as many digits of a DOUBLE as
