@@ -3,7 +3,7 @@
 import os
 
 from contenders import ROOT
-from sysbench_run import measure, median
+from sysbench_run import in_turn, measure, median, ratio
 
 SCRIPT = os.path.join(ROOT, "bench/connect.lua")
 THREADS = 16
@@ -29,7 +29,7 @@ def measure_connects(bench, say):
     folder = tls_folder(bench.directory, bench.certificates)
     for number in range(options.rounds):
         for transport, flags in (("plain", ()), ("TLS", ("--mysql-ssl=on",))):
-            for target, (port, pid) in targets.items():
+            for target, (port, pid) in in_turn(list(targets.items()), number):
                 result = measure(port, SCRIPT, THREADS, options.seconds, pid, bench.servers, flags,
                                  folder=folder)
                 results.setdefault((transport, target), []).append(result)
@@ -38,12 +38,18 @@ def measure_connects(bench, say):
     return results
 
 
+def connect_order(key):
+    transport, target = key
+    return ("plain", "TLS").index(transport), ("direct", "haproxy", "consort").index(target)
+
+
 def connect_rows(results):
     """Markdown rows, medians and the ratio to HAProxy."""
     rows = []
-    for transport, target in results:
-        one, base = median(results[transport, target]), median(results[transport, "haproxy"])
+    for transport, target in sorted(results, key=connect_order):
+        found, base = results[transport, target], results[transport, "haproxy"]
+        one = median(found)
         rows.append([transport, target, f"{one.rate:.0f}", f"{one.p50:.2f}", f"{one.p99:.2f}",
                      "" if one.cpu_us is None else f"{one.cpu_us:.0f}", f"{one.servers_us:.0f}",
-                     f"{one.rate / base.rate:.2f}"])
+                     f"{ratio(found, base, 'rate'):.2f}"])
     return rows

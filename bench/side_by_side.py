@@ -13,7 +13,7 @@ import time
 from connects import connect_rows, measure_connects
 from contenders import ROOT, Consort, HAProxy, galera_nodes, plain_servers, set_flush
 from crowd import SERVER_CONNECTIONS, STATEMENTS_PER_SECOND, measure_crowds
-from sysbench_run import ROWS, TABLES, measure, median, sysbench
+from sysbench_run import ROWS, TABLES, in_turn, measure, median, ratio, sysbench
 from support import wire
 from support.certificates import Certificates
 from support.private_server import APP_PASSWORD, APP_USER, make_template
@@ -107,7 +107,7 @@ def measure_reads(bench):
     for number in range(options.rounds):
         for kind, flags in READS.items():
             for threads in threads_list:
-                for target, (port, pid) in targets.items():
+                for target, (port, pid) in in_turn(list(targets.items()), number):
                     result = measure(port, "oltp_point_select", threads, options.seconds, pid,
                                      bench.servers, flags)
                     results.setdefault((kind, threads, target), []).append(result)
@@ -116,16 +116,21 @@ def measure_reads(bench):
     return results
 
 
+def read_order(key):
+    kind, threads, target = key
+    return list(READS).index(kind), threads, ("direct", "haproxy", "consort").index(target)
+
+
 def read_rows(results):
     """Markdown rows, medians and ratios to HAProxy."""
     rows = []
-    for kind, threads, target in results:
-        one = median(results[kind, threads, target])
-        base = median(results[kind, threads, "haproxy"])
+    for kind, threads, target in sorted(results, key=read_order):
+        found, base = results[kind, threads, target], results[kind, threads, "haproxy"]
+        one = median(found)
         rows.append([f"point select, {kind}", threads, target, f"{one.rate:.0f}", f"{one.p50:.2f}",
                      f"{one.p95:.2f}", f"{one.p99:.2f}", cpu_text(one.cpu_us),
-                     f"{one.rate / base.rate:.2f}",
-                     "" if one.cpu_us is None else f"{one.cpu_us / base.cpu_us:.2f}"])
+                     f"{ratio(found, base, 'rate'):.2f}",
+                     "" if one.cpu_us is None else f"{ratio(found, base, 'cpu_us'):.2f}"])
     return rows
 
 
@@ -149,7 +154,7 @@ def measure_commits(bench):
     """{(workload, threads, target): [Result]}"""
     options, results = bench.options, {}
     for number in range(options.rounds):
-        for name, durability, flush, _ in COMMIT_TARGETS:
+        for name, durability, flush, _ in in_turn(COMMIT_TARGETS, number):
             servers = bench.nodes if durability is None else bench.servers
             set_flush(servers, flush)
             if durability is not None:
@@ -168,12 +173,12 @@ def commit_rows(results):
     rows = []
     for workload, _, threads in COMMIT_WORKLOADS:
         for name, _, _, base_name in COMMIT_TARGETS:
-            one = median(results[workload, threads, name])
-            base = median(results[workload, threads, base_name])
+            found, base = results[workload, threads, name], results[workload, threads, base_name]
+            one = median(found)
             rows.append([workload, threads, name, f"{one.rate:.0f}", f"{one.p50:.2f}",
                          f"{one.p95:.2f}", f"{one.p99:.2f}", cpu_text(one.cpu_us),
                          f"{one.servers_us:.0f}", f"{one.conflicts:.0f}",
-                         f"{one.rate / base.rate:.2f}"])
+                         f"{ratio(found, base, 'rate'):.2f}"])
     return rows
 
 

@@ -83,3 +83,16 @@ def median(results):
         return None if values[0] is None else statistics.median(values)
 
     return Result(*(middle(name) for name in Result.__dataclass_fields__))
+
+
+def ratio(results, base, name):
+    """The median of the rounds' own ratios of one figure: what a round has in common, a busy or a
+    slow machine, is in both of its results and does not count."""
+    return statistics.median(getattr(one, name) / getattr(other, name)
+                             for one, other in zip(results, base, strict=True))
+
+
+def in_turn(contenders, number):
+    """The list, begun at another place in each round: none always follows the same other one."""
+    first = number % len(contenders)
+    return contenders[first:] + contenders[:first]
