@@ -38,6 +38,7 @@ struct Bugs {
   bool stale_reader = false;          ///< any backend will do for a session's read
   bool lend_unclean = false;          ///< a lost session's connection goes back into the pool
   bool forget_early = false;          ///< nobody asks what an early write may have missed
+  bool hide_abort = false;            ///< a statement is killed for a lane, its session unaware
 };
 
 /// What differs from seed to seed besides chance.

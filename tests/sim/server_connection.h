@@ -77,6 +77,7 @@ class ServerConnection {
   [[nodiscard]] ModelBackend& server() const { return cluster_.backends[backend_.value]; }
 
   [[nodiscard]] bool execute(const std::string& sql);
+  void interrupt(const std::string& sql);
   void execute_xa(std::string_view sql);
   void prepare(const BranchId& branch);
   void roll_back(const BranchId& branch);

@@ -14,6 +14,11 @@ namespace {
 constexpr std::uint32_t kRowIds = 8;
 constexpr int kHeadPackets = 3;  // the number of columns, and the columns
 
+bool changes_a_row(const SimStatement& statement) {
+  return !statement.reads_table && (statement.op.kind == ClientOp::Kind::kAdd ||
+                                    statement.op.kind == ClientOp::Kind::kDelete);
+}
+
 std::int64_t take_number(Bytes& payload) {
   const std::string_view text = as_text(payload.subspan(1, payload[0]));
   std::int64_t value = 0;
@@ -212,9 +217,12 @@ void SimClient::finish_statement(Seqno newest) {
       note_seen(newest);
     } else if (answer_.affected_rows > 0) {
       note_effect();
-    } else if (!in_transaction_ && (statement_.op.kind == ClientOp::Kind::kAdd ||
-                                    statement_.op.kind == ClientOp::Kind::kDelete)) {
-      note_missing(newest);
+    } else if (changes_a_row(statement_)) {
+      if (!in_transaction_) {
+        note_missing(newest);
+      } else if (has_own(statement_.op.row)) {
+        fail("no row, though it has written it,");
+      }
     }
     if (!in_transaction_) {
       end(WorkRecord::Told::kDone);
@@ -224,6 +232,12 @@ void SimClient::finish_statement(Seqno newest) {
   } else {
     gives_up_ = cluster_.percent(20);  // the statement failed, the transaction goes on
   }
+}
+
+/// The transaction has put or left this row there.
+bool SimClient::has_own(RowId row) const {
+  const auto known = record_->effects.find(row);
+  return known != record_->effects.end() && known->second.kind != RowEffect::Kind::kGone;
 }
 
 void SimClient::note_effect() {

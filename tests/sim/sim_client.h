@@ -62,6 +62,7 @@ class SimClient {
   void take_packet(Bytes payload);
   void finish(Seqno newest);
   void finish_statement(Seqno newest);
+  [[nodiscard]] bool has_own(RowId row) const;
   void note_effect();
   void note_seen(Seqno newest);
   void note_missing(Seqno newest);

@@ -74,7 +74,11 @@ void SimSession::deliver(const proxy::CommitEvent& event) {
     core_.on_ddl_outcome(*done);
   } else if (const auto* abort = std::get_if<proxy::AbortBranch>(&event)) {
     if (core_.home() == abort->home && core_.home_thread() == abort->thread_id) {
-      core_.on_abort_branch();
+      if (world_.cluster.bugs.hide_abort) {
+        kills_.push_back({abort->home, abort->thread_id});
+      } else {
+        core_.on_abort_branch();
+      }
     }
   } else if (const auto* users = std::get_if<proxy::AbortTableUsers>(&event)) {
     if (core_.home() == users->home) {

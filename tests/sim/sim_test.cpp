@@ -85,6 +85,7 @@ TEST_SUITE("sim") {
         {"a session reads anywhere", &Bugs::stale_reader},
         {"a lost session's connection is lent again", &Bugs::lend_unclean},
         {"an early write is taken for one that has seen all", &Bugs::forget_early},
+        {"a statement killed for a lane is believed", &Bugs::hide_abort},
     };
     for (const Row& row : rows) {
       Bugs bugs;
