@@ -345,6 +345,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
   options.timeouts.connect = milliseconds(health.connect_timeout_ms);
   options.timeouts.read = milliseconds(health.probe_timeout_ms);
   options.core.read_consistency = config_.read_consistency;
+  options.core.read_affinity = config_.read_affinity;
   options.core.read_wait_ms_max = config_.read_wait_ms_max;
   options.account.user = config_.account.user;
   options.account.password = config_.account.password;

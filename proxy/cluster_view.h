@@ -51,6 +51,7 @@ struct ClusterView {
   bool triggers = true;
   /// How a session that has set nothing yet is to be read.
   router::LexerOptions lexer;
+  bool read_affinity = true;              ///< a session's reads stay where its last one ran
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   std::string server_version;             ///< what Consort's own greeting says
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci

@@ -428,6 +428,7 @@ void read_top(ConfigReader& root, Config& out, const std::string& base_dir) {
                                {{"eventual", ReadConsistency::kEventual},
                                 {"session", ReadConsistency::kSession},
                                 {"strong", ReadConsistency::kStrong}});
+  root.boolean("read_affinity", out.read_affinity);
   root.integer("read_wait_ms_max", out.read_wait_ms_max, 0, kHourMs);
   root.integer("shutdown_grace_ms", out.shutdown_grace_ms, 0, kHourMs);
 }

@@ -149,6 +149,7 @@ struct Config {
   std::uint32_t workers = 0;                  ///< threads that serve clients; 0: one per core
   CommitDurability durability = CommitDurability::kDurable;
   ReadConsistency read_consistency = ReadConsistency::kSession;
+  bool read_affinity = true;                ///< a session's reads stay where its last one ran
   std::uint32_t read_wait_ms_max = 1000;    ///< how long a read waits for a fresh enough backend
   std::uint32_t shutdown_grace_ms = 10000;  ///< for what is under way when the process shall end
   ListenConfig listen;

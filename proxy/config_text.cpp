@@ -171,6 +171,7 @@ ConfigJson json_of(const Config& config) {
   json["workers"] = config.workers;
   json["durability"] = to_text(config.durability);
   json["read_consistency"] = text_of(config.read_consistency);
+  json["read_affinity"] = config.read_affinity;
   json["read_wait_ms_max"] = config.read_wait_ms_max;
   json["shutdown_grace_ms"] = config.shutdown_grace_ms;
   json["listen"] = {{"sql", endpoint(config.listen.sql)},

@@ -386,6 +386,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->version = view_ == nullptr ? 1 : view_->version + 1;
   view->accounts = accounts_.accounts();
   view->read_consistency = read_consistency_;
+  view->read_affinity = options_.read_affinity;
   view->read_wait_ms_max = options_.read_wait_ms_max;
   view->stored_functions = may_have(healthcheck::kFactFunctions);
   view->triggers = may_have(healthcheck::kFactTriggers);

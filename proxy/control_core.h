@@ -34,6 +34,7 @@ struct ControlCoreOptions {
   std::string cluster_id;                ///< UUID text, in consort.position of every backend
   healthcheck::HealthOptions health;
   ReadConsistency read_consistency = ReadConsistency::kSession;
+  bool read_affinity = true;
   std::uint32_t read_wait_ms_max = 1000;
   std::string server_version;     ///< of our greeting; empty: the first backend's
   bool preflight_refuses = true;  ///< false: preflight errors are only logged

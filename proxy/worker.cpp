@@ -391,7 +391,9 @@ bool Worker::serves(BackendId id) const {
          state == healthcheck::BackendState::kSuspect;
 }
 
-router::BackendChoice Worker::choose(Seqno at_least, bool home) {
+router::BackendChoice Worker::choose(Seqno at_least,
+                                     bool home,
+                                     std::optional<BackendId> favourite) {
   std::array<router::Candidate, kBackendsMax> candidates;
   router::Balancer& balancer = home ? home_balancer_ : readers_;
   const auto choose_among = [&](healthcheck::BackendState state, bool with_room) {
@@ -402,7 +404,7 @@ router::BackendChoice Worker::choose(Seqno at_least, bool home) {
                         home ? options_.counts->homes_of(backend.id) : in_flight_[at],
                         Seqno{positions_.applied[at].load(std::memory_order_acquire)}, eligible};
     }
-    return balancer.choose({candidates.data(), view_->backends.size()}, at_least);
+    return balancer.choose({candidates.data(), view_->backends.size()}, at_least, favourite);
   };
   using healthcheck::BackendState;
   // Where all connections are in use one would have to wait for a transaction's end.
@@ -415,14 +417,15 @@ router::BackendChoice Worker::choose(Seqno at_least, bool home) {
   return choose_among(online ? BackendState::kOnline : BackendState::kSuspect, false);
 }
 
-SessionEffects::Choice Worker::choose_reader(Seqno at_least) {
-  const router::BackendChoice choice = choose(at_least, false);
+SessionEffects::Choice Worker::choose_reader(Seqno at_least, std::optional<BackendId> used_last) {
+  const router::BackendChoice choice =
+      choose(at_least, false, view_->read_affinity ? used_last : std::nullopt);
   return {choice.backend.has_value(), choice.backend.value_or(BackendId{}),
           std::string(router::to_text(choice.reason))};
 }
 
 SessionEffects::Choice Worker::choose_home() {
-  const router::BackendChoice choice = choose(Seqno{}, true);
+  const router::BackendChoice choice = choose(Seqno{}, true, std::nullopt);
   return {choice.backend.has_value(), choice.backend.value_or(BackendId{}),
           std::string(router::to_text(choice.reason))};
 }

@@ -165,7 +165,8 @@ class Worker {
   void retire(SessionId id);
   void wait_applied(SessionId id);
   void await_accounts(SessionId id);
-  SessionEffects::Choice choose_reader(Seqno at_least);
+  /// `used_last`: where the session's reads went so far, or its home.
+  SessionEffects::Choice choose_reader(Seqno at_least, std::optional<BackendId> used_last);
   SessionEffects::Choice choose_home();
 
   void note_busy(BackendId backend, int by) {
@@ -224,7 +225,7 @@ class Worker {
   void end_turn();
   void reap_idle();
   void drain();
-  router::BackendChoice choose(Seqno at_least, bool home);
+  router::BackendChoice choose(Seqno at_least, bool home, std::optional<BackendId> favourite);
 
   const WorkerOptions options_;
   WorkerLimits limits_;

@@ -1,11 +1,19 @@
 #include "router/balancer.h"
 
+#include <algorithm>
+
 namespace consort::router {
 namespace {
 
 /// Is `a` less busy than `b` in proportion to its weight? Both weights are above 0.
 bool less_busy(const Candidate& a, const Candidate& b) {
   return std::uint64_t{a.in_flight} * b.weight < std::uint64_t{b.in_flight} * a.weight;
+}
+
+/// By more than one statement of `b`.
+bool clearly_less_busy(const Candidate& a, Candidate b) {
+  b.in_flight = std::max(b.in_flight, 1U) - 1;
+  return less_busy(a, b);
 }
 
 }  // namespace
@@ -24,8 +32,11 @@ std::string_view to_text(NoBackend reason) {
   return "none";
 }
 
-BackendChoice Balancer::choose(std::span<const Candidate> candidates, Seqno at_least) {
+BackendChoice Balancer::choose(std::span<const Candidate> candidates,
+                               Seqno at_least,
+                               std::optional<BackendId> favourite) {
   const Candidate* best = nullptr;
+  const Candidate* used_last = nullptr;
   const Candidate* freshest = nullptr;
   bool any_eligible = false;
   for (std::size_t i = 0; i < candidates.size(); ++i) {
@@ -40,9 +51,18 @@ BackendChoice Balancer::choose(std::span<const Candidate> candidates, Seqno at_l
     if (freshest == nullptr || candidate.applied > freshest->applied) {
       freshest = &candidate;
     }
-    if (candidate.applied >= at_least && (best == nullptr || less_busy(candidate, *best))) {
+    if (candidate.applied < at_least) {
+      continue;
+    }
+    if (best == nullptr || less_busy(candidate, *best)) {
       best = &candidate;
     }
+    if (candidate.id == favourite) {
+      used_last = &candidate;
+    }
+  }
+  if (used_last != nullptr && !clearly_less_busy(*best, *used_last)) {
+    best = used_last;
   }
   ++turn_;
   if (best != nullptr) {

@@ -1,5 +1,5 @@
 // Balancer: which backend takes the next read, or becomes the home of the next transaction.
-// Least in flight in proportion to weight; ties rotate.
+// Least in flight in proportion to weight; who asks again stays where it was, else ties rotate.
 // Threads: none; each worker has its own.
 #pragma once
 
@@ -39,8 +39,12 @@ struct BackendChoice {
 
 class Balancer {
  public:
-  /// Picks among `candidates` one that has applied at least `at_least`.
-  [[nodiscard]] BackendChoice choose(std::span<const Candidate> candidates, Seqno at_least);
+  /// Picks among `candidates` one that has applied at least `at_least`. `favourite`: whom the asker
+  /// used last. It may have one statement more in flight than the least busy one and still wins:
+  /// a server's caches are warm for who comes back, and a change costs more than a short queue.
+  [[nodiscard]] BackendChoice choose(std::span<const Candidate> candidates,
+                                     Seqno at_least,
+                                     std::optional<BackendId> favourite = std::nullopt);
 
  private:
   std::uint32_t turn_ = 0;  ///< where the search for a tie's winner begins

@@ -625,7 +625,11 @@ void Session::close_client() {
 }
 
 SessionEffects::Choice Session::choose_reader(Seqno at_least) {
-  return worker_.choose_reader(at_least);
+  const Choice choice = worker_.choose_reader(at_least, last_reader_ ? last_reader_ : core_.home());
+  if (choice.found) {
+    last_reader_ = choice.backend;
+  }
+  return choice;
 }
 
 SessionEffects::Choice Session::choose_home() {

@@ -216,6 +216,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   TimePoint last_active_{};
   std::optional<BackendId> busy_;
   std::optional<BackendId> homed_;
+  std::optional<BackendId> last_reader_;
   TimerUse timer_use_ = TimerUse::kNone;
   std::uint8_t login_sequence_ = 0;
   std::optional<Channel> leasing_;  ///< a lease is under way for it

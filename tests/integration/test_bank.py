@@ -12,7 +12,7 @@ class Bank(Cluster):
     """A cluster with the bank's tables."""
 
     def __init__(self, context):
-        super().__init__(context)
+        super().__init__(context, settings={"read_affinity": True})
         bank.create_tables(self)
 
 

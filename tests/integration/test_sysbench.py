@@ -15,7 +15,7 @@ THREADS = 16
 def setup(context):
     if not os.access(SYSBENCH, os.X_OK):
         raise Skip("sysbench is not installed")
-    cluster = Cluster(context)
+    cluster = Cluster(context, settings={"read_affinity": True})
     cluster.sql("CREATE DATABASE sbtest")
     return cluster
 
@@ -59,3 +59,17 @@ def workload(context, cluster, script):
     told = cluster.assert_identical(60)
     sysbench(cluster, script, "cleanup", *sizes)
     return f"{transactions} transactions in {seconds} s, {ignored} times 1213, {told}"
+
+
+@case(seconds=20)
+def reads_stay_where_they_were(_context, cluster):
+    """A session's reads keep to one server while it is not busier than others; sessions spread."""
+    places = set()
+    clients = [cluster.connect() for _ in range(6)]
+    for client in clients:
+        seen = {client.value("SELECT @@server_id") for _ in range(20)}
+        assert len(seen) == 1, seen
+        places |= seen
+    for client in clients:
+        client.close()
+    assert len(places) == len(cluster.servers), places

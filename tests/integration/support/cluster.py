@@ -29,7 +29,9 @@ class Cluster:
             server.launch()
         for server in self.servers:
             server.wait_ready()
-        self.consort = Consort(context.consort, self.directory, self.servers, settings, data_dir)
+        # Most tests want to see what a session carries along when its reads change servers.
+        self.consort = Consort(context.consort, self.directory, self.servers,
+                               {"read_affinity": False, **(settings or {})}, data_dir)
         self._names = 0
         if start:
             self.consort.start()

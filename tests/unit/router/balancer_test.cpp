@@ -36,6 +36,25 @@ TEST_SUITE("balancer") {
     EXPECT(taken == std::array<int, 3>{100, 100, 100});
   }
 
+  TEST_CASE("who asks again stays, unless another is clearly less busy") {
+    Balancer balancer;
+    std::vector<Candidate> candidates = {candidate(0, 1), candidate(1, 1), candidate(2, 1)};
+    const auto choice = [&] { return *balancer.choose(candidates, Seqno{}, BackendId{1}).backend; };
+    for (int i = 0; i < 4; ++i) {
+      EXPECT(choice() == BackendId{1});
+    }
+    candidates[1].in_flight = 2;
+    EXPECT(choice() == BackendId{1});
+    candidates[1].in_flight = 3;
+    EXPECT(choice() != BackendId{1});
+    candidates[1].weight = 3;  // and takes three times as many
+    EXPECT(choice() == BackendId{1});
+    candidates[1].applied = Seqno{9};
+    EXPECT(balancer.choose(candidates, Seqno{10}, BackendId{1}).backend != BackendId{1});
+    candidates[1].eligible = false;
+    EXPECT(choice() != BackendId{1});
+  }
+
   TEST_CASE("weights: load follows them") {
     Balancer balancer;
     std::vector<Candidate> candidates = {candidate(0, 0), candidate(1, 0)};
