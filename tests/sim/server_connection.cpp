@@ -165,8 +165,9 @@ bool ServerConnection::execute(const std::string& sql) {
     return true;
   }
   if (sql.starts_with("SELECT seqno FROM consort.`position`")) {
-    CHECK(trx_.has_value());
-    (void)server().read(*trx_);
+    if (trx_) {  // not where the XA START in front of it was interrupted
+      (void)server().read(*trx_);
+    }
     answer_rows({{"0"}});
     return true;
   }
