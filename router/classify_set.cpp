@@ -37,7 +37,9 @@ void read_system_variable(StatementScan& scan, SetItem& item) {
     scan.advance();
   }
   item.name = variable.name;
-  if (!variable.scope.empty()) {
+  if (variable.scope.empty()) {
+    item.scope = SetScope::kUnscoped;  // a SESSION or GLOBAL in front of others does not reach it
+  } else {
     const bool global = equals_ignoring_case(variable.scope, "global");
     item.scope = global ? SetScope::kGlobal : SetScope::kSession;
   }
@@ -146,7 +148,7 @@ void note_item(Statement& out, SetItem& item) {
   out.settings.push_back(item);
 }
 
-/// One assignment. `scope` is sticky: SET GLOBAL a = 1, b = 2 sets both.
+/// One assignment. `scope` is sticky: SET GLOBAL a = 1, b = 2 sets both; @@c = 3 is of the session.
 bool read_item(StatementScan& scan, Statement& out, SetScope& scope, std::string_view stop) {
   SetItem item{{}, {}, {}, SetScope::kUnscoped, SetValueKind::kExpression, false};
   bool valid = false;

@@ -17,6 +17,10 @@ TEST_SUITE("router") {
     EXPECT(scoped("SET @@`sql_mode` = 'ANSI'") == "SET @@session.`sql_mode` = 'ANSI'");
     EXPECT(scoped("SET @a = 1, @@time_zone := '+01:00', x = @@y, @@sql_notes = 0") ==
            "SET @a = 1, @@session.time_zone := '+01:00', x = @@y, @@session.sql_notes = 0");
+    // What stands in front of another one says nothing of it.
+    EXPECT(scoped("SET SESSION x = 1, @@sql_mode = 'ANSI'") ==
+           "SET SESSION x = 1, @@session.sql_mode = 'ANSI'");
+    EXPECT(scoped("SET LOCAL x = 1, @@y = 2, z = 3") == "SET LOCAL x = 1, @@session.y = 2, z = 3");
   }
 
   TEST_CASE("SessionScope: everything else stays") {
@@ -36,6 +40,8 @@ TEST_SUITE("router") {
     };
     EXPECT(next("SET @@tx_isolation = 'SERIALIZABLE'"));
     EXPECT(next("SET @@transaction_read_only = 1"));
+    EXPECT(next("SET SESSION sql_notes = 0, @x = 2, @@tx_read_only = 0"));
+    EXPECT_FALSE(next("SET SESSION sql_notes = 0, tx_read_only = 0"));
     EXPECT_FALSE(next("SET tx_isolation = 'SERIALIZABLE'"));
     EXPECT_FALSE(next("SET @@session.tx_isolation = 'SERIALIZABLE'"));
     EXPECT_FALSE(next("SET @@sql_mode = ''"));
