@@ -431,8 +431,9 @@ BackendPool::Options App::pool_options(const std::vector<SocketAddress>& address
 WorkerHooks App::worker_hooks() {
   WorkerHooks hooks;
   hooks.post_commit = [this](CommitRequest request) { return commit_->post(std::move(request)); };
-  hooks.kill_query = [this](BackendId backend, std::uint64_t thread_id) {
-    (void)control_->controller(backend).kill_query(thread_id, [](const Result<Ok>&) {});
+  hooks.kill_query = [this](BackendId backend, std::uint64_t thread_id, KillTicket ticket) {
+    (void)control_->controller(backend).kill_query(thread_id, std::move(ticket),
+                                                   [](const Result<Ok>&) {});
   };
   hooks.report_failure = [this](BackendId backend, bool refused) {
     control_->report_backend_failure(

@@ -91,9 +91,17 @@ bool BackendController::roll_back_branch(const RollBackBranch& what, Done<Branch
       });
 }
 
-bool BackendController::kill_query(std::uint64_t thread_id, Done<Ok> done) {
+bool BackendController::kill_query(std::uint64_t thread_id, KillTicket ticket, Done<Ok> done) {
   return post_work<Ok>(
-      Repeat::kOnce, [thread_id](MariadbLink& link) { return kill(link, "QUERY", thread_id); },
+      Repeat::kOnce,
+      [thread_id, ticket = std::move(ticket)](MariadbLink& link) -> Result<Ok> {
+        if (!ticket.begin()) {
+          return Ok{};
+        }
+        Result<Ok> killed = kill(link, "QUERY", thread_id);
+        ticket.end(link.connected());
+        return killed;
+      },
       std::move(done));
 }
 

@@ -24,6 +24,7 @@
 #include "healthcheck/probe.h"
 #include "proxy/accounts.h"
 #include "proxy/blocking_mailbox.h"
+#include "proxy/session/kill_ticket.h"
 
 namespace consort::certifier {
 struct TableDefinition;
@@ -91,8 +92,9 @@ class BackendController {
   /// Does not come back before the branch is surely gone; an error means: unknown, try again.
   [[nodiscard]] bool roll_back_branch(const RollBackBranch& what, Done<BranchEnd> done);
 
-  /// Ends a running statement (1317 for its client). A thread that is gone is a success.
-  [[nodiscard]] bool kill_query(std::uint64_t thread_id, Done<Ok> done);
+  /// Ends a running statement (1317 for its client), unless it is not wanted any more. A thread that
+  /// is gone is a success. REQUIRES: ticket.issued().
+  [[nodiscard]] bool kill_query(std::uint64_t thread_id, KillTicket ticket, Done<Ok> done);
 
   /// Ends a connection. A thread that is gone is a success.
   [[nodiscard]] bool kill_connection(std::uint64_t thread_id, Done<Ok> done);

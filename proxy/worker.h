@@ -35,7 +35,7 @@ namespace consort::proxy {
 /// What a worker asks of the other threads. Every call is safe from any worker thread.
 struct WorkerHooks {
   std::function<bool(CommitRequest)> post_commit;
-  std::function<void(BackendId, std::uint64_t thread_id)> kill_query;
+  std::function<void(BackendId, std::uint64_t thread_id, KillTicket)> kill_query;
   std::function<void(BackendId, bool refused)> report_failure;
   std::function<void()> refresh_accounts;
   /// To the worker that gave the connection its number. False: there is none.

@@ -194,7 +194,7 @@ void LaneBlocker::roll_back(BackendId backend, Watch& watch, Seqno seqno) {
       // second KILL QUERY would hit what follows it.
       if (lane.busy() &&
           std::exchange(watch.interrupted, lane.batch_number()) != lane.batch_number()) {
-        (void)parts_.controllers[backend.value]->kill_query(lane.thread_id(),
+        (void)parts_.controllers[backend.value]->kill_query(lane.thread_id(), KillTicket::issue(),
                                                             [](const Result<Ok>&) {});
       }
       return;

@@ -19,6 +19,7 @@
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/kill.h"
+#include "proxy/session/kill_ticket.h"
 #include "proxy/session/process_list.h"
 #include "proxy/session/user_lock_home.h"
 #include "router/classification_cache.h"
@@ -142,8 +143,9 @@ class SessionEffects {
   /// False when its mailbox is full: the request was not taken. Only for one that starts_work().
   [[nodiscard]] virtual bool post_commit(CommitRequest request) = 0;
   [[nodiscard]] virtual SessionId session_id() const = 0;
-  /// Ends the statement that a backend connection runs. Takes its time: it may hit the next one.
-  virtual void kill_query(BackendId backend, std::uint64_t thread_id) = 0;
+  /// Ends the statement that a backend connection runs. Takes its time: `ticket` says how far it
+  /// has come.
+  virtual void kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) = 0;
   /// Ends in on_kill_answer(). False: there can be no such connection.
   [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
 

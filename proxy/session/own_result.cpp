@@ -9,6 +9,7 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::uint8_t kNullValue = 0xFB;
+constexpr std::size_t kRetainedBytesMax = 4096;
 
 }  // namespace
 
@@ -61,10 +62,18 @@ std::optional<std::vector<OwnResult::Row>> OwnResult::rows() const {
   return rows;
 }
 
+std::optional<std::string_view> OwnResult::value() const {
+  const auto all = rows();
+  return all && all->size() == 1 && all->front().size() == 1 ? all->front()[0] : std::nullopt;
+}
+
 void OwnResult::clear() {
   columns_ = 0;
   too_large_ = false;
   wire_.clear();
+  if (wire_.capacity() > kRetainedBytesMax) {
+    Buffer().swap(wire_);
+  }
 }
 
 }  // namespace consort::proxy

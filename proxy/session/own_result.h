@@ -28,6 +28,10 @@ class OwnResult {
   /// nullopt: too large, or no such packets.
   [[nodiscard]] std::optional<std::vector<Row>> rows() const;
 
+  /// Of a single row of a single column: its value. nullopt: NULL, or no such result.
+  [[nodiscard]] std::optional<std::string_view> value() const;
+
+  /// Forgets the rows, and their memory when it is much.
   void clear();
 
  private:

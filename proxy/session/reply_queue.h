@@ -30,11 +30,28 @@ enum class ReplyRole : std::uint8_t {
   kProcessRight,    ///< whether the client may see other users' sessions
   kPreparedText,    ///< the text that the client's PREPARE .. FROM prepares
   kImmediateText,   ///< the text that the client's EXECUTE IMMEDIATE executes
+  kSubject,         ///< whether one of a DDL statement's tables is temporary
+  kHeldLocks,       ///< whether the session holds a user lock
+  kCollation,       ///< what collation_server is, where session tracking has not told
   kReprepare,       ///< a client's statement prepared again on this connection
-  kOwnRows,         ///< rows that the session asks for itself: OwnResult
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
   kIgnored          ///< result does not matter
 };
+
+/// Its rows are the answer to a question of the session's own: OwnResult.
+[[nodiscard]] constexpr bool tells_rows(ReplyRole role) {
+  switch (role) {
+    case ReplyRole::kVariablesAsked:
+    case ReplyRole::kPreparedText:
+    case ReplyRole::kImmediateText:
+    case ReplyRole::kSubject:
+    case ReplyRole::kHeldLocks:
+    case ReplyRole::kCollation:
+      return true;
+    default:
+      return false;
+  }
+}
 
 struct ExpectedReply {
   ReplyRole role = ReplyRole::kIgnored;

@@ -685,8 +685,8 @@ bool Session::post_commit(CommitRequest request) {
   return worker_.hooks().post_commit(std::move(request));
 }
 
-void Session::kill_query(BackendId backend, std::uint64_t thread_id) {
-  worker_.hooks().kill_query(backend, thread_id);
+void Session::kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) {
+  worker_.hooks().kill_query(backend, thread_id, std::move(ticket));
 }
 
 bool Session::post_kill(const KillOrder& order) {

@@ -150,7 +150,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   [[nodiscard]] SessionId session_id() const override { return id_; }
 
-  void kill_query(BackendId backend, std::uint64_t thread_id) override;
+  void kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) override;
   [[nodiscard]] bool post_kill(const KillOrder& order) override;
   void list_sessions() override;
 

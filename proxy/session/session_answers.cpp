@@ -124,7 +124,7 @@ void SessionCore::run_as_write() {
 }
 
 void SessionCore::finish_statement(Channel channel) {
-  if (channel == Channel::kHome && ask_held_locks()) {
+  if (channel == Channel::kHome && (ask_held_locks() || ask_collation())) {
     return;  // the answer goes on
   }
   if (channel == Channel::kRead) {
@@ -152,8 +152,9 @@ void SessionCore::finish_command() {
   job_.kind = JobKind::kNone;
   job_.wrapped = false;
   kill_requested_ = false;
+  withdraw_kills();
   if (std::exchange(abort_requested_, false)) {
-    // The statement has outlived its KILL QUERY, which might hit the next one.
+    // The statement has outlived its KILL QUERY.
     if (transaction_too_long_) {
       on_transaction_too_long();
     } else {

@@ -19,6 +19,12 @@ constexpr unsigned kOrderLooksMax = 30;
 }  // namespace
 
 bool SessionCore::Ordered::partly() const {
+  // The session, or its next transaction, is READ ONLY: the server has not even looked at the
+  // objects, and the others, where nothing is, would do as they are told.
+  constexpr std::uint16_t kReadOnlyTransaction = 1792;
+  if (error == kReadOnlyTransaction) {
+    return false;
+  }
   const auto outcome = certifier::ddl_outcome(error);
   return certifier::replaces_table(request.sql) ||
          (outcome ? *outcome == certifier::DdlOutcome::kRunTolerant : drops_list);
@@ -76,9 +82,7 @@ void SessionCore::abort_transaction() {
   }
   if (phase_ == SessionPhase::kRelaying && !abort_requested_) {
     abort_requested_ = true;
-    home_tainted_ = true;
-    lane_kill_sent_ = true;
-    effects_.kill_query(*home_, home_lease_.connection().thread_id);
+    kill_query(Channel::kHome);
   }
 }
 

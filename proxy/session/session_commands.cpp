@@ -258,6 +258,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.sets_several = statement.settings.size() > 1;
   job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
+  job_.uses_engine = uses_engine(statement, state_.schema());
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
   temporary_after_.reset();

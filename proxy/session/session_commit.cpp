@@ -20,6 +20,7 @@ void SessionCore::begin_commit(AfterCommit after) {
   switch (transaction_.state()) {
     case TransactionState::kNone:
     case TransactionState::kOpen:
+      use_up_one_shot();
       transaction_over();
       commit_succeeded();
       return;
@@ -73,6 +74,7 @@ void SessionCore::begin_rollback() {
     case TransactionState::kNone:
     case TransactionState::kOpen:
     case TransactionState::kMustAbort:
+      use_up_one_shot();
       transaction_over();
       commit_succeeded();
       return;
@@ -106,8 +108,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     } else if (job_.wrapped && held_.is_error()) {
       answer_held();  // the statement's own error says why
     } else {
-      const bool aborted = error.code == 1399 || error.code == 1402 || error.code == 1614 ||
-                           (home_tainted_ && error.code == protocol::sql_code::kQueryInterrupted);
+      const bool aborted =
+          error.code == 1399 || error.code == 1402 || error.code == 1614 ||
+          (home_kill_.issued() && error.code == protocol::sql_code::kQueryInterrupted);
       commit_failed(kill_requested_ ? protocol::query_interrupted_error()
                     : aborted       ? protocol::deadlock_error()
                                     : error);
@@ -272,7 +275,8 @@ void SessionCore::commit_failed(const protocol::SqlError& error) {
 }
 
 void SessionCore::transaction_over() {
-  chain_traits_ = {transaction_.open() && transaction_.traits().read_only, false};
+  chain_traits_ = {transaction_.open() ? transaction_.traits().read_only : next_reads_only(),
+                   false};
   transaction_.end();
   branch_tables_.clear();
   branch_keeps_ = false;
@@ -313,6 +317,14 @@ void SessionCore::clean_rollback_only(bool still_active) {
   xa_command("XA ROLLBACK ", branch);
   expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+/// A KILL QUERY of ours has ended a statement: its transaction ends with it.
+void SessionCore::end_interrupted() {
+  if (transaction_.is(TransactionState::kExecuting) ||
+      transaction_.is(TransactionState::kReadOnly)) {
+    clean_rollback_only(true);
+  }
 }
 
 void SessionCore::drop_home() {

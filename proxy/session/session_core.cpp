@@ -76,6 +76,7 @@ void SessionCore::reset() {
   set_pins({});
   autocommit_ = true;
   one_shot_transaction_ = false;
+  next_access_unsure_ = false;
   abort_requested_ = false;
   kill_requested_ = false;
   chain_ = false;

@@ -35,6 +35,7 @@
 #include "proxy/session/effects.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
+#include "proxy/session/kill_ticket.h"
 #include "proxy/session/multi_statement.h"
 #include "proxy/session/own_result.h"
 #include "proxy/session/prepared_statements.h"
@@ -201,7 +202,7 @@ class SessionCore {
   [[nodiscard]] std::uint64_t statement_digest() const { return job_.digest; }
 
   /// What the home connection leaves behind: BackendPool::Return.
-  [[nodiscard]] bool home_has_traces() const { return home_has_traces_; }
+  [[nodiscard]] bool home_has_traces() const { return home_has_traces_ || one_shot_transaction_; }
 
   [[nodiscard]] std::optional<std::uint64_t> home_insert_id() const { return home_insert_id_; }
 
@@ -265,6 +266,8 @@ class SessionCore {
   void run_ordered(const router::Statement& statement, std::string_view sql);
   void run_in_session(const router::Statement& statement);
   void begin_transaction(const router::TransactionOptions& options);
+  [[nodiscard]] bool session_reads_only() const;
+  [[nodiscard]] bool next_reads_only() const;
   void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
   [[nodiscard]] router::LexerOptions lexer_options() const;
@@ -288,6 +291,7 @@ class SessionCore {
   void ask_insert_id();
   void on_insert_id(const protocol::ResponseTracker::Step& step);
   void append_transaction_settings();
+  void use_up_one_shot();
   void leave_or_stay(bool known);
   void append_insert_id();
   void note_insert_id_changed();
@@ -326,6 +330,10 @@ class SessionCore {
   Bytes xa_command(std::string_view verb, const BranchId& branch);
 
   // The client's reply: session_relay.cpp.
+  void take_own_rows(Channel channel,
+                     ReplyRole role,
+                     const protocol::ResponseTracker::Step& step,
+                     Bytes part);
   void flush(Relay& relay, Bytes behind = {});
   void on_client_control(Channel channel,
                          const protocol::ResponseTracker::Step& step,
@@ -343,7 +351,7 @@ class SessionCore {
   void note_diagnostics(bool any);
   void note_partial_effect(router::PinSet& pins) const;
   [[nodiscard]] bool holds_reply() const;
-  [[nodiscard]] bool interrupted_for_lane(Channel channel, const protocol::SqlError& error) const;
+  [[nodiscard]] bool interrupted_for_lane(const protocol::SqlError& error) const;
 
   // LOAD DATA LOCAL: session_file.cpp.
   void ask_for_file(const protocol::ResponseTracker::Step& step, Relay& relay);
@@ -353,6 +361,7 @@ class SessionCore {
   void on_internal_reply(Channel channel,
                          ReplyRole role,
                          const protocol::ResponseTracker::Step& step);
+  void fail_question(const protocol::SqlError& error);
   void on_reprepared(Channel channel, const protocol::ResponseTracker::Step& step);
   void on_setup_failed(Channel channel, const protocol::SqlError& error);
   [[nodiscard]] std::uint8_t sequence_after(const ChannelLease& lease) const;
@@ -375,6 +384,7 @@ class SessionCore {
   void commit_failed(const protocol::SqlError& error);
   void transaction_over();
   void clean_rollback_only(bool still_active);
+  void end_interrupted();
   void drop_home();
 
   // PREPARE .. FROM: session_text.cpp.
@@ -382,6 +392,7 @@ class SessionCore {
   [[nodiscard]] bool texts_are_unconverted() const;
   [[nodiscard]] std::optional<std::string_view> text_source() const;
   void append_text_question();
+  [[nodiscard]] std::string told_text() const;
   void note_text_statement();
   [[nodiscard]] bool asks_immediate_text();
   void on_immediate_text();
@@ -393,7 +404,6 @@ class SessionCore {
 
   void plan_temporary(const router::Statement& statement);
   [[nodiscard]] bool ask_about_tables(const router::Statement& statement);
-  void on_own_rows(const protocol::SqlError* error);
   void on_subject(const protocol::SqlError* error);
   void append_mark();
   void end_left_branch(const BranchOutcome& outcome);
@@ -405,7 +415,12 @@ class SessionCore {
   [[nodiscard]] bool user_locks_lost();
   [[nodiscard]] bool at_lock_home();
   [[nodiscard]] bool ask_held_locks();
-  void on_held_locks(const protocol::SqlError* error);
+  void on_held_locks(bool failed);
+
+  // What session tracking leaves out: session_collation.cpp.
+  void note_untold_collation(const protocol::SessionChanges& changes);
+  [[nodiscard]] bool ask_collation();
+  void on_collation(bool failed);
 
   // KILL: session_kill.cpp.
   void kill(const KillOrder& order);
@@ -413,6 +428,9 @@ class SessionCore {
   void send_kill_check();
   void on_kill_right(const protocol::SqlError* refusal);
   void kill_statement();
+  void kill_query(Channel channel);
+  void withdraw_kills();
+  [[nodiscard]] bool waits_for_kill();
 
   // SHOW PROCESSLIST: session_processes.cpp.
   void list_processes(bool full);
@@ -506,13 +524,12 @@ class SessionCore {
   /// A detached branch has kept from the home what the server does at a transaction's end: to take
   /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.
   bool home_transaction_settings_stale_ = false;
-  bool yielding_ = false;        ///< the home is given back when what travels is known
-  bool home_tainted_ = false;    ///< a KILL QUERY may still be on its way to it
-  bool lane_kill_sent_ = false;  ///< one of ours, for the lane's sake
-  bool read_tainted_ = false;    ///< the same of the other connection
-  bool watches_order_ = false;   ///< the retry that is due looks after `ordered_`
-  bool read_lingers_ = false;    ///< kept for SHOW WARNINGS
-  bool moving_ = false;          ///< the job goes on elsewhere then
+  bool yielding_ = false;       ///< the home is given back when what travels is known
+  KillTicket home_kill_;        ///< a KILL QUERY that was asked for, of what it runs
+  KillTicket read_kill_;        ///< the same of the other connection
+  bool watches_order_ = false;  ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;   ///< kept for SHOW WARNINGS
+  bool moving_ = false;         ///< the job goes on elsewhere then
 
   // The transaction.
   Transaction transaction_;
@@ -524,7 +541,9 @@ class SessionCore {
   bool autocommit_ = true;
   bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
   router::IsolationLevel next_isolation_ = router::IsolationLevel::kUnset;  ///< that it said
-  TimePoint transaction_began_{};                                           ///< on its home
+  std::optional<bool> next_read_only_;
+  bool next_access_unsure_ = false;  ///< the home may have its own opinion: SET TRANSACTION READ ..
+  TimePoint transaction_began_{};    ///< on its home
   bool transaction_too_long_ = false;  ///< why it is rolled back
   bool abort_requested_ = false;
   bool kill_requested_ = false;   ///< KILL QUERY was sent after the statement under way
@@ -548,7 +567,9 @@ class SessionCore {
       carried_variables_;                ///< SET that makes them; empty: none. Else at home
   bool variables_stay_ = false;          ///< some cannot be told exactly
   std::vector<UserVariable> variables_;  ///< asked about
-  OwnResult variable_rows_;
+
+  bool collation_untold_ =
+      false;  ///< collation_server has changed, the server has not said to what
 
   // User locks.
   std::vector<std::string> lock_names_;  ///< perhaps held: string literals
@@ -558,9 +579,6 @@ class SessionCore {
   // Temporary tables.
   router::TemporaryTables temporary_;
   std::optional<router::TemporaryTables> temporary_after_;  ///< if the statement succeeds
-  enum class OwnQuery : std::uint8_t { kSubjects, kHeldLocks };
-  OwnQuery own_query_ = OwnQuery::kSubjects;
-  OwnResult own_rows_;
   unsigned subjects_temporary_ = 0;  ///< of those asked about: a bit for each
   unsigned subjects_answered_ = 0;
   std::optional<protocol::SqlError> subjects_error_;
@@ -581,6 +599,8 @@ class SessionCore {
 
   KillOrder kill_;                     ///< that this session's client gave
   std::vector<ProcessRow> processes_;  ///< that it asked for
+
+  OwnResult own_rows_;  ///< of the question of our own that is being answered
 
   // The session.
   SessionState state_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -47,6 +48,7 @@ struct SessionJob {
   bool any_backend = true;        ///< a reader is chosen; else `backend`
   bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
+  bool uses_engine = false;       ///< tables of a storage engine, in the server's transaction
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
@@ -60,6 +62,7 @@ struct SessionJob {
   router::DdlSubjects subjects = router::DdlSubjects::kPlain;
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
+  bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
@@ -75,11 +78,14 @@ struct SessionJob {
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
   router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
+  std::optional<bool> next_read_only;                                      ///< likewise
+  std::string text;                ///< that a PREPARE .. FROM prepares, if the server was asked
   std::string names_collation;     ///< of SET NAMES .. COLLATE
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
   std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client
   std::uint32_t reset_first = 0;   ///< the backend's statement that needs a COM_STMT_RESET; 0: none
   std::uint32_t attempts = 0;
+  std::uint32_t looks_for_kill = 0;  ///< of a KILL QUERY that must be over first
   TimePoint began;
 };
 

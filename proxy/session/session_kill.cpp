@@ -110,10 +110,50 @@ void SessionCore::kill_statement() {
   if (job_.answered || kill_requested_ || !lease.owes_reply()) {
     return;
   }
-  // The connection goes to no other session any more: the KILL may come late.
   kill_requested_ = true;
-  (job_.channel == Channel::kHome ? home_tainted_ : read_tainted_) = true;
-  effects_.kill_query(lease.connection().backend, lease.connection().thread_id);
+  kill_query(job_.channel);
+}
+
+void SessionCore::kill_query(Channel channel) {
+  KillTicket& kill = channel == Channel::kHome ? home_kill_ : read_kill_;
+  if (kill.pending()) {
+    return;  // one is as good as two
+  }
+  kill = KillTicket::issue();
+  const LeasedConnection& connection = lease_of(channel).connection();
+  effects_.kill_query(connection.backend, connection.thread_id, kill);
+}
+
+/// The client's command is over, and so is what KILL QUERYs were meant for.
+void SessionCore::withdraw_kills() {
+  for (KillTicket* kill : {&home_kill_, &read_kill_}) {
+    kill->withdraw();
+    if (!kill->pending()) {
+      *kill = {};
+    }
+  }
+}
+
+/// One may still come: it must hit nothing that is sent from now on. A server may even answer a
+/// DELETE that it hits with success, and delete nothing (decision 0025). True: the home is not to
+/// be used yet, or the client's connection ends.
+bool SessionCore::waits_for_kill() {
+  constexpr std::chrono::milliseconds kLook{5};
+  constexpr std::uint32_t kLooksMax = 400;
+  if (!home_lease_.held() || !home_kill_.pending()) {
+    return false;
+  }
+  if (pins_.empty()) {
+    drop_home();
+    return false;
+  }
+  if (++job_.looks_for_kill > kLooksMax) {
+    give_back(Channel::kHome, false);
+    close_with(protocol::server_shutdown_error());
+    return true;
+  }
+  effects_.retry_after(kLook);
+  return true;
 }
 
 }  // namespace consort::proxy

@@ -28,8 +28,8 @@ bool SessionCore::acquire_home() {
     CHECK(home_lease_.held());
     return true;
   }
-  if (home_lease_.held() && home_tainted_ && pins_.empty()) {
-    drop_home();  // a late KILL QUERY must not hit an XA START
+  if (waits_for_kill()) {
+    return false;
   }
   if (!home_usable()) {
     choose_new_home();
@@ -129,7 +129,7 @@ bool SessionCore::acquire_reader() {
     effects_.wait_applied(job_.backend, false, job_.at_least);
     return false;
   }
-  if (home_lease_.held() && home_ == job_.backend && !home_tainted_) {
+  if (home_lease_.held() && home_ == job_.backend && !home_kill_.pending()) {
     job_.channel = Channel::kHome;  // one connection less
     return true;
   }
@@ -207,8 +207,7 @@ void SessionCore::on_applied_timeout() {
 void SessionCore::on_leased(Channel channel, const LeasedConnection& connection) {
   lease_of(channel).take(connection);
   if (channel == Channel::kHome) {
-    home_tainted_ = false;
-    lane_kill_sent_ = false;
+    home_kill_ = {};
     home_diagnostics_stale_ = true;
     home_has_diagnostics_ = false;
     home_has_traces_ = false;
@@ -218,7 +217,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     moving_ = false;
     variables_stay_ = false;
   } else {
-    read_tainted_ = false;
+    read_kill_ = {};
   }
   if (phase_ == SessionPhase::kOrdering) {
     send_job();
@@ -248,8 +247,9 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
 
 void SessionCore::give_back(Channel channel, bool reusable) {
   // A reply, or a KILL QUERY, that is still to come would reach whoever leases the connection next.
-  reusable = reusable && !lease_of(channel).owes_reply() &&
-             !(channel == Channel::kHome ? home_tainted_ : read_tainted_);
+  KillTicket& kill = channel == Channel::kHome ? home_kill_ : read_kill_;
+  kill.withdraw();
+  reusable = reusable && !lease_of(channel).owes_reply() && !kill.pending();
   if (channel == Channel::kHome) {
     insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
     insert_id_at_home_ = false;

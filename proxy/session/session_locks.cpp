@@ -100,19 +100,15 @@ bool SessionCore::ask_held_locks() {
   for (const std::string& name : lock_names_) {
     sql += " OR IS_USED_LOCK(" + name + ")<=>CONNECTION_ID()";
   }
-  own_query_ = OwnQuery::kHeldLocks;
-  own_rows_.clear();
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
-  expect(Channel::kHome, ReplyRole::kOwnRows, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kHeldLocks, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   return true;
 }
 
-void SessionCore::on_held_locks(const protocol::SqlError* error) {
-  const auto rows = own_rows_.rows();
-  const bool none = error == nullptr && rows && rows->size() == 1 && rows->front().size() == 1 &&
-                    rows->front()[0] == "0";
+void SessionCore::on_held_locks(bool failed) {
+  const bool none = !failed && own_rows_.value() == "0";
   router::PinSet pins = pins_;
   if (none) {
     lock_names_.clear();
@@ -124,7 +120,6 @@ void SessionCore::on_held_locks(const protocol::SqlError* error) {
     commits_.on_other(effects_.head());
   }
   set_pins(pins);
-  own_rows_.clear();
   finish_statement(Channel::kHome);
 }
 

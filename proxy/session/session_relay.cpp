@@ -74,25 +74,31 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       if (step->last) {
         on_client_done(channel, relay, true);
       }
-    } else if (role == ReplyRole::kOwnRows && !control) {
-      own_rows_.add(Bytes(bytes).subspan(at, step->bytes));
-    } else if (role == ReplyRole::kVariablesAsked && !control) {
-      variable_rows_.add(Bytes(bytes).subspan(at, step->bytes));
-    } else if (role == ReplyRole::kVariablesAsked && step->control == ControlKind::kColumnCount) {
-      variable_rows_.begin(static_cast<std::size_t>(step->columns));
-    } else if (role == ReplyRole::kOwnRows && step->control == ControlKind::kColumnCount) {
-      own_rows_.begin(static_cast<std::size_t>(step->columns));
+    } else if (tells_rows(role)) {
+      take_own_rows(channel, role, *step, Bytes(bytes).subspan(at, step->bytes));
     } else if (control && (step->last || role == ReplyRole::kReprepare)) {
       on_internal_reply(channel, role, *step);
-    } else if (!control &&
-               (role == ReplyRole::kPreparedText || role == ReplyRole::kImmediateText)) {
-      text_statements_.add_reply(Bytes(bytes).subspan(at, step->bytes));
     } else if (step->last && role == ReplyRole::kReprepare) {
       send_job();
     }
   }
   flush(relay);
   return used;
+}
+
+/// A part of the answer to one of the session's own questions.
+void SessionCore::take_own_rows(Channel channel,
+                                ReplyRole role,
+                                const ResponseTracker::Step& step,
+                                Bytes part) {
+  if (step.kind != ResponseTracker::StepKind::kControl) {
+    own_rows_.add(part);
+  } else if (step.control == ControlKind::kColumnCount) {
+    own_rows_.begin(static_cast<std::size_t>(step.columns));
+  } else if (step.last) {
+    on_internal_reply(channel, role, step);
+    own_rows_.clear();
+  }
 }
 
 void SessionCore::flush(Relay& relay, Bytes behind) {
@@ -220,6 +226,7 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
 }
 
 void SessionCore::learn(const protocol::SessionChanges& changes) {
+  note_untold_collation(changes);
   for (const auto& [name, value] : changes.system_variables) {
     if (job_.passing_settings) {
       break;  // the server reports them as they are amid the statement
@@ -252,22 +259,23 @@ void SessionCore::on_prepare_reply(const ResponseTracker::Step& step, MutableByt
   (void)protocol::patch_prepare_ok_id(packet, statement.client_id);
 }
 
-// A KILL QUERY of ours may come when the statement that it meant has ended.
-bool SessionCore::interrupted_for_lane(Channel channel, const protocol::SqlError& error) const {
-  return error.code == protocol::sql_code::kQueryInterrupted &&
-         (abort_requested_ || (channel == Channel::kHome && lane_kill_sent_));
+bool SessionCore::interrupted_for_lane(const protocol::SqlError& error) const {
+  return error.code == protocol::sql_code::kQueryInterrupted && abort_requested_;
 }
 
 void SessionCore::on_client_error(Channel channel,
                                   protocol::SqlError error,
                                   std::uint8_t sequence,
                                   Relay& relay) {
-  const bool interrupted = interrupted_for_lane(channel, error);
+  const bool interrupted = interrupted_for_lane(error);
   const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
     job_.refused = true;
     relay.clear();
     return;
+  }
+  if (job_.wrapped && one_shot_transaction_ && error.code == kReadOnlyTransaction) {
+    home_transaction_settings_stale_ = false;  // the server leaves it so until another one begins
   }
   row_count_ = -1;
   note_diagnostics(true);
@@ -292,9 +300,8 @@ void SessionCore::on_client_error(Channel channel,
   flush(relay, scratch_);
   if (conflict) {
     clean_rollback_only(false);
-  } else if (interrupted && (transaction_.is(TransactionState::kExecuting) ||
-                             transaction_.is(TransactionState::kReadOnly))) {
-    clean_rollback_only(true);
+  } else if (interrupted) {
+    end_interrupted();
   }
   on_client_done(channel, relay, false);
 }
@@ -337,9 +344,14 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       if (!one_shot_transaction_ || job_.next_isolation != router::IsolationLevel::kUnset) {
         next_isolation_ = job_.next_isolation;
       }
+      if (!one_shot_transaction_ || job_.sets_access) {
+        next_read_only_ = job_.next_read_only;
+      }
       one_shot_transaction_ = true;
-    } else if (channel == Channel::kHome && !transaction_.open()) {
-      one_shot_transaction_ = false;
+      next_access_unsure_ = next_access_unsure_ || job_.sets_access;
+    } else if (channel == Channel::kHome &&
+               (job_.wrapped || (!transaction_.open() && job_.uses_engine))) {
+      one_shot_transaction_ = false;  // others leave it to the next one (measured)
     }
   }
   set_pins(pins);

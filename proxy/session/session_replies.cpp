@@ -105,21 +105,31 @@ void SessionCore::on_internal_reply(Channel channel,
       on_reprepared(channel, step);
       return;
     case ReplyRole::kPreparedText:
-      return;  // its row has been read, or the PREPARE fails likewise
+      job_.text = failed ? std::string() : told_text();  // failed: the PREPARE fails likewise
+      return;
     case ReplyRole::kImmediateText:
       if (failed) {  // a KILL QUERY, a time limit: meant for the statement
-        job_.kind = JobKind::kNone;
-        reply_error(protocol::sql_error_of(step.payload));
+        fail_question(protocol::sql_error_of(step.payload));
       } else {
         on_immediate_text();
       }
       return;
-    case ReplyRole::kOwnRows:
+    case ReplyRole::kSubject: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_subject(failed ? &error : nullptr);
+      return;
+    }
+    case ReplyRole::kHeldLocks:
+      on_held_locks(failed);
+      return;
+    case ReplyRole::kCollation:
+      on_collation(failed);
+      return;
     case ReplyRole::kLeftEnd: {
       const protocol::SqlError error =
           failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      role == ReplyRole::kOwnRows ? on_own_rows(failed ? &error : nullptr)
-                                  : on_left_end(failed ? &error : nullptr);
+      on_left_end(failed ? &error : nullptr);
       return;
     }
     case ReplyRole::kXaEnd:
@@ -151,7 +161,7 @@ void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& set
   // connection and must leave no trace: closing it rolls that back. Or it took place nevertheless
   // (a KILL QUERY came between the deed and the answer): then the XA PREPARE may, too.
   const protocol::SqlError error =
-      interrupted_for_lane(channel, setup_error) ? protocol::deadlock_error() : setup_error;
+      interrupted_for_lane(setup_error) ? protocol::deadlock_error() : setup_error;
   if (channel == Channel::kRead) {
     give_back(Channel::kRead, false);
     reply_error(error);
@@ -169,17 +179,24 @@ void SessionCore::on_setup_failed(Channel channel, const protocol::SqlError& set
   reply_error(in_transaction ? protocol::deadlock_error() : error);
 }
 
+/// What the session had to ask before the client's statement could run has no answer: that is the
+/// statement's error. A KILL QUERY for a lane's sake was meant for the transaction.
+void SessionCore::fail_question(const protocol::SqlError& error) {
+  const bool interrupted = interrupted_for_lane(error);
+  const protocol::SqlError told = interrupted ? abort_error() : error;
+  if (interrupted) {
+    end_interrupted();
+  }
+  reply_error(told);
+}
+
 void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& step) {
   if (step.control == ControlKind::kErr) {
     const protocol::SqlError error = protocol::sql_error_of(step.payload);
     if (channel == Channel::kRead) {
       give_back(Channel::kRead, true);
     }
-    const bool interrupted = interrupted_for_lane(channel, error);
-    if (interrupted && transaction_.is(TransactionState::kExecuting)) {
-      clean_rollback_only(true);
-    }
-    reply_error(interrupted ? protocol::deadlock_error() : error);
+    fail_question(error);
     return;
   }
   if (step.control == ControlKind::kPrepareOk) {

@@ -87,6 +87,8 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
                          statement.transaction.scope == router::SetScope::kUnscoped;
   job_.one_shot = (next_only || job_.sets_next) && !open;
   job_.next_isolation = next_isolation(statement);
+  job_.sets_access = sets_access(statement);
+  job_.next_read_only = next_read_only(statement);
   if (router::sets_unknown(statement)) {
     job_.pins.added.add(router::PinReason::kUnknownState);
   }
@@ -203,12 +205,22 @@ void SessionCore::run_in_session(const Statement& statement) {
   }
 }
 
-void SessionCore::begin_transaction(const router::TransactionOptions& options) {
-  const std::string_view by_default =
+bool SessionCore::session_reads_only() const {
+  const std::string_view value =
       state_.variable("tx_read_only")
           .value_or(state_.variable("transaction_read_only").value_or("OFF"));
+  return value == "ON" || value == "1";
+}
+
+/// Is the next transaction READ ONLY that does not say what it is?
+bool SessionCore::next_reads_only() const {
+  return one_shot_transaction_ ? next_read_only_.value_or(session_reads_only())
+                               : session_reads_only();
+}
+
+void SessionCore::begin_transaction(const router::TransactionOptions& options) {
   const bool read_only = options.access == router::AccessMode::kUnset
-                             ? by_default == "ON" || by_default == "1"
+                             ? next_reads_only()
                              : options.access == router::AccessMode::kReadOnly;
   const TransactionTraits traits{read_only, options.consistent_snapshot};
   job_.kind = JobKind::kSnapshot;

@@ -18,6 +18,7 @@ constexpr std::string_view kRenewTransactionSettings =
     "SET SESSION tx_isolation=@@session.tx_isolation, "
     "SESSION tx_read_only=@@session.tx_read_only";
 constexpr std::string_view kNextLocksNothing = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
+constexpr std::string_view kNextWrites = "SET TRANSACTION READ WRITE";
 /// 1399 inside a branch. Outside, it begins a transaction that nobody commits.
 constexpr std::string_view kBranchGuard = "START TRANSACTION";
 /// 1568 inside a transaction. Outside, the next statement may only read.
@@ -138,8 +139,7 @@ bool SessionCore::must_begin_alone() const {
   }
   const auto limit = state_.variable("max_statement_time");
   return options_.statements_time_out ||
-         (limit && limit->find_first_of("123456789") != limit->npos) ||
-         (job_.channel == Channel::kHome && home_tainted_);
+         (limit && limit->find_first_of("123456789") != limit->npos);
 }
 
 void SessionCore::begin_alone() {
@@ -166,6 +166,13 @@ void SessionCore::append_begin() {
     expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextLocksNothing));
   }
+  // What it was when it began: the session may have been told otherwise since.
+  const bool read_write = !alone && transaction_.open() && !transaction_.traits().read_only &&
+                          (session_reads_only() || next_access_unsure_);
+  if (read_write) {  // XA START cannot say so
+    expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextWrites));
+  }
   expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
   if (alone) {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kBeginReadOnly));
@@ -174,7 +181,7 @@ void SessionCore::append_begin() {
   const BranchId branch = effects_.next_branch();
   note_branch_start();
   transaction_.start(branch);
-  if (one_shot_transaction_) {
+  if (one_shot_transaction_ || read_write) {
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }

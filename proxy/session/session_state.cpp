@@ -80,6 +80,26 @@ std::uint64_t fingerprint_of(const std::vector<SessionSettings::Variable>& varia
   return XXH3_64bits(all.data(), all.size()) | 1;
 }
 
+/// Says how long a statement may take and what may change rows, not what DDL means. A lane must not
+/// be stopped by it.
+bool is_of_the_connection(std::string_view name) {
+  constexpr std::array<std::string_view, 14> kNames = {"autocommit",
+                                                       "completion_type",
+                                                       "innodb_lock_wait_timeout",
+                                                       "interactive_timeout",
+                                                       "lock_wait_timeout",
+                                                       "max_session_mem_used",
+                                                       "max_statement_time",
+                                                       "net_read_timeout",
+                                                       "net_write_timeout",
+                                                       "transaction_isolation",
+                                                       "transaction_read_only",
+                                                       "tx_isolation",
+                                                       "tx_read_only",
+                                                       "wait_timeout"};
+  return std::binary_search(kNames.begin(), kNames.end(), name);
+}
+
 /// Each of the two implies the other, and the server reports only the one that was named.
 std::string_view implied_by(std::string_view name) {
   if (name == "character_set_connection") {
@@ -182,6 +202,9 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   sql += usable ? std::to_string(collation) : "DEFAULT";
   if (settings_) {
     for (const SessionSettings::Variable& variable : settings_->variables) {
+      if (is_of_the_connection(variable.name)) {
+        continue;
+      }
       sql += ", SESSION ";
       sql += variable.name;
       sql += '=';

@@ -125,23 +125,10 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
     }
     sql += quoted(table.name);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
-    expect(Channel::kHome, ReplyRole::kOwnRows, Command::kQuery);
+    expect(Channel::kHome, ReplyRole::kSubject, Command::kQuery);
   }
-  own_query_ = OwnQuery::kSubjects;
-  own_rows_.clear();
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   return true;
-}
-
-void SessionCore::on_own_rows(const protocol::SqlError* error) {
-  switch (own_query_) {
-    case OwnQuery::kSubjects:
-      on_subject(error);
-      return;
-    case OwnQuery::kHeldLocks:
-      on_held_locks(error);
-      return;
-  }
 }
 
 void SessionCore::on_subject(const protocol::SqlError* error) {
@@ -152,7 +139,6 @@ void SessionCore::on_subject(const protocol::SqlError* error) {
                          rows->front()[1].value_or("").starts_with(kTemporary);
   subjects_temporary_ |= temporary ? 1U << subjects_answered_ : 0;
   ++subjects_answered_;
-  own_rows_.clear();
   if (error != nullptr && !denies_temporary(*error)) {
     subjects_error_ = *error;
   }
@@ -160,11 +146,7 @@ void SessionCore::on_subject(const protocol::SqlError* error) {
     return;
   }
   if (subjects_error_) {
-    const bool interrupted = interrupted_for_lane(Channel::kHome, *subjects_error_);
-    if (interrupted && transaction_.is(TransactionState::kExecuting)) {
-      clean_rollback_only(true);
-    }
-    reply_error(interrupted ? protocol::deadlock_error() : *subjects_error_);
+    fail_question(*subjects_error_);
     return;
   }
   job_.subjects_known = true;

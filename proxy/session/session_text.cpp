@@ -60,9 +60,15 @@ std::optional<std::string_view> SessionCore::text_source() const {
   }
 }
 
+/// The text that the server has told; empty: NULL, or too long to be kept.
+std::string SessionCore::told_text() const {
+  constexpr std::size_t kTextBytesMax = 64 << 10;
+  const std::string_view text = own_rows_.value().value_or("");
+  return text.size() <= kTextBytesMax ? std::string(text) : std::string();
+}
+
 /// In front of a PREPARE: what is its text?
 void SessionCore::append_text_question() {
-  text_statements_.begin_text();
   const auto source =
       job_.statement_kind == StatementKind::kPrepareText ? text_source() : std::nullopt;
   if (!source) {
@@ -77,13 +83,12 @@ void SessionCore::note_text_statement() {
   if (job_.kind != JobKind::kQuery || job_.statement_kind != StatementKind::kPrepareText) {
     return;
   }
-  const std::string_view text = text_statements_.text();
+  const std::string& text = job_.text;
   if (text.empty() || !router::runs_outside_execute(router::classify(text, lexer_options()))) {
     return;
   }
   const Statement prepare = router::classify(query_text(command_), lexer_options());
-  text_statements_.add(
-      {std::string(prepare.name), std::string(text), state_.schema(), lexer_options()});
+  text_statements_.add({std::string(prepare.name), text, state_.schema(), lexer_options()});
 }
 
 bool SessionCore::run_text_statement(std::string_view sql, const Statement& statement) {
@@ -110,7 +115,6 @@ bool SessionCore::asks_immediate_text() {
   if (!source) {
     return false;
   }
-  text_statements_.begin_text();
   phase_ = SessionPhase::kRelaying;
   xa_buffer_.clear();
   append_preparation();  // the text may be in a variable that travelled
@@ -121,7 +125,7 @@ bool SessionCore::asks_immediate_text() {
 }
 
 void SessionCore::on_immediate_text() {
-  const std::string text(text_statements_.text());
+  const std::string text = told_text();
   const Statement statement = router::classify(text, lexer_options());
   if (text.empty() || !router::runs_outside_execute(statement)) {
     job_.text_known = true;

@@ -44,7 +44,6 @@ bool SessionCore::ask_belongings() {
 }
 
 void SessionCore::ask_variables(std::string_view sql) {
-  variable_rows_.clear();
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   expect(Channel::kHome, ReplyRole::kVariablesAsked, Command::kQuery);
@@ -63,7 +62,7 @@ void SessionCore::on_variables(const protocol::SqlError* error) {
     return;
   }
   if (error == nullptr && variables_.empty()) {
-    auto known = user_variables_in(variable_rows_);
+    auto known = user_variables_in(own_rows_);
     if (known && !known->empty()) {
       variables_ = std::move(*known);
       ask_variables(user_variable_values_sql(variables_));
@@ -71,9 +70,8 @@ void SessionCore::on_variables(const protocol::SqlError* error) {
     }
     carried_variables_ = known ? std::optional<std::string>("") : std::nullopt;
   } else if (error == nullptr) {
-    carried_variables_ = set_user_variables_sql(variables_, variable_rows_);
+    carried_variables_ = set_user_variables_sql(variables_, own_rows_);
   }
-  variable_rows_.clear();
   router::PinSet pins = pins_;
   if (carried_variables_) {
     pins.remove(PinReason::kUserVariables);

@@ -84,6 +84,15 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
   leave_or_stay(known);
 }
 
+/// A transaction that has seen no server ends: the server must forget what SET TRANSACTION said of
+/// it.
+void SessionCore::use_up_one_shot() {
+  if (!chain_ && std::exchange(one_shot_transaction_, false) && home_lease_.held()) {
+    home_transaction_settings_stale_ = true;
+    home_has_traces_ = true;
+  }
+}
+
 /// All that travels is `known`, or cannot be known.
 void SessionCore::leave_or_stay(bool known) {
   const bool yielding = std::exchange(yielding_, false);

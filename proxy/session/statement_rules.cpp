@@ -50,6 +50,17 @@ bool is_off(std::string_view text) {
          router::equals_ignoring_case(value, "FALSE");
 }
 
+bool is_on(std::string_view text) {
+  const std::string_view value = without_quotes(text);
+  return value == "1" || router::equals_ignoring_case(value, "ON") ||
+         router::equals_ignoring_case(value, "TRUE");
+}
+
+bool is_access(std::string_view name) {
+  return router::equals_ignoring_case(name, "tx_read_only") ||
+         router::equals_ignoring_case(name, "transaction_read_only");
+}
+
 /// Does, or in doubt may, a SET turn autocommit on? Off when it is off already changes nothing.
 bool may_turn_autocommit_on(const Statement& statement) {
   if (statement.kind == StatementKind::kSetAutocommit) {
@@ -86,6 +97,40 @@ router::IsolationLevel next_isolation(const Statement& statement) {
     }
   }
   return statement.transaction.isolation;
+}
+
+bool uses_engine(const Statement& statement, std::string_view schema) {
+  const auto computed = [&](const router::TableRef& table) {
+    return router::equals_ignoring_case(table.schema.empty() ? schema : table.schema,
+                                        "information_schema");
+  };
+  return statement.has(Flag::kTouchesTables) &&
+         (statement.tables.overflowed() || statement.tables.empty() ||
+          !std::all_of(statement.tables.begin(), statement.tables.end(), computed));
+}
+
+bool sets_access(const Statement& statement) {
+  return statement.transaction.access != router::AccessMode::kUnset ||
+         std::any_of(statement.settings.begin(), statement.settings.end(),
+                     [](const router::SetItem& item) { return is_access(item.name); });
+}
+
+std::optional<bool> next_read_only(const Statement& statement) {
+  for (const router::SetItem& item : statement.settings) {
+    if (is_access(item.name)) {
+      return is_on(item.value)    ? std::optional(true)
+             : is_off(item.value) ? std::optional(false)
+                                  : std::nullopt;
+    }
+  }
+  switch (statement.transaction.access) {
+    case router::AccessMode::kReadOnly:
+      return true;
+    case router::AccessMode::kReadWrite:
+      return false;
+    default:
+      return std::nullopt;
+  }
 }
 
 bool reads_relations(const Statement& statement) {

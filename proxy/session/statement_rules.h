@@ -3,6 +3,7 @@
 // Threads: any.
 #pragma once
 
+#include <optional>
 #include <string_view>
 
 #include "proxy/metrics.h"
@@ -21,6 +22,16 @@ namespace consort::proxy {
 /// The isolation level that a SET TRANSACTION or SET @@tx_isolation names; kUnset: none, or one
 /// that its text does not show.
 [[nodiscard]] router::IsolationLevel next_isolation(const router::Statement& statement);
+
+/// It reads or writes tables that a storage engine has; those of information_schema are in none.
+[[nodiscard]] bool uses_engine(const router::Statement& statement, std::string_view schema);
+
+/// Does it say whether transactions are READ ONLY?
+[[nodiscard]] bool sets_access(const router::Statement& statement);
+
+/// Whether such a statement makes the next transaction read only; nullopt: it says nothing of that,
+/// or nothing that its text shows.
+[[nodiscard]] std::optional<bool> next_read_only(const router::Statement& statement);
 
 /// It reads tables or views and may run in a transaction of its own as well as without one.
 [[nodiscard]] bool reads_relations(const router::Statement& statement);

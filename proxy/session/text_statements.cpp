@@ -3,14 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocol/lenenc.h"
-#include "protocol/packet_reader.h"
 #include "router/token.h"
 
 namespace consort::proxy {
 namespace {
-
-constexpr std::uint8_t kNull = 0xFB;
 
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
@@ -18,27 +14,6 @@ bool is_ascii(std::string_view text) {
 }
 
 }  // namespace
-
-void TextStatements::add_reply(Bytes part) {
-  if (reply_.size() <= kTextBytesMax) {  // one part too much: then it is known to be too long
-    append(reply_, part.first(std::min(part.size(), kTextBytesMax + 1)));
-  }
-}
-
-std::string_view TextStatements::text() const {
-  const auto definition = protocol::peek_packet(reply_);
-  if (!definition || reply_.size() > kTextBytesMax) {
-    return {};
-  }
-  const auto row = protocol::peek_packet(Bytes(reply_).subspan(definition->bytes));
-  if (!row || row->payload.empty() || row->payload[0] == kNull) {
-    return {};
-  }
-  protocol::Reader reader(row->payload);
-  const std::uint64_t bytes = reader.lenenc();
-  const Bytes value = reader.bytes(bytes);
-  return reader.failed() ? std::string_view() : as_text(value);
-}
 
 void TextStatements::add(Entry entry) {
   erase(entry.name);
@@ -57,7 +32,6 @@ void TextStatements::erase(std::string_view name) {
 
 void TextStatements::clear() {
   entries_.clear();
-  reply_.clear();
 }
 
 const TextStatements::Entry* TextStatements::find(std::string_view name) const {

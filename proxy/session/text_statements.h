@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
 #include "router/lexer_options.h"
 
 namespace consort::proxy {
@@ -23,15 +22,6 @@ class TextStatements {
     router::LexerOptions lexer;
   };
 
-  /// A reply that tells a text begins.
-  void begin_text() { reply_.clear(); }
-
-  /// Its definitions and rows, as they come. A longer one than kTextBytesMax is not kept.
-  void add_reply(Bytes part);
-
-  /// The text of the reply, once it is whole; empty: NULL, too long, none asked for.
-  [[nodiscard]] std::string_view text() const;
-
   /// Entries beyond kEntriesMax and names that are not ASCII are not kept.
   void add(Entry entry);
   void erase(std::string_view name);
@@ -42,10 +32,8 @@ class TextStatements {
 
  private:
   static constexpr std::size_t kEntriesMax = 64;
-  static constexpr std::size_t kTextBytesMax = 64 << 10;
 
   std::vector<Entry> entries_;
-  Buffer reply_;
 };
 
 }  // namespace consort::proxy

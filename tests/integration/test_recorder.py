@@ -2,10 +2,13 @@
 
 import os
 import random
+import shutil
+import tempfile
 import time
 
 from recorder import comparison, tables
 from recorder.recording import Difference, play, shrink
+from recorder.sequences import SEQUENCES, steps_of
 from recorder.statements import Generator
 from support import wire
 from support.case import case
@@ -14,6 +17,7 @@ from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
 
 # Strong, so that a connection sees what another one has just committed, as on one server.
 SETTINGS = {"read_consistency": "strong"}
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 class Recorder:
@@ -21,7 +25,9 @@ class Recorder:
 
     def __init__(self, context):
         self.context = context
-        self.cluster = Cluster(context, settings=SETTINGS)
+        # Most of a sequence's time would be the disk's, for every commit's log entry.
+        self._memory = tempfile.mkdtemp(prefix="recorder-", dir=MEMORY) if MEMORY else None
+        self.cluster = Cluster(context, settings=SETTINGS, data_dir=self._memory)
         self.plain = PrivateServer(os.path.join(context.work_dir, "plain"), 9, context.template,
                                    {"auto_increment_increment": "16",
                                     "innodb_snapshot_isolation": "ON"})
@@ -37,16 +43,12 @@ class Recorder:
         """Fresh tables on both sides."""
         self._sequences = 0
         self._reconnect()
-        for keeper in self._keepers:
-            tables.define(keeper, stored_functions)
+        tables.define(self._keepers, stored_functions)
 
     def refill(self, scratch):
         """The rows anew; `scratch`: drops what a sequence may have created, too."""
         self._sequences += 1
-        for keeper in self._keepers:
-            if scratch:
-                keeper.query(tables.SCRATCH)
-            tables.refill(keeper, self._sequences)
+        tables.refill(self._keepers, self._sequences, scratch)
 
     def _reconnect(self):
         for keeper in self._keepers:
@@ -79,6 +81,8 @@ class Recorder:
             self.cluster.close(keep)
         finally:
             self.plain.kill()
+            if self._memory:
+                shutil.rmtree(self._memory, ignore_errors=True)
 
 
 def setup(context):
@@ -112,6 +116,22 @@ def record(context, recorder, count, seconds, features=None, clients=1):
         recorder.refill(any(" d" in step.text for step in steps))
     assert set(excused) <= set(comparison.EXCUSES)
     return f"{done} sequences, {played} statements, seed {first}, excused {excused}"
+
+
+@case(seconds=60)
+def what_once_differed(_context, recorder):
+    """With and without the EOF packets of old clients."""
+    recorder.define(False)
+    for name, sequence in SEQUENCES.items():
+        for capabilities in (0, wire.DEPRECATE_EOF):
+            excused = {}
+            try:
+                play(recorder.ports, steps_of(sequence), capabilities, excused=excused)
+            except Difference as difference:
+                raise AssertionError(f"{name}\n{difference.describe()}") from None
+            assert not excused, f"{name}: {excused}"
+            recorder.refill(True)
+    recorder.cluster.assert_identical()
 
 
 @case(seconds=60, soak_seconds=7200)

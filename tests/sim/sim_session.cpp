@@ -89,8 +89,12 @@ void SimSession::deliver(const proxy::CommitEvent& event) {
 
 bool SimSession::step_timers() {
   if (!kills_.empty()) {
-    world_.network.kill_query(kills_.front().first, kills_.front().second);
+    const Kill kill = std::move(kills_.front());
     kills_.pop_front();
+    if (kill.ticket.begin()) {
+      world_.network.kill_query(kill.backend, kill.connection);
+      kill.ticket.end(true);
+    }
     return true;
   }
   if (retry_due_ && world_.cluster.percent(30)) {

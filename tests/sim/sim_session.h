@@ -133,8 +133,10 @@ class SimSession final : public proxy::SessionEffects {
   BranchId next_branch() override;
   bool post_commit(proxy::CommitRequest request) override;
 
-  void kill_query(BackendId backend, std::uint64_t thread_id) override {
-    kills_.push_back({backend, thread_id});
+  void kill_query(BackendId backend,
+                  std::uint64_t thread_id,
+                  proxy::KillTicket ticket) override {
+    kills_.push_back({backend, thread_id, std::move(ticket)});
   }
 
   proxy::WorkerMetrics& metrics() override { return world_.metrics; }
@@ -156,12 +158,18 @@ class SimSession final : public proxy::SessionEffects {
     return lines_[static_cast<std::size_t>(channel)];
   }
 
+  struct Kill {
+    BackendId backend;
+    ConnId connection;
+    proxy::KillTicket ticket;
+  };
+
   SessionWorld world_;
   const SessionId id_;
   SimClient client_;
   std::array<Line, 2> lines_;
   std::deque<proxy::CommitEvent> inbox_;
-  std::deque<std::pair<BackendId, ConnId>> kills_;
+  std::deque<Kill> kills_;
   std::optional<AppliedWait> applied_wait_;
   std::optional<BranchId> refused_;  ///< prepared, and the commit thread does not know
   bool retry_due_ = false;

@@ -318,14 +318,22 @@ TEST_SUITE("integration") {
     int error = 0;
     std::thread sleeping([&] { error = client.error_of("SELECT id FROM d.t WHERE SLEEP(20)=7"); });
     std::this_thread::sleep_for(milliseconds(200));
-    const auto kill_query = [&](std::uint64_t thread) {
-      return ask<Ok>([&](auto done) { return controller.kill_query(thread, std::move(done)); });
+    const auto kill_query = [&](std::uint64_t thread, const KillTicket& ticket) {
+      return ask<Ok>(
+          [&](auto done) { return controller.kill_query(thread, ticket, std::move(done)); });
     };
-    EXPECT(kill_query(client.link.thread_id()).ok());
+    KillTicket withdrawn = KillTicket::issue();
+    withdrawn.withdraw();
+    EXPECT(kill_query(client.link.thread_id(), withdrawn).ok());
+    const KillTicket ticket = KillTicket::issue();
+    EXPECT(ticket.pending());
+    EXPECT(error == 0);
+    EXPECT(kill_query(client.link.thread_id(), ticket).ok());
+    EXPECT_FALSE(ticket.pending());
     sleeping.join();
     EXPECT(error == 1317);
     EXPECT(client.sql("SELECT 1") == "1");
-    EXPECT(kill_query(987654321).ok());
+    EXPECT(kill_query(987654321, KillTicket::issue()).ok());
     const auto gone =
         ask<Ok>([&](auto done) { return controller.kill_connection(987654321, std::move(done)); });
     EXPECT(gone.ok());

@@ -30,6 +30,10 @@ EXCUSES = {
                         " time: runs inside a branch (1399)",
     "begun_by_failure": "with autocommit=0 a statement that failed may have begun a transaction, amid"
                         " which SET TRANSACTION fails (1568); @@in_transaction tells of it",
+    "long_data": "where a parameter was a number, date or time before, a server takes an address of its"
+                 " memory, or the value of before, for long data; Consort takes the data",
+    "read_only_left": "SET autocommit that ends a READ ONLY transaction: a server goes on refusing writes"
+                      " until the next transaction has ended",
     "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
                       " know: either way the transaction is over",
 }
@@ -65,8 +69,13 @@ def same(step, plain, consort):
     return False
 
 
-def excuse(step, plain, consort):
-    """The key of EXCUSES that covers the difference, or None."""
+def unanswered(packets):
+    """A text in place of a packet: the reply was cut short."""
+    return any(isinstance(packet, str) for packet in packets)
+
+
+def excuse(step, plain, consort, earlier=()):
+    """The key of EXCUSES that covers the difference, or None. `earlier`: the steps before."""
     if len(plain) == len(consort) and (list(map(_without_some_flags, plain))
                                        == list(map(_without_some_flags, consort))):
         return "status_flags"
@@ -81,6 +90,9 @@ def excuse(step, plain, consort):
     if step.kind == "execute" and (list(map(_without_schema_change, plain))
                                    == list(map(_without_schema_change, consort))):
         return "prepared_elsewhere"
+    if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little") and any(
+            re.search("set .*autocommit", one.text, re.I) for one in earlier):
+        return "read_only_left"
     if step.text.startswith("PREPARE") or step.kind == "prepare":
         if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little"):
             return "read_only_prepare"
@@ -105,15 +117,12 @@ def _normalised(packet):
     whatever ran before."""
     if not isinstance(packet, bytes):
         return packet
-    if packet[:1] == b"\xff":
-        return _ROUTINE_ROW.sub(rb"\1", packet)
+    packet = _ROUTINE_ROW.sub(rb"\1", packet)  # an error, or a row that tells of one
     if packet[:1] in (b"\0", b"\xfe") and len(packet) > 12:
         try:
             return _with_sorted_changes(packet)
         except (AssertionError, IndexError):
             pass
-    if packet.startswith(b"\x05Error"):  # a row of SHOW WARNINGS
-        return _ROUTINE_ROW.sub(rb"\1", packet)
     return packet
 
 

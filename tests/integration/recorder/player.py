@@ -22,11 +22,18 @@ class Player:
         self._statements = {}  # (client, label) -> (id, parameters)
         self._greetings = {}
 
-    def close(self):
-        """Ends every connection and waits until the server has seen it."""
+    def quit(self):
+        """Says goodbye on every connection; close() waits until the server has seen it."""
         for client in filter(None, self._clients.values()):
             try:
                 client.command(wire.COM_QUIT)
+            except (wire.Closed, OSError):
+                pass
+
+    def close(self):
+        """REQUIRES: quit()."""
+        for client in filter(None, self._clients.values()):
+            try:
                 while client.socket.recv(4096):
                     pass
             except (wire.Closed, OSError):

@@ -75,7 +75,7 @@ VARIABLES = {
     "old_mode": ["''", "'UTF8_IS_UTF8MB3'"],
     "sql_big_selects": ["0", "1"],
     "tx_isolation": ["'READ-COMMITTED'", "'REPEATABLE-READ'", "'SERIALIZABLE'", "'none'"],
-    "tx_read_only": ["0"],
+    "tx_read_only": ["0", "ON"],
     "time_zone": ["'+05:30'", "'SYSTEM'", "'-11:00'", "'Mars/Base'", "NULL", "'+00:00'"],
     "sql_mode": [f"'{mode}'" for mode in SQL_MODES],
     "no_such_variable": ["1"],
@@ -272,7 +272,7 @@ class Generator:
             f"SET autocommit = {self.pick('0', '1', 'ON', 'OFF', 'DEFAULT')}",
             f"SET {self.pick('', 'SESSION ')}TRANSACTION ISOLATION LEVEL "
             f"{self.pick('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE', 'READ UNCOMMITTED')}",
-            f"SET SESSION TRANSACTION {self.pick('READ ONLY', 'READ WRITE')}",
+            f"SET {self.pick('', 'SESSION ')}TRANSACTION {self.pick('READ ONLY', 'READ WRITE')}",
             "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
             f"SET STATEMENT {self.pick('sql_mode', 'group_concat_max_len')} = "
             f"{self.pick('4', chr(39) + 'ANSI_QUOTES' + chr(39))} FOR "

@@ -48,6 +48,11 @@ class Parameter:
     data: bytes | None
     unsigned: bool = False
 
+    @property
+    def is_text(self):
+        """As the server sorts types; NULL is one of them."""
+        return self.type in (6, 15) or self.type >= 245 and self.type != 246
+
     def __str__(self):
         sign = " unsigned" if self.unsigned else ""
         return f"type {self.type}{sign} " + ("NULL" if self.data is None else self.data.hex())

@@ -37,24 +37,32 @@ _ROWS = [
     "INSERT INTO r.c VALUES (1, 1), (4, NULL)",
     "INSERT INTO r.w VALUES (1, '{\"a\": 1}', X'00FF', 1.25, '2020-01-01 00:00:00', 2020, b'101')",
     "INSERT INTO r2.a VALUES (1, 100, 'r2')",
-    "COMMIT",
 ]
 
 SCRATCH = "DROP TABLE IF EXISTS r.d1, r.d2, r.d3, r2.d1, r2.d2, r2.d3"
 
 
-def define(client, stored_functions):
-    """Everything anew, AUTO_INCREMENT counters too. `client`: a wire.Wire without a database."""
-    for statement in _DEFINITIONS + (_FUNCTIONS if stored_functions else []):
-        client.query(statement)
-    refill(client, 0)
+def define(clients, stored_functions):
+    """Everything anew, AUTO_INCREMENT counters too. `clients`: wire.Wires without a database."""
+    _run(clients, _DEFINITIONS + (_FUNCTIONS if stored_functions else []))
+    refill(clients, 0, False)
 
 
-def refill(client, number):
+def refill(clients, number, scratch):
     """The rows that sequence `number` begins with. A row above all that came before brings the
-    AUTO_INCREMENT counters of all servers to the same place."""
+    AUTO_INCREMENT counters of all servers to the same place. `scratch`: drops what a sequence may
+    have created, too."""
     first = 1600 * number + 1
-    for statement in _ROWS:
-        client.query(statement)
-    client.query(f"INSERT INTO r.b VALUES ({first}, 1, 1.5, '2020-01-01 10:00:00', 'x'),"
-                 f" ({first + 1}, 2, NULL, NULL, 'y')")
+    _run(clients, ([SCRATCH] if scratch else []) + _ROWS + [
+        f"INSERT INTO r.b VALUES ({first}, 1, 1.5, '2020-01-01 10:00:00', 'x'),"
+        f" ({first + 1}, 2, NULL, NULL, 'y')", "COMMIT"])
+
+
+def _run(clients, statements):
+    """All statements at once, on all sides at once."""
+    for client in clients:
+        client.send_raw(b"".join(client.frame(b"\x03" + sql.encode(), 0) for sql in statements))
+    for client in clients:
+        for _ in statements:
+            client.sequence = 1
+            client.read_reply()

@@ -41,6 +41,37 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("OwnResult: a single value") {
+    const auto of_rows = [](const std::vector<std::string>& values) {
+      Buffer wire;
+      std::uint8_t sequence = protocol::append_packet(wire, as_bytes("definition"), 2);
+      for (const std::string& value : values) {
+        Buffer row;
+        if (value == "NULL") {
+          row.push_back(0xFB);
+        } else {
+          protocol::append_lenenc_text(row, value);
+        }
+        sequence = protocol::append_packet(wire, row, sequence);
+      }
+      OwnResult result;
+      result.begin(1);
+      result.add(wire);
+      return result;
+    };
+    const std::string text(100'000, 'x');
+    EXPECT(of_rows({text}).value() == text);
+    EXPECT(of_rows({""}).value() == "");
+    EXPECT_FALSE(of_rows({"NULL"}).value());
+    EXPECT_FALSE(of_rows({"a", "b"}).value());
+    EXPECT_FALSE(of_rows({}).value());
+    EXPECT_FALSE(OwnResult().value());
+    OwnResult two;
+    two.begin(2);
+    two.add(result_of({"one"}));
+    EXPECT_FALSE(two.value());
+  }
+
   TEST_CASE("OwnResult: what is cut short, broken or too large has no rows") {
     const Buffer wire = result_of({"one"});
     OwnResult result;

@@ -1,4 +1,6 @@
 // A statement never runs outside the branch or transaction it was sent into.
+#include <algorithm>
+
 #include "proxy/session/session_core.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
@@ -106,6 +108,136 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("SessionCore: READ WRITE holds where the server would begin a READ ONLY transaction") {
+    const std::string next_writes = "SET TRANSACTION READ WRITE";
+    for (const std::string sql :
+         {"SET SESSION TRANSACTION READ ONLY", "SET TRANSACTION READ ONLY"}) {
+      CAPTURE(sql);
+      const bool whole_session = sql.find("SESSION") != sql.npos;
+      SessionScript script;
+      script.query(sql);
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      if (whole_session) {
+        ok.changes.system_variables.emplace_back("tx_read_only", "ON");
+      }
+      script.backend_ok(Channel::kHome, ok);
+      script.sent(Channel::kHome);
+      script.query("START TRANSACTION READ WRITE");
+      script.query("UPDATE t SET v=1");
+      EXPECT((script.sent(Channel::kHome) == Texts{next_writes, "XA START", "UPDATE t SET v=1"}));
+      EXPECT(script.core.home_has_traces());
+    }
+  }
+
+  TEST_CASE("SessionCore: a transaction stays as it began when the session becomes READ ONLY") {
+    for (const bool chain : {false, true}) {
+      SessionScript script;
+      script.query(chain ? "COMMIT AND CHAIN" : "BEGIN");
+      script.query("SET SESSION tx_read_only = ON");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("tx_read_only", "ON");
+      script.backend_ok(Channel::kHome, ok);
+      script.sent(Channel::kHome);
+      script.query("UPDATE t SET v=1");
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{"SET TRANSACTION READ WRITE", "XA START", "UPDATE t SET v=1"}));
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.query("ROLLBACK");
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.query("COMMIT AND CHAIN");  // outside: as any other that begins now
+      script.sent(Channel::kHome);
+      script.query("SELECT 1 FROM t");
+      const Texts sent = script.sent(Channel::kHome);
+      EXPECT(std::find(sent.begin(), sent.end(), "START TRANSACTION READ ONLY") != sent.end());
+    }
+  }
+
+  TEST_CASE("SessionCore: an autocommit write that is refused leaves SET TRANSACTION to the next") {
+    SessionScript script;
+    script.query("SET TRANSACTION READ ONLY");
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    for (int i = 0; i < 2; ++i) {
+      script.query("UPDATE t SET v=1");
+      EXPECT(script.sent(Channel::kHome).front() == "XA START");
+      script.backend_ok(Channel::kHome);
+      script.backend_error(Channel::kHome, 1792);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      EXPECT(script.answer() == "ERR 1792");
+      script.sent(Channel::kHome);
+    }
+    script.query("SET TRANSACTION READ WRITE");
+    script.backend_ok(Channel::kHome);
+    script.query("UPDATE t SET v=1");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kCommitted, 10);
+    REQUIRE(script.core.idle());
+    script.sent(Channel::kHome);
+    script.query("UPDATE t SET v=1");
+    EXPECT(script.sent(Channel::kHome).front().starts_with("SET SESSION tx_isolation"));
+  }
+
+  TEST_CASE("SessionCore: BEGIN is what SET TRANSACTION has said") {
+    struct Row {
+      const char* sql;
+      bool session_reads_only;
+      const char* begins;
+    };
+
+    for (const Row& row :
+         {Row{"SET TRANSACTION READ ONLY", false, "START TRANSACTION READ ONLY"},
+          Row{"SET @@tx_read_only = 'on'", false, "START TRANSACTION READ ONLY"},
+          Row{"SET TRANSACTION READ WRITE", true, "SET TRANSACTION READ WRITE"},
+          Row{"SET @@transaction_read_only = 0", true, "SET TRANSACTION READ WRITE"},
+          Row{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", true, "START TRANSACTION READ ONLY"},
+          Row{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", false, "XA START"}}) {
+      CAPTURE(row.sql);
+      SessionScript script;
+      script.query("SET SESSION TRANSACTION READ ONLY");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("tx_read_only",
+                                               row.session_reads_only ? "ON" : "OFF");
+      script.backend_ok(Channel::kHome, ok);
+      script.query(row.sql);
+      script.backend_ok(Channel::kHome);
+      script.sent(Channel::kHome);
+      script.query("BEGIN");
+      script.query("SELECT 1 FROM t");
+      EXPECT(script.sent(Channel::kHome).front() == row.begins);
+    }
+  }
+
+  TEST_CASE("SessionCore: a transaction that has reached no server uses SET TRANSACTION up") {
+    const std::string renewal =
+        "SET SESSION tx_isolation=@@session.tx_isolation, "
+        "SESSION tx_read_only=@@session.tx_read_only";
+    for (const Texts& ends :
+         {Texts{"COMMIT"}, Texts{"BEGIN", "ROLLBACK"}, Texts{"BEGIN", "COMMIT"}}) {
+      SessionScript script;
+      script.query("SET TRANSACTION READ ONLY");
+      script.backend_ok(Channel::kHome);
+      script.sent(Channel::kHome);
+      for (const std::string& sql : ends) {
+        script.query(sql);
+      }
+      EXPECT(script.sent(Channel::kHome).empty());
+      script.query("UPDATE t SET v=1");
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{renewal, "XA START", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+      EXPECT(script.core.home_has_traces());
+    }
+  }
+
   TEST_CASE("SessionCore: a detached branch leaves no transaction settings behind") {
     const std::string renewal =
         "SET SESSION tx_isolation=@@session.tx_isolation, "
@@ -119,7 +251,7 @@ TEST_SUITE("session") {
         script.query("SELECT 1 FROM t");  // that was its transaction
         script.backend_ok(Channel::kHome);
       }
-      EXPECT_FALSE(script.core.home_has_traces());
+      EXPECT(script.core.home_has_traces() == !amid);  // else it would be somebody else's
       script.query("BEGIN");
       script.query("UPDATE t SET v=1");
       script.backend_ok(Channel::kHome);
@@ -207,6 +339,7 @@ TEST_SUITE("session") {
     script.query("UPDATE t SET v=1");
     script.core.on_abort_branch();
     EXPECT(script.killed == 100);
+    REQUIRE(script.kill.begin());
     script.backend_ok(Channel::kHome);
     script.backend_error(Channel::kHome, 1317);
     EXPECT(script.answer() == "ERR 1213");

@@ -159,6 +159,7 @@ TEST_SUITE("session") {
     script.query("UPDATE t SET v=2");
     script.core.on_abort_branch();
     EXPECT(script.killed == 100);
+    REQUIRE(script.kill.begin());
     script.backend_ok(Channel::kHome, rows_changed(1));  // it was done before
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);

@@ -9,6 +9,22 @@ namespace {
 constexpr std::uint16_t kDenied = 1227;
 constexpr std::uint16_t kWrongType = 1232;
 
+/// Something that binds the session to its connection.
+void pin(SessionScript& script) {
+  script.query("HANDLER t OPEN");
+  script.backend_ok(Channel::kHome);
+  REQUIRE_FALSE(script.core.pins().empty());
+  script.sent(Channel::kHome);
+}
+
+void open_branch(SessionScript& script) {
+  script.query("BEGIN");
+  script.query("UPDATE t SET v=1");
+  script.backend_ok(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  script.sent(Channel::kHome);
+}
+
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: KILL asks the other session's worker") {
     struct Row {
@@ -108,13 +124,15 @@ TEST_SUITE("session") {
     EXPECT(script.kills.empty());
   }
 
-  TEST_CASE("SessionCore: KILL QUERY ends an autocommit write; its connection goes to nobody") {
+  TEST_CASE("SessionCore: KILL QUERY ends an autocommit write; while it may come again nobody gets "
+            "the connection") {
     SessionScript script;
     script.query("UPDATE t SET v=1");
     script.sent(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.core.on_kill_query();
     EXPECT(script.killed == 100);
+    REQUIRE(script.kill.begin());
     script.backend_error(Channel::kHome, 1317);
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
@@ -150,6 +168,7 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     script.query("UPDATE t SET v=2");
     script.core.on_kill_query();
+    REQUIRE(script.kill.begin());
     script.backend_error(Channel::kHome, 1317);
     EXPECT(script.answer() == "ERR 1317");
     EXPECT(script.core.in_transaction());
@@ -163,6 +182,7 @@ TEST_SUITE("session") {
     script.core.on_kill_query();
     script.core.on_kill_query();
     EXPECT(script.killed == 101);
+    REQUIRE(script.kill.begin());
     script.backend_rows(Channel::kRead);  // it came too late
     EXPECT(script.core.idle());
     EXPECT(script.releases == std::vector<bool>{false});
@@ -207,6 +227,88 @@ TEST_SUITE("session") {
     EXPECT(script.killed == 101);
     script.core.on_client_gone();
     EXPECT(script.releases == std::vector<bool>{false});
+  }
+
+  TEST_CASE("SessionCore: a KILL QUERY is not sent any more when its statement has ended") {
+    SessionScript script;
+    script.query("SELECT 1 FROM t");
+    script.core.on_kill_query();
+    script.backend_rows(Channel::kRead);
+    EXPECT_FALSE(script.kill.begin());
+    EXPECT(script.releases == std::vector<bool>{true});
+    open_branch(script);
+    script.query("UPDATE t SET v=2");
+    script.core.on_abort_branch();
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT_FALSE(script.kill.begin());
+    EXPECT(script.releases == std::vector<bool>{true});
+  }
+
+  TEST_CASE("SessionCore: a pinned session waits for a lane's KILL QUERY before it goes on") {
+    SessionScript script;
+    pin(script);
+    open_branch(script);
+    script.query("UPDATE t SET v=2");
+    script.core.on_abort_branch();
+    REQUIRE(script.kill.begin());
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "ERR 1213");
+    script.backend_ok(Channel::kHome);  // XA END
+    script.backend_ok(Channel::kHome);  // XA ROLLBACK
+    script.sent(Channel::kHome);
+    script.query("DELETE FROM t");
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT(script.retries == 1);
+    script.core.on_retry_due();
+    EXPECT(script.sent(Channel::kHome).empty());
+    script.kill.end(true);
+    script.core.on_retry_due();
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "DELETE FROM t", "XA END", "XA PREPARE"}));
+    EXPECT(script.releases.empty());
+  }
+
+  TEST_CASE("SessionCore: a pinned session ends when nobody knows what became of a KILL QUERY") {
+    SessionScript script;
+    pin(script);
+    open_branch(script);
+    script.query("UPDATE t SET v=2");
+    script.core.on_abort_branch();
+    REQUIRE(script.kill.begin());
+    script.kill.end(false);
+    script.backend_error(Channel::kHome, 1317);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.query("DELETE FROM t");
+    for (int i = 0; i < 1000 && !script.closed; ++i) {
+      script.core.on_retry_due();
+    }
+    EXPECT(script.answer() == "ERR 1053");
+    EXPECT(script.closed);
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+
+  TEST_CASE("KillTicket: from the wish to its end") {
+    KillTicket none;
+    EXPECT_FALSE(none.pending());
+    none.withdraw();
+    KillTicket ticket = KillTicket::issue();
+    const KillTicket carried = ticket;
+    EXPECT(ticket.pending());
+    EXPECT(carried.begin());
+    ticket.withdraw();  // too late
+    EXPECT(ticket.pending());
+    carried.end(false);
+    EXPECT(ticket.pending());
+    EXPECT(carried.begin());  // sent again: the first one may still come
+    carried.end(true);
+    EXPECT(ticket.pending());
+    ticket = KillTicket::issue();
+    const KillTicket late = ticket;
+    ticket.withdraw();
+    EXPECT_FALSE(ticket.pending());
+    EXPECT_FALSE(late.begin());
   }
 
   TEST_CASE("SessionCore: CONNECTION_ID() is the session's, wherever it is asked") {

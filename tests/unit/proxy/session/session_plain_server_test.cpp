@@ -32,6 +32,8 @@ TEST_SUITE("session") {
         {"DROP TABLE a, b", 1051, true},
         {"DROP TABLE a, b", 1451, true},
         {"DROP TABLE a, b", 1317, true},
+        {"DROP TABLE a, b", 1792, false},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1792, false},
         {"CREATE USER a, b", 1396, true},
     };
     for (const Row& row : rows) {

@@ -324,7 +324,10 @@ class SessionScript : public SessionEffects {
 
   SessionId session_id() const override { return {0, 1, 1}; }
 
-  void kill_query(BackendId, std::uint64_t thread_id) override { killed = thread_id; }
+  void kill_query(BackendId, std::uint64_t thread_id, KillTicket ticket) override {
+    killed = thread_id;
+    kill = std::move(ticket);
+  }
 
   void list_sessions() override { ++lists_asked; }
 
@@ -352,6 +355,7 @@ class SessionScript : public SessionEffects {
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
+  KillTicket kill;  ///< of the newest KILL QUERY
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;

@@ -22,6 +22,19 @@ TEST_SUITE("session") {
            "sql_mode=_utf8mb4 X'414E53495F51554F544553'");
   }
 
+  TEST_CASE("SessionState: what lets DDL fail on other servers only does not go along") {
+    SessionState state;
+    for (const char* name :
+         {"tx_read_only", "transaction_read_only", "tx_isolation", "max_statement_time",
+          "wait_timeout", "lock_wait_timeout", "autocommit"}) {
+      state.set_variable(name, "1");
+    }
+    EXPECT(state.whole_set_statement(8) == SessionState().whole_set_statement(8));
+    EXPECT(state.set_statement().find("tx_read_only") != std::string::npos);
+    state.set_variable("foreign_key_checks", "OFF");
+    EXPECT(state.whole_set_statement(8).find("SESSION foreign_key_checks=") != std::string::npos);
+  }
+
   TEST_CASE("SessionState: only some collations' numbers stand for a character set") {
     struct Row {
       std::uint16_t collation;

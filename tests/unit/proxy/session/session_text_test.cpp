@@ -116,6 +116,24 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
+  TEST_CASE("SessionCore: a lane's KILL QUERY that meets the question ends the transaction") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.query("EXECUTE IMMEDIATE 'COMMIT'");
+    REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT 'COMMIT'"}));
+    script.core.on_abort_branch();
+    EXPECT(script.killed == 100);
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    EXPECT_FALSE(script.core.in_transaction());
+    EXPECT(script.core.idle());
+  }
+
   TEST_CASE("SessionCore: other statements are the server's to execute") {
     SessionScript script;
     prepare(script, "UPDATE t SET v=1");
@@ -163,31 +181,39 @@ TEST_SUITE("session") {
     EXPECT(other.sent(Channel::kHome).front() == "XA START");
   }
 
-  TEST_CASE("TextStatements: a text that is too long, or none, is not kept") {
-    const auto packet = [](Buffer& out, Bytes payload) {
-      (void)protocol::append_packet(out, payload, 2);
-    };
-    TextStatements statements;
-    EXPECT(statements.text().empty());
-    Buffer reply;
-    packet(reply, as_bytes("definition"));
-    const std::uint8_t null[] = {0xFB};
-    packet(reply, null);
-    statements.begin_text();
-    statements.add_reply(reply);
-    EXPECT(statements.text().empty());
-
-    Buffer row = {0xFD, 0, 0, 2};  // 128 KiB
-    row.resize(4 + (128 << 10), 'x');
-    reply.clear();
-    packet(reply, as_bytes("definition"));
-    packet(reply, row);
-    statements.begin_text();
-    for (std::size_t at = 0; at < reply.size(); at += 1000) {
-      statements.add_reply(
-          Bytes(reply).subspan(at, std::min<std::size_t>(1000, reply.size() - at)));
+  TEST_CASE("SessionCore: a text that is too long, or none, is not kept") {
+    const std::string sql = "DROP TABLE t";
+    const std::string longer = sql + " /* " + std::string(64 << 10, 'x') + " */";
+    for (const std::string& text : {sql, longer, std::string()}) {
+      CAPTURE(text.size());
+      SessionScript script;
+      script.query("PREPARE s FROM @a");
+      script.backend_row(Channel::kHome, {text});
+      script.backend_ok(Channel::kHome);
+      script.sent(Channel::kHome);
+      script.query("EXECUTE s");
+      EXPECT(script.sent(Channel::kHome).empty() == (text == sql));
     }
-    EXPECT(statements.text().empty());
+  }
+
+  TEST_CASE("SessionCore: a question that fails leaves no text of another one behind") {
+    SessionScript script;
+    prepare(script, "DROP TABLE t");
+    script.query("PREPARE s FROM @a");
+    script.backend_error(Channel::kHome, 1317);
+    script.backend_ok(Channel::kHome);
+    script.query("PREPARE p FROM CONCAT(@a, '')");  // nothing is asked
+    script.backend_ok(Channel::kHome);
+    script.sent(Channel::kHome);
+    for (const char* sql : {"EXECUTE s", "EXECUTE p"}) {
+      script.sent(Channel::kHome);
+      script.query(sql);
+      EXPECT(script.sent(Channel::kHome).front() == "XA START");
+      for (int i = 0; i < 6 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+    }
+    EXPECT(script.posted.empty());
   }
 
   TEST_CASE("TextStatements: names are the server's") {

@@ -33,6 +33,46 @@ TEST_SUITE("session") {
     EXPECT((assigns.sent(Channel::kHome) == Texts{"SET @n = IFNULL(3,ROW_COUNT())"}));
   }
 
+  TEST_CASE("SessionCore: the server is asked for collation_server when it has not told") {
+    const auto set_character_set = [](SessionScript& script, bool tells_both) {
+      script.query("SET character_set_server=latin1, collation_server=latin1_bin");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("character_set_server", "latin1");
+      if (tells_both) {
+        ok.changes.system_variables.emplace_back("collation_server", "latin1_bin");
+      }
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome, ok);
+      EXPECT(script.answer() == "OK");
+    };
+    const auto ddl_settings = [](SessionScript& script) {
+      script.query("CREATE DATABASE x");
+      return script.posted_back<DdlRequest>().session_set;
+    };
+    SessionScript told;
+    set_character_set(told, true);
+    EXPECT(told.sent(Channel::kHome).empty());
+    const std::string settings = ddl_settings(told);
+    EXPECT(settings.find("SESSION collation_server=") != settings.npos);
+
+    SessionScript untold;
+    set_character_set(untold, false);
+    EXPECT(untold.sent(Channel::kHome) == Texts{"SELECT @@collation_server"});
+    EXPECT_FALSE(untold.core.idle());
+    untold.backend_row(Channel::kHome, {"latin1_bin"});
+    EXPECT(untold.core.idle());
+    untold.query("SELECT ROW_COUNT()");
+    EXPECT(untold.sent(Channel::kHome).empty());
+    EXPECT(ddl_settings(untold) == settings);
+
+    SessionScript wide;  // character_set_results=utf16, say
+    set_character_set(wide, false);
+    wide.backend_row(Channel::kHome, {std::string("\0l\0a", 4)});
+    EXPECT(wide.core.pins().has(router::PinReason::kUnknownState));
+    EXPECT(wide.core.idle());
+  }
+
   TEST_CASE("SessionCore: ROW_COUNT() inside a branch is the server's") {
     SessionScript script;
     script.query("BEGIN");

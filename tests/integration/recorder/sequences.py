@@ -1,0 +1,70 @@
+"""Sequences that once differed, by what was wrong then. Each stands by itself, on one connection."""
+
+import struct
+
+from .steps import Parameter, Step, text_parameter
+
+# Some reads in a row: they go to several servers.
+_ASK_ALL = ("SELECT FROM_UNIXTIME(1600000000), \"quoted\"",) * 4
+_DATE = Parameter(10, b"\4" + struct.pack("<HBB", 2020, 2, 29))
+
+SEQUENCES = {
+    "a SESSION in front of another variable": (
+        "SET SESSION join_cache_level = 0, @@time_zone = '+05:30'", *_ASK_ALL, "SELECT @@time_zone",
+        "SET LOCAL sql_notes = 1, @x = 2, @@sql_mode = 'PIPES_AS_CONCAT', sort_buffer_size = 65536",
+        "SELECT 1 || 2 FROM a ORDER BY id LIMIT 1", "SELECT @@sort_buffer_size"),
+    "the next transaction's settings behind a SESSION": (
+        "START TRANSACTION READ WRITE", "SET SESSION join_cache_level := 0, @x = 2, @@tx_read_only = 0",
+        "SELECT @x", "ROLLBACK", "SET SESSION join_cache_level = 0, @@tx_read_only = 1",
+        "INSERT INTO a VALUES (20, 1, 'r')", "INSERT INTO a VALUES (20, 1, 'r')", "COMMIT"),
+    "READ WRITE in a READ ONLY session": (
+        "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ WRITE",
+        "UPDATE a SET v = 1 WHERE id = 1", "COMMIT AND CHAIN", "UPDATE a SET v = 2 WHERE id = 1",
+        "COMMIT", "UPDATE a SET v = 3 WHERE id = 1", "BEGIN", "UPDATE a SET v = 4 WHERE id = 1",
+        "ROLLBACK", "SELECT v FROM a WHERE id = 1", "SELECT @@tx_read_only"),
+    "READ WRITE behind SET TRANSACTION READ ONLY": (
+        "SET TRANSACTION READ ONLY", "START TRANSACTION READ WRITE",
+        "UPDATE a SET v = 1 WHERE id = 1", "COMMIT", "UPDATE a SET v = 2 WHERE id = 1",
+        "SET TRANSACTION READ ONLY", "BEGIN", "UPDATE a SET v = 3 WHERE id = 1", "COMMIT",
+        "SET TRANSACTION READ ONLY", "BEGIN", "COMMIT", "BEGIN", "UPDATE a SET v = 4 WHERE id = 1",
+        "COMMIT", "SET TRANSACTION READ ONLY", "COMMIT", "UPDATE a SET v = 5 WHERE id = 1",
+        "SELECT v FROM a WHERE id = 1"),
+    "a session that becomes READ ONLY amid a transaction": (
+        "COMMIT AND CHAIN", "SET tx_read_only = ON", "UPDATE a SET v = 1 WHERE id = 1", "COMMIT",
+        "COMMIT AND CHAIN", "UPDATE a SET v = 2 WHERE id = 1", "ROLLBACK",
+        "SELECT v FROM a WHERE id = 1"),
+    "what uses SET TRANSACTION up": (
+        "SET TRANSACTION READ ONLY", "SELECT 1", "SET @x = 1", "SELECT table_name FROM"
+        " information_schema.tables WHERE table_schema = 'r' ORDER BY 1",
+        "UPDATE a SET v = 1 WHERE id = 1", "UPDATE a SET v = 2 WHERE id = 1", "SELECT v FROM a WHERE id = 1",
+        "UPDATE a SET v = 3 WHERE id = 1", "SELECT v FROM a WHERE id = 1"),
+    "SET TRANSACTION READ WRITE in a READ ONLY session": (
+        "SET SESSION TRANSACTION READ ONLY", "SET TRANSACTION READ WRITE", "BEGIN",
+        "UPDATE a SET v = 1 WHERE id = 1", "COMMIT", "BEGIN", "UPDATE a SET v = 2 WHERE id = 1",
+        "COMMIT", "SET @@tx_read_only = 0", "UPDATE a SET v = 3 WHERE id = 1",
+        "UPDATE a SET v = 4 WHERE id = 1", "SELECT v FROM a WHERE id = 1"),
+    "DDL in a READ ONLY session": (  # stopped the lanes of all other servers
+        "SET SESSION TRANSACTION READ ONLY", "DROP TABLE IF EXISTS d1, d2",
+        "CREATE OR REPLACE TABLE d1 (id INT)", "CREATE TABLE d1 (id INT)", "SET TRANSACTION READ WRITE",
+        "CREATE TABLE d1 (id INT)", "DROP TABLE d1", "SET SESSION TRANSACTION READ WRITE",
+        "CREATE TABLE d1 (id INT)", "CREATE TABLE d2 (id INT)", "SET TRANSACTION READ ONLY",
+        "DROP TABLE d1, d2", "SELECT * FROM d1", "DROP TABLE d1, d2", "SELECT * FROM d1"),
+    "DDL of a session with little time": (
+        "SET SESSION max_statement_time = 0.001, wait_timeout = 100, lock_wait_timeout = 1",
+        "CREATE OR REPLACE TABLE d1 (id INT)", "SET max_statement_time = 0, autocommit = 0",
+        "DROP TABLE IF EXISTS d1, d2", "SELECT * FROM d1"),
+    "diagnostics of a routine's arguments": (
+        "SELECT RELEASE_ALL_LOCKS()", "CALL p_rows('x')",
+        "GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT, @e = MYSQL_ERRNO", "SELECT @y, @y",
+        "SELECT @m, @e"),
+    "long data for a text": (
+        Step(0, "prepare", "SELECT ?, ?", 0), Step(0, "long_data", "ab", 0, number=0),
+        Step(0, "execute", label=0, arguments=(text_parameter(b"x"), _DATE)),
+        Step(0, "execute", label=0, arguments=(text_parameter(b"x"), _DATE)),
+        Step(0, "long_data", "cd", 0, number=0),
+        Step(0, "execute", label=0, arguments=(text_parameter(b"x"), _DATE))),
+}
+
+
+def steps_of(sequence):
+    return [Step(0, "query", one) if isinstance(one, str) else one for one in sequence]
