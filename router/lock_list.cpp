@@ -1,0 +1,140 @@
+#include "router/lock_list.h"
+
+#include <charconv>
+
+#include "router/sql_lexer.h"
+#include "router/statement.h"
+
+namespace consort::router {
+namespace {
+
+class LockListReader {
+ public:
+  LockListReader(std::string_view sql, const LexerOptions& options) : lexer_(sql, options) {
+    advance();
+  }
+
+  std::optional<LockList> read() {
+    const bool begins = accept(Keyword::kLock) && (accept("TABLES") || accept(Keyword::kTable));
+    if (!begins) {
+      return std::nullopt;
+    }
+    list_.sql = "LOCK TABLES ";
+    do {
+      if (!read_item()) {
+        return std::nullopt;
+      }
+    } while (accept_comma());
+    if (!read_wait()) {
+      return std::nullopt;
+    }
+    while (accept(TokenKind::kSemicolon)) {
+    }
+    if (!token_.is(TokenKind::kEnd) || lexer_.saw_uncertain_text()) {
+      return std::nullopt;
+    }
+    return std::move(list_);
+  }
+
+ private:
+  void advance() { token_ = lexer_.next(); }
+
+  template <typename What>
+  bool accept(const What& what) {
+    if (!token_.is(what)) {
+      return false;
+    }
+    advance();
+    return true;
+  }
+
+  bool accept_comma() {
+    if (!accept(TokenKind::kComma)) {
+      return false;
+    }
+    list_.sql += ", ";
+    return true;
+  }
+
+  /// Takes the current token as a name, and as it is spelled into the text.
+  bool read_name(std::string& name) {
+    if (!token_.is_name()) {
+      return false;
+    }
+    name = token_.is(TokenKind::kQuotedIdentifier) ? identifier_text(token_.name())
+                                                   : std::string(token_.name());
+    list_.sql += token_.text;
+    advance();
+    return true;
+  }
+
+  [[nodiscard]] bool at_lock_word() const {
+    return token_.is("READ") || token_.is("WRITE") || token_.is("LOW_PRIORITY");
+  }
+
+  bool read_item() {
+    LockListItem item;
+    const std::size_t begins = list_.sql.size();
+    if (!read_name(item.table)) {
+      return false;
+    }
+    if (accept(TokenKind::kDot)) {
+      item.schema = std::move(item.table);
+      list_.sql += '.';
+      if (!read_name(item.table)) {
+        return false;
+      }
+    }
+    item.spelled = list_.sql.substr(begins);
+    const bool has_as = accept(Keyword::kAs);
+    if (has_as || !at_lock_word()) {
+      list_.sql += " AS ";
+      if (!read_name(item.alias)) {
+        return false;
+      }
+    }
+    if (accept("READ")) {
+      list_.sql += accept("LOCAL") ? " READ LOCAL" : " READ";
+    } else {
+      list_.sql += accept("LOW_PRIORITY") ? " LOW_PRIORITY WRITE" : " WRITE";
+      item.write = true;
+      if (!accept("WRITE")) {
+        return false;
+      }
+      list_.sql += accept("CONCURRENT") ? " CONCURRENT" : "";
+    }
+    list_.items.push_back(std::move(item));
+    return true;
+  }
+
+  bool read_wait() {
+    if (accept("NOWAIT")) {
+      list_.wait_s = 0;
+      return true;
+    }
+    if (!accept("WAIT")) {
+      return true;
+    }
+    std::uint32_t seconds = 0;
+    const char* const end = token_.text.data() + token_.text.size();
+    const auto number = std::from_chars(token_.text.data(), end, seconds);
+    if (!token_.is(TokenKind::kNumber) || number.ec != std::errc{} || number.ptr != end) {
+      return false;
+    }
+    list_.wait_s = seconds;
+    advance();
+    return true;
+  }
+
+  SqlLexer lexer_;
+  Token token_;
+  LockList list_;
+};
+
+}  // namespace
+
+std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options) {
+  return options.doubtful ? std::nullopt : LockListReader(sql, options).read();
+}
+
+}  // namespace consort::router

@@ -1,0 +1,34 @@
+// LockList: what a LOCK TABLES statement names, however many tables that are.
+// Spec: MariaDB KB "LOCK TABLES". Threads: none; pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "router/lexer_options.h"
+
+namespace consort::router {
+
+/// One table of the list. Names are their real texts, quotes undone.
+struct LockListItem {
+  std::string schema;  ///< empty: the session's current one
+  std::string table;
+  std::string alias;  ///< empty: none
+  bool write = false;
+  std::string spelled;  ///< schema and table, with their quotes
+};
+
+struct LockList {
+  std::vector<LockListItem> items;
+  /// The statement without its WAIT or NOWAIT; every name is spelled as it was.
+  std::string sql;
+  std::optional<std::uint32_t> wait_s;  ///< of WAIT n; NOWAIT is 0
+};
+
+/// nullopt: it is no such statement, or cannot be read with certainty.
+[[nodiscard]] std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options);
+
+}  // namespace consort::router
