@@ -12,6 +12,7 @@
 
 #include "base/ids.h"
 #include "healthcheck/backend_state.h"
+#include "proxy/locked_table_filter.h"
 #include "router/lexer_options.h"
 
 namespace consort::proxy {
@@ -70,6 +71,8 @@ struct AppliedPositions {
   std::array<std::atomic<std::uint64_t>, kBackendsMax> newest_replays{};
   /// Newest seqno that clients were or may have been told of.
   std::atomic<std::uint64_t> head{0};
+  /// On which tables somebody may hold LOCK TABLES.
+  LockedTableFilter locked_tables;
 };
 
 }  // namespace consort::proxy

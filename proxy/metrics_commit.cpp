@@ -56,6 +56,7 @@ void collect_certification(MetricFamilies& out, const CommitStats& stats) {
   add_result("passed", stats.certified_passed);
   add_result("conflict", stats.certified_failed);
   add_result("too_old", stats.certified_too_old);
+  add_result("locked", stats.certified_locked);
   add_result("refused", stats.refused);
   add_result("home_lost", stats.home_lost);
   add_counter(out, "consort_branches_abandoned_total",
@@ -72,6 +73,20 @@ void collect_certification(MetricFamilies& out, const CommitStats& stats) {
   add_gauge(out, "consort_pending_branches",
             "Prepared branches that wait for their rows or for a table's definition",
             as_sample(stats.pending_branches.value()));
+}
+
+void collect_table_locks(MetricFamilies& out, const CommitStats& stats) {
+  add_gauge(out, "consort_tables_locked", "Tables that sessions hold by LOCK TABLES",
+            as_sample(stats.tables_locked.value()));
+  add_gauge(out, "consort_table_lock_waiters",
+            "Sessions whose LOCK TABLES, or whose statement on a locked table, waits",
+            as_sample(stats.table_lock_waiters.value()));
+  add_gauge(out, "consort_branches_behind_table_locks",
+            "Prepared branches that wait for the end of a READ lock",
+            as_sample(stats.branches_behind_locks.value()));
+  add_counter(out, "consort_table_lock_timeouts_total",
+              "Waits for locked tables that ended with 1205",
+              as_sample(stats.table_lock_timeouts.value()));
 }
 
 void collect_log(MetricFamilies& out, const CommitStats& stats) {
@@ -155,6 +170,7 @@ void collect_commit_metrics(MetricFamilies& families,
                             const CommitStats& stats,
                             const std::vector<std::string>& backend_names) {
   collect_certification(families, stats);
+  collect_table_locks(families, stats);
   collect_phases(families, stats);
   collect_log(families, stats);
   collect_lanes(families, stats, backend_names);

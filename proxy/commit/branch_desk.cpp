@@ -258,6 +258,9 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
     lose(pending, BranchVerdict::kConflict);
     return Step::kDone;
   }
+  if (const std::optional<Step> step = obey_locks(pending)) {
+    return *step;
+  }
   if (!has_definitions(pending.home, group)) {
     return Step::kHeld;
   }
@@ -343,6 +346,55 @@ bool BranchDesk::lost_to_ddl(const Pending& pending) const {
       });
 }
 
+// LOCK TABLES of other sessions, and its own READ locks, which a trigger may have got round.
+std::optional<BranchDesk::Step> BranchDesk::obey_locks(Pending& pending) {
+  const SessionId session = pending.prepared->session;
+  TableBlock blocked = TableBlock::kNone;
+  if (!parts_.locks.empty()) {
+    for (const protocol::BinlogTable& table : pending.group->tables) {
+      if (parts_.locks.only_reads(session, table.schema, table.table)) {
+        lose(pending, BranchVerdict::kRefused,
+             "Table '" + table.table + "' was locked with a READ lock and can't be updated");
+        return Step::kDone;
+      }
+      const TableBlock block = parts_.locks.block(session, table.schema, table.table, true);
+      if (block == TableBlock::kWrite) {
+        pending.locked = TableLock{table.schema, table.table, true};
+        lose(pending, BranchVerdict::kLocked);
+        return Step::kDone;
+      }
+      if (block == TableBlock::kRead && blocked == TableBlock::kNone) {
+        pending.locked = TableLock{table.schema, table.table, true};
+        blocked = block;
+      }
+    }
+  }
+  if (blocked == TableBlock::kRead) {
+    if (!pending.lock_deadline) {
+      pending.lock_deadline = clock_.now() + std::chrono::seconds(pending.prepared->lock_wait_s);
+    }
+    return Step::kHeld;
+  }
+  if (pending.lock_deadline) {
+    pending.lock_deadline.reset();
+    pending.arrived = clock_.now();  // what it waits for now has its own patience
+  }
+  return std::nullopt;
+}
+
+void BranchDesk::give_up_waiting(BackendId home, const std::function<bool(Bytes)>& wanted) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    Pending& pending = at->second;
+    if (pending.home != home || !pending.lock_deadline || !wanted(pending.group->events)) {
+      ++at;
+      continue;
+    }
+    Pending given_up = std::move(pending);
+    at = pending_.erase(at);
+    lose(given_up, BranchVerdict::kLocked);
+  }
+}
+
 bool BranchDesk::has_definitions(BackendId home, const BinlogGroup& group) {
   const std::vector<certifier::TableRef> missing = group_missing_tables(group, parts_.keys);
   for (const certifier::TableRef& table : missing) {
@@ -390,18 +442,23 @@ void BranchDesk::lose(Pending& pending, BranchVerdict verdict, std::string messa
     case BranchVerdict::kHomeLost:
       stats.home_lost.add();
       break;
+    case BranchVerdict::kLocked:
+    case BranchVerdict::kLockWait:
+      stats.certified_locked.add();
+      break;
     case BranchVerdict::kCommitted:
       break;
   }
   const BranchPrepared& prepared = *pending.prepared;
   if (verdict != BranchVerdict::kHomeLost && prepared.session_ends_it) {
     tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message),
-          left_to(prepared)},
+          left_to(prepared), pending.locked},
          pending.arrived);
     return;
   }
-  tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message), {}},
-       pending.arrived);
+  tell(
+      {prepared.session, prepared.branch, verdict, Seqno{}, std::move(message), {}, pending.locked},
+      pending.arrived);
   parts_.reaper.roll_back(pending.home, prepared.branch);
 }
 
@@ -493,11 +550,24 @@ void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
 // ---- time ----
 
 void BranchDesk::look_after(TimePoint now) {
+  std::int64_t waiting_for_tables = 0;
   for (auto at = pending_.begin(); at != pending_.end();) {
     Pending& pending = at->second;
     const Duration age = now - pending.arrived;
     if (!pending.prepared && age > kLonelyGroupMax) {
       at = pending_.erase(at);
+      continue;
+    }
+    if (pending.lock_deadline) {
+      ++waiting_for_tables;
+      if (now < *pending.lock_deadline) {
+        ++at;
+        continue;
+      }
+      Pending too_late = std::move(pending);
+      at = pending_.erase(at);
+      parts_.stats.table_lock_timeouts.add();
+      lose(too_late, BranchVerdict::kLockWait);
       continue;
     }
     if (pending.prepared && age > options_.group_wait_max) {
@@ -512,6 +582,7 @@ void BranchDesk::look_after(TimePoint now) {
     }
     ++at;
   }
+  parts_.stats.branches_behind_locks.set(waiting_for_tables);
   retry_held();
 }
 

@@ -6,6 +6,9 @@
 //                              v                                        v
 //                        told kHomeLost, rolled back               told, rolled back
 //
+// A branch that wrote a table on which another session has a READ lock waits here before it is
+// certified, and keeps its row locks on its home. Whom those keep waiting may ask for its end:
+// give_up_waiting(). A WRITE lock ends it at once. Decision 0026.
 // Threads: the commit thread's.
 #pragma once
 
@@ -32,6 +35,7 @@
 #include "proxy/commit/commit_stats.h"
 #include "proxy/commit/log_keeper.h"
 #include "proxy/commit/table_loader.h"
+#include "proxy/commit/table_locks.h"
 
 namespace consort::proxy {
 
@@ -50,6 +54,7 @@ struct BranchDeskParts {
   certifier::KeyBuilder& keys;
   TableLoader& tables;
   BranchReaper& reaper;
+  const TableLocks& locks;
   AppliedPositions& positions;
   CommitStats& stats;
   std::function<bool(BackendId)> home_is_up;  ///< its lane runs and its binlog is followed
@@ -81,8 +86,13 @@ class BranchDesk {
 
   /// Certifies what is complete. Once per turn, after all messages were taken.
   void process();
-  /// Definitions have arrived, or a backend has applied a DDL: look again at what waits for them.
+  /// Definitions have arrived, a backend has applied a DDL, or tables are locked by others than
+  /// before: look again at what waits.
   void retry_held();
+
+  /// Branches of `home` that wait for a locked table end, if `wanted` says so of their row events:
+  /// their row locks are in somebody's way.
+  void give_up_waiting(BackendId home, const std::function<bool(Bytes)>& wanted);
 
   void on_durable(const certifier::LogEntry& entry);
 
@@ -108,6 +118,8 @@ class BranchDesk {
     BackendId home;
     TimePoint arrived;
     unsigned definitions_failed = 0;
+    std::optional<TimePoint> lock_deadline;  ///< waits until then for a locked table
+    std::optional<TableLock> locked;         ///< for which table it is ended
     bool lost = false;  ///< its group came and was dropped with the home: it can never be complete
   };
 
@@ -127,6 +139,7 @@ class BranchDesk {
   Step certify(const BranchId& branch, Pending& pending);
   [[nodiscard]] bool may_remove_parents(const protocol::BinlogGroup& group) const;
   [[nodiscard]] std::optional<std::string> refusal(const Pending& pending) const;
+  [[nodiscard]] std::optional<Step> obey_locks(Pending& pending);
   [[nodiscard]] bool has_definitions(BackendId home, const protocol::BinlogGroup& group);
   void pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno);
   void lose(Pending& pending, BranchVerdict verdict, std::string message = {});

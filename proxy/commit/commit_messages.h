@@ -9,6 +9,10 @@
 //     | <------------------ DdlTurn -- |   every earlier entry is applied on `backend`: execute it
 //     there | -- DdlExecuted --------------> |   its result: run it on the others, or skip it |
 //     <--------------- DdlOutcome -- |   the result is in the log: answer the client
+//     | -- TableRequest -------------> |   LOCK TABLES, or a statement that may meet such a lock
+//     | <-------------- TableAnswer -- |   the tables are its own, or free; or it waited too long
+//     | <------------- TablesLocked -- |   another session may write these now: make way
+//     | -- TablesReleased -----------> |
 #pragma once
 
 #include <cstdint>
@@ -22,6 +26,9 @@
 namespace consort::proxy {
 
 // ---- worker -> commit thread ----------------------------------------------------------------
+
+/// lock_wait_timeout of a server that was told nothing else, in seconds.
+inline constexpr std::uint32_t kLockWaitDefaultS = 86400;
 
 /// A branch is prepared (detached) on its home and awaits certification.
 struct BranchPrepared {
@@ -37,6 +44,8 @@ struct BranchPrepared {
   /// It changed rows of temporary tables, which only its own connection may see come and go: when
   /// it loses, or has no other rows, its session ends it (see BranchOutcome::left_at).
   bool session_ends_it = false;
+  /// How long it may wait for a table that another session has locked, in seconds.
+  std::uint32_t lock_wait_s = kLockWaitDefaultS;
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.
@@ -64,6 +73,8 @@ struct DdlRequest {
   std::string
       session_set;  ///< a SET statement that recreates sql_mode, character sets, ... ; may be empty
   std::vector<DdlTarget> targets;
+  /// How long it may wait for a table that another session has locked, in seconds.
+  std::uint32_t lock_wait_s = kLockWaitDefaultS;
 };
 
 /// The home executed the statement at its turn. `succeeded` false: it must run nowhere else.
@@ -84,14 +95,41 @@ struct PositionWanted {
   Seqno seqno;
 };
 
-using CommitRequest =
-    std::variant<BranchPrepared, BranchAbandoned, DdlRequest, DdlExecuted, PositionWanted>;
+/// A table, and how it is locked or used. Empty `table`: the whole schema, which nobody can lock.
+struct TableLock {
+  std::string schema;
+  std::string table;
+  bool write = false;
+};
+
+/// LOCK TABLES; or a statement is about to use tables on which others may hold locks.
+struct TableRequest {
+  SessionId session;
+  std::uint32_t number = 0;  ///< counts the session's requests: its answer bears it
+  std::vector<TableLock> tables;
+  bool keep = false;  ///< LOCK TABLES. Else it is told when the tables are free
+  std::uint32_t wait_s = kLockWaitDefaultS;
+};
+
+/// The session locks no tables any more, and waits for none.
+struct TablesReleased {
+  SessionId session;
+};
+
+using CommitRequest = std::variant<BranchPrepared,
+                                   BranchAbandoned,
+                                   DdlRequest,
+                                   DdlExecuted,
+                                   PositionWanted,
+                                   TableRequest,
+                                   TablesReleased>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
 /// or lanes wait for what they end.
 [[nodiscard]] inline bool starts_work(const CommitRequest& request) {
   return std::holds_alternative<BranchPrepared>(request) ||
-         std::holds_alternative<DdlRequest>(request);
+         std::holds_alternative<DdlRequest>(request) ||
+         std::holds_alternative<TableRequest>(request);
 }
 
 // ---- commit thread -> worker ----------------------------------------------------------------
@@ -101,7 +139,9 @@ enum class BranchVerdict : std::uint8_t {
   kConflict,   ///< a concurrent commit wrote the same key: the branch is being rolled back
   kTooOld,     ///< last_seen lies before the certification index's horizon
   kHomeLost,   ///< the home went away before the entry was in the log: it did not happen
-  kRefused     ///< its rows cannot be replicated (see `message`): rolled back
+  kRefused,    ///< its rows cannot be replicated (see `message`): rolled back
+  kLocked,     ///< another session has locked a table (see `locked`): it did not happen
+  kLockWait    ///< the same, and it has waited for as long as it may
 };
 
 struct BranchOutcome {
@@ -113,6 +153,7 @@ struct BranchOutcome {
   /// The branch is still prepared on this backend: its session ends it, by XA COMMIT when
   /// kCommitted, else by XA ROLLBACK. Who cannot deliver this says BranchAbandoned.
   std::optional<BackendId> left_at;
+  std::optional<TableLock> locked{};  ///< for kLocked
 };
 
 /// The lane of `home` waits for a lock that an open (not prepared) branch holds: end it now. The
@@ -139,9 +180,32 @@ struct DdlTurn {
 struct DdlOutcome {
   SessionId session;
   Seqno seqno;
+  /// It waited too long for a table that another session has locked, and did not happen.
+  bool lock_wait = false;
 };
 
-using CommitEvent = std::variant<BranchOutcome, AbortBranch, AbortTableUsers, DdlTurn, DdlOutcome>;
+/// To TableRequest `number`.
+struct TableAnswer {
+  SessionId session;
+  std::uint32_t number = 0;
+  bool granted = false;
+  Seqno head;  ///< whoever uses the tables now must see everything up to here
+};
+
+/// `owner` holds these tables by WRITE locks from now on. Open branches of other sessions that have
+/// locked rows of them are in its way.
+struct TablesLocked {
+  SessionId owner;
+  std::vector<DdlTarget> tables;
+};
+
+using CommitEvent = std::variant<BranchOutcome,
+                                 AbortBranch,
+                                 AbortTableUsers,
+                                 DdlTurn,
+                                 DdlOutcome,
+                                 TableAnswer,
+                                 TablesLocked>;
 
 /// May be dropped when a worker's mailbox is full: it is asked again as long as a lane waits. The
 /// others always arrive, because a session waits for them.

@@ -36,12 +36,17 @@ struct CommitStats {
   Counter certified_passed;
   Counter certified_failed;   ///< conflict
   Counter certified_too_old;  ///< last_seen before the index's horizon
+  Counter certified_locked;   ///< another session had locked a table
   Counter refused;            ///< rows that cannot be replicated, or the log takes no more
   Counter home_lost;
   Counter branches_abandoned;
   Counter empty_groups;  ///< branches without rows
   Counter ddl_executed;
   Counter ddl_failed;
+  Gauge tables_locked;          ///< by LOCK TABLES, each table once
+  Gauge table_lock_waiters;     ///< sessions that wait for LOCK TABLES or behind one
+  Counter table_lock_timeouts;  ///< those that waited for too long
+  Gauge branches_behind_locks;  ///< prepared, and wait for the end of a READ lock
   Gauge index_keys;
   Gauge pending_branches;            ///< wait for their OK, their group or a table definition
   LatencyHistogram capture_latency;  ///< BranchPrepared arrives -> its binlog group is here

@@ -119,6 +119,7 @@ void CommitLoop::Thread::thread_main() {
   tasks_->close();
   waker_->detach();
   blocker_.reset();
+  table_desk_.reset();
   ddl_.reset();
   branches_.reset();
   tables_.reset();
@@ -183,7 +184,7 @@ void CommitLoop::Thread::make_parts() {
   branches_ = std::make_unique<BranchDesk>(
       std::move(desk_options),
       BranchDeskParts{
-          *log_, sequencer_, catalog_, *keys_, *tables_, *reaper_, positions_, stats_,
+          *log_, sequencer_, catalog_, *keys_, *tables_, *reaper_, locks_, positions_, stats_,
           [this](BackendId id) { return at(id).lane->attached() && at(id).stream->streaming(); },
           [this](BranchOutcome outcome) {
             const SessionId session = outcome.session;
@@ -200,6 +201,11 @@ void CommitLoop::Thread::make_parts() {
         }
       },
       [this](BackendId id) { blocker_->replay_held(id); }});
+  table_desk_ = std::make_unique<TableDesk>(TableDeskParts{
+      locks_, sequencer_, *branches_, positions_, stats_,
+      [this](const DdlRequest& request) { ddl_->on_request(request); },
+      [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
+      everybody});
   blocker_ = std::make_unique<LaneBlocker>(LaneBlockerParts{
       controllers, tasks_, *log_, sequencer_, *branches_, *reaper_, stats_, lane, everybody,
       [this](BackendId id) { sweep(at(id)); }, options_.lock_lookup_interval});
@@ -283,6 +289,7 @@ void CommitLoop::Thread::on_turn() {
   }
   drained_.clear();
   branches_->process();
+  table_desk_->settle();
   log_->submit();
   for (const std::unique_ptr<Backend>& backend : backends_) {
     backend->lane->pump();
@@ -311,12 +318,16 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     branches_->on_prepared(*prepared);
   } else if (const auto* abandoned = std::get_if<BranchAbandoned>(&request)) {
     branches_->on_abandoned(*abandoned);
-  } else if (const auto* ddl = std::get_if<DdlRequest>(&request)) {
-    ddl_->on_request(*ddl);
+  } else if (auto* ddl = std::get_if<DdlRequest>(&request)) {
+    table_desk_->on_ddl(std::move(*ddl));
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     ddl_->on_executed(*executed);
   } else if (const auto* wanted = std::get_if<PositionWanted>(&request)) {
     at(wanted->backend).lane->want(wanted->seqno);
+  } else if (auto* tables = std::get_if<TableRequest>(&request)) {
+    table_desk_->on_request(std::move(*tables));
+  } else if (const auto* released = std::get_if<TablesReleased>(&request)) {
+    table_desk_->on_released(*released);
   }
 }
 

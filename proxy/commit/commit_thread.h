@@ -28,7 +28,9 @@
 #include "proxy/commit/lane_connection.h"
 #include "proxy/commit/log_keeper.h"
 #include "proxy/commit/loop_tasks.h"
+#include "proxy/commit/table_desk.h"
 #include "proxy/commit/table_loader.h"
+#include "proxy/commit/table_locks.h"
 #include "proxy/uv/async_wake.h"
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/timer.h"
@@ -162,6 +164,8 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   std::unique_ptr<BranchReaper> reaper_;
   std::unique_ptr<BranchDesk> branches_;
   std::unique_ptr<DdlDesk> ddl_;
+  TableLocks locks_;
+  std::unique_ptr<TableDesk> table_desk_;
   std::unique_ptr<LaneBlocker> blocker_;
   std::vector<std::unique_ptr<Backend>> backends_;
   std::vector<CommitRequest> drained_;

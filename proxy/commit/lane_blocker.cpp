@@ -150,6 +150,9 @@ void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t th
 void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder) {
   if (watch.looks > 1) {
     parts_.sweep(backend);
+    parts_.branches.give_up_waiting(backend, [&watch, &table = holder.table](Bytes events) {
+      return watch.looks >= kLooksBeforeAll || payload_names_table(events, table);
+    });
   }
   const bool await_verdicts =
       parts_.branches.undecided_of(backend) > 0 || parts_.reaper.count_of(backend) > 0;

@@ -4,7 +4,7 @@
 //   does
 //                                                    not, KILL
 //   holder is detached, some have no verdict yet  -> wait: a loser is rolled back, a winner's turn
-//                                                    comes
+//                                                    comes; one that waits for LOCK TABLES is ended
 //   holder is detached and certified              -> replay: its branch goes, its rows are applied
 //                                                    from the log in their turn
 //   holder is detached, nobody knows it           -> a sweep finds and ends it
