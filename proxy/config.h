@@ -123,7 +123,7 @@ struct CommitConfig {
 
 struct SessionConfig {
   bool innodb_snapshot_isolation = true;  ///< set on every client-facing connection
-  bool ignore_lock_tables = false;        ///< LOCK TABLES: OK without effect; else refused
+  bool ignore_lock_tables = false;        ///< LOCK TABLES: OK without effect
 };
 
 struct AutoIncrementConfig {

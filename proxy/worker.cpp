@@ -294,6 +294,18 @@ void Worker::on_commit_event(CommitEvent& event) {
         session.pump();
       }
     });
+  } else if (auto* answer = std::get_if<TableAnswer>(&event)) {
+    if (Session* session = find(answer->session); session != nullptr) {
+      session->core().on_table_answer(*answer);
+      session->pump();
+    }
+  } else if (auto* locked = std::get_if<TablesLocked>(&event)) {
+    for_each_session([&](Session& session) {
+      if (session.id() != locked->owner) {
+        session.core().on_tables_locked(*locked);
+        session.pump();
+      }
+    });
   }
 }
 

@@ -66,6 +66,7 @@ bool runs_outside_execute(const Statement& statement) {
     case StatementKind::kSetAutocommit:
     case StatementKind::kSetTransaction:
     case StatementKind::kXa:
+    case StatementKind::kUnlockTables:
       return true;
     default:
       return statement.flags.has_any(

@@ -37,13 +37,14 @@ Route refuse_guarded(std::string_view name) {
   return result;
 }
 
-Route lock_tables(const RouterPolicy& policy) {
+std::optional<Route> lock_tables(const Statement& statement, const RouterPolicy& policy) {
   if (policy.ignore_lock_tables) {
     return route(Target::kProxy, RouteReason::kLockTables);
   }
-  return refuse(
-      "Consort does not support LOCK TABLES: a lock on one server does not keep the others from "
-      "writing. Use transactions (for mysqldump: --skip-add-locks, --single-transaction)");
+  if (statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement})) {
+    return refuse("This LOCK TABLES cannot be read with certainty");
+  }
+  return std::nullopt;
 }
 
 /// What the statement may not do at all, whatever the session's state.
@@ -71,7 +72,7 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
     case StatementKind::kBinlog:
       return refuse("This statement concerns one server: connect to that server directly");
     case StatementKind::kLockTables:
-      return lock_tables(policy);
+      return lock_tables(statement, policy);
     default:
       return std::nullopt;
   }
@@ -124,6 +125,8 @@ std::optional<Route> session_matter(const Statement& statement, const SessionTra
       return route(Target::kOrdered, RouteReason::kAccounts);
     case StatementKind::kDdl:
       return ddl(statement, session);
+    case StatementKind::kLockTables:
+      return home(RouteReason::kLockTables);
     case StatementKind::kUnlockTables:
       return session.pins.has(PinReason::kLockedTables)
                  ? home(RouteReason::kServerLocal)

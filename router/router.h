@@ -44,7 +44,8 @@ enum class RouteReason : std::uint8_t {
   kTemporaryTable,      ///< home: defines a temporary table
   kTransactionControl,  ///< proxy
   kKill,                ///< proxy
-  kLockTables,          ///< proxy: LOCK or UNLOCK TABLES without effect: answer OK
+  kLockTables,          ///< home: the session asks there whether the client may lock the tables;
+                        ///< proxy: LOCK or UNLOCK TABLES without effect: answer OK
   kEmptyStatement,      ///< proxy: error 1065
   kMultiStatement,      ///< proxy: several statements: route each by itself, or refuse
   kDdl,                 ///< ordered
@@ -74,7 +75,7 @@ struct Route {
 
 /// What an operator may decide.
 struct RouterPolicy {
-  /// LOCK TABLES is answered OK and does nothing (mysqldump files load so); else it is refused.
+  /// LOCK TABLES is answered OK and does nothing.
   bool ignore_lock_tables = false;
 };
 

@@ -32,6 +32,7 @@ bool hides_tables(const router::Statement& statement) {
 }  // namespace
 
 void BranchTables::note(const router::Statement& statement, std::string_view schema) {
+  locks_rows_ = locks_rows_ || statement.has(Flag::kLockingRead);
   if (hides_tables(statement)) {
     any_ = true;
     return;
@@ -65,6 +66,7 @@ bool BranchTables::uses(const DdlTarget& target) const {
 void BranchTables::clear() {
   count_ = 0;
   any_ = false;
+  locks_rows_ = false;
 }
 
 }  // namespace consort::proxy

@@ -18,6 +18,10 @@ class BranchTables {
   /// `schema`: the session's, for tables named without one.
   void note(const router::Statement& statement, std::string_view schema);
   [[nodiscard]] bool uses(const DdlTarget& target) const;
+
+  /// It has read rows under locks: FOR UPDATE and the like.
+  [[nodiscard]] bool locks_rows() const { return locks_rows_; }
+
   void clear();
 
  private:
@@ -27,6 +31,7 @@ class BranchTables {
   std::array<std::uint64_t, kTablesMax> schemas_{};
   std::uint8_t count_ = 0;
   bool any_ = false;
+  bool locks_rows_ = false;
 };
 
 }  // namespace consort::proxy

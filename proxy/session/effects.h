@@ -116,6 +116,8 @@ class SessionEffects {
   /// AppliedPositions::newest_replays.
   [[nodiscard]] virtual Seqno newest_replay(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno head() = 0;
+  /// AppliedPositions::locked_tables.
+  [[nodiscard]] virtual const LockedTableFilter& locked_tables() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.
   [[nodiscard]] virtual router::LexerOptions default_lexer_options() = 0;

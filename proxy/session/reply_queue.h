@@ -33,6 +33,7 @@ enum class ReplyRole : std::uint8_t {
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
+  kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
   kIgnored          ///< result does not matter

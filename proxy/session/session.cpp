@@ -673,6 +673,10 @@ Seqno Session::head() {
   return Seqno{worker_.positions().head.load(std::memory_order_acquire)};
 }
 
+const LockedTableFilter& Session::locked_tables() {
+  return worker_.positions().locked_tables;
+}
+
 ReadConsistency Session::read_consistency() {
   return worker_.view().read_consistency;
 }

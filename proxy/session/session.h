@@ -134,6 +134,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::uint32_t lane_generation(BackendId backend) override;
   [[nodiscard]] Seqno newest_replay(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
+  [[nodiscard]] const LockedTableFilter& locked_tables() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
   [[nodiscard]] router::LexerOptions default_lexer_options() override;
   [[nodiscard]] bool stored_functions() override;

@@ -136,6 +136,7 @@ void SessionCore::finish_statement(Channel channel) {
 }
 
 void SessionCore::finish_command() {
+  drop_table_request();
   WorkerMetrics& metrics = effects_.metrics();
   if (job_.kind != JobKind::kNone) {
     const auto took = std::chrono::steady_clock::now() - job_.began;

@@ -43,7 +43,8 @@ void SessionCore::on_transaction_too_long() {
   if (!there || !home_lease_.held() || abort_requested_) {
     return;
   }
-  if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kRelaying) {
+  if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kRelaying ||
+      phase_ == SessionPhase::kAwaitingTables) {
     if (!transaction_too_long_) {
       transaction_too_long_ = true;
       effects_.metrics().transactions_timed_out.add();
@@ -59,7 +60,7 @@ protocol::SqlError SessionCore::abort_error() const {
 }
 
 void SessionCore::abort_transaction() {
-  if (phase_ == SessionPhase::kIdle) {
+  if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kAwaitingTables) {
     const BranchId branch = transaction_.branch();
     const bool plain = transaction_.is(TransactionState::kReadOnly);
     transaction_.must_abort();
@@ -73,6 +74,11 @@ void SessionCore::abort_transaction() {
       expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
     }
     effects_.send_backend(Channel::kHome, {xa_buffer_});
+    if (phase_ == SessionPhase::kAwaitingTables) {
+      const protocol::SqlError error = abort_error();
+      transaction_over();
+      reply_error(error);
+    }
     return;
   }
   if (file_.wanted && pins_.empty()) {
@@ -105,6 +111,7 @@ void SessionCore::request_order() {
   phase_ = SessionPhase::kOrdering;
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
+  ordered_.request.lock_wait_s = lock_wait_s();
   if (!effects_.post_commit(ordered_.request)) {
     reply_error(protocol::no_backend_error("the commit log is overloaded"));
     return;
@@ -160,6 +167,10 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     return;
   }
   commits_.on_other(outcome.seqno);
+  if (outcome.lock_wait) {
+    reply_error(protocol::lock_wait_timeout_error());
+    return;
+  }
   if (held_.empty()) {
     reply_error(protocol::backend_lost_error("home"));
     return;

@@ -304,6 +304,9 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (ask_about_tables(statement)) {
     return;  // their answers go on
   }
+  if (run_table_lock(statement, sql)) {
+    return;
+  }
   job_.names_engine = statement.has(Flag::kTemporary) && names_engine(sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   switch (route.target) {

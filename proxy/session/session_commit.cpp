@@ -138,7 +138,8 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
                                 last_seen_at_prepare_,
                                 effects_.applied(*home_),
                                 lane_generation_,
-                                branch_keeps_};
+                                branch_keeps_,
+                                lock_wait_s()};
   if (!effects_.post_commit(prepared)) {
     (void)effects_.post_commit(BranchAbandoned{branch, *home_});
     transaction_over();
@@ -244,6 +245,16 @@ void SessionCore::settle(const BranchOutcome& outcome) {
       effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
       commit_failed(protocol::SqlError{1105, "HY000", outcome.message});
       return;
+    case BranchVerdict::kLockWait:
+      effects_.metrics().count_client_error(ClientErrorClass::kConflict);
+      commit_failed(protocol::lock_wait_timeout_error());
+      return;
+    case BranchVerdict::kLocked:
+      if (job_.wrapped && !reply_started_) {
+        await_lock(outcome);
+        return;
+      }
+      break;
     case BranchVerdict::kConflict:
     case BranchVerdict::kTooOld:
       break;

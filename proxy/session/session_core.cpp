@@ -10,6 +10,8 @@ std::string_view to_text(SessionPhase phase) {
       return "idle";
     case SessionPhase::kAwaitingBackend:
       return "awaiting_backend";
+    case SessionPhase::kAwaitingTables:
+      return "awaiting_tables";
     case SessionPhase::kRelaying:
       return "relaying";
     case SessionPhase::kPreparing:
@@ -58,6 +60,7 @@ void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
 
 void SessionCore::reset() {
   abandon_branch();
+  release_tables();
   const bool clean = pins_.empty() && !transaction_.on_backend();
   transaction_.end();
   for (const Channel channel : {Channel::kHome, Channel::kRead}) {
@@ -101,6 +104,7 @@ void SessionCore::reset() {
 
 void SessionCore::on_client_gone() {
   abandon_branch();
+  release_tables();
   const bool on_backend = transaction_.on_backend();
   phase_ = SessionPhase::kClosing;
   multi_.end();

@@ -12,6 +12,7 @@
 //     |     KILL: kAskingOthers (the other session's worker carries it out) -> kIdle
 //     |     SHOW PROCESSLIST: kAskingOthers (every worker lists its sessions) -> kIdle
 //     |     DDL: kOrdering (wait for its turn) -> kRelaying on the home -> kOrdering -> kIdle
+//     |     LOCK TABLES, or others' locks: kAwaitingTables -> kAwaitingBackend, as it was to be
 //   kClosing: the client is told or gone; nothing else happens.
 //
 // How a commit works: docs/life_of_a_commit.md.
@@ -38,6 +39,7 @@
 #include "proxy/session/kill_ticket.h"
 #include "proxy/session/multi_statement.h"
 #include "proxy/session/own_result.h"
+#include "proxy/session/own_table_locks.h"
 #include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
@@ -72,6 +74,7 @@ struct SessionOwner {
 enum class SessionPhase : std::uint8_t {
   kIdle,
   kAwaitingBackend,
+  kAwaitingTables,
   kRelaying,
   kPreparing,
   kCertifying,
@@ -174,6 +177,9 @@ class SessionCore {
 
   /// DDL waits for the tables this session's open branch uses.
   void on_abort_table_users(const std::vector<DdlTarget>& targets);
+  void on_table_answer(const TableAnswer& answer);
+  /// Of another session.
+  void on_tables_locked(const TablesLocked& locked);
   void on_applied();
   void on_applied_timeout();
   void on_retry_due();
@@ -422,6 +428,20 @@ class SessionCore {
   [[nodiscard]] bool ask_collation();
   void on_collation(bool failed);
 
+  // LOCK TABLES: session_tables.cpp.
+  [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);
+  void lock_tables(std::string_view sql);
+  [[nodiscard]] bool begin_table_lock();
+  void send_table_lock();
+  void on_table_check(const protocol::SqlError* error);
+  void note_tables(const router::Statement& statement);
+  [[nodiscard]] bool awaits_tables();
+  void ask_for_tables(bool keep);
+  void await_lock(const BranchOutcome& outcome);
+  void release_tables();
+  void drop_table_request();
+  [[nodiscard]] std::uint32_t lock_wait_s() const;
+
   // KILL: session_kill.cpp.
   void kill(const KillOrder& order);
   void ask_kill();
@@ -575,6 +595,12 @@ class SessionCore {
   std::vector<std::string> lock_names_;  ///< perhaps held: string literals
   bool lock_unnamed_ = false;            ///< perhaps others
   std::uint64_t lock_generation_ = 0;    ///< of the place where they were taken
+
+  // LOCK TABLES.
+  OwnTableLocks own_tables_;
+  bool tables_asked_ = false;         ///< the commit thread may keep some for this session
+  std::uint32_t table_requests_ = 0;  ///< so far
+  std::optional<protocol::SqlError> table_check_error_;
 
   // Temporary tables.
   router::TemporaryTables temporary_;

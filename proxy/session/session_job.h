@@ -5,9 +5,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/ids.h"
+#include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/effects.h"
 #include "router/session_traits.h"
@@ -20,12 +22,23 @@ enum class JobKind : std::uint8_t {
   kQuery,
   kPrepare,
   kExecute,
-  kFetch,      ///< from an open cursor
-  kOrdered,    ///< DDL and accounts: when its turn in the log has come
-  kSnapshot,   ///< START TRANSACTION
-  kKill,       ///< whether the client may end other users' sessions: a backend knows
-  kProcesses,  ///< whether it may see other users' sessions: likewise
-  kLogin       ///< a home connection proves that the account may use its database
+  kFetch,       ///< from an open cursor
+  kOrdered,     ///< DDL and accounts: when its turn in the log has come
+  kSnapshot,    ///< START TRANSACTION
+  kKill,        ///< whether the client may end other users' sessions: a backend knows
+  kProcesses,   ///< whether it may see other users' sessions: likewise
+  kLockTables,  ///< LOCK TABLES, or UNLOCK TABLES behind it: see LockStep
+  kLogin        ///< a home connection proves that the account may use its database
+};
+
+/// How far a LOCK TABLES has come.
+enum class LockStep : std::uint8_t {
+  kBegin,
+  kCheck,    ///< the home is asked whether the client may
+  kLook,     ///< it did not say: whether the tables are there
+  kAsk,      ///< the commit thread is asked
+  kGranted,  ///< the home has to apply what was committed before
+  kUnlock    ///< it is an UNLOCK TABLES
 };
 
 struct SessionJob {
@@ -60,6 +73,13 @@ struct SessionJob {
   std::uint64_t lock_generation = 0;  ///< of that place
   bool subjects_known = false;        ///< `subjects` is the server's word
   router::DdlSubjects subjects = router::DdlSubjects::kPlain;
+  LockStep lock_step = LockStep::kBegin;
+  std::string lock_sql;                      ///< of kLockTables: for the home, without its waiting
+  std::string look_sql;                      ///< the same: a read of those tables
+  std::optional<std::uint32_t> lock_wait_s;  ///< what it says itself
+  std::vector<TableLock> tables;  ///< that it locks; or uses, where others may have locked some
+  bool tables_free = false;       ///< they had not
+  std::uint32_t locks_met = 0;    ///< at its commit: so often it has run in vain
   bool sends_file = false;        ///< LOAD DATA LOCAL: nothing may be pipelined behind it
   bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
   bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions

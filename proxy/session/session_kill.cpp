@@ -84,6 +84,10 @@ void SessionCore::on_kill_query() {
         fail_job(protocol::query_interrupted_error());
       }
       return;
+    case SessionPhase::kAwaitingTables:
+      release_tables();
+      reply_error(protocol::query_interrupted_error());
+      return;
     case SessionPhase::kRelaying:
       kill_statement();
       return;

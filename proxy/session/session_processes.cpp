@@ -19,6 +19,8 @@ std::string_view state_of(SessionPhase phase) {
   switch (phase) {
     case SessionPhase::kAwaitingBackend:
       return "Waiting for a connection";
+    case SessionPhase::kAwaitingTables:
+      return "Waiting for table metadata lock";
     case SessionPhase::kRelaying:
       return "Executing";
     case SessionPhase::kPreparing:

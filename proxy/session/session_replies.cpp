@@ -101,6 +101,12 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kProcessRight:
       on_process_right(!failed);
       return;
+    case ReplyRole::kTableCheck: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_table_check(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
@@ -297,6 +303,11 @@ void SessionCore::on_home_lost(bool awaited) {
       return;
     case SessionPhase::kAwaitingBackend:
       return;
+    case SessionPhase::kAwaitingTables:
+      if (!transaction_.on_backend()) {
+        return;  // it needs no connection yet
+      }
+      break;
     case SessionPhase::kOrdering:
       if (awaited) {
         (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});

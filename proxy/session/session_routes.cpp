@@ -235,7 +235,11 @@ void SessionCore::advance_job() {
     return;
   }
   job_.commit_first = false;
+  if (job_.kind == JobKind::kLockTables && begin_table_lock()) {
+    return;
+  }
   if (job_.kind == JobKind::kSnapshot && !transaction_.open()) {
+    release_tables();
     effects_.metrics().count_local_query(QueryKind::kBegin);
     transaction_.begin(snapshot_traits_);
     if (!snapshot_traits_.consistent_snapshot) {
@@ -243,6 +247,9 @@ void SessionCore::advance_job() {
       return;
     }
     job_.needs_branch = true;
+  }
+  if (awaits_tables()) {
+    return;
   }
   phase_ = SessionPhase::kAwaitingBackend;
   const bool ready = job_.channel == Channel::kHome ? acquire_home() : acquire_reader();

@@ -73,6 +73,10 @@ void SessionCore::send_job() {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // its answer goes on
   }
+  if (job_.kind == JobKind::kLockTables) {
+    send_table_lock();
+    return;
+  }
   if (job_.kind == JobKind::kKill) {
     send_kill_check();
     return;

@@ -23,8 +23,8 @@ constexpr std::string_view kAskInsertId = "SET last_insert_id=@@last_insert_id";
 
 bool SessionCore::can_spare_home() const {
   // A read elsewhere may wait for the connection of somebody who waits for this one.
-  const bool unused =
-      idle() || (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
+  const bool unused = idle() || phase_ == SessionPhase::kAwaitingTables ||
+                      (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
   return unused && home_lease_.held() && !home_lease_.owes_reply() && !is_bound() &&
          !has_temporary() && !transaction_.open() && !one_shot_transaction_;
 }

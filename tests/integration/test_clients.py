@@ -95,12 +95,9 @@ ONE_SERVER = "concerns one server: refused by design"
 EXPECTED = [
     ("pymysql|mysqlclient", "^reader SET GLOBAL ", ONE_SERVER),
     (SCRIPTED, "^(statements [0-9]+|reader) SHOW GRANTS", "what Consort grants to PUBLIC shows"),
-    ("pymysql|mysqlclient", "^reader LOCK TABLES", "LOCK TABLES"),
     ("mariadb|mysqlclient", "^compression",
      "SHOW STATUS tells of the connection to the backend"),
     ("mysqlclient", "^tls cipher", "SHOW STATUS tells of the connection to the backend"),
-    ("dump", "^locks ", "LOCK TABLES"),
-    ("import", "^locked", "LOCK TABLES"),
     ("pymysql|libmariadb", r"^statements [0-9]+ (BEGIN WORK|SELECT @@tx_isolation, COUNT"
      r"|INSERT INTO item \(name\) VALUES \('never)",
      "the status flag of a transaction that SET TRANSACTION made read only"),

@@ -98,6 +98,9 @@ class SimSession final : public proxy::SessionEffects {
   }
 
   Seqno head() override;
+
+  const proxy::LockedTableFilter& locked_tables() override { return locked_tables_; }
+
   proxy::ReadConsistency read_consistency() override;
 
   router::LexerOptions default_lexer_options() override { return {}; }
@@ -176,6 +179,7 @@ class SimSession final : public proxy::SessionEffects {
   bool client_gone_ = false;  ///< its connection is closed, by whomever
   bool ended_ = false;
   router::ClassificationCache classifications_;
+  proxy::LockedTableFilter locked_tables_;  // nobody locks tables here
   proxy::SessionCore core_;
 };
 

@@ -13,7 +13,6 @@ GROUPS = [
     ("SET GLOBAL is refused", r"SET GLOBAL through Consort"),
     ("CREATE TABLE .. SELECT is refused", r"CREATE TABLE \.\. SELECT"),
     ("several statements in one query are refused", r"several statements in one query"),
-    ("LOCK TABLES is refused", r"does not support LOCK TABLES"),
     ("sequences are refused", r"sequences \(use"),
     ("events are refused", r"'events"),
     ("XA of the client's own is refused", r"XA statements are Consort"),

@@ -19,7 +19,7 @@ FEATURES = {
     "numbers": False,
     "stored_functions": False,  # makes reads take another way in Consort (decision 0006)
     "temporary_tables": False,
-    "lock_tables": False,
+    "lock_tables": False,  # what they refuse meanwhile is told by names only (decision 0026)
     "multi_statements": False,
     "cursors": False,
     "create_select": False,

@@ -156,7 +156,7 @@ TEST_SUITE("classify_other") {
         {"USE `a b`", "use", "reads_only", "", "home/session_setting"},
         {"USE", "unknown", "touches_tables", "", "home/unknown_statement"},
         {"LOCK TABLES a READ, db.b AS x WRITE", "lock_tables",
-         "reads_only touches_tables implicit_commit", "r:a r:db.b", "refuse/not_supported"},
+         "reads_only touches_tables implicit_commit", "r:a r:db.b", "home/lock_tables"},
         {"UNLOCK TABLES", "unlock_tables", "reads_only", "", "proxy/lock_tables"},
         {"FLUSH PRIVILEGES", "flush", "reads_only implicit_commit", "", "home/server_local"},
         {"FLUSH TABLES WITH READ LOCK", "flush", "reads_only implicit_commit locks_tables", "",

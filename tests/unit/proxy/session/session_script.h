@@ -285,6 +285,8 @@ class SessionScript : public SessionEffects {
 
   Seqno head() override { return applied_seqno; }
 
+  const LockedTableFilter& locked_tables() override { return locked; }
+
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
 
   router::LexerOptions default_lexer_options() override { return lexer; }
@@ -349,6 +351,7 @@ class SessionScript : public SessionEffects {
   std::string isolation;                             ///< of connections
   std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
+  LockedTableFilter locked;
   bool has_triggers = false;
   std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
   int lock_holders = 0;

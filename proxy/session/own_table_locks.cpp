@@ -1,0 +1,175 @@
+#include "proxy/session/own_table_locks.h"
+
+#include <algorithm>
+
+#include "router/token.h"
+
+namespace consort::proxy {
+namespace {
+
+using router::Statement;
+using router::StatementKind;
+using router::TableRef;
+using router::TableRole;
+
+/// The server asks for no lock on these, or Consort does not know.
+bool needs_no_lock(std::string_view schema) {
+  for (const std::string_view free : {"information_schema", "performance_schema", "mysql", "sys"}) {
+    if (router::equals_ignoring_case(schema, free)) {
+      return true;
+    }
+  }
+  return schema.empty();
+}
+
+/// The text may give a name to something that is no table.
+bool may_have_common_table_expressions(std::string_view sql) {
+  constexpr std::string_view kWith = "with";
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
+  return std::search(sql.begin(), sql.end(), kWith.begin(), kWith.end(), same) != sql.end();
+}
+
+/// Of several tables an UPDATE need not change all, and a DELETE calls them by their aliases.
+bool may_use_aliases(const Statement& statement) {
+  return statement.tables.size() > 1 &&
+         (statement.kind == StatementKind::kUpdate || statement.kind == StatementKind::kDelete);
+}
+
+/// The one table that such a statement changes; nullptr: several, or none, or who knows which.
+const TableRef* table_changed(const Statement& statement) {
+  if (may_use_aliases(statement)) {
+    return nullptr;
+  }
+  const TableRef* only = nullptr;
+  for (const TableRef& table : statement.tables) {
+    if (table.role == TableRole::kRead) {
+      continue;
+    }
+    if (only != nullptr) {
+      return nullptr;
+    }
+    only = &table;
+  }
+  return only;
+}
+
+bool looks_at_rows(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kLoadData:
+      return true;
+    default:
+      return false;
+  }
+}
+
+/// The server executes it with no tables locked only (measured).
+bool excludes_locks(const Statement& statement) {
+  using router::DdlObject;
+  using router::DdlVerb;
+  if (statement.kind == StatementKind::kFlush) {
+    return statement.has(router::Flag::kLocksTables);
+  }
+  const DdlVerb verb = statement.ddl.verb;
+  switch (statement.ddl.object) {
+    case DdlObject::kDatabase:
+      return verb == DdlVerb::kCreate || verb == DdlVerb::kDrop;
+    case DdlObject::kView:
+      return verb == DdlVerb::kCreate;
+    case DdlObject::kTable:
+      return verb == DdlVerb::kRename;
+    default:
+      return false;
+  }
+}
+
+bool defines_table(const Statement& statement) {
+  return statement.kind == StatementKind::kDdl && !statement.has(router::Flag::kTemporary) &&
+         (statement.ddl.object == router::DdlObject::kTable ||
+          statement.ddl.object == router::DdlObject::kIndex);
+}
+
+protocol::SqlError not_locked(const TableRef& table) {
+  return {1100, "HY000",
+          "Table '" + router::identifier_text(table.name) + "' was not locked with LOCK TABLES"};
+}
+
+protocol::SqlError only_read(const TableRef& table) {
+  return {1099, "HY000",
+          "Table '" + router::identifier_text(table.name) +
+              "' was locked with a READ lock and can't be updated"};
+}
+
+std::string schema_of(const TableRef& table, std::string_view schema) {
+  return table.schema.empty() ? std::string(schema) : router::identifier_text(table.schema);
+}
+
+}  // namespace
+
+OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view schema) const {
+  const std::string in = schema_of(table, schema);
+  const std::string name = router::identifier_text(table.name);
+  Held held = Held::kNot;
+  for (const TableLock& lock : tables_) {
+    if (router::equals_ignoring_case(lock.table, name) &&
+        router::equals_ignoring_case(lock.schema, in)) {
+      held = lock.write || held == Held::kWrite ? Held::kWrite : Held::kRead;
+    }
+  }
+  return held;
+}
+
+std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statement,
+                                                         std::string_view sql,
+                                                         std::string_view schema) const {
+  if (excludes_locks(statement)) {
+    return protocol::SqlError{1192, "HY000",
+                              "Can't execute the given command because you have active locked "
+                              "tables or an active transaction"};
+  }
+  const bool definition = defines_table(statement);
+  if ((!looks_at_rows(statement.kind) && !definition) || statement.tables.overflowed() ||
+      statement.has(router::Flag::kUncertain)) {
+    return std::nullopt;
+  }
+  if (const TableRef* changed = table_changed(statement)) {
+    const Held how = held(*changed, schema);
+    if (how == Held::kNot && !needs_no_lock(schema_of(*changed, schema))) {
+      return not_locked(*changed);
+    }
+    if (how == Held::kRead) {
+      return only_read(*changed);
+    }
+  }
+  if (definition || may_use_aliases(statement) || may_have_common_table_expressions(sql)) {
+    return std::nullopt;
+  }
+  for (const TableRef& table : statement.tables) {
+    const bool read = table.role == TableRole::kRead;
+    if (read && !needs_no_lock(schema_of(table, schema)) && held(table, schema) == Held::kNot) {
+      return not_locked(table);
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<TableLock> tables_used(const Statement& statement, std::string_view schema) {
+  std::vector<TableLock> used;
+  if (!looks_at_rows(statement.kind) && statement.kind != StatementKind::kDdl) {
+    return used;
+  }
+  for (const TableRef& table : statement.tables) {
+    std::string in = schema_of(table, schema);
+    if (!in.empty()) {
+      used.push_back(
+          {std::move(in), router::identifier_text(table.name), table.role != TableRole::kRead});
+    }
+  }
+  return used;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,299 @@
+// SessionCore: LOCK TABLES, and statements that meet other sessions' locks. The locks are kept by
+// the commit thread, for all sessions; no server holds any. A server is asked only whether the
+// client may lock the tables, and whether they are there. Decision 0026.
+//
+//   LOCK TABLES: commit, give back what was locked -> the home says that it may -> the commit
+//   thread grants -> the home has applied everything up to there -> OK
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "certifier/key_builder.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "router/lock_list.h"
+#include "router/token.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using router::Flag;
+using router::PinReason;
+using router::Statement;
+using router::StatementKind;
+
+namespace {
+
+constexpr std::uint32_t kLocksMetMax = 3;
+constexpr std::string_view kUnlock = "UNLOCK TABLES";
+/// Consort's own: its lanes write there.
+constexpr std::string_view kOwnSchema = "consort";
+
+std::vector<TableLock> wanted_locks(std::vector<router::LockListItem> items,
+                                    std::string_view schema) {
+  std::vector<TableLock> wanted;
+  for (router::LockListItem& item : items) {
+    std::string in = item.schema.empty() ? std::string(schema) : std::move(item.schema);
+    if (!in.empty() && !router::equals_ignoring_case(in, kOwnSchema)) {
+      wanted.push_back({std::move(in), std::move(item.table), item.write});
+    }
+  }
+  return wanted;
+}
+
+/// A read of no row that opens all tables.
+std::string look_at(const std::vector<router::LockListItem>& items) {
+  std::string sql = "SELECT 1 FROM (SELECT 1) AS t WHERE 0";
+  for (const router::LockListItem& item : items) {
+    sql += " AND EXISTS (SELECT 1 FROM " + item.spelled + ")";
+  }
+  return sql;
+}
+
+}  // namespace
+
+/// LOCK TABLES, UNLOCK TABLES of what it locked, and what the locks do not allow. False: the
+/// statement is any other.
+bool SessionCore::run_table_lock(const Statement& statement, std::string_view sql) {
+  switch (statement.kind) {
+    case StatementKind::kLockTables:
+      if (options_.policy.ignore_lock_tables ||
+          statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement})) {
+        return false;  // the router knows
+      }
+      lock_tables(sql);
+      return true;
+    case StatementKind::kUnlockTables:
+      if (own_tables_.empty()) {
+        return false;
+      }
+      job_.kind = JobKind::kLockTables;
+      job_.lock_step = LockStep::kUnlock;
+      job_.commit_first = transaction_.open();
+      advance_job();
+      return true;
+    default:
+      break;
+  }
+  if (own_tables_.empty()) {
+    note_tables(statement);
+    return false;
+  }
+  const bool names_temporary = std::any_of(
+      statement.tables.begin(), statement.tables.end(),
+      [this](const auto& table) { return temporary_.contains(table, state_.schema()); });
+  const auto refused = own_tables_.refusal(statement, sql, state_.schema());
+  if (refused && !names_temporary) {  // temporary tables need no lock
+    reply_error(*refused);
+    return true;
+  }
+  return false;
+}
+
+void SessionCore::lock_tables(std::string_view sql) {
+  auto list = router::lock_list(sql, lexer_options());
+  if (pins_.has(PinReason::kLockedTables) && own_tables_.empty()) {
+    reply_error(protocol::not_supported_error("LOCK TABLES after FLUSH TABLES .. WITH READ LOCK"));
+    return;
+  }
+  job_.kind = JobKind::kLockTables;
+  if (!list) {
+    job_.lock_step = LockStep::kCheck;  // the server says what is wrong with it
+    job_.lock_sql = sql;
+  } else {
+    job_.lock_step = LockStep::kBegin;
+    job_.commit_first = transaction_.open();
+    job_.lock_sql = list->sql + " NOWAIT";
+    job_.look_sql = look_at(list->items);
+    job_.lock_wait_s = list->wait_s;
+    job_.tables = wanted_locks(std::move(list->items), state_.schema());
+  }
+  advance_job();
+}
+
+/// The open transaction is committed. True when the client has its answer.
+bool SessionCore::begin_table_lock() {
+  if (job_.lock_step == LockStep::kUnlock) {
+    release_tables();
+    reply_ok();
+    return true;
+  }
+  if (job_.lock_step == LockStep::kBegin) {
+    release_tables();
+    job_.lock_step = LockStep::kCheck;
+  }
+  return false;
+}
+
+/// The home is there, and fresh enough.
+void SessionCore::send_table_lock() {
+  if (job_.lock_step == LockStep::kGranted) {
+    router::PinSet pins = pins_;
+    pins.add(PinReason::kLockedTables);
+    set_pins(pins);
+    if (!autocommit_) {
+      transaction_.begin({});  // as on a server
+    }
+    reply_ok();
+    return;
+  }
+  phase_ = SessionPhase::kRelaying;
+  table_check_error_.reset();
+  xa_buffer_.clear();
+  append_preparation();
+  const bool looks = job_.lock_step == LockStep::kLook;
+  for (const std::string_view text : {std::string_view(looks ? job_.look_sql : job_.lock_sql),
+                                      looks ? kPlainRollback : kUnlock}) {
+    expect(Channel::kHome, ReplyRole::kTableCheck, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(text));
+  }
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+/// The home has locked the tables for a moment, or says why not. Where others use them just now it
+/// does not say whether all of them are there: a read does.
+void SessionCore::on_table_check(const protocol::SqlError* error) {
+  if (error != nullptr && !table_check_error_) {
+    table_check_error_ = *error;
+  }
+  if (home_lease_.owes_reply()) {
+    return;
+  }
+  const bool busy = table_check_error_ && job_.lock_step == LockStep::kCheck &&
+                    table_check_error_->code == protocol::sql_code::kLockWaitTimeout;
+  if (busy && !job_.look_sql.empty()) {
+    job_.lock_step = LockStep::kLook;
+    send_table_lock();
+  } else if (table_check_error_) {
+    reply_error(*std::exchange(table_check_error_, std::nullopt));
+  } else if (job_.tables.empty()) {
+    reply_error(protocol::not_supported_error("LOCK TABLES of nothing but Consort's own tables"));
+  } else {
+    job_.lock_step = LockStep::kAsk;
+    ask_for_tables(true);
+  }
+}
+
+// ---- statements on tables that others may have locked ----
+
+void SessionCore::note_tables(const Statement& statement) {
+  if (effects_.locked_tables().any() && !statement.tables.overflowed() && !has_temporary()) {
+    job_.tables = tables_used(statement, state_.schema());
+  }
+}
+
+/// True when the statement waits for another session's lock.
+bool SessionCore::awaits_tables() {
+  if (job_.tables.empty() || job_.tables_free || job_.kind == JobKind::kLockTables) {
+    return false;
+  }
+  const LockedTableFilter& locked = effects_.locked_tables();
+  for (const TableLock& table : job_.tables) {
+    const std::uint64_t key = table.table.empty() ? certifier::schema_key(table.schema)
+                                                  : certifier::table_key(table.schema, table.table);
+    if (locked.may_block(key, table.write)) {
+      // One that met a lock at its commit again and again takes one itself, in line with the rest.
+      ask_for_tables(job_.locks_met >= kLocksMetMax);
+      return true;
+    }
+  }
+  return false;
+}
+
+void SessionCore::ask_for_tables(bool keep) {
+  phase_ = SessionPhase::kAwaitingTables;
+  tables_asked_ = true;
+  TableRequest request{effects_.session_id(), ++table_requests_, job_.tables, keep,
+                       job_.lock_wait_s.value_or(lock_wait_s())};
+  if (!effects_.post_commit(std::move(request))) {
+    reply_error(protocol::no_backend_error("the commit thread is overloaded"));
+  }
+}
+
+void SessionCore::on_table_answer(const TableAnswer& answer) {
+  if (phase_ != SessionPhase::kAwaitingTables || answer.number != table_requests_) {
+    return;  // it does not wait any more, and has said so
+  }
+  if (!answer.granted) {
+    reply_error(protocol::lock_wait_timeout_error());
+    return;
+  }
+  // Whoever had the tables before has committed before.
+  commits_.on_other(answer.head);
+  job_.at_least = std::max(job_.at_least, answer.head);
+  if (job_.kind == JobKind::kLockTables) {
+    own_tables_.take(std::move(job_.tables));
+    job_.lock_step = LockStep::kGranted;
+  } else {
+    tables_asked_ = job_.locks_met >= kLocksMetMax;  // until the end of the command
+    job_.tables_free = true;
+  }
+  advance_job();
+}
+
+/// The autocommit write has met a lock at its commit: it runs again behind it.
+void SessionCore::await_lock(const BranchOutcome& outcome) {
+  if (outcome.locked) {
+    job_.tables.push_back(*outcome.locked);
+  }
+  ++job_.locks_met;
+  job_.tables_free = false;
+  run_again();
+}
+
+/// Another session holds these tables by WRITE locks now.
+void SessionCore::on_tables_locked(const TablesLocked& locked) {
+  bool uses = false;
+  for (const DdlTarget& table : locked.tables) {
+    uses = uses || branch_tables_.uses(table);
+  }
+  if (!uses) {
+    return;
+  }
+  if (phase_ == SessionPhase::kAwaitingBackend) {
+    for (const DdlTarget& table : locked.tables) {
+      job_.tables.push_back({table.schema, table.table, true});
+    }
+    job_.tables_free = false;
+  }
+  const bool holds_rows = transaction_.may_have_written() || branch_tables_.locks_rows();
+  if (transaction_.is(TransactionState::kExecuting) && holds_rows) {
+    on_abort_branch();
+  }
+}
+
+/// Nothing is locked any more, and nothing waited for.
+void SessionCore::release_tables() {
+  if (!tables_asked_) {
+    return;
+  }
+  tables_asked_ = false;
+  ++table_requests_;  // an answer under way is not for what comes next
+  (void)effects_.post_commit(TablesReleased{effects_.session_id()});
+  if (!own_tables_.empty()) {
+    own_tables_.clear();
+    router::PinSet pins = pins_;
+    pins.remove(PinReason::kLockedTables);
+    set_pins(pins);
+  }
+}
+
+/// At the end of a command: what it has asked for and not got is given back.
+void SessionCore::drop_table_request() {
+  const bool unlocks = job_.lock_step == LockStep::kUnlock;  // also when its commit has failed
+  if (tables_asked_ && (unlocks || !pins_.has(PinReason::kLockedTables))) {
+    release_tables();
+  }
+}
+
+/// How long its statements wait for tables: lock_wait_timeout.
+std::uint32_t SessionCore::lock_wait_s() const {
+  const auto text = state_.variable("lock_wait_timeout");
+  std::uint32_t seconds = kLockWaitDefaultS;
+  if (text) {
+    (void)std::from_chars(text->data(), text->data() + text->size(), seconds);
+  }
+  return seconds;
+}
+
+}  // namespace consort::proxy

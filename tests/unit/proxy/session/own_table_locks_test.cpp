@@ -1,0 +1,70 @@
+#include "proxy/session/own_table_locks.h"
+
+#include "router/statement.h"
+#include "tests/support/test.h"
+
+namespace consort::proxy {
+namespace {
+
+/// What a session gets that holds d.r by READ and d.w by WRITE locks: the error's number, or 0.
+unsigned error_of(std::string_view sql) {
+  OwnTableLocks locks;
+  locks.take({{"d", "r", false}, {"d", "w", true}, {"d", "r", false}});
+  const auto refused = locks.refusal(router::classify(sql), sql, "d");
+  return refused ? refused->code : 0;
+}
+
+std::string used_by(std::string_view sql) {
+  std::string text;
+  for (const TableLock& table : tables_used(router::classify(sql), "d")) {
+    text += table.schema + "." + table.table + (table.write ? "! " : " ");
+  }
+  return text;
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("OwnTableLocks: what is locked may be used, as it is locked") {
+    EXPECT(error_of("SELECT * FROM r JOIN d.W USING (id)") == 0);
+    EXPECT(error_of("INSERT INTO w SELECT * FROM r") == 0);
+    EXPECT(error_of("UPDATE r SET a = 1") == 1099);
+    EXPECT(error_of("INSERT INTO `r` VALUES (1)") == 1099);
+    EXPECT(error_of("TRUNCATE r") == 1099);
+    EXPECT(error_of("ALTER TABLE w DISABLE KEYS") == 0);
+    EXPECT(error_of("DELETE FROM w") == 0);
+  }
+
+  TEST_CASE("OwnTableLocks: nothing else may be used") {
+    EXPECT(error_of("SELECT * FROM other") == 1100);
+    EXPECT(error_of("SELECT * FROM e.r") == 1100);
+    EXPECT(error_of("INSERT INTO other VALUES (1)") == 1100);
+    EXPECT(error_of("INSERT INTO w SELECT * FROM other") == 1100);
+    EXPECT(error_of("CREATE TABLE other (a INT)") == 1100);
+    EXPECT(error_of("DROP TABLE other") == 1100);
+    EXPECT(error_of("FLUSH TABLES WITH READ LOCK") == 1192);
+    EXPECT(error_of("DROP DATABASE e") == 1192);
+    EXPECT(error_of("RENAME TABLE w TO x") == 1192);
+    EXPECT(error_of("CREATE OR REPLACE VIEW v AS SELECT 1") == 1192);
+  }
+
+  TEST_CASE("OwnTableLocks: what the text does not tell for certain passes") {
+    EXPECT(error_of("WITH c AS (SELECT 1) SELECT * FROM c") == 0);
+    EXPECT(error_of("DELETE x FROM w AS x WHERE 1") == 0);
+    EXPECT(error_of("UPDATE w JOIN r USING (id) SET w.a = r.a") == 0);
+    EXPECT(error_of("SELECT * FROM information_schema.TABLES") == 0);
+    EXPECT(error_of("CREATE TEMPORARY TABLE other (a INT)") == 0);
+    EXPECT(error_of("SHOW CREATE TABLE other") == 0);
+    EXPECT(error_of("SELECT 1") == 0);
+    EXPECT(error_of("CALL p()") == 0);
+  }
+
+  TEST_CASE("tables_used: by rows and definitions") {
+    EXPECT(used_by("SELECT * FROM a, e.b") == "d.a e.b ");
+    EXPECT(used_by("INSERT INTO a SELECT * FROM b") == "d.a! d.b ");
+    EXPECT(used_by("ALTER TABLE a ADD c INT") == "d.a! ");
+    EXPECT(used_by("DROP DATABASE e") == "e.! ");
+    EXPECT(used_by("SHOW CREATE TABLE a") == "");
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
