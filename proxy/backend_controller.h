@@ -92,8 +92,8 @@ class BackendController {
   /// Does not come back before the branch is surely gone; an error means: unknown, try again.
   [[nodiscard]] bool roll_back_branch(const RollBackBranch& what, Done<BranchEnd> done);
 
-  /// Ends a running statement (1317 for its client), unless it is not wanted any more. A thread that
-  /// is gone is a success. REQUIRES: ticket.issued().
+  /// Ends a running statement (1317 for its client), unless it is not wanted any more. A thread
+  /// that is gone is a success. REQUIRES: ticket.issued().
   [[nodiscard]] bool kill_query(std::uint64_t thread_id, KillTicket ticket, Done<Ok> done);
 
   /// Ends a connection. A thread that is gone is a success.

@@ -136,9 +136,7 @@ class SimSession final : public proxy::SessionEffects {
   BranchId next_branch() override;
   bool post_commit(proxy::CommitRequest request) override;
 
-  void kill_query(BackendId backend,
-                  std::uint64_t thread_id,
-                  proxy::KillTicket ticket) override {
+  void kill_query(BackendId backend, std::uint64_t thread_id, proxy::KillTicket ticket) override {
     kills_.push_back({backend, thread_id, std::move(ticket)});
   }
 

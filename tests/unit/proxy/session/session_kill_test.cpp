@@ -124,8 +124,9 @@ TEST_SUITE("session") {
     EXPECT(script.kills.empty());
   }
 
-  TEST_CASE("SessionCore: KILL QUERY ends an autocommit write; while it may come again nobody gets "
-            "the connection") {
+  TEST_CASE(
+      "SessionCore: KILL QUERY ends an autocommit write; while it may come again nobody gets "
+      "the connection") {
     SessionScript script;
     script.query("UPDATE t SET v=1");
     script.sent(Channel::kHome);
