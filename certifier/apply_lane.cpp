@@ -288,7 +288,7 @@ LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
   if (session_dirty_) {
     std::vector<std::string> statements = lane_session_setup();
     if (std::string reset = lane_session_reset(session_settings_); !reset.empty()) {
-      statements.insert(statements.begin(), std::move(reset));
+      statements.insert(statements.begin() + 1, std::move(reset));  // behind the sql_mode
     }
     batch.ddl_statement = batch.ddl_statement
                               ? std::optional(*batch.ddl_statement + statements.size())

@@ -85,8 +85,11 @@ std::vector<std::string> lane_session_setup() {
   // No pseudo_slave_mode: BINLOG's format description sets it and setting it to 0 drops that. No
   // innodb_snapshot_isolation: it is not known everywhere and means nothing at READ COMMITTED.
   // lock_wait_timeout stays long: a backup's lock pauses the lane, it does not fail it.
+  // The mode first and alone: under EMPTY_STRING_IS_NULL no '' is a text, under ORACLE no compound
+  // statement what it is here. A compound statement cannot change it: it puts it back at its end.
   return {
-      "SET SESSION sql_mode='',sql_log_bin=0,autocommit=1,completion_type=0,"
+      "SET SESSION sql_mode=0",
+      "SET SESSION sql_log_bin=0,autocommit=1,completion_type=0,"
       "innodb_lock_wait_timeout=2,lock_wait_timeout=86400,max_statement_time=0,"
       "wait_timeout=31536000,foreign_key_checks=1,unique_checks=1,check_constraint_checks=1,"
       "binlog_annotate_row_events=0,time_zone=DEFAULT,session_track_system_variables=''",

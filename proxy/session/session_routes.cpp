@@ -52,6 +52,15 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);
   }
+  if (read_lingers_ &&
+      (statement.may_write() ||
+       statement.flags.has_any({Flag::kAssignsUserVariable, Flag::kIntoVariable}))) {
+    // There it would leave a variable to somebody else, or change rows outside a branch.
+    reply_error(protocol::not_supported_error(
+        "storing what a read on another server has left as diagnostics (ask with SHOW WARNINGS or "
+        "SELECT @@warning_count, or read inside a transaction)"));
+    return;
+  }
   job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
@@ -79,7 +88,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   }
   plan_temporary(statement);
   plan_named(statement);
-  if (reads_relations(statement) && effects_.stored_functions()) {
+  if (reads_relations(statement) && job_.uses_engine && effects_.stored_functions()) {
     job_.may_write = true;  // as part of a transaction
     job_.read_only = !job_.needs_branch && !job_.wrapped && !job_.commit_first;
   }
@@ -104,7 +113,7 @@ void SessionCore::run_anywhere(const Statement& statement,
   job_.kind = kind;
   job_.channel = Channel::kRead;
   job_.reader = true;
-  job_.read_only = reads_relations(statement) && effects_.stored_functions();
+  job_.read_only = reads_relations(statement) && job_.uses_engine && effects_.stored_functions();
   job_.pins = router::pin_change(statement);
   ReadConsistency consistency = effects_.read_consistency();
   if (route.freshness == router::ReadFreshness::kEventual) {

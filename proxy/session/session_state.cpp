@@ -111,9 +111,6 @@ std::string_view implied_by(std::string_view name) {
 }  // namespace
 
 std::string sql_text_literal(std::string_view text) {
-  if (text.empty()) {
-    return "''";
-  }
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out = "_utf8mb4 X'";
   for (const char c : text) {

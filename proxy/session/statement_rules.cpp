@@ -154,7 +154,10 @@ bool reads_relations(const Statement& statement) {
 bool leaves_traces(const Statement& statement, bool triggers) {
   return statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kIntoVariable,
                                   Flag::kAssignsUserVariable}) ||
-         statement.kind == StatementKind::kUnknown || (triggers && may_change_rows(statement));
+         statement.kind == StatementKind::kUnknown ||
+         // A write that names an unknown @variable makes it: NULL, but not as one that never was.
+         (statement.has(Flag::kReadsUserVariable) && may_change_rows(statement)) ||
+         (triggers && may_change_rows(statement));
 }
 
 bool draws_numbers(StatementKind kind) {

@@ -91,11 +91,18 @@ class Run:
             self.one(seed)
             every = self.options.identical_every
             if every and self.sequences % every == 0:
-                self.recorder.cluster.assert_identical()
+                self.check_servers(seed)
                 self.report(began)
-        self.recorder.cluster.assert_identical()
+        self.check_servers(seed)
         self.report(began)
         return self.differences
+
+    def check_servers(self, seed):
+        try:
+            self.recorder.cluster.assert_identical()
+        except (AssertionError, TimeoutError):
+            print(f"==== up to seed {seed}: servers differ\n{self.recorder.evidence()}", flush=True)
+            raise
 
     def report(self, began):
         seconds = time.monotonic() - began

@@ -49,6 +49,11 @@ SEQUENCES = {
         "CREATE TABLE d1 (id INT)", "DROP TABLE d1", "SET SESSION TRANSACTION READ WRITE",
         "CREATE TABLE d1 (id INT)", "CREATE TABLE d2 (id INT)", "SET TRANSACTION READ ONLY",
         "DROP TABLE d1, d2", "SELECT * FROM d1", "DROP TABLE d1, d2", "SELECT * FROM d1"),
+    "DDL under a sql_mode in which the lanes' own statements mean something else": (
+        "SET sql_mode = 'EMPTY_STRING_IS_NULL'", "CREATE TABLE d1 (id INT)", "SET sql_mode = 'ORACLE'",
+        "CREATE TABLE d2 (id INT)", "INSERT INTO d1 VALUES (1)", "DROP TABLE d1, d2",
+        "SET old_mode = '', sql_mode = 'EMPTY_STRING_IS_NULL'", "SELECT '' IS NULL", "SELECT '' IS NULL",
+        "SELECT '' IS NULL"),
     "DDL of a session with little time": (
         "SET SESSION max_statement_time = 0.001, wait_timeout = 100, lock_wait_timeout = 1",
         "CREATE OR REPLACE TABLE d1 (id INT)", "SET max_statement_time = 0, autocommit = 0",

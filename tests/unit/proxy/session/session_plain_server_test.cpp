@@ -104,6 +104,26 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.sent(Channel::kHome)[0].starts_with("SIGNAL"));
   }
 
+  TEST_CASE("SessionCore: what a read elsewhere has left as diagnostics is not stored there") {
+    for (const char* sql :
+         {"GET DIAGNOSTICS @n = NUMBER", "SET @n = @@warning_count", "SELECT @@error_count INTO @n",
+          "INSERT INTO t VALUES (@@warning_count)"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.query("SELECT nosuch FROM t");
+      script.sent(Channel::kRead);
+      script.backend_error(Channel::kRead, 1054);
+      script.query("SHOW WARNINGS");
+      EXPECT(script.sent(Channel::kRead) == Texts{"SHOW WARNINGS"});
+      script.backend_rows(Channel::kRead);
+      script.query(sql);
+      EXPECT(script.answer() == "ERR 1235");
+      EXPECT(script.sent(Channel::kRead).empty());
+      EXPECT(script.sent(Channel::kHome).empty());
+      EXPECT_FALSE(script.core.lent(Channel::kRead));
+    }
+  }
+
   TEST_CASE("SessionCore: a transaction's characteristics are fixed when it has begun") {
     SessionScript script;
     script.query("BEGIN");

@@ -55,7 +55,8 @@ TEST_SUITE("session") {
     SessionState state;
     state.set_variable("character_set_results", "");
     state.set_variable("old_mode", "");
-    EXPECT(state.set_statement() == "SET SESSION character_set_results=NULL, SESSION old_mode=''");
+    EXPECT(state.set_statement() ==
+           "SET SESSION character_set_results=NULL, SESSION old_mode=_utf8mb4 X''");
   }
 
   TEST_CASE("SessionState: it knows when literals are wide") {
