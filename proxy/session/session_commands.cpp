@@ -187,7 +187,7 @@ void SessionCore::on_prepare(std::string_view sql) {
   job_.statement_kind = statement.kind;
   job_.digest = statement.digest;
   job_.query_kind = QueryKind::kPrepare;
-  job_.needs_branch = transaction_.on_backend();
+  job_.needs_branch = transaction_.on_backend() || begins_against_default();
   advance_job();
 }
 

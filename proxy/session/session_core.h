@@ -274,6 +274,7 @@ class SessionCore {
   void begin_transaction(const router::TransactionOptions& options);
   [[nodiscard]] bool session_reads_only() const;
   [[nodiscard]] bool next_reads_only() const;
+  [[nodiscard]] bool begins_against_default() const;
   void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
   [[nodiscard]] router::LexerOptions lexer_options() const;

@@ -79,7 +79,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
                         changes || is_savepoint(statement.kind) ||
                         statement.has(Flag::kSessionState) ||                // @@in_transaction
                         statement.kind == StatementKind::kSetTransaction ||  // of the next one
-                        job_.sets_next;
+                        job_.sets_next || begins_against_default();          // PREPARE of a write
   } else if (!autocommit_) {
     job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
   } else {
@@ -225,6 +225,13 @@ bool SessionCore::session_reads_only() const {
 bool SessionCore::next_reads_only() const {
   return one_shot_transaction_ ? next_read_only_.value_or(session_reads_only())
                                : session_reads_only();
+}
+
+/// Is the transaction READ WRITE, as it was when it began, where the server would make it READ
+/// ONLY? It may not be there yet.
+bool SessionCore::begins_against_default() const {
+  return transaction_.open() && !transaction_.traits().read_only &&
+         (session_reads_only() || next_access_unsure_);
 }
 
 void SessionCore::begin_transaction(const router::TransactionOptions& options) {

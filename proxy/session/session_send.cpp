@@ -170,9 +170,7 @@ void SessionCore::append_begin() {
     expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextLocksNothing));
   }
-  // What it was when it began: the session may have been told otherwise since.
-  const bool read_write = !alone && transaction_.open() && !transaction_.traits().read_only &&
-                          (session_reads_only() || next_access_unsure_);
+  const bool read_write = !alone && begins_against_default();
   if (read_write) {  // XA START cannot say so
     expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextWrites));

@@ -22,6 +22,11 @@ SEQUENCES = {
         "UPDATE a SET v = 1 WHERE id = 1", "COMMIT AND CHAIN", "UPDATE a SET v = 2 WHERE id = 1",
         "COMMIT", "UPDATE a SET v = 3 WHERE id = 1", "BEGIN", "UPDATE a SET v = 4 WHERE id = 1",
         "ROLLBACK", "SELECT v FROM a WHERE id = 1", "SELECT @@tx_read_only"),
+    "PREPARE of a write in a READ ONLY session's READ WRITE transaction": (
+        "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ WRITE",
+        "PREPARE p FROM 'UPDATE a SET v = 5 WHERE id = 1'", "EXECUTE p", "COMMIT",
+        "START TRANSACTION READ WRITE", Step(0, "prepare", "DELETE FROM a WHERE id = 1", 0),
+        Step(0, "execute", label=0), "ROLLBACK", "SELECT v FROM a WHERE id = 1"),
     "READ WRITE behind SET TRANSACTION READ ONLY": (
         "SET TRANSACTION READ ONLY", "START TRANSACTION READ WRITE",
         "UPDATE a SET v = 1 WHERE id = 1", "COMMIT", "UPDATE a SET v = 2 WHERE id = 1",
