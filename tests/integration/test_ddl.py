@@ -4,11 +4,10 @@ import threading
 import time
 
 from support import wire
-from support.case import Skip, case
+from support.case import case
 from support.cluster import Cluster
 from support.process import wait_until
 from support.racing import finish, send
-from support.server_kinds import SYSTEM
 
 
 def setup(context):
@@ -138,8 +137,6 @@ def errors_change_nothing(_context, cluster):
 @case(seconds=30)
 def settings_end_with_their_ddl(_context, cluster):
     """What a session has set is in force for its own DDL, on every server, and for nobody else's."""
-    if any(server.kind.release != SYSTEM for server in cluster.servers):
-        raise Skip("not told of by this release (docs/compatibility.md)")
     with cluster.two_homes() as (first, second):
         first.query("SET character_set_server = utf8mb4, collation_server = utf8mb4_unicode_ci")
         first.query("CREATE DATABASE with_settings")
