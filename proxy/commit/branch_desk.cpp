@@ -358,7 +358,9 @@ std::optional<BranchDesk::Step> BranchDesk::obey_locks(Pending& pending) {
         return Step::kDone;
       }
       const TableBlock block = parts_.locks.block(session, table.schema, table.table, true);
-      if (block == TableBlock::kWrite) {
+      // Who holds tables himself waits for none: two could wait for each other.
+      const bool holds = parts_.locks.holds(session);
+      if (block == TableBlock::kWrite || (block == TableBlock::kRead && holds)) {
         pending.locked = TableLock{table.schema, table.table, true};
         lose(pending, BranchVerdict::kLocked);
         return Step::kDone;

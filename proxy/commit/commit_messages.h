@@ -108,6 +108,8 @@ struct TableRequest {
   std::uint32_t number = 0;  ///< counts the session's requests: its answer bears it
   std::vector<TableLock> tables;
   bool keep = false;  ///< LOCK TABLES. Else it is told when the tables are free
+  /// The session has an open transaction that has locked rows. Who holds tables may want them.
+  bool holds_rows = false;
   std::uint32_t wait_s = kLockWaitDefaultS;
 };
 
@@ -189,7 +191,8 @@ struct TableAnswer {
   SessionId session;
   std::uint32_t number = 0;
   bool granted = false;
-  Seqno head;  ///< whoever uses the tables now must see everything up to here
+  bool in_the_way = false;  ///< not granted: its transaction is to be rolled back
+  Seqno head;               ///< whoever uses the tables now must see everything up to here
 };
 
 /// `owner` holds these tables by WRITE locks from now on. Open branches of other sessions that have

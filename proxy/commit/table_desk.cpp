@@ -79,7 +79,7 @@ void TableDesk::settle_ddl(TimePoint now) {
 void TableDesk::grant(std::vector<TableLocks::Answer> answers) {
   bool writes = false;
   for (TableLocks::Answer& answer : answers) {
-    if (!answer.granted) {
+    if (!answer.granted && !answer.in_the_way) {
       parts_.stats.table_lock_timeouts.add();
     }
     TablesLocked locked{answer.session, {}};
@@ -93,7 +93,7 @@ void TableDesk::grant(std::vector<TableLocks::Answer> answers) {
       parts_.tell_all(locked);
     }
     parts_.tell(answer.session, TableAnswer{answer.session, answer.number, answer.granted,
-                                            parts_.sequencer.head()});
+                                            answer.in_the_way, parts_.sequencer.head()});
   }
   if (writes) {
     // One that waits for another table may have locked rows of these.

@@ -7,12 +7,19 @@
 #include "certifier/key_builder.h"
 
 namespace consort::proxy {
+namespace {
+
+constexpr std::chrono::milliseconds kPatienceWithRows{1000};
+
+}  // namespace
 
 void TableLocks::ask(TableRequest request, TimePoint now) {
+  CHECK(request.keep || !holds(request.session));
   forget(request.session);
   Waiting waiting;
   waiting.wanted = wanted_of(request.tables);
   waiting.deadline = now + std::chrono::seconds(request.wait_s);
+  waiting.rows_deadline = now + kPatienceWithRows;
   waiting.request = std::move(request);
   waiting_.push_back(std::move(waiting));
   changed_ = true;
@@ -47,7 +54,9 @@ std::vector<TableLocks::Answer> TableLocks::settle(TimePoint now) {
   const bool changed = std::exchange(changed_, false);
   for (auto at = waiting_.begin(); at != waiting_.end();) {
     const bool granted = changed && can_grant(*at, before);
-    if (!granted && now < at->deadline) {
+    const bool in_the_way =
+        !granted && at->request.holds_rows && now >= at->rows_deadline && is_behind_writer(*at);
+    if (!granted && !in_the_way && now < at->deadline) {
       for (const Wanted& wanted : at->wanted) {
         bool& write = before[wanted.table];
         write = write || wanted.write;
@@ -58,14 +67,31 @@ std::vector<TableLocks::Answer> TableLocks::settle(TimePoint now) {
     Waiting done = std::move(*at);
     at = waiting_.erase(at);
     const bool kept = granted && done.request.keep;
-    answers.push_back(
-        {done.request.session, done.request.number, granted, kept, std::move(done.request.tables)});
+    answers.push_back({done.request.session, done.request.number, granted, kept, in_the_way,
+                       std::move(done.request.tables)});
     if (kept) {
       hold(done.request.session, std::move(done.wanted));
     }
     changed_ = changed_ || !granted;  // others may have stood behind it
   }
   return answers;
+}
+
+/// Somebody who keeps it waiting holds a table by a WRITE lock, this or another.
+bool TableLocks::is_behind_writer(const Waiting& waiting) const {
+  for (const auto& [session, tables] : holders_) {
+    const bool writes =
+        std::any_of(tables.begin(), tables.end(), [](const Wanted& held) { return held.write; });
+    if (!writes || session == waiting.request.session) {
+      continue;
+    }
+    for (const Wanted& wanted : waiting.wanted) {
+      if (wanted.table == 0 || held_by(session, wanted.table) != nullptr) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 // A statement of somebody else need not stand behind those who want the table locked: what it does

@@ -3,6 +3,9 @@
 // are no deadlocks. Locks are granted in the order they were asked for, as far as they exclude each
 // other.
 //
+// There may be one when who waits has locked rows that a holder wants, perhaps by a trigger that
+// nobody knows of: so it waits but briefly for a holder that writes.
+//
 //   ask() --> waits --> granted --> held --> forget()
 //               |          | not `keep`: told only, for a statement that uses the tables once
 //               +--> too late
@@ -40,12 +43,14 @@ class TableLocks {
   struct Answer {
     SessionId session;
     std::uint32_t number = 0;
-    bool granted = false;  ///< else it has waited for too long
-    bool kept = false;     ///< the session holds the tables now
+    bool granted = false;     ///< else it has waited for too long
+    bool kept = false;        ///< the session holds the tables now
+    bool in_the_way = false;  ///< it has waited for as long as one may who has locked rows
     std::vector<TableLock> tables;
   };
 
-  /// Takes the place of whatever the session holds or waits for.
+  /// Takes the place of whatever the session holds or waits for. REQUIRES: it is to be kept, or the
+  /// session holds nothing: who holds tables waits for none.
   void ask(TableRequest request, TimePoint now);
 
   /// The session holds nothing and waits for nothing any more.
@@ -64,6 +69,8 @@ class TableLocks {
   [[nodiscard]] bool only_reads(SessionId session,
                                 std::string_view schema,
                                 std::string_view table) const;
+
+  [[nodiscard]] bool holds(SessionId session) const { return holders_.contains(session); }
 
   /// Nothing is held.
   [[nodiscard]] bool empty() const { return holders_.empty(); }
@@ -86,6 +93,7 @@ class TableLocks {
     TableRequest request;
     std::vector<Wanted> wanted;  ///< each table once
     TimePoint deadline;
+    TimePoint rows_deadline;  ///< with `holds_rows`
   };
 
   /// Of one table.
@@ -99,6 +107,7 @@ class TableLocks {
   [[nodiscard]] static std::vector<Wanted> wanted_of(std::span<const TableLock> tables);
   [[nodiscard]] TableBlock block(SessionId session, const Wanted& wanted) const;
   [[nodiscard]] const Wanted* held_by(SessionId session, std::uint64_t table) const;
+  [[nodiscard]] bool is_behind_writer(const Waiting& waiting) const;
   [[nodiscard]] bool can_grant(const Waiting& waiting, const WriteByTable& before) const;
   void hold(SessionId session, std::vector<Wanted> wanted);
 

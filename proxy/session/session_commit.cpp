@@ -250,7 +250,7 @@ void SessionCore::settle(const BranchOutcome& outcome) {
       commit_failed(protocol::lock_wait_timeout_error());
       return;
     case BranchVerdict::kLocked:
-      if (job_.wrapped && !reply_started_) {
+      if (job_.wrapped && !reply_started_ && own_tables_.empty()) {
         await_lock(outcome);
         return;
       }

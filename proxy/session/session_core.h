@@ -441,6 +441,7 @@ class SessionCore {
   void await_lock(const BranchOutcome& outcome);
   void release_tables();
   void drop_table_request();
+  [[nodiscard]] bool holds_rows() const;
   [[nodiscard]] std::uint32_t lock_wait_s() const;
 
   // KILL: session_kill.cpp.

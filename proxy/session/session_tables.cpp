@@ -182,9 +182,10 @@ void SessionCore::note_tables(const Statement& statement) {
   }
 }
 
-/// True when the statement waits for another session's lock.
+/// True when the statement waits for another session's lock. Who has locked tables waits for none.
 bool SessionCore::awaits_tables() {
-  if (job_.tables.empty() || job_.tables_free || job_.kind == JobKind::kLockTables) {
+  if (job_.tables.empty() || job_.tables_free || job_.kind == JobKind::kLockTables ||
+      !own_tables_.empty()) {
     return false;
   }
   const LockedTableFilter& locked = effects_.locked_tables();
@@ -203,8 +204,9 @@ bool SessionCore::awaits_tables() {
 void SessionCore::ask_for_tables(bool keep) {
   phase_ = SessionPhase::kAwaitingTables;
   tables_asked_ = true;
-  TableRequest request{effects_.session_id(), ++table_requests_, job_.tables, keep,
-                       job_.lock_wait_s.value_or(lock_wait_s())};
+  TableRequest request{effects_.session_id(), ++table_requests_,
+                       job_.tables,           keep,
+                       holds_rows(),          job_.lock_wait_s.value_or(lock_wait_s())};
   if (!effects_.post_commit(std::move(request))) {
     reply_error(protocol::no_backend_error("the commit thread is overloaded"));
   }
@@ -213,6 +215,10 @@ void SessionCore::ask_for_tables(bool keep) {
 void SessionCore::on_table_answer(const TableAnswer& answer) {
   if (phase_ != SessionPhase::kAwaitingTables || answer.number != table_requests_) {
     return;  // it does not wait any more, and has said so
+  }
+  if (answer.in_the_way) {
+    abort_transaction();
+    return;
   }
   if (!answer.granted) {
     reply_error(protocol::lock_wait_timeout_error());
@@ -256,10 +262,15 @@ void SessionCore::on_tables_locked(const TablesLocked& locked) {
     }
     job_.tables_free = false;
   }
-  const bool holds_rows = transaction_.may_have_written() || branch_tables_.locks_rows();
-  if (transaction_.is(TransactionState::kExecuting) && holds_rows) {
+  if (holds_rows()) {
     on_abort_branch();
   }
+}
+
+/// The open transaction has locked rows.
+bool SessionCore::holds_rows() const {
+  return transaction_.is(TransactionState::kExecuting) &&
+         (transaction_.may_have_written() || branch_tables_.locks_rows());
 }
 
 /// Nothing is locked any more, and nothing waited for.

@@ -4,6 +4,7 @@ on whichever server they are; and that no lock outlives its session."""
 import subprocess
 import threading
 import time
+from random import Random
 
 from support import wire
 from support.case import case
@@ -338,6 +339,69 @@ def dump_and_restore(_context, pair):
         assert rows[0] == rows[1] and len(rows[0]) == 50, number
     pair.sql("DROP DATABASE dumped", "DROP DATABASE restored")
     return f"{told}, {len(written)} rows written meanwhile"
+
+
+@case(seconds=60, soak_seconds=300)
+def everybody_at_once(context, pair):
+    """Lockers that read and write back, autocommit writes, transactions, a trigger and a view: what
+    was acknowledged is there, and what is read under a READ lock stands still."""
+    pair.sql(*(f"CREATE OR REPLACE TABLE {name} (id INT PRIMARY KEY, v INT NOT NULL)" for name in "abc"))
+    pair.sql(*(f"INSERT INTO {name} SELECT seq, 0 FROM seq_1_to_9" for name in "abc"),
+             "CREATE OR REPLACE VIEW hides AS SELECT * FROM a",
+             "CREATE TRIGGER also AFTER UPDATE ON b FOR EACH ROW UPDATE c SET v = v + 1 WHERE id = 9")
+    end = time.monotonic() + context.pick(3, 120)
+    weight = {"a": 1, "hides": 1, "b": 2, "c": 1}  # increments by one UPDATE
+    done, wrong = [], []
+
+    def locker(random, client):
+        name, kind = random.choice("abc"), random.choice(["READ", "WRITE"])
+        row = random.randrange(1, 10)
+        client.query(f"LOCK TABLES {name} {kind}")
+        if kind == "READ":
+            sums = {client.value(f"SELECT SUM(v) FROM {name}") for _ in range(2)}
+            if len(sums) != 1:
+                wrong.append(f"{name} changed under a READ lock: {sums}")
+            return 0
+        value = int(client.value(f"SELECT v FROM {name} WHERE id = {row}"))
+        client.query(f"UPDATE {name} SET v = {value + 1} WHERE id = {row}")
+        return weight[name]
+
+    def writer(random, client):
+        name = random.choice(list(weight))
+        client.query(f"UPDATE {name} SET v = v + 1 WHERE id = {random.randrange(1, 10)}")
+        return weight[name]
+
+    def transaction(random, client):
+        names = random.sample("abc", 2)
+        client.query("BEGIN")
+        for name in names:
+            client.query(f"UPDATE {name} SET v = v + 1 WHERE id = {random.randrange(1, 10)}")
+        client.query("COMMIT")
+        return sum(weight[name] for name in names)
+
+    def work(what, number):
+        random = Random(context.seed + number)
+        with pair.connect() as client:
+            while time.monotonic() < end:
+                try:
+                    done.append(what(random, client))
+                except wire.ServerError as error:
+                    if error.code != 1213:
+                        wrong.append(f"{what.__name__}: {error}")
+                if what is locker:
+                    client.query("UNLOCK TABLES")
+                elif what is transaction:
+                    client.query("ROLLBACK")
+
+    kinds = [locker, writer, transaction] * 2
+    failed = [one for one in together(*(lambda w=what, n=number: work(w, n)
+                                        for number, what in enumerate(kinds))) if one]
+    assert not failed and not wrong, (failed, wrong[:5])
+    told = pair.assert_identical()
+    total = sum(pair.servers[0].query(f"SELECT SUM(v) FROM test.{name}")[0][0] for name in "abc")
+    assert total == sum(done), f"{sum(done)} increments acknowledged, the rows say {total}"
+    pair.sql("DROP VIEW hides", "DROP TABLE a, b, c")
+    return f"{told}, {total} increments"
 
 
 @case(seconds=60)

@@ -18,17 +18,19 @@ SessionId session(std::uint32_t slot) {
 class Locks {
  public:
   void lock(std::uint32_t slot, std::vector<TableLock> tables, std::uint32_t wait_s = 60) {
-    locks.ask({session(slot), 1, std::move(tables), true, wait_s}, now);
+    locks.ask({session(slot), 1, std::move(tables), true, false, wait_s}, now);
   }
 
-  void use(std::uint32_t slot, std::vector<TableLock> tables, std::uint32_t wait_s = 60) {
-    locks.ask({session(slot), 1, std::move(tables), false, wait_s}, now);
+  void use(std::uint32_t slot, std::vector<TableLock> tables, bool holds_rows = false) {
+    locks.ask({session(slot), 1, std::move(tables), false, holds_rows, 60}, now);
   }
 
   std::string settle() {
     std::string text;
     for (const TableLocks::Answer& answer : locks.settle(now)) {
-      text += std::to_string(answer.session.slot) + (answer.granted ? "+" : "-") + " ";
+      text += std::to_string(answer.session.slot) + (answer.granted      ? "+ "
+                                                     : answer.in_the_way ? "! "
+                                                                         : "- ");
     }
     return text;
   }
@@ -119,6 +121,24 @@ TEST_SUITE("commit") {
     EXPECT(t.settle() == "");
     t.now += seconds(1);
     EXPECT(t.settle() == "2- ");
+    EXPECT(t.settle() == "3+ ");
+  }
+
+  TEST_CASE("TableLocks: who has locked rows waits but briefly for one who writes") {
+    Locks t;
+    t.lock(1, {read("a")});
+    t.lock(2, {read("b"), write("c")});
+    t.use(3, {write("a")}, true);  // for one who only reads: as long as others
+    t.use(4, {write("b")}, true);  // who writes another table may want its rows
+    t.use(5, {write("b")}, false);
+    EXPECT(t.settle() == "1+ 2+ ");
+    t.now += std::chrono::milliseconds(900);
+    EXPECT(t.settle() == "");
+    t.now += std::chrono::milliseconds(200);
+    EXPECT(t.settle() == "4! ");
+    t.locks.forget(session(2));
+    EXPECT(t.settle() == "5+ ");
+    t.locks.forget(session(1));
     EXPECT(t.settle() == "3+ ");
   }
 

@@ -23,9 +23,9 @@ class TablesScript : public SessionScript {
 
   void grant(std::uint64_t head = 10) { answer_tables(true, head); }
 
-  void answer_tables(bool granted, std::uint64_t head = 10) {
+  void answer_tables(bool granted, std::uint64_t head = 10, bool in_the_way = false) {
     const auto request = posted_back<TableRequest>();
-    core.on_table_answer({request.session, request.number, granted, Seqno{head}});
+    core.on_table_answer({request.session, request.number, granted, in_the_way, Seqno{head}});
     pump();
   }
 
@@ -153,7 +153,7 @@ TEST_SUITE("session") {
       script.core.on_kill_query();
       EXPECT(script.answer() == "ERR 1317");
       EXPECT(script.released());
-      script.core.on_table_answer({request.session, request.number, true, Seqno{10}});
+      script.core.on_table_answer({request.session, request.number, true, false, Seqno{10}});
       EXPECT_FALSE(script.pinned());
     }
     SUBCASE("no room") {
@@ -309,6 +309,11 @@ TEST_SUITE("session") {
       script.core.on_abort_branch();
       EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
     }
+    SUBCASE("as the commit thread says") {
+      EXPECT(script.posted_back<TableRequest>().holds_rows);
+      script.answer_tables(false, 10, true);
+      EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    }
     SUBCASE("is lost with its home") {
       script.lose(Channel::kHome);
     }
@@ -384,6 +389,22 @@ TEST_SUITE("session") {
     EXPECT(script.posted_back<TableRequest>().tables[0].table == "t");
     script.grant();
     EXPECT(script.sent(Channel::kHome).size() == 4);
+  }
+
+  TEST_CASE("SessionCore: who has locked tables waits for none") {
+    TablesScript script;
+    script.lock("LOCK TABLES t WRITE");
+    script.others_lock("u", true);
+    script.query("UPDATE t SET v=1");  // a trigger writes u
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kLocked);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.pinned());
+    EXPECT_FALSE(script.released());
   }
 
   TEST_CASE("SessionCore: one that meets locks again and again stands in line for its own") {
