@@ -56,6 +56,20 @@ Status let_everybody_mark(healthcheck::MariadbLink& link) {
   return Ok{};
 }
 
+/// For CREATE TABLE .. SELECT.
+Status let_everybody_collect(healthcheck::MariadbLink& link) {
+  const auto granted = link.query(
+      "SELECT COUNT(*) FROM mysql.db WHERE User='PUBLIC' AND Db='consort' AND "
+      "Create_tmp_table_priv='Y'");
+  if (!granted.ok() && !link.connected()) {
+    return granted.error();
+  }
+  if (granted.ok() && granted->first() == "1") {
+    return Ok{};
+  }
+  return attempt(link, certifier::kLetCollectSql);
+}
+
 }  // namespace
 
 Status prepare_backend(healthcheck::MariadbLink& link,
@@ -97,7 +111,10 @@ Status prepare_backend(healthcheck::MariadbLink& link,
   if (Status readable = let_everybody_read(link); !readable.ok()) {
     return readable;
   }
-  return let_everybody_mark(link);
+  if (Status marked = let_everybody_mark(link); !marked.ok()) {
+    return marked;
+  }
+  return let_everybody_collect(link);
 }
 
 Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result) {

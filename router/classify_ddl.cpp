@@ -113,6 +113,15 @@ void scan_definition(StatementScan& scan, Statement& out) {
       scan.scan_body(StatementScan::Body::kQuery);
       return;
     }
+    if (token.is(Keyword::kValues) && out.ddl.verb == DdlVerb::kCreate) {
+      scan.advance();  // also of a partition: VALUES LESS THAN (..), VALUES IN (..)
+      if (scan.token().is(TokenKind::kOpenParen)) {
+        out.flags.set(Flag::kCreateSelect);
+        scan.scan_body(StatementScan::Body::kQuery);
+        return;
+      }
+      continue;
+    }
     const bool names_table = token.is(Keyword::kReferences) || token.is("LIKE") ||
                              token.is(Keyword::kRename) ||
                              (token.is(Keyword::kTable) && scan.previous().is(Keyword::kWith));

@@ -55,10 +55,6 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
   if (statement.has(Flag::kSetsGlobal)) {
     return refuse("SET GLOBAL through Consort would change one server only: set it on each server");
   }
-  if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary)) {
-    return refuse(
-        "Consort does not support CREATE TABLE .. SELECT: create the table, then INSERT .. SELECT");
-  }
   if (statement.has(Flag::kCurrentUser)) {
     return refuse(
         "Name the account (SET PASSWORD FOR .., SET DEFAULT ROLE .. FOR .., CREATE ROLE .. WITH "

@@ -127,6 +127,10 @@ FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement) {
   if (!table && !index && !view) {
     return subjects;
   }
+  if (statement.has(Flag::kCreateSelect)) {  // its rows would go into a temporary one of that name
+    subjects.push_back(statement.tables[0]);
+    return subjects;
+  }
   const bool makes = view || (table && verb == DdlVerb::kCreate);
   for (std::size_t at = makes ? 1 : 0; at < statement.tables.size(); ++at) {
     TableRef named = statement.tables[at];

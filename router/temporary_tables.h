@@ -44,8 +44,8 @@ class TemporaryTables {
 };
 
 /// The tables of a DDL statement without TEMPORARY for which a temporary one of the same name would
-/// be taken. Role kDdl: what it drops, alters, renames, truncates or indexes. kRead: names that it
-/// refers to, copies or gives. Empty: it concerns none.
+/// be taken. Role kDdl: what it drops, alters, renames, truncates, indexes or (CREATE TABLE ..
+/// SELECT) fills. kRead: names that it refers to, copies or gives. Empty: it concerns none.
 [[nodiscard]] FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement);
 
 }  // namespace consort::router

@@ -13,6 +13,7 @@
 //     | <-------------- TableAnswer -- |   the tables are its own, or free; or it waited too long
 //     | <------------- TablesLocked -- |   another session may write these now: make way
 //     | -- TablesReleased -----------> |
+//     | -- TableUnfilled ------------> |   order a DROP TABLE, for lanes to execute; DdlOutcome
 #pragma once
 
 #include <cstdint>
@@ -77,6 +78,14 @@ struct DdlRequest {
   std::uint32_t lock_wait_s = kLockWaitDefaultS;
 };
 
+/// The table that entry `made_by` creates has not got the rows that it is for, and will not: where
+/// it was created, and nobody has touched it since, `drop` is ordered, for lanes to execute. Ends
+/// in a DdlOutcome, of seqno 0 where nothing was ordered.
+struct TableUnfilled {
+  Seqno made_by;
+  DdlRequest drop;
+};
+
 /// The home executed the statement at its turn. `succeeded` false: it must run nowhere else.
 struct DdlExecuted {
   Seqno seqno;
@@ -124,7 +133,8 @@ using CommitRequest = std::variant<BranchPrepared,
                                    DdlExecuted,
                                    PositionWanted,
                                    TableRequest,
-                                   TablesReleased>;
+                                   TablesReleased,
+                                   TableUnfilled>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
 /// or lanes wait for what they end.

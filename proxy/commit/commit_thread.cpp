@@ -320,6 +320,8 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     branches_->on_abandoned(*abandoned);
   } else if (auto* ddl = std::get_if<DdlRequest>(&request)) {
     table_desk_->on_ddl(std::move(*ddl));
+  } else if (const auto* unfilled = std::get_if<TableUnfilled>(&request)) {
+    ddl_->on_unfilled(*unfilled);
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     ddl_->on_executed(*executed);
   } else if (const auto* wanted = std::get_if<PositionWanted>(&request)) {

@@ -14,6 +14,7 @@ constexpr std::size_t kResultsMax = 10'000;
 constexpr unsigned kTellAccountsAfter = 8;
 // A statement that takes longer waits for somebody, or has much to do.
 constexpr unsigned kLooksBeforeReplay = 2;
+constexpr BackendId kNobodysHome{kBackendsMax};
 
 std::vector<DdlTarget> targets_of(const certifier::Ddl& ddl) {
   std::vector<DdlTarget> targets;
@@ -61,6 +62,15 @@ void DdlDesk::on_request(const DdlRequest& request) {
     parts_.tell(request.session, DdlOutcome{request.session, Seqno{}});
     return;
   }
+  std::vector<RowKey> keys = keys_of(request.targets);
+  const Seqno seqno = parts_.sequencer.order(keys, std::nullopt);
+  append(request, seqno, std::move(keys), true);
+}
+
+void DdlDesk::append(const DdlRequest& request,
+                     Seqno seqno,
+                     std::vector<RowKey> keys,
+                     bool by_session) {
   certifier::Ddl ddl;
   ddl.home = request.home;
   ddl.sql = request.sql;
@@ -70,18 +80,57 @@ void DdlDesk::on_request(const DdlRequest& request) {
   for (const DdlTarget& target : request.targets) {
     ddl.targets.push_back({target.schema, target.table});
   }
-  ddl.keys = keys_of(request.targets);
+  ddl.keys = std::move(keys);
   certifier::LogEntry entry;
-  entry.seqno = parts_.sequencer.order(ddl.keys, std::nullopt);
+  entry.seqno = seqno;
   parts_.branches.on_ddl(ddl, entry.seqno);
   Undecided undecided;
   undecided.session = request.session;
-  undecided.session_may_execute = true;
+  undecided.session_may_execute = by_session;
   undecided.home = request.home;
   undecided.targets = request.targets;
   undecided_[entry.seqno] = std::move(undecided);
   entry.body = std::move(ddl);
   parts_.log.append(std::move(entry));
+}
+
+void DdlDesk::on_unfilled(const TableUnfilled& unfilled) {
+  const auto found = undecided_.find(unfilled.made_by);
+  if (found != undecided_.end()) {
+    found->second.unfilled = unfilled;  // its result tells whether there is a table
+  } else {
+    drop_unfilled(unfilled);
+  }
+}
+
+// By name, so only where it is certain whose table has that name: whoever has changed it, or made
+// another one, since `made_by` wrote one of the keys.
+void DdlDesk::drop_unfilled(const TableUnfilled& unfilled) {
+  const DdlRequest& drop = unfilled.drop;
+  const auto nothing = [&] { parts_.tell(drop.session, DdlOutcome{drop.session, Seqno{}}); };
+  const auto made = find_result(unfilled.made_by);
+  if (!made || *made == certifier::DdlOutcome::kSkip) {
+    nothing();
+    return;
+  }
+  std::vector<RowKey> keys = keys_of(drop.targets);
+  certifier::CertifyRequest request;
+  request.home = kNobodysHome;  // what any home has committed counts
+  request.last_seen_at_prepare = unfilled.made_by;
+  request.last_seen_at_answer = unfilled.made_by;
+  request.keys = keys;
+  const bool accepted = parts_.log.accepts(drop.sql.size());
+  const certifier::Verdict verdict =
+      accepted ? parts_.sequencer.certify(request) : certifier::Verdict{};
+  if (!accepted || verdict.kind != certifier::VerdictKind::kPass) {
+    spdlog::info(
+        "CREATE TABLE .. SELECT (seqno {}) ended early; its table {}.{} stays: {}",
+        unfilled.made_by.value, drop.targets[0].schema, drop.targets[0].table,
+        accepted ? "it was changed since, perhaps by its own rows" : "the log takes no entries");
+    nothing();
+    return;
+  }
+  append(drop, verdict.seqno, std::move(keys), false);
 }
 
 void DdlDesk::on_executed(const DdlExecuted& executed) {
@@ -235,7 +284,12 @@ void DdlDesk::on_durable(const certifier::LogEntry& entry) {
 }
 
 void DdlDesk::note_result(const certifier::DdlResult& result) {
-  undecided_.erase(result.ddl);
+  if (const auto found = undecided_.find(result.ddl); found != undecided_.end()) {
+    if (found->second.unfilled) {
+      unfilled_.push_back(*std::move(found->second.unfilled));
+    }
+    undecided_.erase(found);
+  }
   results_[result.ddl] = result.outcome;
   while (results_.size() > kResultsMax) {
     results_.erase(results_.begin());
@@ -273,6 +327,9 @@ std::optional<certifier::DdlOutcome> DdlDesk::find_result(Seqno seqno) {
 void DdlDesk::look_after() {
   if (tell_accounts_in_ > 0 && --tell_accounts_in_ == 0) {
     parts_.accounts_changed();
+  }
+  for (const TableUnfilled& unfilled : std::exchange(unfilled_, {})) {
+    drop_unfilled(unfilled);
   }
   for (auto& [seqno, ddl] : undecided_) {
     if (ddl.offered && ddl.executor) {

@@ -47,6 +47,7 @@ class DdlDesk {
   // ---- from sessions ----
   void on_request(const DdlRequest& request);
   void on_executed(const DdlExecuted& executed);
+  void on_unfilled(const TableUnfilled& unfilled);
 
   // ---- from lanes ----
   void on_reached(BackendId backend, const certifier::DdlReached& reached);
@@ -74,21 +75,25 @@ class DdlDesk {
     std::vector<DdlTarget> targets;
     std::map<BackendId, bool> reached;  ///< and whether it may have run there
     std::optional<BackendId> executor;
-    bool by_lane = false;  ///< who executes it there
-    bool offered = false;  ///< the session's turn
-    unsigned looks = 0;    ///< look_after() calls since then
-    bool decided = false;  ///< its result is on its way into the log
+    bool by_lane = false;                   ///< who executes it there
+    bool offered = false;                   ///< the session's turn
+    unsigned looks = 0;                     ///< look_after() calls since then
+    bool decided = false;                   ///< its result is on its way into the log
+    std::optional<TableUnfilled> unfilled;  ///< of what it creates
   };
 
   void choose_executor(Seqno seqno, Undecided& ddl);
   void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
   void abort_users(const Undecided& ddl, BackendId backend);
   void note_result(const certifier::DdlResult& result);
+  void append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool by_session);
+  void drop_unfilled(const TableUnfilled& unfilled);
   [[nodiscard]] std::optional<certifier::DdlOutcome> find_result(Seqno seqno);
 
   DdlDeskParts parts_;
   std::map<Seqno, Undecided> undecided_;
   std::map<Seqno, certifier::DdlOutcome> results_;  // the newest ones
+  std::vector<TableUnfilled> unfilled_;             // tables that are decided now
   unsigned tell_accounts_in_ = 0;  // look_after() calls until accounts_changed is told again
 };
 

@@ -28,6 +28,11 @@ class OwnResult {
   /// nullopt: too large, or no such packets.
   [[nodiscard]] std::optional<std::vector<Row>> rows() const;
 
+  [[nodiscard]] std::size_t columns() const { return columns_; }
+
+  /// Column definitions, then rows; empty when too large. Dies with the next begin() or add().
+  [[nodiscard]] Bytes wire() const { return wire_; }
+
   /// Of a single row of a single column: its value. nullopt: NULL, or no such result.
   [[nodiscard]] std::optional<std::string_view> value() const;
 

@@ -99,6 +99,21 @@ void PreparedStatements::add_long_data(Bytes payload) {
   long_data_bytes_ = long_data_bytes_ - before + data.bytes();
 }
 
+void PreparedStatements::take_over(std::uint32_t from, std::uint32_t to) {
+  const ClientStatement* source = find(from);
+  ClientStatement* target = find(to);
+  CHECK(source != nullptr);
+  CHECK(target != nullptr);
+  target->parameter_types = source->parameter_types;
+  target->types_version = source->types_version;
+  if (const auto found = long_data_.find(source->client_id); found != long_data_.end()) {
+    reset(to);
+    LongData data = std::move(found->second);
+    long_data_.erase(found);
+    long_data_.emplace(target->client_id, std::move(data));
+  }
+}
+
 std::optional<SqlError> PreparedStatements::long_data_error(std::uint32_t client_id) {
   const LongData* data = long_data_of(client_id);
   return data == nullptr ? std::nullopt : data->error();

@@ -80,6 +80,9 @@ class PreparedStatements {
   /// A COM_STMT_SEND_LONG_DATA payload, for the statement's next execution. Has no reply: what is
   /// wrong shows in long_data_error().
   void add_long_data(Bytes payload);
+  /// An execution of `from` becomes one of `to`, which has the same parameters: with their types
+  /// and long data. REQUIRES: both exist.
+  void take_over(std::uint32_t from, std::uint32_t to);
   /// Why the statement cannot be executed until it is reset.
   [[nodiscard]] std::optional<protocol::SqlError> long_data_error(std::uint32_t client_id);
   /// COM_STMT_RESET: forgets its long data. False: the client has no such statement.

@@ -33,6 +33,7 @@ enum class ReplyRole : std::uint8_t {
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
+  kStepWarnings,    ///< of the query of a CREATE TABLE .. SELECT
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
@@ -48,6 +49,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kSubject:
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
+    case ReplyRole::kStepWarnings:
       return true;
     default:
       return false;

@@ -52,6 +52,10 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
 }
 
 void SessionCore::tell_client(std::initializer_list<Bytes> pieces) {
+  if (create_select_.active()) {
+    keep_step_reply(pieces);
+    return;
+  }
   if (!multi_.active()) {
     effects_.send_client(pieces);
     return;
@@ -62,6 +66,13 @@ void SessionCore::tell_client(std::initializer_list<Bytes> pieces) {
   }
   multi_.number(numbered);
   effects_.send_client({numbered});
+}
+
+/// An error ends a query's statements; that of a step is not the client's yet.
+void SessionCore::drop_rest() {
+  if (!create_select_.active()) {
+    multi_.drop_rest();
+  }
 }
 
 void SessionCore::reply_ok() {
@@ -75,7 +86,7 @@ void SessionCore::reply_ok() {
 }
 
 void SessionCore::reply_error(const protocol::SqlError& error) {
-  multi_.drop_rest();
+  drop_rest();
   row_count_ = -1;
   own_error_ = error;
   home_diagnostics_stale_ = true;
@@ -89,7 +100,7 @@ void SessionCore::reply_error(const protocol::SqlError& error) {
 void SessionCore::answer_held() {
   reply_started_ = true;
   if (held_.is_error()) {
-    multi_.drop_rest();
+    drop_rest();
   } else {
     keep_cursor();
   }
@@ -169,7 +180,7 @@ void SessionCore::finish_command() {
     statements_.executed(job_.statement_id);
     statements_.shrink();
   }
-  if (!multi_.more()) {
+  if (!more_to_run()) {
     multi_.end();
   }
   if (release_) {
@@ -239,6 +250,7 @@ void SessionCore::note_named(bool succeeded, router::PinSet& pins) {
 }
 
 void SessionCore::close_with(const protocol::SqlError& error) {
+  abandon_create_select();
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
   tell_client({scratch_});

@@ -144,6 +144,9 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   }
   ordered_.seqno = turn.seqno;
   ordered_.fenced = false;
+  if (create_select_.step == CreateSelectStep::kCreate) {
+    create_select_.made_by = turn.seqno;
+  }
   held_.clear();
   if (home_lease_.held() && home_ != turn.backend && !pins_.empty()) {
     // Its own home cannot; elsewhere its variables are not. Without an executor it did not happen.
@@ -169,6 +172,10 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   commits_.on_other(outcome.seqno);
   if (outcome.lock_wait) {
     reply_error(protocol::lock_wait_timeout_error());
+    return;
+  }
+  if (create_select_.step == CreateSelectStep::kUndo) {
+    reply_ok();
     return;
   }
   if (held_.empty()) {

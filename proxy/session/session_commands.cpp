@@ -265,6 +265,11 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (!statement.has(Flag::kDiagnostics) && job_.names_tables) {
     own_error_.reset();  // the server keeps it beyond a statement without a table
   }
+  if (!statement.has(Flag::kDiagnostics)) {
+    own_warnings_.clear();
+  } else if (kind == JobKind::kQuery && answer_own_warnings(sql)) {
+    return;
+  }
   if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);
@@ -307,8 +312,14 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (run_table_lock(statement, sql)) {
     return;
   }
-  job_.names_engine = statement.has(Flag::kTemporary) && names_engine(sql);
+  job_.names_engine =
+      statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active();
   const router::Route route = router::decide(statement, traits(), options_.policy);
+  if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
+      route.target != router::Target::kRefuse) {
+    begin_create_select(statement, sql);
+    return;
+  }
   switch (route.target) {
     case router::Target::kAnyFresh:
       if (job_.wants_cursor) {  // its rows are to be had where it was opened

@@ -71,6 +71,7 @@ void SessionCore::reset() {
   insert_id_ = 0;
   read_lingers_ = false;
   own_error_.reset();
+  own_warnings_.clear();
   insert_id_lost_ = false;
   row_count_ = 0;
   warnings_ = 0;
@@ -103,6 +104,7 @@ void SessionCore::reset() {
 }
 
 void SessionCore::on_client_gone() {
+  abandon_create_select();
   abandon_branch();
   release_tables();
   const bool on_backend = transaction_.on_backend();

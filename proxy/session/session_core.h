@@ -33,6 +33,7 @@
 #include "protocol/sql_error.h"
 #include "proxy/session/branch_tables.h"
 #include "proxy/session/channel_lease.h"
+#include "proxy/session/create_select.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
@@ -116,15 +117,15 @@ class SessionCore {
   void reset();
 
   /// Nothing is under way; the client's next command may come.
-  [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle && !multi_.more(); }
+  [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle && !more_to_run(); }
 
   /// REQUIRES: idle().
   void on_command(const ClientCommand& command);
 
-  /// One statement of several in a query has ended, and the next is to be run: by
-  /// on_next_statement(), after whatever core event led here.
+  /// One statement of several in a query has ended, or a step of one that has several, and the next
+  /// is to be run: by on_next_statement(), after whatever core event led here.
   [[nodiscard]] bool next_statement_due() const {
-    return phase_ == SessionPhase::kIdle && multi_.more();
+    return phase_ == SessionPhase::kIdle && more_to_run();
   }
 
   /// REQUIRES: next_statement_due().
@@ -394,6 +395,35 @@ class SessionCore {
   void end_interrupted();
   void drop_home();
 
+  // CREATE TABLE .. SELECT: session_create_select.cpp.
+  [[nodiscard]] bool more_to_run() const { return multi_.more() || create_select_.active(); }
+
+  void begin_create_select(const router::Statement& statement, std::string_view sql);
+  void run_step(CreateSelectStep step);
+  void run_step_sql(std::string_view sql);
+  void run_step_at_home(std::string_view sql);
+  [[nodiscard]] std::string restoring_sql() const;
+  void keep_step_reply(std::initializer_list<Bytes> pieces);
+  void go_on_create_select();
+  void execute_collect();
+  void append_warnings_question();
+  [[nodiscard]] CreateSelectStep after_name_check() const;
+  [[nodiscard]] CreateSelectStep collecting_step() const;
+  void forget_step_statement(std::uint32_t statement_id);
+  void on_step_rows(const StepReply& reply);
+  void on_step_done(const StepReply& reply);
+  void on_step_filled(const StepReply& reply);
+  void on_step_restored(const StepReply& reply);
+  void fail_create_select(const protocol::SqlError& error);
+  void clean_up_steps();
+  void answer_not_collected(const protocol::SqlError& error);
+  void answer_with_step();
+  void answer_create_select();
+  [[nodiscard]] bool answer_own_warnings(std::string_view sql);
+  void leave_create_select();
+  void abandon_create_select();
+  void post_unfilled();
+
   // PREPARE .. FROM: session_text.cpp.
   void forget_text_statements(const router::Statement& statement);
   [[nodiscard]] bool texts_are_unconverted() const;
@@ -469,6 +499,7 @@ class SessionCore {
 
   // Answering: session_answers.cpp.
   void tell_client(std::initializer_list<Bytes> pieces);
+  void drop_rest();
   void reply_ok();
   void reply_error(const protocol::SqlError& error);
   void answer_held();
@@ -527,6 +558,7 @@ class SessionCore {
   };
 
   Ordered ordered_;
+  CreateSelectJob create_select_;  ///< CREATE TABLE .. SELECT, whose step is the command under way
 
   // Connections.
   std::optional<BackendId> home_;
@@ -541,6 +573,7 @@ class SessionCore {
   bool home_diagnostics_stale_ = true;
   /// What the client's last statement got from us: SHOW WARNINGS must show it.
   std::optional<protocol::SqlError> own_error_;
+  Buffer own_warnings_;  ///< what SHOW WARNINGS shows where the home has gone on since; empty: none
   bool home_has_diagnostics_ = false;  ///< the last statement there left some
   bool home_has_traces_ = false;       ///< something that only COM_RESET_CONNECTION takes away
   /// A detached branch has kept from the home what the server does at a transaction's end: to take

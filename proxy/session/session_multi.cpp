@@ -58,6 +58,10 @@ bool cuts_a_program(const Statement& first, const router::LexerOptions& options)
 
 void SessionCore::on_next_statement() {
   CHECK(next_statement_due());
+  if (create_select_.active()) {
+    go_on_create_select();
+    return;
+  }
   begin_command();
   reply_sequence_ = 1;
   run_next_statement();

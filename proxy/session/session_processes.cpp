@@ -147,8 +147,11 @@ void SessionCore::describe(ProcessRow& row, TimePoint now) {
   row.state = state_of(phase_);
   row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - job_.began).count();
   const Bytes argument = Bytes(command_).subspan(protocol::kHeaderBytes + 1);
-  if (command == static_cast<std::uint8_t>(Command::kQuery) ||
-      command == static_cast<std::uint8_t>(Command::kStmtPrepare)) {
+  if (create_select_.active()) {
+    row.command = "Query";
+    row.info = create_select_.sql.substr(0, kProcessInfoBytesMax);
+  } else if (command == static_cast<std::uint8_t>(Command::kQuery) ||
+             command == static_cast<std::uint8_t>(Command::kStmtPrepare)) {
     std::string_view text = as_text(argument).substr(0, kProcessInfoBytesMax);
     text = text.substr(0, text.find_last_not_of(" \t\r\n;") + 1);  // as a server shows it
     row.info = text;

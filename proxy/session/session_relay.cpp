@@ -296,7 +296,7 @@ void SessionCore::on_client_error(Channel channel,
     on_client_done(channel, relay, false);
     return;
   }
-  multi_.drop_rest();
+  drop_rest();
   flush(relay, scratch_);
   if (conflict) {
     clean_rollback_only(false);

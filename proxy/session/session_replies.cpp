@@ -132,6 +132,11 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kCollation:
       on_collation(failed);
       return;
+    case ReplyRole::kStepWarnings:
+      if (!failed) {
+        create_select_.warning_rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
+      }
+      return;
     case ReplyRole::kLeftEnd: {
       const protocol::SqlError error =
           failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};

@@ -304,6 +304,7 @@ void SessionCore::send_wrapped(Bytes command) {
 void SessionCore::append_wrapped_end() {
   const BranchId branch = transaction_.branch();
   transaction_.certify();
+  append_warnings_question();
   append_mark();
   xa_command("XA END ", branch);
   xa_command("XA PREPARE ", branch);

@@ -235,9 +235,6 @@ std::string_view unsupported_feature(const Statement& statement) {
   if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
     return "sequences (use AUTO_INCREMENT)";
   }
-  if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary)) {
-    return "CREATE TABLE .. SELECT (create the table, then INSERT .. SELECT)";
-  }
   if (statement.kind == StatementKind::kDdl && statement.ddl.object == router::DdlObject::kEvent) {
     return "events (they would run once on every backend)";
   }

@@ -1,0 +1,254 @@
+// SessionCore: CREATE TABLE .. SELECT, step by step. Each step is a statement of its own on its own
+// way, with all that belongs to it; what it answers stays here. Decision 0027.
+#include <algorithm>
+#include <utility>
+
+#include "certifier/lane_sql.h"
+#include "protocol/packet_reader.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "router/sql_lexer.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using router::Flag;
+using router::Statement;
+using router::StatementKind;
+using Step = CreateSelectStep;
+
+namespace {
+
+/// More than any definition needs.
+constexpr std::size_t kReplyBytesMax = 8 << 20;
+/// SHOW CREATE TABLE must leave nothing out, nobody else's quotes may be in it; the rows are what
+/// they are: 0 in an AUTO_INCREMENT column, a date of zeros, what a check would not have let in.
+constexpr std::string_view kSettle =
+    "SET SESSION sql_mode='NO_AUTO_VALUE_ON_ZERO', SESSION sql_quote_show_create=1, "
+    "SESSION check_constraint_checks=0";
+constexpr std::string_view kSettled[] = {"sql_mode", "sql_quote_show_create",
+                                         "check_constraint_checks"};
+constexpr std::string_view kShowDefinition =
+    "SET STATEMENT character_set_results=utf8mb4 FOR SHOW CREATE TABLE `consort`.`create_select`";
+constexpr std::string_view kShowDefinitionAgain =
+    "SET STATEMENT character_set_results=@@character_set_client FOR "
+    "SHOW CREATE TABLE `consort`.`create_select`";
+constexpr std::string_view kShowColumns =
+    "SET STATEMENT character_set_results=@@character_set_client FOR "
+    "SHOW COLUMNS FROM `consort`.`create_select`";
+constexpr std::string_view kDropCollected =
+    "DROP TEMPORARY TABLE IF EXISTS `consort`.`create_select`";
+constexpr std::string_view kShowWarnings = "SHOW WARNINGS";
+constexpr std::string_view kFeature =
+    "this form of CREATE TABLE .. SELECT (create the table, then "
+    "INSERT .. SELECT)";
+
+bool is_ascii(std::string_view text) {
+  return std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+}
+
+/// Something of it means nothing for a temporary table: its text runs where kSettle holds.
+bool lasts_only(const router::CreateSelect& parts) {
+  return !parts.keys.empty() || !parts.versioning.empty() || !parts.partitions.empty();
+}
+
+std::string quoted(std::string_view inside_quotes) {
+  return certifier::sql_identifier(router::identifier_text(inside_quotes));
+}
+
+/// It selects from the table that it makes. A view may hide that.
+bool reads(const Statement& statement, const CreateSelectJob& job, const std::string& schema) {
+  return std::any_of(
+      statement.tables.begin(), statement.tables.end(), [&](const router::TableRef& table) {
+        const bool same_schema =
+            (table.schema.empty() ? schema : router::identifier_text(table.schema)) == job.schema;
+        return table.role == router::TableRole::kRead && same_schema &&
+               router::identifier_text(table.name) == job.table;
+      });
+}
+
+}  // namespace
+
+void SessionCore::begin_create_select(const Statement& statement, std::string_view sql) {
+  CreateSelectJob& job = create_select_;
+  if (job.active()) {  // what a step defines has no query
+    reply_error(protocol::not_supported_error(kFeature));
+    return;
+  }
+  job.sql.assign(sql);
+  const auto parts = router::read_create_select(job.sql, lexer_options());
+  const bool has_parameters = job_.statement_id != 0 && statement.has(Flag::kPlaceholders);
+  const bool other_quotes = lexer_options().ansi_quotes || lexer_options().no_backslash_escapes;
+  if (!parts || job_.bulk || !own_tables_.empty() || job_.subjects != router::DdlSubjects::kPlain ||
+      (other_quotes && lasts_only(*parts))) {
+    reply_error(protocol::not_supported_error(kFeature));
+    return;
+  }
+  const router::TableRef& table = parts->table;
+  job.parts = *parts;
+  job.table = router::identifier_text(table.name);
+  job.schema = table.schema.empty() ? state_.schema() : router::identifier_text(table.schema);
+  job.target = (table.schema.empty() ? "" : quoted(table.schema) + ".") + quoted(table.name);
+  job.reads_itself = reads(statement, job, state_.schema());
+  job.reply_sequence = reply_sequence_;
+  job.statement_id = job_.statement_id;
+  if (has_parameters) {
+    job.execution = protocol::join_payload(command_);
+  }
+  job.began = job_.began;
+  run_step(transaction_.open() ? Step::kEndTransaction : Step::kCheckRights);
+}
+
+void SessionCore::run_step(CreateSelectStep step) {
+  CreateSelectJob& job = create_select_;
+  job.step = step;
+  job.reply.clear();
+  begin_command();
+  job_.began = job.began;
+  reply_sequence_ = 1;
+  switch (step) {
+    case Step::kNone:
+      return;
+    case Step::kEndTransaction:
+    case Step::kKeepCollected:
+    case Step::kKeepFilled:
+      run_step_sql(kPlainCommit);
+      return;
+    case Step::kTakeBack:
+      run_step_sql(kPlainRollback);
+      return;
+    case Step::kCheckRights:
+      replace_command(job.sql, Command::kStmtPrepare);
+      on_prepare(job.sql);
+      return;
+    case Step::kCheckName: {
+      // To the home as it is: it defines no table.
+      const std::string sql = check_name_sql(job);
+      replace_command(sql, Command::kQuery);
+      Statement asks;
+      asks.kind = StatementKind::kShow;
+      asks.flags.set(Flag::kReadsOnly);
+      job_.statement_kind = asks.kind;
+      job_.names_tables = true;
+      run_at_home(asks, JobKind::kQuery);
+      return;
+    }
+    case Step::kReadCharacterSet:
+      run_step_at_home("SHOW CREATE DATABASE " + certifier::sql_identifier(job.schema));
+      return;
+    case Step::kPrepareCollect: {
+      const std::string sql = collect_sql(job);
+      replace_command(sql, Command::kStmtPrepare);
+      on_prepare(sql);
+      return;
+    }
+    case Step::kCollect:
+      job.collect_id == 0 ? run_step_sql(collect_sql(job)) : execute_collect();
+      return;
+    case Step::kReadWarnings:
+      run_step_sql(kShowWarnings);
+      return;
+    case Step::kSettle:
+      job.state_before = state_;
+      job.settled = true;
+      run_step_sql(kSettle);
+      return;
+    case Step::kReadDefinition:
+      run_step_at_home(kShowDefinition);
+      return;
+    case Step::kReadAgain:
+      run_step_at_home(kShowDefinitionAgain);
+      return;
+    case Step::kReadColumns:
+      run_step_at_home(kShowColumns);
+      return;
+    case Step::kCreate:
+      run_step_sql(create_sql(job));
+      return;
+    case Step::kFill:
+      ++job.fills;
+      run_step_sql(fill_sql(job));
+      return;
+    case Step::kUndo:
+      post_unfilled();
+      job.made_by = {};
+      phase_ = SessionPhase::kOrdering;  // on_ddl_outcome() goes on
+      ordered_ = {};
+      watch_order();
+      return;
+    case Step::kDropCollected:
+      run_step_sql(kDropCollected);
+      return;
+    case Step::kRestore:
+      run_step_sql(restoring_sql());
+      return;
+  }
+}
+
+void SessionCore::run_step_sql(std::string_view sql) {
+  router::LexerOptions options = lexer_options();
+  options.doubtful = options.doubtful && !is_ascii(sql);  // the client's part of it is certain
+  replace_command(sql, Command::kQuery);
+  run_statement(router::classify(sql, options), sql, JobKind::kQuery);
+}
+
+/// With the parameters of the client's execution.
+void SessionCore::execute_collect() {
+  constexpr std::size_t kFlagsAt = 5;  // behind command and statement
+  CreateSelectJob& job = create_select_;
+  statements_.take_over(job.statement_id, job.collect_id);
+  Buffer payload = job.execution;
+  protocol::patch_statement_id(payload, job.collect_id);
+  payload[kFlagsAt] = 0;  // no cursor
+  command_.clear();
+  const std::uint8_t next = protocol::append_packet(command_, payload, 0);
+  command_sequence_ = static_cast<std::uint8_t>(next - 1);
+  job_.statement_id = job.collect_id;
+  run_prepared();
+}
+
+/// In a branch of its own the mark behind it forgets its warnings.
+void SessionCore::append_warnings_question() {
+  if (create_select_.step != Step::kCollect) {
+    return;
+  }
+  expect(Channel::kHome, ReplyRole::kStepWarnings, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kShowWarnings));
+}
+
+/// Where the collected table is, or its like.
+void SessionCore::run_step_at_home(std::string_view sql) {
+  replace_command(sql, Command::kQuery);
+  const Statement statement = router::classify(sql, lexer_options());
+  job_.statement_kind = statement.kind;
+  job_.names_tables = true;
+  job_.passing_settings = true;
+  run_at_home(statement, JobKind::kQuery);
+}
+
+std::string SessionCore::restoring_sql() const {
+  const SessionState& before = create_select_.state_before;
+  std::string sql = "SET ";
+  for (const std::string_view name : kSettled) {
+    sql += sql.size() > 4 ? ", SESSION " : "SESSION ";
+    sql += name;
+    sql += '=';
+    if (const auto value = before.variable(name)) {
+      append_setting_value(sql, name, *value);
+    } else {
+      sql += "DEFAULT";
+    }
+  }
+  return sql;
+}
+
+void SessionCore::keep_step_reply(std::initializer_list<Bytes> pieces) {
+  for (const Bytes& piece : pieces) {
+    if (create_select_.reply.size() + piece.size() <= kReplyBytesMax) {
+      append(create_select_.reply, piece);
+    }
+  }
+}
+
+}  // namespace consort::proxy
