@@ -123,7 +123,7 @@ void ApplyLane::on_ddl_result(const DdlResult& result) {
   if (result.ddl <= applied_ || (!queued && ddl_results_.size() >= kDdlResultsMax)) {
     return;
   }
-  ddl_results_[result.ddl] = result.outcome;
+  ddl_results_[result.ddl] = result;
   const bool turn_under_way = under_way_.has_value();
   const bool at_it = !queue_.empty() && front_seqno() == result.ddl;
   if (at_it && !turn_under_way && machine_.can_move(S::kIdle) && !machine_.is(S::kOffline) &&
@@ -133,9 +133,9 @@ void ApplyLane::on_ddl_result(const DdlResult& result) {
   }
 }
 
-std::optional<DdlOutcome> ApplyLane::ddl_result(Seqno seqno) const {
+const DdlResult* ApplyLane::ddl_result(Seqno seqno) const {
   const auto found = ddl_results_.find(seqno);
-  return found == ddl_results_.end() ? std::nullopt : std::optional(found->second);
+  return found == ddl_results_.end() ? nullptr : &found->second;
 }
 
 bool ApplyLane::branch_is_held(const LogEntry& entry) const {
@@ -229,8 +229,8 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
   }
   if (role_of(queue_.front()) == EntryRole::kDdl) {
     ddl_may_have_run_ = ddl_mark_ == front_seqno();
-    if (ddl_result(front_seqno())) {
-      return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_),
+    if (const DdlResult* result = ddl_result(front_seqno()); result != nullptr) {
+      return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_, result->sql),
                    S::kApplying);
     }
     machine_.move(S::kDdlReached);
@@ -250,9 +250,10 @@ EntryRole ApplyLane::role_of(const Item& item) const {
     }
     return writeset->payload.empty() ? EntryRole::kNothing : EntryRole::kPayload;
   }
-  const std::optional<DdlOutcome> result = ddl_result(entry.seqno);
-  const bool skipped = result == DdlOutcome::kSkip;
-  const bool executed = result && ddl_executed_ == entry.seqno;
+  const DdlResult* result = ddl_result(entry.seqno);
+  const bool skipped = result != nullptr && result->outcome == DdlOutcome::kSkip;
+  const bool executed = result != nullptr && ddl_executed_ == entry.seqno &&
+                        (result->sql.empty() || result_executed_ == entry.seqno);
   return skipped || executed ? EntryRole::kNothing : EntryRole::kDdl;
 }
 
@@ -325,7 +326,7 @@ void ApplyLane::on_turn_done() {
 
 void ApplyLane::on_ddl_done() {
   const Seqno seqno = front_seqno();
-  const bool result_is_known = ddl_result(seqno).has_value();
+  const bool result_is_known = ddl_result(seqno) != nullptr;
   ddl_mark_ = seqno;
   if (machine_.is(S::kDdlMarking)) {
     session_dirty_ = false;
@@ -334,6 +335,7 @@ void ApplyLane::on_ddl_done() {
   }
   ddl_executed_ = seqno;
   if (result_is_known) {
+    result_executed_ = seqno;
     machine_.move(S::kIdle);
     return;
   }
@@ -372,20 +374,21 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
 
 LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view message) {
   const Seqno seqno = front_seqno();
-  const std::optional<DdlOutcome> result = ddl_result(seqno);
+  const DdlResult* result = ddl_result(seqno);
+  const bool to_be_tolerated = result != nullptr && result->outcome == DdlOutcome::kRunTolerant;
   const bool already_applied = ddl_already_applied(error);
   // It failed where it was executed first, and has dropped what was to be replaced.
   const bool replaces = replaces_table(queue_.front().entry->ddl()->sql);
   const bool tolerated =
-      (already_applied && (ddl_may_have_run_ || result == DdlOutcome::kRunTolerant)) ||
-      (replaces && result == DdlOutcome::kRunTolerant);
-  if (result && *result != DdlOutcome::kSkip && !tolerated) {
+      (already_applied && (ddl_may_have_run_ || to_be_tolerated)) || (replaces && to_be_tolerated);
+  if (result != nullptr && result->outcome != DdlOutcome::kSkip && !tolerated) {
     return fail(LaneAction::kInconsistent, error, message);
   }
   under_way_.reset();
   ddl_mark_ = seqno;
   ddl_executed_ = seqno;
-  if (result) {
+  if (result != nullptr) {
+    result_executed_ = seqno;
     machine_.move(S::kIdle);
     return LaneAction::kGoOn;
   }

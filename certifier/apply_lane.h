@@ -209,7 +209,8 @@ class ApplyLane {
   [[nodiscard]] bool has_room(std::size_t payload_bytes) const;
   [[nodiscard]] EntryRole role_of(const Item& item) const;
   [[nodiscard]] bool branch_is_held(const LogEntry& entry) const;
-  [[nodiscard]] std::optional<DdlOutcome> ddl_result(Seqno seqno) const;
+  /// nullptr: it is not known.
+  [[nodiscard]] const DdlResult* ddl_result(Seqno seqno) const;
 
   [[nodiscard]] Seqno front_seqno() const { return queue_.front().entry->seqno; }
 
@@ -243,9 +244,10 @@ class ApplyLane {
   Seqno listed_up_to_;
   std::set<Seqno> replayed_;  ///< beyond applied_
 
-  std::map<Seqno, DdlOutcome> ddl_results_;  ///< beyond applied_
+  std::map<Seqno, DdlResult> ddl_results_;  ///< beyond applied_
   Seqno ddl_mark_;
   Seqno ddl_executed_;             ///< known to have been executed here
+  Seqno result_executed_;          ///< what its result says was
   bool ddl_may_have_run_ = false;  ///< the DDL under way was begun here before
   DdlExecutor executor_ = DdlExecutor::kSession;
   std::optional<DdlDecided> decided_;

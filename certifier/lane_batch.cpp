@@ -143,7 +143,10 @@ LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
   return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}, 0};
 }
 
-LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
+LaneBatch ddl_batch(const BatchStart& start,
+                    const LogEntry& entry,
+                    bool mark,
+                    std::string_view instead) {
   const Ddl& ddl = *entry.ddl();
   LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
   if (mark) {
@@ -159,7 +162,7 @@ LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark) {
     batch.statements.push_back(ddl.session_set);
   }
   batch.ddl_statement = batch.statements.size();
-  batch.statements.push_back(ddl.sql);
+  batch.statements.emplace_back(instead.empty() ? ddl.sql : instead);
   batch.statements.emplace_back(kDdlReleaseSql);
   return batch;
 }

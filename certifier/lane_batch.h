@@ -77,6 +77,10 @@ struct BatchStart {
 /// Executes the DDL `entry` in the way its session would have, behind the fence, the mark before it
 /// when `mark`; else kDdlDoneErrno ends it where it had its effect when it was begun before. Leaves
 /// the session's settings changed and the position where it was.
-[[nodiscard]] LaneBatch ddl_batch(const BatchStart& start, const LogEntry& entry, bool mark);
+/// `instead`: of its own text, unless that is empty (DdlResult::sql).
+[[nodiscard]] LaneBatch ddl_batch(const BatchStart& start,
+                                  const LogEntry& entry,
+                                  bool mark,
+                                  std::string_view instead = {});
 
 }  // namespace consort::certifier

@@ -91,7 +91,9 @@ std::vector<std::string> lane_session_setup() {
       "SET SESSION sql_mode=0",
       "SET SESSION sql_log_bin=0,autocommit=1,completion_type=0,"
       "innodb_lock_wait_timeout=2,lock_wait_timeout=86400,max_statement_time=0,"
-      "wait_timeout=31536000,foreign_key_checks=1,unique_checks=1,check_constraint_checks=1,"
+      "wait_timeout=31536000,sql_safe_updates=0,sql_big_selects=1,"
+      "sql_select_limit=18446744073709551615,group_concat_max_len=1048576,foreign_key_checks=1,"
+      "unique_checks=1,check_constraint_checks=1,"
       "binlog_annotate_row_events=0,time_zone=DEFAULT,session_track_system_variables=''",
       "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
       "SET NAMES utf8mb4",

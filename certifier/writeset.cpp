@@ -70,6 +70,9 @@ void put_body(Buffer& out, const Ddl& body) {
 void put_body(Buffer& out, const DdlResult& body) {
   append_le<8>(out, body.ddl.value);
   append_le<1>(out, static_cast<std::uint8_t>(body.outcome));
+  if (!body.sql.empty()) {  // as earlier versions wrote it
+    put_text(out, body.sql);
+  }
 }
 
 void put_body(Buffer& out, const Replay& body) {
@@ -190,6 +193,10 @@ DdlResult take_ddl_result(BodyReader& in) {
   in.require(body.ddl.value != 0);
   in.require(outcome <= static_cast<std::uint64_t>(DdlOutcome::kRunTolerant));
   body.outcome = static_cast<DdlOutcome>(outcome);
+  if (!in.done()) {
+    body.sql = in.take_text();
+    in.require(!body.sql.empty());
+  }
   return body;
 }
 

@@ -61,6 +61,9 @@ enum class DdlOutcome : std::uint8_t {
 struct DdlResult {
   Seqno ddl;
   DdlOutcome outcome = DdlOutcome::kSkip;
+  /// What every backend executes in place of the DDL's own text, also where that was executed;
+  /// empty: nothing.
+  std::string sql = {};
 };
 
 /// The branch of `seqno` on its home `backend` is rolled back; the lane there applies the payload.

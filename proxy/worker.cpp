@@ -40,7 +40,8 @@ Worker::Worker(WorkerOptions options,
       loop_(std::make_unique<EventLoop>()) {
   wake_ = std::make_unique<AsyncWake>(*loop_, [this] { on_wake(); });
   mailbox_ = std::make_unique<Mailbox<Message>>(kMessagesMax, [this] { wake_->wake(); });
-  pool_ = std::make_unique<BackendPool>(*loop_, options_.pool, metrics_, hooks_.report_failure);
+  pool_ = std::make_unique<BackendPool>(*loop_, options_.pool, globals_, metrics_,
+                                        hooks_.report_failure);
 }
 
 Worker::~Worker() {
@@ -279,6 +280,9 @@ void Worker::on_commit_event(CommitEvent& event) {
         hooks_.refresh_accounts();
       }
     }
+  } else if (auto* changed = std::get_if<GlobalsChanged>(&event)) {
+    globals_.note(*changed);
+    for_each_session([&](Session& session) { session.core().on_globals_changed(*changed); });
   } else if (auto* abort = std::get_if<AbortBranch>(&event)) {
     for_each_session([&](Session& session) {
       if (session.core().home() == abort->home &&
@@ -336,6 +340,7 @@ void Worker::on_kill_answer(const KillAnswer& answer) {
 
 void Worker::on_view(std::shared_ptr<const ClusterView> view) {
   view_ = std::move(view);
+  globals_.on_lexer_known(view_->lexer);
   for (const BackendView& backend : view_->backends) {
     if (backend.state == healthcheck::BackendState::kOffline) {
       pool_->drop_idle(backend.id);

@@ -157,6 +157,8 @@ class Worker {
 
   [[nodiscard]] AppliedPositions& positions() { return positions_; }
 
+  [[nodiscard]] const GlobalSettings& globals() const { return globals_; }
+
   [[nodiscard]] BranchId next_branch() {
     return BranchId{options_.epoch, options_.index, ++branches_};
   }
@@ -231,6 +233,7 @@ class Worker {
   WorkerLimits limits_;
   const WorkerHooks hooks_;
   AppliedPositions& positions_;
+  GlobalSettings globals_{positions_};
   std::shared_ptr<const ClusterView> view_;
   WorkerMetrics metrics_;
   router::ClassificationCache classifications_;

@@ -1,5 +1,6 @@
 // SET in all its forms.
 #include "router/classify.h"
+#include "router/global_settings.h"
 #include "router/guarded_settings.h"
 #include "router/own_tracking.h"
 
@@ -129,6 +130,10 @@ void note_item(Statement& out, SetItem& item) {
   }
   if (item.scope == SetScope::kGlobal) {
     flags.set(Flag::kSetsGlobal);
+    if (!why_global_is_kept(item.name).empty() && !flags.has(Flag::kGuardedSetting)) {
+      flags.set(Flag::kGuardedSetting);
+      out.name = item.name;
+    }
   }
   if (item.scope == SetScope::kSession || item.scope == SetScope::kUnscoped) {
     item.guarded = is_guarded_setting(item.name) && !keeps_tracking(item) &&

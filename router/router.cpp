@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "router/global_settings.h"
 #include "router/token.h"
 
 namespace consort::router {
@@ -29,12 +30,52 @@ Route refuse(std::string message) {
   return result;
 }
 
-Route refuse_guarded(std::string_view name) {
+bool is_kept_global(const Statement& statement) {
+  if (statement.kind == StatementKind::kSetTransaction) {
+    return true;
+  }
+  for (const SetItem& item : statement.settings) {
+    if (item.name.data() == statement.name.data()) {
+      return item.scope == SetScope::kGlobal;
+    }
+  }
+  return false;
+}
+
+Route refuse_guarded(const Statement& statement) {
   Route result = route(Target::kRefuse, RouteReason::kGuardedSetting);
-  result.refusal = {
-      kNotSettable, "HY000",
-      "Variable '" + std::string(name) + "' belongs to Consort and cannot be set by a client"};
+  std::string message = "Variable '" + std::string(statement.name) + "' ";
+  if (is_kept_global(statement)) {
+    message += "cannot be SET GLOBAL through Consort: ";
+    message += why_global_is_kept(statement.name);
+  } else {
+    message += "belongs to Consort and cannot be set by a client";
+  }
+  result.refusal = {kNotSettable, "HY000", std::move(message)};
   return result;
+}
+
+/// What of a SET GLOBAL cannot be carried to the other servers.
+std::optional<Route> global_refusal(const Statement& statement) {
+  if (statement.has(Flag::kSetsAutocommit)) {
+    return refuse("Consort does not take SET GLOBAL and SET autocommit in one statement");
+  }
+  if (statement.flags.has_any({Flag::kUnknownFunction, Flag::kTouchesTables})) {
+    return refuse("Consort does not take SET GLOBAL with tables or stored functions in a value");
+  }
+  if (statement.has(Flag::kPlaceholders)) {
+    return refuse("Consort does not take SET GLOBAL with parameters: spell the value out");
+  }
+  if (statement.settings.overflowed()) {
+    return refuse("Consort takes at most " + std::to_string(kSettingsMax) +
+                  " assignments in one SET GLOBAL");
+  }
+  for (const SetItem& item : statement.settings) {
+    if (item.scope == SetScope::kGlobal && item.name.find('.') != std::string_view::npos) {
+      return refuse("Consort does not take SET GLOBAL of a named key cache: set it on each server");
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Route> lock_tables(const Statement& statement, const RouterPolicy& policy) {
@@ -50,10 +91,12 @@ std::optional<Route> lock_tables(const Statement& statement, const RouterPolicy&
 /// What the statement may not do at all, whatever the session's state.
 std::optional<Route> refusal(const Statement& statement, const RouterPolicy& policy) {
   if (statement.has(Flag::kGuardedSetting)) {
-    return refuse_guarded(statement.name);
+    return refuse_guarded(statement);
   }
   if (statement.has(Flag::kSetsGlobal)) {
-    return refuse("SET GLOBAL through Consort would change one server only: set it on each server");
+    if (std::optional<Route> refused = global_refusal(statement)) {
+      return refused;
+    }
   }
   if (statement.has(Flag::kCurrentUser)) {
     return refuse(
@@ -77,7 +120,7 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
 /// Where the text's quotes or comments leave a doubt, rows may be touched, inside a branch that can
 /// be rolled back; what all backends must execute alike may not.
 Route uncertain(const Statement& statement) {
-  if (is_ordered(statement.kind)) {
+  if (is_ordered(statement.kind) || statement.has(Flag::kSetsGlobal)) {
     return refuse(
         "This statement cannot be read with certainty in the session's sql_mode and character set");
   }
@@ -107,6 +150,9 @@ Route ddl(const Statement& statement, const SessionTraits& session) {
 
 /// Statements that neither read nor write rows on a backend of the session's choice.
 std::optional<Route> session_matter(const Statement& statement, const SessionTraits& session) {
+  if (statement.has(Flag::kSetsGlobal)) {
+    return route(Target::kOrdered, RouteReason::kGlobalSetting);
+  }
   switch (statement.kind) {
     case StatementKind::kEmpty:
       return route(Target::kProxy, RouteReason::kEmptyStatement);

@@ -16,7 +16,7 @@ enum class Target : std::uint8_t {
   kAnyFresh,  ///< any backend that is fresh enough; no transaction, no state of the session needed
   kHome,      ///< the session's home, chosen now if it has none
   kProxy,     ///< the session carries it out itself: transaction control, KILL, empty statement
-  kOrdered,   ///< DDL and accounts: through the commit log, on every backend in one order
+  kOrdered,   ///< DDL, accounts, SET GLOBAL: through the commit log, on every backend in one order
   kRefuse     ///< answer with `error`
 };
 
@@ -50,6 +50,7 @@ enum class RouteReason : std::uint8_t {
   kMultiStatement,      ///< proxy: several statements: route each by itself, or refuse
   kDdl,                 ///< ordered
   kAccounts,            ///< ordered
+  kGlobalSetting,       ///< ordered
   kGuardedSetting,      ///< refuse: Consort owns this variable
   kNotSupported         ///< refuse
 };

@@ -70,6 +70,8 @@ std::string_view to_text(RouteReason reason) {
       return "ddl";
     case RouteReason::kAccounts:
       return "accounts";
+    case RouteReason::kGlobalSetting:
+      return "global_setting";
     case RouteReason::kGuardedSetting:
       return "guarded_setting";
     case RouteReason::kNotSupported:

@@ -14,6 +14,7 @@
 //     | <------------- TablesLocked -- |   another session may write these now: make way
 //     | -- TablesReleased -----------> |
 //     | -- TableUnfilled ------------> |   order a DROP TABLE, for lanes to execute; DdlOutcome
+//     | <----------- GlobalsChanged -- |   a SET GLOBAL is in the log: what new sessions have
 #pragma once
 
 #include <cstdint>
@@ -23,6 +24,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "certifier/global_variables_sql.h"
 
 namespace consort::proxy {
 
@@ -76,6 +78,18 @@ struct DdlRequest {
   std::vector<DdlTarget> targets;
   /// How long it may wait for a table that another session has locked, in seconds.
   std::uint32_t lock_wait_s = kLockWaitDefaultS;
+  /// A SET GLOBAL: `sql` is not the client's statement, and nobody but the session can execute it.
+  bool sets_globals = false;
+  /// The newest GlobalsChanged that the session knew when it made `session_set`.
+  Seqno globals_seen;
+};
+
+/// What a SET GLOBAL has changed.
+struct GlobalChange {
+  certifier::GlobalVariable variable;    ///< as it is now
+  std::optional<std::string> old_value;  ///< as the server shows it; nullopt: unknown, or NULL
+  /// Every session has a value of its own, which a client may set.
+  bool per_session = false;
 };
 
 /// The table that entry `made_by` creates has not got the rows that it is for, and will not: where
@@ -96,6 +110,7 @@ struct DdlExecuted {
   bool unknown = false;
   /// It failed, but some of the objects that it names may have been treated.
   bool partly = false;
+  std::vector<GlobalChange> globals = {};  ///< of a SET GLOBAL: what all servers do; empty: nothing
 };
 
 /// Somebody waits until `backend` has applied `seqno`: its lane shall not wait for more.
@@ -194,6 +209,8 @@ struct DdlOutcome {
   Seqno seqno;
   /// It waited too long for a table that another session has locked, and did not happen.
   bool lock_wait = false;
+  /// It was not ordered: the worker has to hear of a SET GLOBAL first. Ask again soon.
+  bool again = false;
 };
 
 /// To TableRequest `number`.
@@ -212,13 +229,20 @@ struct TablesLocked {
   std::vector<DdlTarget> tables;
 };
 
+/// To all workers, before the DdlOutcome: a SET GLOBAL is decided. No changes: it failed.
+struct GlobalsChanged {
+  Seqno seqno;
+  std::vector<GlobalChange> changes;
+};
+
 using CommitEvent = std::variant<BranchOutcome,
                                  AbortBranch,
                                  AbortTableUsers,
                                  DdlTurn,
                                  DdlOutcome,
                                  TableAnswer,
-                                 TablesLocked>;
+                                 TablesLocked,
+                                 GlobalsChanged>;
 
 /// May be dropped when a worker's mailbox is full: it is asked again as long as a lane waits. The
 /// others always arrive, because a session waits for them.

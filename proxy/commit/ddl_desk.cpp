@@ -45,6 +45,14 @@ std::vector<RowKey> keys_of(const std::vector<DdlTarget>& targets) {
   return keys;
 }
 
+std::string set_globals_sql(const std::vector<GlobalChange>& changes) {
+  std::vector<certifier::GlobalVariable> variables;
+  for (const GlobalChange& change : changes) {
+    variables.push_back(change.variable);
+  }
+  return certifier::set_globals_sql(variables);
+}
+
 bool about_accounts(const std::vector<DdlTarget>& targets) {
   return std::any_of(targets.begin(), targets.end(),
                      [](const DdlTarget& target) { return target.schema.empty(); });
@@ -57,6 +65,11 @@ DdlDesk::DdlDesk(DdlDeskParts parts) : parts_(std::move(parts)) {}
 // ---- from sessions ----
 
 void DdlDesk::on_request(const DdlRequest& request) {
+  if (request.globals_seen < newest_globals_) {
+    // What its session has by default, the lanes would have otherwise.
+    parts_.tell(request.session, DdlOutcome{.session = request.session, .again = true});
+    return;
+  }
   if (!parts_.log.accepts(request.sql.size())) {
     parts_.stats.log_refusals.add();
     parts_.tell(request.session, DdlOutcome{request.session, Seqno{}});
@@ -87,6 +100,10 @@ void DdlDesk::append(const DdlRequest& request,
   Undecided undecided;
   undecided.session = request.session;
   undecided.session_may_execute = by_session;
+  undecided.sets_globals = request.sets_globals;
+  if (request.sets_globals) {
+    newest_globals_ = entry.seqno;
+  }
   undecided.home = request.home;
   undecided.targets = request.targets;
   undecided_[entry.seqno] = std::move(undecided);
@@ -109,7 +126,7 @@ void DdlDesk::drop_unfilled(const TableUnfilled& unfilled) {
   const DdlRequest& drop = unfilled.drop;
   const auto nothing = [&] { parts_.tell(drop.session, DdlOutcome{drop.session, Seqno{}}); };
   const auto made = find_result(unfilled.made_by);
-  if (!made || *made == certifier::DdlOutcome::kSkip) {
+  if (!made || made->outcome == certifier::DdlOutcome::kSkip) {
     nothing();
     return;
   }
@@ -151,6 +168,13 @@ void DdlDesk::on_executed(const DdlExecuted& executed) {
     return;
   }
   parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
+  if (ddl.sets_globals) {
+    ddl.globals = executed.globals;
+    const bool any = !executed.globals.empty();
+    decide(executed.seqno, ddl, any ? certifier::DdlOutcome::kRun : certifier::DdlOutcome::kSkip,
+           any ? set_globals_sql(executed.globals) : std::string());
+    return;
+  }
   decide(executed.seqno, ddl,
          executed.succeeded ? certifier::DdlOutcome::kRun
          : executed.partly  ? certifier::DdlOutcome::kRunTolerant
@@ -161,7 +185,7 @@ void DdlDesk::on_executed(const DdlExecuted& executed) {
 
 void DdlDesk::on_reached(BackendId backend, const certifier::DdlReached& reached) {
   if (const auto result = find_result(reached.seqno)) {
-    parts_.lane(backend).lane().on_ddl_result({reached.seqno, *result});
+    parts_.lane(backend).lane().on_ddl_result(*result);
     return;
   }
   Undecided& ddl = undecided_[reached.seqno];
@@ -229,7 +253,10 @@ void DdlDesk::on_decided(BackendId /*backend*/, const certifier::DdlDecided& dec
   decide(decided.seqno, found->second, decided.outcome);
 }
 
-void DdlDesk::decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome) {
+void DdlDesk::decide(Seqno seqno,
+                     Undecided& ddl,
+                     certifier::DdlOutcome outcome,
+                     std::string instead) {
   ddl.decided = true;
   if (outcome == certifier::DdlOutcome::kSkip) {
     parts_.stats.ddl_failed.add();
@@ -237,7 +264,7 @@ void DdlDesk::decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome)
     parts_.stats.ddl_executed.add();
   }
   certifier::LogEntry entry;
-  entry.body = certifier::DdlResult{seqno, outcome};
+  entry.body = certifier::DdlResult{seqno, outcome, std::move(instead)};
   parts_.log.append(std::move(entry));
 }
 
@@ -277,6 +304,9 @@ void DdlDesk::on_durable(const certifier::LogEntry& entry) {
     tell_accounts_in_ = kTellAccountsAfter;
     parts_.accounts_changed();
   }
+  if (found != undecided_.end() && found->second.sets_globals) {
+    parts_.tell_all(GlobalsChanged{result->ddl, found->second.globals});
+  }
   if (found != undecided_.end() && found->second.session) {
     parts_.tell(*found->second.session, DdlOutcome{*found->second.session, result->ddl});
   }
@@ -290,14 +320,14 @@ void DdlDesk::note_result(const certifier::DdlResult& result) {
     }
     undecided_.erase(found);
   }
-  results_[result.ddl] = result.outcome;
+  results_[result.ddl] = result;
   while (results_.size() > kResultsMax) {
     results_.erase(results_.begin());
   }
 }
 
 // A backend that was away for long asks about a statement decided long ago: the log knows.
-std::optional<certifier::DdlOutcome> DdlDesk::find_result(Seqno seqno) {
+std::optional<certifier::DdlResult> DdlDesk::find_result(Seqno seqno) {
   if (const auto found = results_.find(seqno); found != results_.end()) {
     return found->second;
   }
@@ -314,7 +344,7 @@ std::optional<certifier::DdlOutcome> DdlDesk::find_result(Seqno seqno) {
       const auto* result =
           entry.ok() ? std::get_if<certifier::DdlResult>(&entry.value().body) : nullptr;
       if (result != nullptr && result->ddl == seqno) {
-        return result->outcome;
+        return *result;
       }
     }
     from = batch->entries.back().seqno.next();

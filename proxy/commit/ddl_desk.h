@@ -80,20 +80,23 @@ class DdlDesk {
     unsigned looks = 0;                     ///< look_after() calls since then
     bool decided = false;                   ///< its result is on its way into the log
     std::optional<TableUnfilled> unfilled;  ///< of what it creates
+    bool sets_globals = false;
+    std::vector<GlobalChange> globals;  ///< once it is decided
   };
 
   void choose_executor(Seqno seqno, Undecided& ddl);
-  void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
+  void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome, std::string instead = {});
   void abort_users(const Undecided& ddl, BackendId backend);
   void note_result(const certifier::DdlResult& result);
   void append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool by_session);
   void drop_unfilled(const TableUnfilled& unfilled);
-  [[nodiscard]] std::optional<certifier::DdlOutcome> find_result(Seqno seqno);
+  [[nodiscard]] std::optional<certifier::DdlResult> find_result(Seqno seqno);
 
   DdlDeskParts parts_;
   std::map<Seqno, Undecided> undecided_;
-  std::map<Seqno, certifier::DdlOutcome> results_;  // the newest ones
+  std::map<Seqno, certifier::DdlResult> results_;   // the newest ones
   std::vector<TableUnfilled> unfilled_;             // tables that are decided now
+  Seqno newest_globals_;                           // the newest SET GLOBAL
   unsigned tell_accounts_in_ = 0;  // look_after() calls until accounts_changed is told again
 };
 

@@ -9,6 +9,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/global_variables_sql.h"
 #include "proxy/commit/ddl_definer.h"
 
 namespace consort::proxy {
@@ -127,6 +128,10 @@ void LaneConnection::on_sql_ready(const protocol::ServerInfo& /*server*/) {
   stats_.reconnects.add();
   phase_ = Phase::kSettingUp;
   setup_ = certifier::lane_session_setup();
+  // The server may have been restarted: its variables, and this session's, are those of its file.
+  const std::vector<std::string> again = setup_;
+  setup_.emplace_back(certifier::kRestoreGlobalsSql);
+  setup_.insert(setup_.end(), again.begin(), again.end());
   next_setup_ = 0;
   listings_ = 0;
   usual_ = {};

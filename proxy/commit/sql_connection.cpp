@@ -45,7 +45,9 @@ void SqlConnection::connect(const SqlTarget& target) {
   protocol::BackendLogin::Params params;
   params.user = target.user;
   params.credential = target.password;
-  params.capabilities = protocol::kBackendCapabilities & ~protocol::capability::kSessionTrack;
+  // Several results: without, the server takes no EXECUTE IMMEDIATE in a compound statement (1312).
+  params.capabilities = (protocol::kBackendCapabilities & ~protocol::capability::kSessionTrack) |
+                        protocol::capability::kMultiResults;
   params.attributes = {{"program_name", "consort"}};
   params.tls = target.transport.mode;
   transport_ = target.transport;

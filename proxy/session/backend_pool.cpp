@@ -60,10 +60,12 @@ void PooledConnection::send_statement_close(std::uint32_t id) {
 
 BackendPool::BackendPool(EventLoop& loop,
                          Options options,
+                         const GlobalSettings& globals,
                          WorkerMetrics& metrics,
                          std::function<void(BackendId, bool)> report)
     : loop_(loop),
       options_(std::move(options)),
+      globals_(globals),
       metrics_(metrics),
       report_(std::move(report)),
       wait_timer_(loop, [this] { on_wait_timer(); }) {
@@ -128,6 +130,7 @@ bool BackendPool::grant(BackendId id, PoolClient& client) {
   PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, account.key, wanted);
   if (idle != nullptr) {
     idle->client_ = &client;
+    idle->state_.has_traces = idle->state_.has_traces || globals_.outdated(id, idle->age_);
     update_gauges(id);
     if (distance(idle->state_, wanted) == StateDistance::kNone) {
       client.on_lease(*idle);
@@ -162,6 +165,7 @@ PooledConnection& BackendPool::open(BackendId id,
   connection->account_key_ = account.key;
   connection->statements_max_ = limits_.statements_max;
   connection->expires_ = draw_expiry();
+  connection->age_ = globals_.age(id);
   BackendConnection::Params params;
   params.address = options_.addresses[id.value];
   params.connect_timeout = options_.connect_timeout;
@@ -231,6 +235,7 @@ void BackendPool::bring_into_state(PooledConnection& connection, const SessionSt
   std::optional<std::string> change =
       settings_change(state.settings.get(), wanted.settings().get());
   if (state.has_traces || !change) {
+    connection.age_ = globals_.age(connection.backend_);
     add(Command::kResetConnection, {});
     for (const std::string& statement : options_.setup[connection.backend_.value]) {
       add(Command::kQuery, statement);

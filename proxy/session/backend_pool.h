@@ -21,6 +21,7 @@
 #include "proxy/metrics.h"
 #include "proxy/session/backend_connection.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/global_settings.h"
 #include "proxy/session/lease_queue.h"
 #include "proxy/session/state_change.h"
 #include "proxy/session/statement_cache.h"
@@ -106,6 +107,7 @@ class PooledConnection {
   std::unique_ptr<BackendConnection> wire_;
   PoolClient* client_ = nullptr;
   ConnectionState state_;
+  SettingsAge age_;        ///< of the server's own values in it
   bool becoming_ = false;  ///< being brought into another state; else made
   std::optional<std::uint64_t> insert_id_ = 0;
   StatementCache statements_;
@@ -128,9 +130,10 @@ class BackendPool final : private BackendConnectionObserver {
   };
 
   /// `report` hears of connections that could not be made or broke in use. A server closes idle
-  /// ones as it likes, and one that is full is well.
+  /// ones as it likes, and one that is full is well. `globals` outlives the pool.
   BackendPool(EventLoop& loop,
               Options options,
+              const GlobalSettings& globals,
               WorkerMetrics& metrics,
               std::function<void(BackendId, bool refused)> report);
   ~BackendPool() override;
@@ -210,6 +213,7 @@ class BackendPool final : private BackendConnectionObserver {
 
   EventLoop& loop_;
   const Options options_;
+  const GlobalSettings& globals_;
   PoolLimits limits_;
   WorkerMetrics& metrics_;
   const std::function<void(BackendId, bool)> report_;

@@ -118,6 +118,10 @@ class SessionEffects {
   [[nodiscard]] virtual Seqno head() = 0;
   /// AppliedPositions::locked_tables.
   [[nodiscard]] virtual const LockedTableFilter& locked_tables() = 0;
+  /// GlobalSettings::seen().
+  [[nodiscard]] virtual Seqno globals_seen() = 0;
+  /// GlobalSettings::changed_at().
+  [[nodiscard]] virtual Seqno globals_changed_at() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.
   [[nodiscard]] virtual router::LexerOptions default_lexer_options() = 0;

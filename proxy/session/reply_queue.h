@@ -34,6 +34,8 @@ enum class ReplyRole : std::uint8_t {
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
   kStepWarnings,    ///< of the query of a CREATE TABLE .. SELECT
+  kGlobals,         ///< what the variables of a SET GLOBAL are
+  kNewGlobals,      ///< and what they are behind it
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
@@ -50,6 +52,8 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
     case ReplyRole::kStepWarnings:
+    case ReplyRole::kGlobals:
+    case ReplyRole::kNewGlobals:
       return true;
     default:
       return false;

@@ -356,7 +356,7 @@ void Session::on_timer() {
 }
 
 router::LexerOptions Session::default_lexer_options() {
-  return worker_.view().lexer;
+  return worker_.globals().lexer(worker_.view().lexer);
 }
 
 bool Session::stored_functions() {
@@ -659,6 +659,14 @@ bool Session::tolerates(BackendId backend) {
 
 Seqno Session::applied(BackendId backend) {
   return Seqno{worker_.positions().applied[backend.value].load(std::memory_order_acquire)};
+}
+
+Seqno Session::globals_seen() {
+  return worker_.globals().seen();
+}
+
+Seqno Session::globals_changed_at() {
+  return worker_.globals().changed_at();
 }
 
 std::uint32_t Session::lane_generation(BackendId backend) {

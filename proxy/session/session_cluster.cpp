@@ -2,6 +2,7 @@
 // statement in its turn.
 #include <algorithm>
 
+#include "certifier/ddl_fence.h"
 #include "certifier/lane_errors.h"
 #include "protocol/limit_errors.h"
 #include "protocol/packet_writer.h"
@@ -112,6 +113,8 @@ void SessionCore::request_order() {
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
   ordered_.request.lock_wait_s = lock_wait_s();
+  ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+  ordered_.request.globals_seen = effects_.globals_seen();
   if (!effects_.post_commit(ordered_.request)) {
     reply_error(protocol::no_backend_error("the commit log is overloaded"));
     return;
@@ -135,6 +138,18 @@ void SessionCore::look_at_order() {
     return;
   }
   watch_order();
+}
+
+/// It was executed here and has its reply: lets the lanes go on.
+void SessionCore::finish_ordered(bool succeeded) {
+  ordered_.finished = true;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
+  expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false,
+                                         !succeeded && ordered_.partly(),
+                                         changed_globals(ordered_.globals, ordered_.succeeded)});
 }
 
 void SessionCore::on_ddl_turn(const DdlTurn& turn) {
@@ -167,6 +182,10 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
 
 void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   if (phase_ != SessionPhase::kOrdering) {
+    return;
+  }
+  if (outcome.again) {
+    retry_job();
     return;
   }
   commits_.on_other(outcome.seqno);

@@ -45,6 +45,7 @@ void SessionCore::begin(SessionOwner owner) {
   }
   state_.set_schema(owner_.schema);
   row_count_ = 0;  // as on a fresh connection: its home's may have been another's before
+  commits_.on_other(effects_.globals_changed_at());
   phase_ = SessionPhase::kIdle;
 }
 
@@ -101,6 +102,7 @@ void SessionCore::reset() {
   variables_stay_ = false;
   lock_names_.clear();
   lock_unnamed_ = false;
+  commits_.on_other(effects_.globals_changed_at());
 }
 
 void SessionCore::on_client_gone() {

@@ -35,6 +35,7 @@
 #include "proxy/session/channel_lease.h"
 #include "proxy/session/create_select.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/global_question.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
 #include "proxy/session/kill_ticket.h"
@@ -154,6 +155,8 @@ class SessionCore {
   void on_outcome(const BranchOutcome& outcome);
   void on_ddl_turn(const DdlTurn& turn);
   void on_ddl_outcome(const DdlOutcome& outcome);
+  /// A SET GLOBAL of whatever session is decided: this one keeps the values it has.
+  void on_globals_changed(const GlobalsChanged& changed);
   void on_kill_answer(KillVerdict verdict);
   /// All workers' sessions: the answer to SessionEffects::list_sessions().
   void on_sessions(std::vector<ProcessRow> rows);
@@ -490,7 +493,16 @@ class SessionCore {
   void on_process_right(bool granted);
   void answer_processes();
 
+  // SET GLOBAL: session_globals.cpp.
+  void plan_globals(const router::Statement& statement);
+  [[nodiscard]] bool asks_globals();
+  [[nodiscard]] bool asks_new_globals(bool succeeded);
+  void on_globals_known(const protocol::SqlError* error);
+  void on_new_globals(const protocol::SqlError* error);
+  void append_kept_settings();
+
   // DDL: session_cluster.cpp.
+  void finish_ordered(bool succeeded);
   void abort_transaction();
   [[nodiscard]] protocol::SqlError abort_error() const;
   void request_order();
@@ -551,6 +563,11 @@ class SessionCore {
     bool fenced = false;      ///< no other connection executes DDL on the home, and ours alone may
     bool drops_list = false;  ///< it drops several objects, one after the other
     std::uint16_t error = 0;  ///< of its execution
+    std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
+    bool globals_known = false;
+    unsigned globals_asked = 0;  ///< how often what they are now
+    bool succeeded = false;      ///< the client's statement did
+    bool finished = false;       ///< and what came of it was told
 
     /// Failed as it did, may it have treated some of its objects? What was interrupted between two
     /// of them did.
@@ -579,6 +596,9 @@ class SessionCore {
   /// A detached branch has kept from the home what the server does at a transaction's end: to take
   /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.
   bool home_transaction_settings_stale_ = false;
+  /// The home's connection may have been opened amid a SET GLOBAL and have the new values, which
+  /// `state_` has the old ones of.
+  bool home_settings_doubtful_ = false;
   bool yielding_ = false;       ///< the home is given back when what travels is known
   KillTicket home_kill_;        ///< a KILL QUERY that was asked for, of what it runs
   KillTicket read_kill_;        ///< the same of the other connection

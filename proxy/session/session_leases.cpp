@@ -211,6 +211,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     home_diagnostics_stale_ = true;
     home_has_diagnostics_ = false;
     home_has_traces_ = false;
+    home_settings_doubtful_ = false;
     home_transaction_settings_stale_ = false;
     home_insert_id_ = connection.insert_id;
     yielding_ = false;

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "certifier/ddl_fence.h"
 #include "protocol/decode.h"
 #include "protocol/encode.h"
 #include "protocol/packet_writer.h"
@@ -363,13 +362,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     return;
   }
   if (job_.kind == JobKind::kOrdered) {
-    xa_buffer_.clear();
-    protocol::append_command(xa_buffer_, protocol::Command::kQuery,
-                             as_bytes(certifier::kDdlReleaseSql));
-    expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
-    effects_.send_backend(Channel::kHome, {xa_buffer_});
-    (void)effects_.post_commit(
-        DdlExecuted{ordered_.seqno, *home_, succeeded, false, !succeeded && ordered_.partly()});
+    if (!asks_new_globals(succeeded)) {
+      finish_ordered(succeeded);
+    }
     return;
   }
   job_.succeeded = succeeded;

@@ -126,6 +126,14 @@ void SessionCore::on_internal_reply(Channel channel,
       on_subject(failed ? &error : nullptr);
       return;
     }
+    case ReplyRole::kGlobals:
+    case ReplyRole::kNewGlobals: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      role == ReplyRole::kGlobals ? on_globals_known(failed ? &error : nullptr)
+                                  : on_new_globals(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kHeldLocks:
       on_held_locks(failed);
       return;
@@ -315,6 +323,9 @@ void SessionCore::on_home_lost(bool awaited) {
       break;
     case SessionPhase::kOrdering:
       if (awaited) {
+        if (!ordered_.globals.empty() && !ordered_.finished) {
+          held_.clear();  // what it has set cannot be told to the others
+        }
         (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
       }
       return;

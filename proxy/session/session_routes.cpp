@@ -147,8 +147,14 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     reply_error(protocol::must_set_password_error(changes_accounts));
     return;
   }
+  const bool globals = statement.has(Flag::kSetsGlobal);
+  if (globals && transaction_.on_backend()) {
+    reply_error(protocol::not_supported_error(
+        "SET GLOBAL inside a transaction (COMMIT or ROLLBACK it before)"));
+    return;
+  }
   job_.kind = JobKind::kOrdered;
-  job_.commit_first = transaction_.open();
+  job_.commit_first = transaction_.open() && !globals;
   if (defines_function(statement)) {
     effects_.note_stored_function();
   }
@@ -162,7 +168,6 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   request.sql.assign(sql);
   request.schema = state_.schema();
   request.user = owner_.definer;
-  request.session_set = state_.whole_set_statement(owner_.collation);
   for (const router::TableRef& table : statement.tables) {
     request.targets.push_back(
         {table.schema.empty() ? state_.schema() : router::identifier_text(table.schema),
@@ -176,6 +181,9 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   ordered_.changes_accounts = changes_accounts;
   if (changes_accounts) {
     request.targets.assign(1, DdlTarget{});
+  }
+  if (globals) {
+    plan_globals(statement);
   }
   advance_job();
 }

@@ -77,6 +77,9 @@ void SessionCore::send_job() {
     send_table_lock();
     return;
   }
+  if (asks_globals()) {
+    return;  // its answer goes on
+  }
   if (job_.kind == JobKind::kKill) {
     send_kill_check();
     return;
@@ -247,6 +250,7 @@ void SessionCore::append_diagnostics() {
 
 // What stands before the client's statement and whatever it is to run in.
 void SessionCore::append_preparation() {
+  append_kept_settings();
   append_insert_id();
   append_user_variables();
   append_statement_reset();

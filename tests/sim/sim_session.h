@@ -101,6 +101,10 @@ class SimSession final : public proxy::SessionEffects {
 
   const proxy::LockedTableFilter& locked_tables() override { return locked_tables_; }
 
+  Seqno globals_seen() override { return {}; }
+
+  Seqno globals_changed_at() override { return {}; }
+
   proxy::ReadConsistency read_consistency() override;
 
   router::LexerOptions default_lexer_options() override { return {}; }

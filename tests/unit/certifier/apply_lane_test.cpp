@@ -464,6 +464,33 @@ TEST_SUITE("certifier") {
     EXPECT((batch.last == Seqno{2}));
   }
 
+  TEST_CASE("ApplyLane: a result with a text of its own is executed, also where the DDL was") {
+    for (const bool executed_here : {true, false}) {
+      CAPTURE(executed_here);
+      Rig rig;
+      rig.lane.push(ddl(1));
+      (void)rig.turn<DdlReached>();
+      if (executed_here) {
+        rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+        (void)rig.batch();  // the mark
+        rig.lane.on_turn_done();
+        (void)rig.turn<DdlOffer>();
+        rig.lane.on_ddl_executed(Seqno{1});
+      }
+      rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRun, "SET GLOBAL a=1"});
+      const LaneBatch batch = rig.batch();
+      REQUIRE(batch.ddl_statement.has_value());
+      EXPECT(batch.statements[*batch.ddl_statement] == "SET GLOBAL a=1");
+      EXPECT_FALSE(contains(sql_of(batch), "CREATE TABLE"));
+      rig.lane.on_turn_done();
+      const LaneBatch move = rig.batch();
+      EXPECT_FALSE(move.ddl_statement.has_value());
+      EXPECT(contains(sql_of(move), "BINLOG [0>1]"));
+      rig.lane.on_turn_done();
+      EXPECT((rig.lane.applied() == Seqno{1}));
+    }
+  }
+
   TEST_CASE("ApplyLane: a DDL that fails here after it succeeded elsewhere") {
     const auto failing = [](std::uint16_t error, DdlOutcome outcome, std::uint64_t mark,
                             std::size_t statement) {

@@ -43,6 +43,7 @@ std::vector<LogEntry> samples() {
       ddl_entry(),
       LogEntry{1, Seqno{2}, Ddl{}},
       LogEntry{2, Seqno{0}, DdlResult{Seqno{5}, DdlOutcome::kRunTolerant}},
+      LogEntry{2, Seqno{0}, DdlResult{Seqno{5}, DdlOutcome::kRun, "SET GLOBAL a=1"}},
       LogEntry{2, Seqno{0}, Replay{Seqno{6}, BackendId{2}}},
       LogEntry{2, Seqno{0}, EpochStart{"0b2f-uuid", Seqno{77}}},
   };

@@ -17,6 +17,7 @@ TEST_SUITE("classify_set") {
     constexpr std::string_view kSession = "home/session_setting";
     constexpr std::string_view kGuarded = "refuse/guarded_setting";
     constexpr std::string_view kRefused = "refuse/not_supported";
+    constexpr std::string_view kGlobal = "ordered/global_setting";
     constexpr std::string_view kUnknown = "home/unknown_statement";
     const Case table[] = {
         {"SET autocommit=0", "set_autocommit", "autocommit=0", kSession},
@@ -51,15 +52,28 @@ TEST_SUITE("classify_set") {
         {"SET ROLE r", "set_role", "", kSession},
         {"SET DEFAULT ROLE r FOR u", "account", "", "ordered/accounts"},
         {"SET PASSWORD FOR u = PASSWORD('x')", "set_password", "", "ordered/accounts"},
-        {"SET GLOBAL max_connections = 5", "set_session", "global max_connections=5", kRefused},
-        {"SET GLOBAL a = 1, b = 2", "set_session", "global a=1; global b=2", kRefused},
-        {"SET @@global.a = 1, b = 2", "set_session", "global a=1; b=2", kRefused},
+        {"SET GLOBAL max_connections = 5", "set_session", "global max_connections=5", kGuarded},
+        {"SET GLOBAL a = 1, b = 2", "set_session", "global a=1; global b=2", kGlobal},
+        {"SET @@global.a = 1, b = 2", "set_session", "global a=1; b=2", kGlobal},
+        {"SET @@`global`.`a` = @x, @y = 2", "set_session", "global a=@x; @y=2", kGlobal},
+        {"SET PERSIST a = 1", "set_session", "global a=1", kGlobal},
+        {"SET GLOBAL hot.key_buffer_size = 1", "set_session", "global hot.key_buffer_size=1",
+         kRefused},
+        {"SET GLOBAL a = ?", "set_session", "global a=?", kRefused},
+        {"SET GLOBAL a = f(1)", "set_session", "global a=f(1)", kRefused},
+        {"SET GLOBAL a = (SELECT b FROM t)", "set_session", "global a=(SELECT b FROM t)", kRefused},
+        {"SET GLOBAL a = 1, SESSION autocommit = 1", "set_session",
+         "global a=1; session autocommit=1", kRefused},
+        {"SET GLOBAL slave_exec_mode = 'IDEMPOTENT'", "set_session",
+         "global slave_exec_mode='IDEMPOTENT'", kGuarded},
+        {"SET a = 1, GLOBAL Read_Only = 1", "set_session", "a=1; global Read_Only=1", kGuarded},
+        {"SET GLOBAL gtid_domain_id = 3", "set_session", "global gtid_domain_id=3", kGuarded},
+        {"SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED", "set_transaction", "", kGlobal},
+        {"SET GLOBAL TRANSACTION READ ONLY", "set_transaction", "", kGuarded},
         {"SET SESSION a = 1, @@b = 2, c = 3", "set_session", "session a=1; b=2; session c=3",
          kSession},
         {"SET SESSION a = 1, @@sql_log_bin = 0", "set_session",
          "session a=1; sql_log_bin=0 guarded", kGuarded},
-        {"SET PERSIST a = 1", "set_session", "global a=1", kRefused},
-        {"SET GLOBAL TRANSACTION READ ONLY", "set_transaction", "", kRefused},
         {"SET sql_log_bin=0", "set_session", "sql_log_bin=0 guarded", kGuarded},
         {"SET @@session.SQL_LOG_BIN := 0", "set_session", "session SQL_LOG_BIN=0 guarded",
          kGuarded},

@@ -287,6 +287,10 @@ class SessionScript : public SessionEffects {
 
   const LockedTableFilter& locked_tables() override { return locked; }
 
+  Seqno globals_seen() override { return seen_globals; }
+
+  Seqno globals_changed_at() override { return seen_globals; }
+
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
 
   router::LexerOptions default_lexer_options() override { return lexer; }
@@ -352,6 +356,7 @@ class SessionScript : public SessionEffects {
   std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
   LockedTableFilter locked;
+  Seqno seen_globals;
   bool has_triggers = false;
   std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
   int lock_holders = 0;

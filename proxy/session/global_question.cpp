@@ -1,0 +1,161 @@
+#include "proxy/session/global_question.h"
+
+#include <algorithm>
+#include <array>
+
+namespace consort::proxy {
+namespace {
+
+/// Sessions have one of their own, which not every client may set (to what it is), or which comes
+/// from the login.
+constexpr std::array<std::string_view, 12> kNotPerSession = {
+    "character_set_client",   "character_set_connection",
+    "character_set_results",  "collation_connection",
+    "innodb_tmpdir",          "log_disabled_statements",
+    "max_allowed_packet",     "max_user_connections",
+    "net_buffer_length",      "sql_log_off",
+    "system_versioning_asof", "wait_timeout"};
+
+constexpr std::string_view kNameBytes = "abcdefghijklmnopqrstuvwxyz0123456789_";
+
+std::string lower_case(std::string_view name) {
+  std::string lower(name);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return lower;
+}
+
+/// What the server answers in hexadecimal digits, whatever its character set for results: in
+/// UTF-16 or UTF-32 zeros stand between them.
+std::optional<std::string> decoded(const std::optional<std::string_view>& hex) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  if (!hex) {
+    return std::nullopt;
+  }
+  std::string out;
+  std::size_t high = std::string_view::npos;
+  for (const char c : *hex) {
+    const std::size_t digit = kDigits.find(c);
+    if (digit == kDigits.npos) {
+      continue;
+    }
+    if (high == kDigits.npos) {
+      high = digit;
+    } else {
+      out += static_cast<char>(high << 4 | digit);
+      high = kDigits.npos;
+    }
+  }
+  return out;
+}
+
+/// Both ways in which the server spells a value.
+std::string_view canonical(std::string_view value) {
+  return value == "ON" ? "1" : value == "OFF" ? "0" : value;
+}
+
+bool is_number_type(std::string_view type) {
+  return type.starts_with("INT") || type.starts_with("BIGINT") || type == "BOOLEAN" ||
+         type == "DOUBLE";
+}
+
+void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
+  GlobalQuestion question;
+  question.name = lower_case(spelt);
+  const bool possible =
+      !spelt.empty() && question.name.find_first_not_of(kNameBytes) == std::string::npos;
+  const bool there = std::any_of(globals.begin(), globals.end(), [&](const GlobalQuestion& one) {
+    return one.name == question.name;
+  });
+  if (possible && !there) {
+    globals.push_back(std::move(question));
+  }
+}
+
+}  // namespace
+
+std::vector<GlobalQuestion> globals_of(const router::Statement& statement) {
+  std::vector<GlobalQuestion> globals;
+  if (statement.kind == router::StatementKind::kSetTransaction) {
+    add(globals, "tx_isolation");
+  }
+  for (const router::SetItem& item : statement.settings) {
+    if (item.scope == router::SetScope::kGlobal) {
+      add(globals, item.name);
+    }
+  }
+  return globals;
+}
+
+std::string question_of(const std::vector<GlobalQuestion>& globals) {
+  std::string names;
+  for (const GlobalQuestion& global : globals) {
+    names += (names.empty() ? "'" : ",'") + global.name + "'";
+  }
+  const auto hex = [](std::string_view column) {
+    return "HEX(CONVERT(" + std::string(column) + " USING utf8mb4))";
+  };
+  // With a LIMIT of its own, sql_select_limit does not count.
+  return "SELECT " + hex("LOWER(VARIABLE_NAME)") + "," + hex("VARIABLE_TYPE") + "," +
+         hex("VARIABLE_SCOPE") + "," + hex("GLOBAL_VALUE") +
+         " FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN (" + names +
+         ") LIMIT 100";
+}
+
+void note_globals(std::vector<GlobalQuestion>& globals, const std::vector<OwnResult::Row>& rows) {
+  for (const OwnResult::Row& row : rows) {
+    if (row.size() != 4) {
+      continue;
+    }
+    const std::string name = decoded(row[0]).value_or("");
+    for (GlobalQuestion& global : globals) {
+      if (global.name == name) {
+        const bool settable =
+            std::find(kNotPerSession.begin(), kNotPerSession.end(), name) == kNotPerSession.end();
+        global.known = true;
+        global.is_text = !is_number_type(decoded(row[1]).value_or(""));
+        global.per_session = settable && decoded(row[2]) == "SESSION";
+        global.old_value = decoded(row[3]);
+      }
+    }
+  }
+}
+
+std::string new_question_of(const std::vector<GlobalQuestion>& globals) {
+  std::string sql;
+  for (const GlobalQuestion& global : globals) {
+    if (global.known) {
+      sql += (sql.empty() ? "SELECT " : ",");
+      sql += "HEX(CONVERT(@@global." + global.name + " USING utf8mb4))";
+    }
+  }
+  return sql.empty() ? sql : sql + " LIMIT 1";
+}
+
+void note_new_globals(std::vector<GlobalQuestion>& globals, const OwnResult::Row& row) {
+  auto column = row.begin();
+  for (GlobalQuestion& global : globals) {
+    if (global.known && column != row.end()) {
+      global.value = decoded(*column++);
+      global.answered = true;
+    }
+  }
+}
+
+std::vector<GlobalChange> changed_globals(const std::vector<GlobalQuestion>& globals,
+                                          bool succeeded) {
+  std::vector<GlobalChange> changes;
+  for (const GlobalQuestion& global : globals) {
+    const bool same =
+        global.value.has_value() == global.old_value.has_value() &&
+        canonical(global.value.value_or("")) == canonical(global.old_value.value_or(""));
+    if (global.answered && (succeeded || !same)) {
+      changes.push_back({{global.name, global.value, global.is_text && global.value.has_value()},
+                         global.old_value,
+                         global.per_session});
+    }
+  }
+  return changes;
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,59 @@
+// GlobalSettings: what a worker knows of the SET GLOBALs that went through Consort (decision 0028):
+// which of its pooled connections still have older values as their session's, and how texts of
+// sessions that came since are read. Threads: its worker's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/ids.h"
+#include "proxy/cluster_view.h"
+#include "proxy/commit/commit_messages.h"
+#include "router/lexer_options.h"
+
+namespace consort::proxy {
+
+/// When a connection took its session values from its server: at its login or its last reset.
+struct SettingsAge {
+  std::uint32_t lane_generation = 0;
+  Seqno applied;
+};
+
+class GlobalSettings {
+ public:
+  /// `positions` outlives it.
+  explicit GlobalSettings(const AppliedPositions& positions) : positions_(positions) {}
+
+  /// A SET GLOBAL is decided.
+  void note(const GlobalsChanged& changed);
+
+  /// The newest that was decided.
+  [[nodiscard]] Seqno seen() const { return seen_; }
+
+  /// The newest that changed something: a session that begins now has these values.
+  [[nodiscard]] Seqno changed_at() const { return changed_at_; }
+
+  /// Of a connection that is about to take the server's values.
+  [[nodiscard]] SettingsAge age(BackendId backend) const;
+
+  /// It may have older values than a fresh one would: it has to be reset. Its server's lane began
+  /// anew since, perhaps because the server did and had its file's values for a moment; or a SET
+  /// GLOBAL came.
+  [[nodiscard]] bool outdated(BackendId backend, const SettingsAge& age) const;
+
+  /// How texts of a session that has set nothing are read. `known`: by the servers' values when
+  /// they were looked at last.
+  [[nodiscard]] router::LexerOptions lexer(const router::LexerOptions& known) const;
+
+  /// The servers were looked at again; what they say then needs no correction any more.
+  void on_lexer_known(const router::LexerOptions& known);
+
+ private:
+  const AppliedPositions& positions_;
+  Seqno seen_;
+  Seqno changed_at_;
+  std::optional<std::string> sql_mode_;  ///< newer than what the servers said
+};
+
+}  // namespace consort::proxy

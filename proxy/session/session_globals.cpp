@@ -1,0 +1,114 @@
+// SessionCore: SET GLOBAL. Its turn comes in the log's order, like DDL's. The session executes the
+// client's own text on its home, so that privileges, errors and warnings are the server's, and asks
+// before and after what the variables are: these values go to all servers. Decision 0028.
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+namespace {
+
+constexpr unsigned kQuestionsMax = 3;
+
+}  // namespace
+
+void SessionCore::plan_globals(const router::Statement& statement) {
+  ordered_.request.sql = certifier::kNoGlobalsSql;
+  ordered_.request.sets_globals = true;
+  ordered_.request.targets.assign(1, DdlTarget{"consort", std::string(certifier::kGlobalsTable)});
+  ordered_.globals = globals_of(statement);
+  job_.pins = router::pin_change(statement);
+  job_.sets_insert_id = statement.has(router::Flag::kSetsLastInsertId);
+  job_.names_collation = names_collation(statement);
+}
+
+/// Before the client's statement, in its turn.
+bool SessionCore::asks_globals() {
+  if (job_.kind != JobKind::kOrdered || ordered_.globals.empty() || ordered_.globals_known) {
+    return false;
+  }
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question_of(ordered_.globals)));
+  expect(Channel::kHome, ReplyRole::kGlobals, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_globals_known(const protocol::SqlError* error) {
+  const auto rows = own_rows_.rows();
+  if (error != nullptr || !rows) {
+    // A KILL QUERY, a time limit: meant for the statement.
+    held_.clear();
+    scratch_.clear();
+    protocol::append_err(scratch_, error != nullptr ? *error : protocol::query_interrupted_error(),
+                         reply_sequence_);
+    held_.hold(scratch_, true);
+    finish_ordered(false);
+    return;
+  }
+  note_globals(ordered_.globals, *rows);
+  ordered_.globals_known = true;
+  send_job();
+}
+
+/// Behind the client's statement, whose reply is held. One that failed may have set the first of
+/// several.
+bool SessionCore::asks_new_globals(bool succeeded) {
+  ordered_.succeeded = succeeded;
+  const std::string question = new_question_of(ordered_.globals);
+  if (question.empty() || (!succeeded && !job_.sets_several)) {
+    return false;
+  }
+  ++ordered_.globals_asked;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
+  expect(Channel::kHome, ReplyRole::kNewGlobals, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_new_globals(const protocol::SqlError* error) {
+  const auto rows = own_rows_.rows();
+  if (error == nullptr && rows && rows->size() == 1) {
+    note_new_globals(ordered_.globals, rows->front());
+  } else if (ordered_.globals_asked < kQuestionsMax) {
+    (void)asks_new_globals(ordered_.succeeded);  // a KILL QUERY that came late
+    return;
+  } else {
+    scratch_.clear();
+    protocol::append_err(scratch_, error != nullptr ? *error : protocol::query_interrupted_error(),
+                         held_.sequence());
+    held_.hold(scratch_, true);
+  }
+  finish_ordered(ordered_.succeeded);
+}
+
+// A session that runs keeps its values, also on connections that come to have others. What it has
+// is known from now on as if it had set it.
+void SessionCore::on_globals_changed(const GlobalsChanged& changed) {
+  if (!authenticated_ || changed.changes.empty()) {
+    return;
+  }
+  commits_.on_other(changed.seqno);
+  for (const GlobalChange& change : changed.changes) {
+    const std::string& name = change.variable.name;
+    if (change.per_session && change.old_value && !state_.variable(name)) {
+      state_.set_variable(name, *change.old_value);
+      home_settings_doubtful_ = home_settings_doubtful_ || home_lease_.held();
+    }
+  }
+}
+
+void SessionCore::append_kept_settings() {
+  if (!home_settings_doubtful_ || job_.channel != Channel::kHome || transaction_.on_backend()) {
+    return;
+  }
+  home_settings_doubtful_ = false;
+  expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(state_.set_statement()));
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,84 @@
+#include "router/global_settings.h"
+
+#include <array>
+
+#include "router/guarded_settings.h"
+#include "router/token.h"
+
+namespace consort::router {
+namespace {
+
+struct Kept {
+  std::string_view name;  ///< all of it, or its beginning
+  std::string_view why;
+};
+
+constexpr std::string_view kCommits = "commits through Consort depend on it";
+constexpr std::string_view kOneServer = "it concerns one server: set it there";
+constexpr std::string_view kPlain =
+    "Consort's own statements could not run on its servers any more";
+constexpr std::string_view kEvents = "events would run on every server, past Consort";
+
+constexpr std::array kNames = {
+    Kept{"autocommit", kCommits},
+    Kept{"connect_timeout", "limits.login_timeout_ms of Consort's configuration is in its place"},
+    Kept{"default_master_connection", kOneServer},
+    Kept{"enforce_storage_engine", kCommits},
+    Kept{"event_scheduler", kEvents},
+    Kept{"init_connect", "it would run on connections that sessions share"},
+    Kept{"init_slave", kOneServer},
+    Kept{"innodb_deadlock_detect", kCommits},
+    Kept{"innodb_read_only_compressed", kCommits},
+    Kept{"innodb_snapshot_isolation",
+         "session.innodb_snapshot_isolation of Consort's configuration is in its place"},
+    Kept{"log_bin_compress", kCommits},
+    Kept{"log_bin_compress_min_len", kCommits},
+    Kept{"master_verify_checksum", kOneServer},
+    Kept{"max_allowed_packet",
+         "limits.packet_bytes_max of Consort's configuration is in its place; the servers' must be "
+         "larger"},
+    Kept{"max_connections",
+         "limits.connections_max of Consort's configuration is in its place; the servers' must be "
+         "more than pool.connections_max"},
+    Kept{"max_join_size", kPlain},
+    Kept{"max_user_connections",
+         "limits.user_connections_max of Consort's configuration is in its place"},
+    Kept{"proxy_protocol_networks",
+         "listen.proxy_protocol_networks of Consort's configuration is in its place"},
+    Kept{"read_only", kOneServer},
+    Kept{"require_secure_transport", "tls.required of Consort's configuration is in its place"},
+    Kept{"sql_big_selects", kPlain},
+    Kept{"sql_safe_updates", kPlain},
+    Kept{"sql_select_limit", kPlain},
+    Kept{"super_read_only", kOneServer},
+    Kept{"sync_master_info", kOneServer},
+    Kept{"transaction_read_only", kCommits},
+    Kept{"tx_read_only", kCommits},
+    Kept{"wait_timeout", "limits.idle_timeout_s of Consort's configuration is in its place"},
+};
+
+constexpr std::array kPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},
+                                  Kept{"replicate_", kOneServer}, Kept{"report_", kOneServer},
+                                  Kept{"rpl_", kOneServer},       Kept{"slave_", kOneServer},
+                                  Kept{"sync_relay_", kOneServer}};
+
+}  // namespace
+
+std::string_view why_global_is_kept(std::string_view name) {
+  if (is_guarded_setting(name)) {
+    return kCommits;
+  }
+  for (const Kept& kept : kNames) {
+    if (equals_ignoring_case(name, kept.name)) {
+      return kept.why;
+    }
+  }
+  for (const Kept& kept : kPrefixes) {
+    if (equals_ignoring_case(name.substr(0, kept.name.size()), kept.name)) {
+      return kept.why;
+    }
+  }
+  return {};
+}
+
+}  // namespace consort::router

@@ -1,0 +1,13 @@
+// Global settings: which variables no client may SET GLOBAL through Consort, and why.
+// Threads: any; constant data.
+#pragma once
+
+#include <string_view>
+
+namespace consort::router {
+
+/// Why `name` (in any case) keeps its global value, as the end of a sentence; empty: a client with
+/// the server's privilege may change it, on all servers.
+[[nodiscard]] std::string_view why_global_is_kept(std::string_view name);
+
+}  // namespace consort::router

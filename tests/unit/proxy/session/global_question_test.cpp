@@ -1,0 +1,105 @@
+#include "proxy/session/global_question.h"
+
+#include "tests/support/test.h"
+
+namespace consort::proxy {
+namespace {
+
+std::string hex(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    out += kDigits[static_cast<unsigned char>(c) >> 4];
+    out += kDigits[static_cast<unsigned char>(c) & 15];
+  }
+  return out;
+}
+
+std::vector<GlobalQuestion> questions(std::string_view sql) {
+  return globals_of(router::classify(sql));
+}
+
+std::string names(std::string_view sql) {
+  std::string all;
+  for (const GlobalQuestion& question : questions(sql)) {
+    all += (all.empty() ? "" : " ") + question.name;
+  }
+  return all;
+}
+
+/// As the server answers, kept alive here.
+struct Answer {
+  std::vector<std::string> texts;
+  OwnResult::Row row;
+
+  explicit Answer(std::vector<std::string> values) : texts(std::move(values)) {
+    for (const std::string& text : texts) {
+      row.emplace_back(text == "NULL" ? std::optional<std::string_view>() : text);
+    }
+  }
+};
+
+TEST_SUITE("session") {
+  TEST_CASE("GlobalQuestion: the variables that a statement sets globally, each once") {
+    EXPECT(names("SET GLOBAL Sort_Buffer_Size=1, @x=2, SESSION a=3, @@global.b=4") ==
+           "sort_buffer_size b");
+    EXPECT(names("SET GLOBAL a=1, a=2") == "a");
+    EXPECT(names("SET GLOBAL `a b`=1, GLOBAL c=2") == "c");
+    EXPECT(names("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE") == "tx_isolation");
+    EXPECT(names("SET SESSION a=1").empty());
+  }
+
+  TEST_CASE("GlobalQuestion: asks about all, then for the values of those that are there") {
+    auto globals = questions("SET GLOBAL a=1, nosuch=2, c=3");
+    EXPECT(question_of(globals).find("VARIABLE_NAME IN ('a','nosuch','c') LIMIT") !=
+           std::string::npos);
+    EXPECT(new_question_of(globals).empty());
+    const Answer a({hex("a"), hex("BIGINT UNSIGNED"), hex("SESSION"), hex("5")});
+    const Answer c({hex("c"), hex("VARCHAR"), hex("GLOBAL"), "NULL"});
+    note_globals(globals, {a.row, c.row});
+    EXPECT(new_question_of(globals) ==
+           "SELECT HEX(CONVERT(@@global.a USING utf8mb4)),HEX(CONVERT(@@global.c USING utf8mb4)) "
+           "LIMIT 1");
+    const Answer values({hex("7"), hex("x\xC3\xA9'y")});
+    note_new_globals(globals, values.row);
+    const auto changes = changed_globals(globals, true);
+    REQUIRE(changes.size() == 2);
+    EXPECT((changes[0].variable == certifier::GlobalVariable{"a", "7", false}));
+    EXPECT(changes[0].old_value == "5");
+    EXPECT(changes[0].per_session);
+    EXPECT((changes[1].variable == certifier::GlobalVariable{"c", "x\xC3\xA9'y", true}));
+    EXPECT_FALSE(changes[1].old_value.has_value());
+    EXPECT_FALSE(changes[1].per_session);
+  }
+
+  TEST_CASE("GlobalQuestion: of a statement that failed, what it has changed nevertheless") {
+    auto globals = questions("SET GLOBAL a=1, b=0, c='x'");
+    const Answer a({hex("a"), hex("INT UNSIGNED"), hex("GLOBAL"), hex("5")});
+    const Answer b({hex("b"), hex("BOOLEAN"), hex("GLOBAL"), hex("OFF")});
+    const Answer c({hex("c"), hex("ENUM"), hex("GLOBAL"), hex("w")});
+    note_globals(globals, {a.row, b.row, c.row});
+    EXPECT(changed_globals(globals, false).empty());  // not asked again
+    const Answer values({hex("1"), hex("0"), hex("w")});
+    note_new_globals(globals, values.row);
+    const auto changes = changed_globals(globals, false);
+    REQUIRE(changes.size() == 1);
+    EXPECT(changes[0].variable.name == "a");
+    EXPECT(changed_globals(globals, true).size() == 3);
+  }
+
+  TEST_CASE("GlobalQuestion: answers in UTF-16, and variables that no session may set") {
+    auto globals = questions("SET GLOBAL net_buffer_length=1");
+    std::string wide;
+    for (const char c : hex("net_buffer_length")) {
+      wide += '\0';
+      wide += c;
+    }
+    const Answer one({wide, hex("BIGINT UNSIGNED"), hex("SESSION"), hex("5")});
+    note_globals(globals, {one.row});
+    EXPECT(globals[0].known);
+    EXPECT_FALSE(globals[0].per_session);
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy

@@ -1,0 +1,55 @@
+#include "proxy/session/global_settings.h"
+
+#include "tests/support/test.h"
+
+namespace consort::proxy {
+namespace {
+
+GlobalsChanged change(std::uint64_t seqno, const std::string& name, const std::string& value) {
+  return {Seqno{seqno}, {GlobalChange{{name, value, true}, "old", true}}};
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("GlobalSettings: connections are outdated by a SET GLOBAL and by a lane's new start") {
+    constexpr BackendId kBackend{1};
+    AppliedPositions positions;
+    positions.applied[1] = 7;
+    GlobalSettings globals(positions);
+    const SettingsAge age = globals.age(kBackend);
+    EXPECT_FALSE(globals.outdated(kBackend, age));
+    globals.note({Seqno{8}, {}});  // it failed
+    EXPECT((globals.seen() == Seqno{8}));
+    EXPECT((globals.changed_at() == Seqno{0}));
+    EXPECT_FALSE(globals.outdated(kBackend, age));
+    globals.note(change(9, "sort_buffer_size", "1"));
+    EXPECT((globals.changed_at() == Seqno{9}));
+    EXPECT(globals.outdated(kBackend, age));
+    EXPECT(globals.outdated(kBackend, globals.age(kBackend)));  // the server has it not yet
+    positions.applied[1] = 9;
+    EXPECT_FALSE(globals.outdated(kBackend, globals.age(kBackend)));
+    const SettingsAge newer = globals.age(kBackend);
+    positions.lane_generations[1] = 1;
+    EXPECT(globals.outdated(kBackend, newer));
+  }
+
+  TEST_CASE("GlobalSettings: a new sql_mode reads texts before the servers were looked at again") {
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    router::LexerOptions known;
+    EXPECT((globals.lexer(known) == known));
+    globals.note(change(9, "sql_mode", "ANSI_QUOTES"));
+    EXPECT(globals.lexer(known).ansi_quotes);
+    known.doubtful = true;  // one has it, another not yet
+    globals.on_lexer_known(known);
+    EXPECT(globals.lexer(known).ansi_quotes);
+    EXPECT_FALSE(globals.lexer(known).doubtful);
+    known.doubtful = false;
+    known.ansi_quotes = true;
+    globals.on_lexer_known(known);
+    known.ansi_quotes = false;  // somebody changed it past Consort
+    EXPECT_FALSE(globals.lexer(known).ansi_quotes);
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
