@@ -38,12 +38,9 @@ SqlError access_denied_error(LoginName name) {
   return make(sql_code::kAccessDeniedNoPassword, "28000", denied_prefix(name));
 }
 
-SqlError must_set_password_error(bool by_another) {
-  std::string message = "You must SET PASSWORD before executing this statement";
-  if (by_another) {
-    message = "Your password has expired: through Consort another account must set a new one";
-  }
-  return make(sql_code::kMustSetPassword, "HY000", std::move(message));
+SqlError must_set_password_error() {
+  return make(sql_code::kMustSetPassword, "HY000",
+              "You must SET PASSWORD before executing this statement");
 }
 
 SqlError password_expired_error() {

@@ -71,8 +71,8 @@ struct LoginName {
 SqlError access_denied_error(LoginName name, const char* reason) = delete;
 /// 1698: as access_denied_error(), of an account that no password opens.
 [[nodiscard]] SqlError access_denied_error(LoginName name);
-/// 1820; `by_another`: here only another account can do it.
-[[nodiscard]] SqlError must_set_password_error(bool by_another);
+/// 1820.
+[[nodiscard]] SqlError must_set_password_error();
 /// 1862.
 [[nodiscard]] SqlError password_expired_error();
 /// 1251: the account's plugin is beyond the client.

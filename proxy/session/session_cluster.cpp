@@ -152,6 +152,24 @@ void SessionCore::finish_ordered(bool succeeded) {
                                          changed_globals(ordered_.globals, ordered_.succeeded)});
 }
 
+/// It cannot be executed for the client: nobody shall.
+void SessionCore::refuse_turn(const protocol::SqlError& error) {
+  scratch_.clear();
+  protocol::append_err(scratch_, error, reply_sequence_);
+  held_.hold(scratch_, true);
+  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, false});
+}
+
+/// The home knows it, the accounts that were read last did not.
+void SessionCore::on_password_expired() {
+  owner_.password_expired = true;
+  if (job_.statement_kind == router::StatementKind::kSetPassword) {
+    send_job();
+  } else {
+    refuse_turn(protocol::must_set_password_error());
+  }
+}
+
 void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   if (phase_ != SessionPhase::kOrdering) {
     (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});

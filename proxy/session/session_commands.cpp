@@ -8,6 +8,7 @@
 #include "protocol/single_value.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/named_account.h"
 #include "router/own_tracking.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
@@ -130,8 +131,9 @@ void SessionCore::run_query(std::string_view sql, const Statement& statement) {
   run_statement(statement, sql, JobKind::kQuery);
 }
 
-/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, and
-/// with a scope for every variable that it sets, then also in `command_`.
+/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, its
+/// account where one is meant, and a scope for every variable that it sets, then also in
+/// `command_`.
 std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
                                                         const Statement& statement,
                                                         Command kind) {
@@ -156,6 +158,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     own = router::with_session_values(sql, statement, lexer_options(), values);
   } else if (statement.has(Flag::kGuardedSetting) && kind == Command::kQuery) {
     own = router::with_own_tracking(sql, statement);
+  } else if (statement.has(Flag::kCurrentUser)) {
+    own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }
   if (own) {
     replace_command(*own, kind);

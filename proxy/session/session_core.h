@@ -503,6 +503,8 @@ class SessionCore {
 
   // DDL: session_cluster.cpp.
   void finish_ordered(bool succeeded);
+  void refuse_turn(const protocol::SqlError& error);
+  void on_password_expired();
   void abort_transaction();
   [[nodiscard]] protocol::SqlError abort_error() const;
   void request_order();

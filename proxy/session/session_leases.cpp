@@ -231,6 +231,10 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
   if (phase_ != SessionPhase::kAwaitingBackend && phase_ != SessionPhase::kOrdering) {
     return;
   }
+  if (phase_ == SessionPhase::kOrdering && !failure.retryable) {
+    refuse_turn(failure.error);
+    return;
+  }
   if (phase_ == SessionPhase::kOrdering) {
     (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
     return;  // the commit thread gives another turn, or decides

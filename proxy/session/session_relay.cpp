@@ -339,6 +339,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       note_insert_id_changed();
     }
     note_text_statement();
+    if (job_.kind == JobKind::kOrdered && owner_.password_expired) {
+      pins.add(router::PinReason::kUnknownState);  // its password opens no other connection now
+    }
     if (job_.one_shot) {
       if (!one_shot_transaction_ || job_.next_isolation != router::IsolationLevel::kUnset) {
         next_isolation_ = job_.next_isolation;
@@ -362,6 +365,7 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     return;
   }
   if (job_.kind == JobKind::kOrdered) {
+    owner_.password_expired = owner_.password_expired && !succeeded;
     if (!asks_new_globals(succeeded)) {
       finish_ordered(succeeded);
     }

@@ -84,6 +84,11 @@ void SessionCore::on_internal_reply(Channel channel,
       on_read_only_end(channel, failed);
       return;
     case ReplyRole::kDdlFence:
+      if (failed &&
+          protocol::sql_error_of(step.payload).code == protocol::sql_code::kMustSetPassword) {
+        on_password_expired();
+        return;
+      }
       if (failed) {
         // Another connection still executes one. The lane has more patience.
         (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});

@@ -142,9 +142,8 @@ void SessionCore::run_anywhere(const Statement& statement,
 
 void SessionCore::run_ordered(const Statement& statement, std::string_view sql) {
   const bool changes_accounts = router::changes_accounts(statement.kind);
-  if (owner_.password_expired) {
-    // What goes round a statement that all servers execute needs more than such a login may do.
-    reply_error(protocol::must_set_password_error(changes_accounts));
+  if (owner_.password_expired && statement.kind != StatementKind::kSetPassword) {
+    reply_error(protocol::must_set_password_error());
     return;
   }
   const bool globals = statement.has(Flag::kSetsGlobal);

@@ -56,6 +56,8 @@ void SessionCore::send_job() {
     request_order();
     return;
   }
+  // Who has to set a password may do nothing else there. To set it twice does no harm.
+  ordered_.fenced = ordered_.fenced || owner_.password_expired;
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
     xa_buffer_.clear();
     const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'

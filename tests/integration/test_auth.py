@@ -200,14 +200,30 @@ def expired_passwords(_context, cluster):
 
 @case(seconds=40)
 def an_expired_password_is_changed(_context, cluster):
-    """By an account that may, on all servers; then its user may all again."""
-    cluster.sql("CREATE USER renews IDENTIFIED BY 'old' PASSWORD EXPIRE")
+    """By its own user, or an account that may, on all servers; then its user may all again."""
+    cluster.sql("CREATE USER renews IDENTIFIED BY 'old' PASSWORD EXPIRE",
+                "CREATE USER other IDENTIFIED BY 'pw'")
     cluster.await_account("renews", "old")
     assert outcome(cluster.consort.port, "renews", "old")[1][0] == 1820
-    for sql, says in (("SET PASSWORD FOR renews@'%' = PASSWORD('new')", "another account"),
-                      ("DROP TABLE t", "You must SET PASSWORD before")):
-        code, _, message = outcome(cluster.consort.port, "renews", "old", statement=sql)[1]
-        assert code == 1820 and says in message, (sql, code, message)
+    for sql in ("DROP TABLE test.t", "SELECT 1", "SET PASSWORD FOR other@'%' = PASSWORD('new')",
+                "GRANT USAGE ON *.* TO renews", "CREATE USER nobody_more",
+                "ALTER USER CURRENT_USER IDENTIFIED BY 'new'"):
+        here = outcome(cluster.consort.port, "renews", "old", statement=sql)[1]
+        there = outcome(cluster.servers[0].port, "renews", "old", statement=sql)[1]
+        assert here == there, (sql, here, there)
+    for old, new, sql in (
+            ("old", "mine", "SET PASSWORD = PASSWORD('mine')"),
+            ("mine", "mine2", "SET PASSWORD FOR CURRENT_USER() = PASSWORD('mine2')"),
+            ("mine2", "old", "SET PASSWORD FOR renews@'%' = PASSWORD('old')")):
+        with cluster.connect(None, user="renews", password=old) as client:
+            client.query(sql)
+            assert client.value("SELECT CURRENT_USER()") == "renews@%"
+            assert client.value("SELECT 1 FROM consort.`position`") == "1"
+        cluster.settle()
+        for server in cluster.servers:
+            assert outcome(server.port, "renews", new)[1] == "renews@%", sql
+        cluster.sql("ALTER USER renews PASSWORD EXPIRE")
+        wait_until(lambda: outcome(cluster.consort.port, "renews", new)[1][0] == 1820, 10, "expired")
     cluster.sql("ALTER USER renews IDENTIFIED BY 'new'")
     wait_until(lambda: outcome(cluster.consort.port, "renews", "new")[1] == "renews@%", 10,
                "the new password")

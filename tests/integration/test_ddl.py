@@ -373,3 +373,33 @@ def create_table_select(_context, cluster):
     for server in cluster.servers:
         assert server.query("SELECT COUNT(*) FROM test.copied")[0][0] == 2
     cluster.assert_identical()
+
+
+@case(seconds=30)
+def whoever_runs_it(_context, cluster):
+    """Statements about accounts that mean the session's own: on every server it is that account."""
+    cluster.sql("CREATE USER own IDENTIFIED BY 'old'", "CREATE ROLE held WITH ADMIN app",
+                "GRANT held TO own", "GRANT CREATE USER ON *.* TO own WITH GRANT OPTION")
+    wait_until(lambda: can_login(cluster, "own", "old"), 10, "the account")
+    with cluster.connect(None, user="own", password="old") as client:
+        client.query("SET DEFAULT ROLE held")
+        client.query("CREATE ROLE made")
+        client.query("GRANT made TO CURRENT_USER()")
+        statement = client.prepare("SET PASSWORD = PASSWORD('new')")
+        client.execute(statement)
+    cluster.settle()
+    for server in cluster.servers:
+        assert server.query("SELECT default_role FROM mysql.user WHERE User = 'own'") == (("held",),)
+        assert server.query("SELECT User, Role, Admin_option FROM mysql.roles_mapping"
+                            " WHERE User = 'own' ORDER BY 2") == (
+                                ("own", "held", "N"), ("own", "made", "Y"))
+        wire.connect(server.port, "own", "new").quit()
+    cluster.sql("DROP ROLE held, made", "DROP USER own")
+
+
+def can_login(cluster, user, password):
+    try:
+        cluster.connect(None, user=user, password=password).quit()
+        return True
+    except wire.ServerError:
+        return False

@@ -673,6 +673,42 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
   }
 
+  TEST_CASE("SessionCore: DDL that its client can have no connection for is executed by nobody") {
+    SessionScript script;
+    script.query("DROP TABLE t");
+    const auto request = script.posted_back<DdlRequest>();
+    script.lease_fails_permanently = true;
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    const auto executed = script.posted_back<DdlExecuted>();
+    EXPECT_FALSE(executed.succeeded);
+    EXPECT_FALSE(executed.unknown);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1049");
+  }
+
+  TEST_CASE("SessionCore: whose password has expired executes nothing but SET PASSWORD") {
+    SessionScript script;
+    script.query("DROP TABLE t");
+    auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    script.backend_error(Channel::kHome, 1820);
+    EXPECT_FALSE(script.posted_back<DdlExecuted>().unknown);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1820");
+    script.query("CREATE USER v");
+    EXPECT(script.answer() == "ERR 1820");
+    script.query("SET PASSWORD FOR 'u'@'%' = ''");
+    request = script.posted_back<DdlRequest>();
+    script.sent(Channel::kHome);
+    script.core.on_ddl_turn({request.session, Seqno{12}, request.home});
+    EXPECT(script.sent(Channel::kHome) == Texts{"SET PASSWORD FOR 'u'@'%' = ''"});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.core.pins().has(router::PinReason::kUnknownState));
+    script.core.on_ddl_outcome({request.session, Seqno{12}});
+    EXPECT(script.answer() == "OK");
+  }
+
   TEST_CASE("SessionCore: DDL is not sent while another connection executes one") {
     SessionScript script;
     script.query("DROP TABLE x");
