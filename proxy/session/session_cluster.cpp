@@ -113,7 +113,9 @@ void SessionCore::request_order() {
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
   ordered_.request.lock_wait_s = lock_wait_s();
-  ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+  if (!ordered_.request.sets_globals) {  // else the lanes execute a text of ours, as they are
+    ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+  }
   ordered_.request.globals_seen = effects_.globals_seen();
   if (!effects_.post_commit(ordered_.request)) {
     reply_error(protocol::no_backend_error("the commit log is overloaded"));

@@ -18,6 +18,7 @@ constexpr unsigned kQuestionsMax = 3;
 void SessionCore::plan_globals(const router::Statement& statement) {
   ordered_.request.sql = certifier::kNoGlobalsSql;
   ordered_.request.sets_globals = true;
+  ordered_.request.schema.clear();
   ordered_.request.targets.assign(1, DdlTarget{"consort", std::string(certifier::kGlobalsTable)});
   ordered_.globals = globals_of(statement);
   job_.pins = router::pin_change(statement);

@@ -33,6 +33,8 @@ TEST_SUITE("session") {
     const DdlRequest request = give_turn(script, "SET GLOBAL a = @x + 1");
     EXPECT(request.sets_globals);
     EXPECT(request.sql == certifier::kNoGlobalsSql);
+    EXPECT(request.session_set.empty());  // what the lanes execute is not in the client's spelling
+    EXPECT(request.schema.empty());
     answer_question(script);
     EXPECT(script.sent(Channel::kHome) == Texts{"SET GLOBAL a = @x + 1"});
     script.backend_ok(Channel::kHome);
