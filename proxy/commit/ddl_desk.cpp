@@ -67,7 +67,7 @@ DdlDesk::DdlDesk(DdlDeskParts parts) : parts_(std::move(parts)) {}
 void DdlDesk::on_request(const DdlRequest& request) {
   if (request.globals_seen < newest_globals_) {
     // What its session has by default, the lanes would have otherwise.
-    parts_.tell(request.session, DdlOutcome{.session = request.session, .again = true});
+    parts_.tell(request.session, DdlOutcome{request.session, Seqno{}, false, true});
     return;
   }
   if (!parts_.log.accepts(request.sql.size())) {

@@ -110,7 +110,7 @@ TEST_SUITE("session") {
     script.query("CREATE TABLE t (a INT)");
     const auto request = script.posted_back<DdlRequest>();
     EXPECT((request.globals_seen == Seqno{0}));
-    script.core.on_ddl_outcome({.session = request.session, .again = true});
+    script.core.on_ddl_outcome({request.session, Seqno{}, false, true});
     EXPECT(script.answer().empty());
     script.seen_globals = Seqno{9};
     script.core.on_globals_changed(
