@@ -94,8 +94,8 @@ class DdlDesk {
 
   DdlDeskParts parts_;
   std::map<Seqno, Undecided> undecided_;
-  std::map<Seqno, certifier::DdlResult> results_;   // the newest ones
-  std::vector<TableUnfilled> unfilled_;             // tables that are decided now
+  std::map<Seqno, certifier::DdlResult> results_;  // the newest ones
+  std::vector<TableUnfilled> unfilled_;            // tables that are decided now
   Seqno newest_globals_;                           // the newest SET GLOBAL
   unsigned tell_accounts_in_ = 0;  // look_after() calls until accounts_changed is told again
 };

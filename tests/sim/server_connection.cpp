@@ -103,7 +103,7 @@ void ServerConnection::kill() {
 /// deletes nothing, as MariaDB 10.11 does.
 void ServerConnection::interrupt(const std::string& sql) {
   const bool planned = branch_ == Branch::kActive && sql.starts_with("DELETE ");
-  if (planned && cluster_.percent(80)) {
+  if (planned && cluster_.percent(90)) {
     answer_ok();
   } else {
     answer_error(1317, "interrupted");

@@ -75,7 +75,7 @@ void SimSession::deliver(const proxy::CommitEvent& event) {
   } else if (const auto* abort = std::get_if<proxy::AbortBranch>(&event)) {
     if (core_.home() == abort->home && core_.home_thread() == abort->thread_id) {
       if (world_.cluster.bugs.hide_abort) {
-        kill_query(abort->home, abort->thread_id, proxy::KillTicket::issue());
+        world_.network.kill_query(abort->home, abort->thread_id);  // at once: it hits what it means
       } else {
         core_.on_abort_branch();
       }

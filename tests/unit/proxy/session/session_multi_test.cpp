@@ -110,7 +110,7 @@ TEST_SUITE("session") {
     }
     SUBCASE("of our own") {
       script.query("BEGIN; SET GLOBAL max_connections=9; COMMIT");
-      EXPECT(script.answer() == "OK trx more | ERR 1235");
+      EXPECT(script.answer() == "OK trx more | ERR 1238");
       EXPECT(script.core.in_transaction());
     }
     EXPECT(script.core.idle());
