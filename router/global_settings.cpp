@@ -19,7 +19,7 @@ constexpr std::string_view kPlain =
     "Consort's own statements could not run on its servers any more";
 constexpr std::string_view kEvents = "events would run on every server, past Consort";
 
-constexpr std::array kNames = {
+constexpr std::array kKeptNames = {
     Kept{"autocommit", kCommits},
     Kept{"connect_timeout", "limits.login_timeout_ms of Consort's configuration is in its place"},
     Kept{"default_master_connection", kOneServer},
@@ -57,10 +57,10 @@ constexpr std::array kNames = {
     Kept{"wait_timeout", "limits.idle_timeout_s of Consort's configuration is in its place"},
 };
 
-constexpr std::array kPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},
-                                  Kept{"replicate_", kOneServer}, Kept{"report_", kOneServer},
-                                  Kept{"rpl_", kOneServer},       Kept{"slave_", kOneServer},
-                                  Kept{"sync_relay_", kOneServer}};
+constexpr std::array kKeptPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},
+                                      Kept{"replicate_", kOneServer}, Kept{"report_", kOneServer},
+                                      Kept{"rpl_", kOneServer},       Kept{"slave_", kOneServer},
+                                      Kept{"sync_relay_", kOneServer}};
 
 }  // namespace
 
@@ -68,12 +68,12 @@ std::string_view why_global_is_kept(std::string_view name) {
   if (is_guarded_setting(name)) {
     return kCommits;
   }
-  for (const Kept& kept : kNames) {
+  for (const Kept& kept : kKeptNames) {
     if (equals_ignoring_case(name, kept.name)) {
       return kept.why;
     }
   }
-  for (const Kept& kept : kPrefixes) {
+  for (const Kept& kept : kKeptPrefixes) {
     if (equals_ignoring_case(name.substr(0, kept.name.size()), kept.name)) {
       return kept.why;
     }

@@ -9,7 +9,7 @@ namespace consort::proxy {
 namespace {
 
 constexpr std::uint8_t kNullValue = 0xFB;
-constexpr std::size_t kRetainedBytesMax = 4096;
+constexpr std::size_t kWireBytesKept = 4096;
 
 }  // namespace
 
@@ -71,7 +71,7 @@ void OwnResult::clear() {
   columns_ = 0;
   too_large_ = false;
   wire_.clear();
-  if (wire_.capacity() > kRetainedBytesMax) {
+  if (wire_.capacity() > kWireBytesKept) {
     Buffer().swap(wire_);
   }
 }

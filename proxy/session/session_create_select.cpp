@@ -6,6 +6,7 @@
 #include "certifier/lane_sql.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
+#include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
 #include "router/sql_lexer.h"
 
@@ -42,11 +43,6 @@ constexpr std::string_view kShowWarnings = "SHOW WARNINGS";
 constexpr std::string_view kFeature =
     "this form of CREATE TABLE .. SELECT (create the table, then "
     "INSERT .. SELECT)";
-
-bool is_ascii(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
 
 /// Something of it means nothing for a temporary table: its text runs where kSettle holds.
 bool lasts_only(const router::CreateSelect& parts) {

@@ -4,6 +4,7 @@
 
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
+#include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
 #include "router/sql_lexer.h"
 
@@ -18,11 +19,6 @@ constexpr unsigned kTriesMax = 3;
 constexpr std::uint16_t kOfIndexes =
     protocol::status_flag::kNoGoodIndexUsed | protocol::status_flag::kNoIndexUsed;
 constexpr std::string_view kUndefined = "a table that SHOW CREATE TABLE does not tell";
-
-bool is_ascii(std::string_view text) {
-  return std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
-}
 
 /// A character that a character set lacks becomes one.
 auto question_marks(std::string_view text) {

@@ -3,17 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/session/ascii_text.h"
 #include "router/token.h"
 
 namespace consort::proxy {
-namespace {
-
-bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-}
-
-}  // namespace
+namespace {}  // namespace
 
 void TextStatements::add(Entry entry) {
   erase(entry.name);
