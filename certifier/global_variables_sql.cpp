@@ -1,5 +1,6 @@
 #include "certifier/global_variables_sql.h"
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 
 namespace consort::certifier {

@@ -277,6 +277,10 @@ std::uint64_t schema_key(std::string_view schema) {
   return named_key(KeyDomain::kSchema, schema, {});
 }
 
+std::uint64_t object_key(std::string_view schema, std::string_view table) {
+  return table.empty() ? schema_key(schema) : table_key(schema, table);
+}
+
 std::uint64_t accounts_key() {
   return named_key(KeyDomain::kAccounts, {}, {});
 }

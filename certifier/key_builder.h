@@ -116,6 +116,9 @@ class KeyBuilder {
 /// Key of a whole schema. Rows hold it kShared; DROP or ALTER DATABASE kExclusive.
 [[nodiscard]] std::uint64_t schema_key(std::string_view schema);
 
+/// Of a table, or with an empty `table` of the schema.
+[[nodiscard]] std::uint64_t object_key(std::string_view schema, std::string_view table);
+
 /// Key of accounts, roles and privileges. Held kExclusive by account management.
 [[nodiscard]] std::uint64_t accounts_key();
 

@@ -6,6 +6,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "base/sql_identifier.h"
 #include "certifier/ddl_fence.h"
 #include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"

@@ -72,15 +72,6 @@ std::string sql_literal(std::string_view text) {
   return out;
 }
 
-std::string sql_identifier(std::string_view name) {
-  std::string out = "`";
-  for (const char c : name) {
-    out.append(c == '`' ? 2 : 1, c);
-  }
-  out += '`';
-  return out;
-}
-
 std::vector<std::string> lane_session_setup() {
   // No pseudo_slave_mode: BINLOG's format description sets it and setting it to 0 drops that. No
   // innodb_snapshot_isolation: it is not known everywhere and means nothing at READ COMMITTED.

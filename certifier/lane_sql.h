@@ -38,9 +38,6 @@ void append_base64(std::string& out, Bytes bytes);
 /// character set is utf8mb4 or binary.
 [[nodiscard]] std::string sql_literal(std::string_view text);
 
-/// An SQL identifier with its back-ticks.
-[[nodiscard]] std::string sql_identifier(std::string_view name);
-
 /// SET statements that make a fresh connection a lane's. The shell then sends the format
 /// description event (`BINLOG '..'`), claim_position_sql() and read_position_sql(), and XA RECOVER.
 [[nodiscard]] std::vector<std::string> lane_session_setup();

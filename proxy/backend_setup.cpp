@@ -20,15 +20,29 @@ Status attempt(healthcheck::MariadbLink& link, std::string_view sql) {
   return Ok{};
 }
 
-/// Sessions read the position with their clients' accounts (MariaDB 10.11 has PUBLIC).
-Status let_everybody_read(healthcheck::MariadbLink& link) {
-  const auto granted = link.query(
-      "SELECT COUNT(*) FROM mysql.tables_priv"
-      " WHERE User='PUBLIC' AND Db='consort' AND Table_name IN ('position','ddl_mark')");
+/// Does `count_sql` count `wanted` rights? Errors: the link is lost. What a server cannot tell it
+/// has not.
+Result<bool> has_granted(healthcheck::MariadbLink& link,
+                         std::string_view count_sql,
+                         std::string_view wanted) {
+  const auto granted = link.query(count_sql);
   if (!granted.ok() && !link.connected()) {
     return granted.error();
   }
-  if (granted.ok() && granted->first() == "2") {
+  return granted.ok() && granted->first() == wanted;
+}
+
+/// Sessions read the position with their clients' accounts (MariaDB 10.11 has PUBLIC).
+Status let_everybody_read(healthcheck::MariadbLink& link) {
+  const Result<bool> granted =
+      has_granted(link,
+                  "SELECT COUNT(*) FROM mysql.tables_priv"
+                  " WHERE User='PUBLIC' AND Db='consort' AND Table_name IN ('position','ddl_mark')",
+                  "2");
+  if (!granted.ok()) {
+    return granted.error();
+  }
+  if (*granted) {
     return Ok{};
   }
   if (Status done = attempt(link, "GRANT SELECT ON consort.`position` TO PUBLIC"); !done.ok()) {
@@ -39,13 +53,15 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
 
 /// For sessions with temporary tables.
 Status let_everybody_mark(healthcheck::MariadbLink& link) {
-  const auto granted = link.query(
-      "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
-      "Routine_name='mark_branch'");
-  if (!granted.ok() && !link.connected()) {
+  const Result<bool> granted =
+      has_granted(link,
+                  "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
+                  "Routine_name='mark_branch'",
+                  "1");
+  if (!granted.ok()) {
     return granted.error();
   }
-  if (granted.ok() && granted->first() == "1") {
+  if (*granted) {
     return Ok{};
   }
   for (const std::string& sql : certifier::create_branch_mark_sql()) {
@@ -58,13 +74,15 @@ Status let_everybody_mark(healthcheck::MariadbLink& link) {
 
 /// For CREATE TABLE .. SELECT.
 Status let_everybody_collect(healthcheck::MariadbLink& link) {
-  const auto granted = link.query(
-      "SELECT COUNT(*) FROM mysql.db WHERE User='PUBLIC' AND Db='consort' AND "
-      "Create_tmp_table_priv='Y'");
-  if (!granted.ok() && !link.connected()) {
+  const Result<bool> granted =
+      has_granted(link,
+                  "SELECT COUNT(*) FROM mysql.db WHERE User='PUBLIC' AND Db='consort' AND "
+                  "Create_tmp_table_priv='Y'",
+                  "1");
+  if (!granted.ok()) {
     return granted.error();
   }
-  if (granted.ok() && granted->first() == "1") {
+  if (*granted) {
     return Ok{};
   }
   return attempt(link, certifier::kLetCollectSql);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 
 namespace consort::proxy {
@@ -209,9 +210,8 @@ class Loader {
     if (!possible || table_.is_sequence) {
       return Ok{};
     }
-    Result<Rows> rows =
-        session_.query("SHOW CREATE TABLE " + certifier::sql_identifier(table_.schema) + "." +
-                       certifier::sql_identifier(table_.table));
+    Result<Rows> rows = session_.query("SHOW CREATE TABLE " + sql_identifier(table_.schema) + "." +
+                                       sql_identifier(table_.table));
     if (!rows) {
       return rows.error();
     }

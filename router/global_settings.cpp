@@ -74,7 +74,7 @@ std::string_view why_global_is_kept(std::string_view name) {
     }
   }
   for (const Kept& kept : kKeptPrefixes) {
-    if (equals_ignoring_case(name.substr(0, kept.name.size()), kept.name)) {
+    if (starts_ignoring_case(name, kept.name)) {
       return kept.why;
     }
   }

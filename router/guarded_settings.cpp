@@ -56,7 +56,7 @@ bool is_guarded_setting(std::string_view name) {
     }
   }
   for (const std::string_view prefix : kPrefixes) {
-    if (equals_ignoring_case(name.substr(0, prefix.size()), prefix)) {
+    if (starts_ignoring_case(name, prefix)) {
       return true;
     }
   }

@@ -22,8 +22,8 @@ ReadFreshness parse_freshness(std::string_view word) {
 
 /// What follows `key=` in `word`; empty when it is not that key.
 std::string_view value_of(std::string_view word, std::string_view key) {
-  const bool matches = word.size() > key.size() && word[key.size()] == '=' &&
-                       equals_ignoring_case(word.substr(0, key.size()), key);
+  const bool matches =
+      word.size() > key.size() && word[key.size()] == '=' && starts_ignoring_case(word, key);
   return matches ? word.substr(key.size() + 1) : std::string_view{};
 }
 

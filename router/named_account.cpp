@@ -2,29 +2,18 @@
 
 #include <cstddef>
 
+#include "base/sql_identifier.h"
 #include "router/sql_lexer.h"
 
 namespace consort::router {
 namespace {
-
-void append_quoted(std::string& out, std::string_view name) {
-  out += '`';
-  for (const char c : name) {
-    out.append(c == '`' ? 2 : 1, c);
-  }
-  out += '`';
-}
 
 std::optional<std::string> spelt(std::string_view account) {
   const std::size_t at = account.rfind('@');
   if (at == std::string_view::npos) {
     return std::nullopt;
   }
-  std::string out;
-  append_quoted(out, account.substr(0, at));
-  out += '@';
-  append_quoted(out, account.substr(at + 1));
-  return out;
+  return sql_identifier(account.substr(0, at)) + "@" + sql_identifier(account.substr(at + 1));
 }
 
 /// What a statement without an account in it lacks.

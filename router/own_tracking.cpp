@@ -11,7 +11,7 @@ constexpr std::string_view kPrefix = "session_track_";
 constexpr std::string_view kSession = "@@session.";
 
 bool is_tracking(const SetItem& item) {
-  return item.guarded && equals_ignoring_case(item.name.substr(0, kPrefix.size()), kPrefix);
+  return item.guarded && starts_ignoring_case(item.name, kPrefix);
 }
 
 }  // namespace
@@ -42,9 +42,9 @@ std::optional<std::string> with_own_tracking(std::string_view sql, const Stateme
 }
 
 bool keeps_tracking(const SetItem& item) {
-  return equals_ignoring_case(item.name.substr(0, kPrefix.size()), kPrefix) &&
+  return starts_ignoring_case(item.name, kPrefix) &&
          item.value.size() == kSession.size() + item.name.size() &&
-         equals_ignoring_case(item.value.substr(0, kSession.size()), kSession) &&
+         starts_ignoring_case(item.value, kSession) &&
          equals_ignoring_case(item.value.substr(kSession.size()), item.name);
 }
 

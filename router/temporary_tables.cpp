@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "router/token.h"
+
 namespace consort::router {
 namespace {
 
@@ -10,10 +12,7 @@ std::string key_of(const TableRef& table, std::string_view schema) {
   std::string key = table.schema.empty() ? std::string(schema) : identifier_text(table.schema);
   key.push_back('\0');
   key += identifier_text(table.name);
-  for (char& c : key) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  }
-  return key;
+  return lower_case(key);
 }
 
 bool is_row_change(StatementKind kind) {

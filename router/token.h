@@ -2,7 +2,9 @@
 // Threads: none; pure values.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace consort::router {
@@ -136,6 +138,29 @@ enum class Keyword : std::uint8_t {
     }
   }
   return true;
+}
+
+[[nodiscard]] constexpr bool starts_ignoring_case(std::string_view text, std::string_view prefix) {
+  return equals_ignoring_case(text.substr(0, prefix.size()), prefix);
+}
+
+/// ASCII letters only, as the server compares the names of variables, handlers and the like.
+[[nodiscard]] constexpr char lower_case(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+[[nodiscard]] inline std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    c = lower_case(c);
+  }
+  return lower;
+}
+
+/// `lower` stands somewhere in `text`, in letters of any case. REQUIRES: it is in lower case.
+[[nodiscard]] inline bool contains_ignoring_case(std::string_view text, std::string_view lower) {
+  return std::search(text.begin(), text.end(), lower.begin(), lower.end(),
+                     [](char a, char b) { return lower_case(a) == b; }) != text.end();
 }
 
 struct Token {

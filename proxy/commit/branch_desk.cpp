@@ -167,10 +167,7 @@ void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
     if (target.schema.empty()) {
       continue;  // accounts and grants change no rows
     }
-    const std::uint64_t key = target.table.empty()
-                                  ? certifier::schema_key(target.schema)
-                                  : certifier::table_key(target.schema, target.table);
-    ddl_of_[key] = seqno;
+    ddl_of_[certifier::object_key(target.schema, target.table)] = seqno;
     parts_.catalog.invalidate(target.schema, target.table);
   }
   parts_.tables.on_ddl(seqno);

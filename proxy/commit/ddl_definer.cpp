@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 
 namespace consort::proxy {
@@ -133,8 +134,8 @@ std::string with_definer(std::string_view sql, std::string_view definer) {
     return std::string(sql);
   }
   std::string out(sql.substr(0, place));
-  out += "DEFINER=" + certifier::sql_identifier(definer.substr(0, at_sign)) + "@" +
-         certifier::sql_identifier(definer.substr(at_sign + 1)) + " ";
+  out += "DEFINER=" + sql_identifier(definer.substr(0, at_sign)) + "@" +
+         sql_identifier(definer.substr(at_sign + 1)) + " ";
   out += sql.substr(place);
   return out;
 }

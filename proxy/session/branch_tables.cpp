@@ -4,6 +4,8 @@
 #include <string>
 #include <xxhash.h>
 
+#include "router/token.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -11,12 +13,10 @@ using router::Flag;
 using router::StatementKind;
 
 std::uint64_t name_hash(std::string_view schema, std::string_view table) {
-  std::string lower(schema);
-  lower += '\0';
-  lower += table;
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) {
-    return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  });
+  std::string name(schema);
+  name += '\0';
+  name += table;
+  const std::string lower = router::lower_case(name);
   return XXH3_64bits(lower.data(), lower.size());
 }
 

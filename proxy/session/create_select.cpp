@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 #include "protocol/decode.h"
 #include "protocol/lenenc.h"
@@ -11,7 +12,6 @@
 namespace consort::proxy {
 namespace {
 
-constexpr std::uint8_t kNullValue = 0xFB;
 constexpr std::string_view kCollectedName = "`create_select`";
 
 /// The word behind `label` in `text`; empty: there is none.
@@ -59,15 +59,14 @@ Bytes first_payload(Bytes wire) {
   return frame ? frame->payload : Bytes();
 }
 
-bool is_error(Bytes payload) {
-  return payload.empty() || payload[0] == protocol::kErrByte;
-}
-
-protocol::SqlError error_in(Bytes payload) {
+/// nullopt: the packet tells of none.
+std::optional<protocol::SqlError> error_in(Bytes payload) {
   if (payload.empty()) {
-    return {protocol::sql_code::kUnknownError, "HY000", "CREATE TABLE .. SELECT: no reply"};
+    return protocol::SqlError{protocol::sql_code::kUnknownError, "HY000",
+                              "CREATE TABLE .. SELECT: no reply"};
   }
-  return protocol::sql_error_of(payload);
+  return payload[0] == protocol::kErrByte ? std::optional(protocol::sql_error_of(payload))
+                                          : std::nullopt;
 }
 
 }  // namespace
@@ -75,8 +74,7 @@ protocol::SqlError error_in(Bytes payload) {
 StepReply read_ok_reply(Bytes wire, std::uint64_t capabilities) {
   StepReply reply;
   const Bytes payload = first_payload(wire);
-  if (is_error(payload)) {
-    reply.error = error_in(payload);
+  if (reply.error = error_in(payload); reply.error) {
     return reply;
   }
   const auto ok = protocol::decode_ok(payload, capabilities);
@@ -95,8 +93,7 @@ StepReply read_ok_reply(Bytes wire, std::uint64_t capabilities) {
 StepReply read_rows_reply(Bytes wire, std::uint64_t capabilities) {
   StepReply reply;
   const Bytes head = first_payload(wire);
-  if (is_error(head)) {
-    reply.error = error_in(head);
+  if (reply.error = error_in(head); reply.error) {
     return reply;
   }
   const bool has_eof = (capabilities & protocol::capability::kDeprecateEof) == 0;
@@ -119,24 +116,15 @@ StepReply read_rows_reply(Bytes wire, std::uint64_t capabilities) {
     if (std::exchange(eof_due, false)) {
       continue;
     }
-    if (is_error(frame->payload)) {
-      reply.error = error_in(frame->payload);
+    if (reply.error = error_in(frame->payload); reply.error) {
       return reply;
     }
     if (frame->payload[0] == protocol::kEofByte) {
       break;  // no row that we ask for has a first value of 16 MiB
     }
-    protocol::Reader reader(frame->payload);
-    OwnResult::Row row;
-    for (std::size_t at = 0; at < columns && !reader.failed(); ++at) {
-      if (!reader.at_end() && reader.peek() == kNullValue) {
-        reader.skip(1);
-        row.emplace_back(std::nullopt);
-      } else {
-        row.emplace_back(reader.lenenc_text());
-      }
+    if (auto row = OwnResult::read_row(frame->payload, columns)) {
+      reply.rows.push_back(*std::move(row));
     }
-    reply.rows.push_back(std::move(row));
   }
   return reply;
 }
@@ -166,8 +154,7 @@ Buffer rows_reply(const OwnResult& result, std::uint64_t capabilities, std::uint
 StepReply read_prepare_reply(Bytes wire) {
   StepReply reply;
   const Bytes payload = first_payload(wire);
-  if (is_error(payload)) {
-    reply.error = error_in(payload);
+  if (reply.error = error_in(payload); reply.error) {
     return reply;
   }
   const auto prepared = protocol::decode_prepare_ok(payload);
@@ -226,7 +213,7 @@ std::string columns_in(const std::vector<OwnResult::Row>& rows) {
       continue;
     }
     columns += columns.empty() ? "" : ",";
-    columns += certifier::sql_identifier(*row[0]);
+    columns += sql_identifier(*row[0]);
   }
   return columns;
 }
@@ -262,7 +249,7 @@ std::string fill_sql(const CreateSelectJob& job) {
 
 std::string with_target(std::string message, const CreateSelectJob& job) {
   replace_all(message, kCollectedTable,
-              certifier::sql_identifier(job.schema) + "." + certifier::sql_identifier(job.table));
+              sql_identifier(job.schema) + "." + sql_identifier(job.table));
   replace_all(message, "consort.create_select", job.schema + "." + job.table);
   replace_all(message, "'create_select'", "'" + job.table + "'");
   return message;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/token.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -17,13 +19,6 @@ constexpr std::array<std::string_view, 12> kNotPerSession = {
     "system_versioning_asof", "wait_timeout"};
 
 constexpr std::string_view kNameBytes = "abcdefghijklmnopqrstuvwxyz0123456789_";
-
-std::string lower_case(std::string_view name) {
-  std::string lower(name);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return lower;
-}
 
 /// What the server answers in hexadecimal digits, whatever its character set for results: in
 /// UTF-16 or UTF-32 zeros stand between them.
@@ -61,7 +56,7 @@ bool is_number_type(std::string_view type) {
 
 void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
   GlobalQuestion question;
-  question.name = lower_case(spelt);
+  question.name = router::lower_case(spelt);
   const bool possible =
       !spelt.empty() && question.name.find_first_not_of(kNameBytes) == std::string::npos;
   const bool there = std::any_of(globals.begin(), globals.end(), [&](const GlobalQuestion& one) {

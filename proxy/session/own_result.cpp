@@ -28,6 +28,20 @@ void OwnResult::add(Bytes wire) {
   }
 }
 
+std::optional<OwnResult::Row> OwnResult::read_row(Bytes payload, std::size_t columns) {
+  Row row;
+  protocol::Reader reader(payload);
+  for (std::size_t i = 0; i < columns; ++i) {
+    if (!reader.at_end() && reader.peek() == kNullValue) {
+      (void)reader.u8();
+      row.emplace_back(std::nullopt);
+    } else {
+      row.emplace_back(as_text(reader.lenenc_bytes()));
+    }
+  }
+  return reader.failed() ? std::nullopt : std::optional(std::move(row));
+}
+
 std::optional<std::vector<OwnResult::Row>> OwnResult::rows() const {
   if (too_large_) {
     return std::nullopt;
@@ -41,20 +55,11 @@ std::optional<std::vector<OwnResult::Row>> OwnResult::rows() const {
       --definitions;
       continue;
     }
-    Row row;
-    protocol::Reader reader(frame->payload);
-    for (std::size_t i = 0; i < columns_; ++i) {
-      if (!reader.at_end() && reader.peek() == kNullValue) {
-        (void)reader.u8();
-        row.emplace_back(std::nullopt);
-      } else {
-        row.emplace_back(as_text(reader.lenenc_bytes()));
-      }
-    }
-    if (reader.failed()) {
+    std::optional<Row> row = read_row(frame->payload, columns_);
+    if (!row) {
       return std::nullopt;
     }
-    rows.push_back(std::move(row));
+    rows.push_back(*std::move(row));
   }
   if (!rest.empty() || definitions > 0) {
     return std::nullopt;

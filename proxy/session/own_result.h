@@ -19,6 +19,9 @@ class OwnResult {
   /// NULL is nullopt. Views die with the next begin() or add().
   using Row = std::vector<std::optional<std::string_view>>;
 
+  /// One row's packet; nullopt: it is none. Views into `payload`.
+  [[nodiscard]] static std::optional<Row> read_row(Bytes payload, std::size_t columns);
+
   /// A result set of `columns` columns begins.
   void begin(std::size_t columns);
 

@@ -1,6 +1,6 @@
 #include "proxy/session/own_table_locks.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "router/token.h"
 
@@ -24,9 +24,7 @@ bool needs_no_lock(std::string_view schema) {
 
 /// The text may give a name to something that is no table.
 bool may_have_common_table_expressions(std::string_view sql) {
-  constexpr std::string_view kWith = "with";
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
-  return std::search(sql.begin(), sql.end(), kWith.begin(), kWith.end(), same) != sql.end();
+  return router::contains_ignoring_case(sql, "with");
 }
 
 /// Of several tables an UPDATE need not change all, and a DELETE calls them by their aliases.

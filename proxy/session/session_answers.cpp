@@ -4,6 +4,7 @@
 
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 
@@ -95,6 +96,20 @@ void SessionCore::reply_error(const protocol::SqlError& error) {
   protocol::append_err(scratch_, error, reply_sequence_);
   tell_client({scratch_});
   finish_command();
+}
+
+/// `scratch_` is the reply.
+void SessionCore::send_reply() {
+  reply_started_ = true;
+  tell_client({scratch_});
+  finish_command();
+}
+
+/// The reply ends with `error` in its packet `sequence`, when its time comes.
+void SessionCore::hold_error(const protocol::SqlError& error, std::uint8_t sequence) {
+  scratch_.clear();
+  protocol::append_err(scratch_, error, sequence);
+  held_.hold(scratch_, true);
 }
 
 void SessionCore::answer_held() {
@@ -213,15 +228,25 @@ void SessionCore::set_pins(router::PinSet pins) {
   pins_ = pins;
 }
 
+void SessionCore::add_pin(router::PinReason reason) {
+  router::PinSet pins = pins_;
+  pins.add(reason);
+  set_pins(pins);
+}
+
+void SessionCore::remove_pin(router::PinReason reason) {
+  router::PinSet pins = pins_;
+  pins.remove(reason);
+  set_pins(pins);
+}
+
 void SessionCore::plan_named(const router::Statement& statement) {
   const bool prepares = statement.kind == router::StatementKind::kPrepareText;
   const bool opens = statement.has(router::Flag::kOpensHandler);
   job_.ends_name = statement.kind == router::StatementKind::kDeallocateText ||
                    statement.has(router::Flag::kClosesHandler);
   if (prepares || opens || job_.ends_name) {
-    job_.name = router::identifier_text(statement.name);
-    std::transform(job_.name.begin(), job_.name.end(), job_.name.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    job_.name = router::lower_case(router::identifier_text(statement.name));
   }
 }
 

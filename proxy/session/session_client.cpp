@@ -1,6 +1,5 @@
 // Session: the part that knows who the client is, where it comes from and how long it may be
 // silent.
-#include <charconv>
 
 #include "proxy/accounts.h"
 #include "proxy/proxy_header.h"
@@ -14,17 +13,6 @@ namespace {
 constexpr std::size_t kLoginPacketBytesMax = 1 << 20;
 /// How much sooner than we a server may find that a time limit is over.
 constexpr std::chrono::seconds kIdleSlack{1};
-
-/// A session variable that counts seconds; nullopt: not set, or no number.
-std::optional<std::chrono::seconds> seconds_of(const SessionState& state, std::string_view name) {
-  const std::optional<std::string_view> value = state.variable(name);
-  std::uint32_t count = 0;
-  if (!value ||
-      std::from_chars(value->data(), value->data() + value->size(), count).ec != std::errc()) {
-    return std::nullopt;
-  }
-  return std::chrono::seconds(count);
-}
 
 }  // namespace
 
@@ -109,10 +97,10 @@ std::optional<std::size_t> Session::take_proxy_header(Bytes unread) {
 std::chrono::seconds Session::idle_limit() const {
   const SessionState& state = core_.state();
   std::chrono::seconds limit =
-      seconds_of(state, "wait_timeout").value_or(worker_.limits().idle_timeout);
+      state.seconds("wait_timeout").value_or(worker_.limits().idle_timeout);
   if (core_.in_transaction()) {
     std::chrono::seconds other = worker_.limits().idle_transaction_timeout;
-    other = seconds_of(state, "idle_transaction_timeout").value_or(other);
+    other = state.seconds("idle_transaction_timeout").value_or(other);
     if (other.count() > 0) {
       limit = std::min(limit, other);
     }
@@ -129,7 +117,7 @@ bool Session::server_found_it_idle() const {
   std::chrono::seconds limit = idle_limit();
   for (const std::string_view name :
        {"idle_write_transaction_timeout", "idle_readonly_transaction_timeout"}) {
-    const auto other = seconds_of(core_.state(), name).value_or(std::chrono::seconds(0));
+    const auto other = core_.state().seconds(name).value_or(std::chrono::seconds(0));
     if (core_.in_transaction() && other.count() > 0) {
       limit = std::min(limit, other);
     }

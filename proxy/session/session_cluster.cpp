@@ -156,9 +156,7 @@ void SessionCore::finish_ordered(bool succeeded) {
 
 /// It cannot be executed for the client: nobody shall.
 void SessionCore::refuse_turn(const protocol::SqlError& error) {
-  scratch_.clear();
-  protocol::append_err(scratch_, error, reply_sequence_);
-  held_.hold(scratch_, true);
+  hold_error(error, reply_sequence_);
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, false});
 }
 

@@ -50,9 +50,7 @@ void SessionCore::on_collation(bool failed) {
   if (is_collation(told)) {
     state_.set_variable(kCollation, told);
   } else {
-    router::PinSet pins = pins_;
-    pins.add(router::PinReason::kUnknownState);
-    set_pins(pins);
+    add_pin(router::PinReason::kUnknownState);
   }
   finish_statement(Channel::kHome);
 }

@@ -516,12 +516,16 @@ class SessionCore {
   void drop_rest();
   void reply_ok();
   void reply_error(const protocol::SqlError& error);
+  void send_reply();
+  void hold_error(const protocol::SqlError& error, std::uint8_t sequence);
   void answer_held();
   void on_read_only_end(Channel channel, bool failed);
   void run_as_write();
   void finish_statement(Channel channel);
   void finish_command();
   void set_pins(router::PinSet pins);
+  void add_pin(router::PinReason reason);
+  void remove_pin(router::PinReason reason);
   void plan_named(const router::Statement& statement);
   void note_named(bool succeeded, router::PinSet& pins);
   void close_with(const protocol::SqlError& error);

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 #include "router/sql_lexer.h"
 
 namespace consort::proxy {
@@ -49,10 +51,6 @@ bool lasts_only(const router::CreateSelect& parts) {
   return !parts.keys.empty() || !parts.versioning.empty() || !parts.partitions.empty();
 }
 
-std::string quoted(std::string_view inside_quotes) {
-  return certifier::sql_identifier(router::identifier_text(inside_quotes));
-}
-
 /// It selects from the table that it makes. A view may hide that.
 bool reads(const Statement& statement, const CreateSelectJob& job, const std::string& schema) {
   return std::any_of(
@@ -85,7 +83,7 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
   job.parts = *parts;
   job.table = router::identifier_text(table.name);
   job.schema = table.schema.empty() ? state_.schema() : router::identifier_text(table.schema);
-  job.target = (table.schema.empty() ? "" : quoted(table.schema) + ".") + quoted(table.name);
+  job.target = named_in_backticks(table);
   job.reads_itself = reads(statement, job, state_.schema());
   job.reply_sequence = reply_sequence_;
   job.statement_id = job_.statement_id;
@@ -131,7 +129,7 @@ void SessionCore::run_step(CreateSelectStep step) {
       return;
     }
     case Step::kReadCharacterSet:
-      run_step_at_home("SHOW CREATE DATABASE " + certifier::sql_identifier(job.schema));
+      run_step_at_home("SHOW CREATE DATABASE " + sql_identifier(job.schema));
       return;
     case Step::kPrepareCollect: {
       const std::string sql = collect_sql(job);

@@ -320,9 +320,7 @@ void SessionCore::answer_with_step() {
   }
   scratch_ = packet;
   scratch_[3] = reply_sequence_;
-  reply_started_ = true;
-  tell_client({scratch_});
-  finish_command();
+  send_reply();
 }
 
 void SessionCore::answer_create_select() {
@@ -347,9 +345,7 @@ void SessionCore::answer_create_select() {
   own_warnings_ = std::move(warning_rows);
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
-  reply_started_ = true;
-  tell_client({scratch_});
-  finish_command();
+  send_reply();
 }
 
 /// What the home has told of warnings before the steps that followed: true when it is the answer.
@@ -367,10 +363,8 @@ bool SessionCore::answer_own_warnings(std::string_view sql) {
     scratch_[at + 3] = sequence++;
     at += frame->bytes;
   }
-  reply_started_ = true;
-  tell_client({scratch_});
   row_count_ = -1;
-  finish_command();
+  send_reply();
   return true;
 }
 

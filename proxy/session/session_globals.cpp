@@ -43,10 +43,7 @@ void SessionCore::on_globals_known(const protocol::SqlError* error) {
   if (error != nullptr || !rows) {
     // A KILL QUERY, a time limit: meant for the statement.
     held_.clear();
-    scratch_.clear();
-    protocol::append_err(scratch_, error != nullptr ? *error : protocol::query_interrupted_error(),
-                         reply_sequence_);
-    held_.hold(scratch_, true);
+    hold_error(error != nullptr ? *error : protocol::query_interrupted_error(), reply_sequence_);
     finish_ordered(false);
     return;
   }
@@ -79,10 +76,7 @@ void SessionCore::on_new_globals(const protocol::SqlError* error) {
     (void)asks_new_globals(ordered_.succeeded);  // a KILL QUERY that came late
     return;
   } else {
-    scratch_.clear();
-    protocol::append_err(scratch_, error != nullptr ? *error : protocol::query_interrupted_error(),
-                         held_.sequence());
-    held_.hold(scratch_, true);
+    hold_error(error != nullptr ? *error : protocol::query_interrupted_error(), held_.sequence());
   }
   finish_ordered(ordered_.succeeded);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <xxhash.h>
 
 #include "proxy/session/state_change.h"
@@ -172,6 +173,16 @@ std::optional<std::string_view> SessionState::variable(std::string_view name) co
     }
   }
   return std::nullopt;
+}
+
+std::optional<std::chrono::seconds> SessionState::seconds(std::string_view name) const {
+  const std::optional<std::string_view> value = variable(name);
+  std::uint32_t count = 0;
+  if (!value ||
+      std::from_chars(value->data(), value->data() + value->size(), count).ec != std::errc()) {
+    return std::nullopt;
+  }
+  return std::chrono::seconds(count);
 }
 
 bool SessionState::literals_are_wide() const {

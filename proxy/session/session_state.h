@@ -3,6 +3,7 @@
 // syntax. Threads: none; its session's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -50,6 +51,9 @@ class SessionState {
 
   /// The value if the session changed it.
   [[nodiscard]] std::optional<std::string_view> variable(std::string_view name) const;
+
+  /// One that counts seconds; nullopt: not set, or no number.
+  [[nodiscard]] std::optional<std::chrono::seconds> seconds(std::string_view name) const;
 
   /// Has the session set a collation_connection of ucs2, utf16 or utf32? Then the bytes of a
   /// literal are not those of its text. True in doubt.

@@ -5,7 +5,6 @@
 //   LOCK TABLES: commit, give back what was locked -> the home says that it may -> the commit
 //   thread grants -> the home has applied everything up to there -> OK
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "certifier/key_builder.h"
@@ -128,9 +127,7 @@ bool SessionCore::begin_table_lock() {
 /// The home is there, and fresh enough.
 void SessionCore::send_table_lock() {
   if (job_.lock_step == LockStep::kGranted) {
-    router::PinSet pins = pins_;
-    pins.add(PinReason::kLockedTables);
-    set_pins(pins);
+    add_pin(PinReason::kLockedTables);
     if (!autocommit_) {
       transaction_.begin({});  // as on a server
     }
@@ -190,9 +187,7 @@ bool SessionCore::awaits_tables() {
   }
   const LockedTableFilter& locked = effects_.locked_tables();
   for (const TableLock& table : job_.tables) {
-    const std::uint64_t key = table.table.empty() ? certifier::schema_key(table.schema)
-                                                  : certifier::table_key(table.schema, table.table);
-    if (locked.may_block(key, table.write)) {
+    if (locked.may_block(certifier::object_key(table.schema, table.table), table.write)) {
       // One that met a lock at its commit again and again takes one itself, in line with the rest.
       ask_for_tables(job_.locks_met >= kLocksMetMax);
       return true;
@@ -283,9 +278,7 @@ void SessionCore::release_tables() {
   (void)effects_.post_commit(TablesReleased{effects_.session_id()});
   if (!own_tables_.empty()) {
     own_tables_.clear();
-    router::PinSet pins = pins_;
-    pins.remove(PinReason::kLockedTables);
-    set_pins(pins);
+    remove_pin(PinReason::kLockedTables);
   }
 }
 
@@ -299,12 +292,8 @@ void SessionCore::drop_table_request() {
 
 /// How long its statements wait for tables: lock_wait_timeout.
 std::uint32_t SessionCore::lock_wait_s() const {
-  const auto text = state_.variable("lock_wait_timeout");
-  std::uint32_t seconds = kLockWaitDefaultS;
-  if (text) {
-    (void)std::from_chars(text->data(), text->data() + text->size(), seconds);
-  }
-  return seconds;
+  const auto seconds = state_.seconds("lock_wait_timeout");
+  return seconds ? static_cast<std::uint32_t>(seconds->count()) : kLockWaitDefaultS;
 }
 
 }  // namespace consort::proxy

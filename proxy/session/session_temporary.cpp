@@ -32,11 +32,6 @@ bool denies_temporary(const protocol::SqlError& error) {
   }
 }
 
-/// A name as statements have it, in backticks.
-std::string quoted(std::string_view inside_quotes) {
-  return certifier::sql_identifier(router::identifier_text(inside_quotes));
-}
-
 /// `temporary`: a bit for each of them.
 DdlSubjects verdict(const router::FixedList<router::TableRef, router::kTablesMax>& subjects,
                     unsigned temporary) {
@@ -119,11 +114,7 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   subjects_error_.reset();
   xa_buffer_.clear();
   for (const router::TableRef& table : subjects) {
-    std::string sql = "SHOW CREATE TABLE ";
-    if (!table.schema.empty()) {
-      sql += quoted(table.schema) + ".";
-    }
-    sql += quoted(table.name);
+    const std::string sql = "SHOW CREATE TABLE " + named_in_backticks(table);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
     expect(Channel::kHome, ReplyRole::kSubject, Command::kQuery);
   }

@@ -109,9 +109,7 @@ void SessionCore::append_user_variables() {
 
 void SessionCore::on_variables_set() {
   carried_variables_.reset();
-  router::PinSet pins = pins_;
-  pins.add(PinReason::kUserVariables);
-  set_pins(pins);
+  add_pin(PinReason::kUserVariables);
 }
 
 }  // namespace consort::proxy

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sql_identifier.h"
 #include "router/token.h"
 
 namespace consort::proxy {
@@ -226,9 +227,14 @@ bool another_follows(const Statement& statement) {
 }
 
 bool names_engine(std::string_view sql) {
-  constexpr std::string_view kWord = "engine";
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a + 32 : a) == b; };
-  return std::search(sql.begin(), sql.end(), kWord.begin(), kWord.end(), same) != sql.end();
+  return router::contains_ignoring_case(sql, "engine");
+}
+
+std::string named_in_backticks(const router::TableRef& table) {
+  const auto quoted = [](std::string_view inside_quotes) {
+    return sql_identifier(router::identifier_text(inside_quotes));
+  };
+  return (table.schema.empty() ? "" : quoted(table.schema) + ".") + quoted(table.name);
 }
 
 std::string_view unsupported_feature(const Statement& statement) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "proxy/metrics.h"
@@ -63,6 +64,9 @@ namespace consort::proxy {
 
 /// A CREATE TEMPORARY TABLE that may say ENGINE: its text has the word.
 [[nodiscard]] bool names_engine(std::string_view sql);
+
+/// A table as a statement may name it: in backticks, with its schema where the client gave one.
+[[nodiscard]] std::string named_in_backticks(const router::TableRef& table);
 
 /// What this version refuses although the server could do it; empty: nothing.
 [[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement);

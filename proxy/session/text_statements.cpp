@@ -7,7 +7,6 @@
 #include "router/token.h"
 
 namespace consort::proxy {
-namespace {}  // namespace
 
 void TextStatements::add(Entry entry) {
   erase(entry.name);

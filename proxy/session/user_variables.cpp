@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 
 namespace consort::proxy {
@@ -37,7 +38,7 @@ std::optional<std::string> name_in(std::string_view hex) {
 }
 
 std::string reference(const UserVariable& variable) {
-  return "@" + certifier::sql_identifier(variable.name);
+  return "@" + sql_identifier(variable.name);
 }
 
 /// A literal with the type of `text`'s variable. The server prints as many digits of a DOUBLE as

@@ -1,5 +1,6 @@
 #include "certifier/lane_sql.h"
 
+#include "base/sql_identifier.h"
 #include "certifier/ddl_fence.h"
 #include "certifier/lane_batch.h"
 #include "certifier/lane_errors.h"

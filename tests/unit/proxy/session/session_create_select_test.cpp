@@ -44,6 +44,18 @@ void check(SessionScript& script, const std::string& sql = "CREATE TABLE t SELEC
                       "latin1_bin */"});
 }
 
+/// The answer to SHOW CREATE TABLE of the collected rows.
+void tell_definition(SessionScript& script) {
+  script.backend_row(Channel::kHome, {"create_select",
+                                      "CREATE TEMPORARY TABLE `create_select` (\n"
+                                      "  `a` int(1) NOT NULL\n) ENGINE=InnoDB"});
+}
+
+/// And to SHOW COLUMNS.
+void tell_columns(SessionScript& script) {
+  script.backend_row(Channel::kHome, {"a", "int(1)", "NO", "", "", ""});
+}
+
 /// Further, to the answered SHOW COLUMNS: the rows are collected.
 void collect(SessionScript& script, std::uint64_t rows = 2) {
   check(script);
@@ -60,12 +72,10 @@ void collect(SessionScript& script, std::uint64_t rows = 2) {
   ok.changes.system_variables.emplace_back("check_constraint_checks", "OFF");
   script.backend_ok(Channel::kHome, ok);
   REQUIRE(home_got_one(script) == "SET STATEMENT character_set_results=utf8mb4 FOR " + kShow);
-  script.backend_row(Channel::kHome, {"create_select",
-                                      "CREATE TEMPORARY TABLE `create_select` (\n"
-                                      "  `a` int(1) NOT NULL\n) ENGINE=InnoDB"});
+  tell_definition(script);
   REQUIRE(home_got_one(script) ==
           kInClientsCharacterSet + "SHOW COLUMNS FROM `consort`.`create_select`");
-  script.backend_row(Channel::kHome, {"a", "int(1)", "NO", "", "", ""});
+  tell_columns(script);
 }
 
 /// Further: every server creates the table, at seqno 11.
@@ -301,10 +311,8 @@ TEST_SUITE("session") {
     home_got(script);
     script.backend_row(Channel::kHome, {"Warning", "1264", "Out of range"});
     script.backend_ok(Channel::kHome, plain_ok());
-    script.backend_row(Channel::kHome, {"x",
-                                        "CREATE TEMPORARY TABLE `create_select` (\n  `a` int(1) "
-                                        "NOT NULL\n) ENGINE=InnoDB"});
-    script.backend_row(Channel::kHome, {"a", "int(1)", "NO", "", "", ""});
+    tell_definition(script);
+    tell_columns(script);
     create(script);
     script.backend_ok(Channel::kHome, plain_ok());
     script.backend_ok(Channel::kHome, plain_ok());
@@ -411,10 +419,8 @@ TEST_SUITE("session") {
     script.backend_row(Channel::kHome, {"d", "CREATE DATABASE `d`"});
     script.backend_ok(Channel::kHome, plain_ok(0));
     script.backend_ok(Channel::kHome, plain_ok());
-    script.backend_row(Channel::kHome, {"x",
-                                        "CREATE TEMPORARY TABLE `create_select` (\n  `a` int(1) "
-                                        "NOT NULL\n) ENGINE=InnoDB"});
-    script.backend_row(Channel::kHome, {"a", "int(1)", "NO", "", "", ""});
+    tell_definition(script);
+    tell_columns(script);
     create(script);
     script.backend_ok(Channel::kHome, plain_ok());
     EXPECT(script.answer().empty());

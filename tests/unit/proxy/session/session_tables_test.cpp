@@ -21,6 +21,14 @@ class TablesScript : public SessionScript {
     backend_ok(Channel::kHome);
   }
 
+  /// The client sets a variable, and the home tells what it is now.
+  void set(const char* sql, const char* name, const char* value) {
+    query(sql);
+    protocol::OkPacket ok;
+    ok.changes.system_variables.emplace_back(name, value);
+    backend_ok(Channel::kHome, ok);
+  }
+
   void grant(std::uint64_t head = 10) { answer_tables(true, head); }
 
   void answer_tables(bool granted, std::uint64_t head = 10, bool in_the_way = false) {
@@ -194,10 +202,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: COMMIT and ROLLBACK keep the tables, UNLOCK TABLES commits first") {
     TablesScript script;
-    script.query("SET autocommit=0");
-    protocol::OkPacket ok;
-    ok.changes.system_variables.emplace_back("autocommit", "OFF");
-    script.backend_ok(Channel::kHome, ok);
+    script.set("SET autocommit=0", "autocommit", "OFF");
     script.query("LOCK TABLES t WRITE");
     script.sent(Channel::kHome);
     script.check_ok();
@@ -438,10 +443,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a COMMIT that meets a lock") {
     TablesScript script;
-    script.query("SET lock_wait_timeout=3");
-    protocol::OkPacket ok;
-    ok.changes.system_variables.emplace_back("lock_wait_timeout", "3");
-    script.backend_ok(Channel::kHome, ok);
+    script.set("SET lock_wait_timeout=3", "lock_wait_timeout", "3");
     open_write(script, "UPDATE t SET v=1");
     script.query("COMMIT");
     script.backend_ok(Channel::kHome);
