@@ -10,9 +10,12 @@ bool less_busy(const Candidate& a, const Candidate& b) {
   return std::uint64_t{a.in_flight} * b.weight < std::uint64_t{b.in_flight} * a.weight;
 }
 
-/// By more than one statement of `b`.
-bool clearly_less_busy(const Candidate& a, Candidate b) {
-  b.in_flight = std::max(b.in_flight, 1U) - 1;
+/// So much that a session's next read leaves `b` for `a`: `b` has more than twice as much in
+/// flight, beyond two statements. Few statements are never spread evenly, and who leaves for little
+/// leaves for each statement.
+bool worth_leaving(Candidate b, Candidate a) {
+  b.in_flight = std::max(b.in_flight, 2U) - 2;
+  a.in_flight *= 2;
   return less_busy(a, b);
 }
 
@@ -61,7 +64,7 @@ BackendChoice Balancer::choose(std::span<const Candidate> candidates,
       used_last = &candidate;
     }
   }
-  if (used_last != nullptr && !clearly_less_busy(*best, *used_last)) {
+  if (used_last != nullptr && !worth_leaving(*used_last, *best)) {
     best = used_last;
   }
   ++turn_;

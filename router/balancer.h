@@ -40,8 +40,9 @@ struct BackendChoice {
 class Balancer {
  public:
   /// Picks among `candidates` one that has applied at least `at_least`. `favourite`: whom the asker
-  /// used last. It may have one statement more in flight than the least busy one and still wins:
-  /// a server's caches are warm for who comes back, and a change costs more than a short queue.
+  /// used last. It still wins with twice as much in flight as the least busy one, and two
+  /// statements more: a server's caches are warm for who comes back, and a change costs more than
+  /// a short queue.
   [[nodiscard]] BackendChoice choose(std::span<const Candidate> candidates,
                                      Seqno at_least,
                                      std::optional<BackendId> favourite = std::nullopt);

@@ -43,10 +43,16 @@ TEST_SUITE("balancer") {
     for (int i = 0; i < 4; ++i) {
       EXPECT(choice() == BackendId{1});
     }
-    candidates[1].in_flight = 2;
+    candidates[1].in_flight = 4;  // twice 1, and two more
     EXPECT(choice() == BackendId{1});
-    candidates[1].in_flight = 3;
+    candidates[1].in_flight = 5;
     EXPECT(choice() != BackendId{1});
+    candidates[0].in_flight = 4;
+    candidates[2].in_flight = 5;
+    candidates[1].in_flight = 10;  // twice 4, and two more
+    EXPECT(choice() == BackendId{1});
+    candidates[1].in_flight = 11;
+    EXPECT(choice() == BackendId{0});
     candidates[1].weight = 3;  // and takes three times as many
     EXPECT(choice() == BackendId{1});
     candidates[1].applied = Seqno{9};
