@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 
 #include "protocol/constants.h"
 #include "protocol/lenenc.h"
@@ -20,6 +21,9 @@ struct Column {
   std::uint16_t flags;
   std::uint8_t decimals;
   bool text;
+  std::string_view schema = {};
+  std::string_view table = {};
+  std::string_view own_name = {};  ///< in that table
 };
 
 constexpr std::uint8_t kLong = 3;
@@ -46,6 +50,16 @@ constexpr std::array<Column, 9> kColumns = {{
     {"Progress", kDouble, 7, kNotNull | kBinary, 3, false},
 }};
 
+constexpr std::uint16_t kNoDefault = 4096;
+constexpr std::string_view kSchema = "information_schema";
+constexpr std::string_view kTable = "SESSION_STATUS";
+
+constexpr std::array<Column, 2> kStatusColumns = {{
+    {"Variable_name", kVarString, 64, kNotNull | kNoDefault, 0, true, kSchema, kTable,
+     "VARIABLE_NAME"},
+    {"Value", kVarString, 4096, kNotNull | kNoDefault, 0, true, kSchema, kTable, "VARIABLE_VALUE"},
+}};
+
 Column as_asked(Column column, bool full) {
   if (full && column.name == "Info") {
     column.type = kLongBlob;
@@ -57,11 +71,11 @@ Column as_asked(Column column, bool full) {
 Buffer definition(const Column& column, const ProcessListFormat& format) {
   Buffer out;
   protocol::append_lenenc_text(out, "def");
-  for (int i = 0; i < 3; ++i) {
-    protocol::append_lenenc_text(out, "");  // schema, table, the table's own name
-  }
+  protocol::append_lenenc_text(out, column.schema);
+  protocol::append_lenenc_text(out, column.table);
+  protocol::append_lenenc_text(out, column.table);  // its own name
   protocol::append_lenenc_text(out, column.name);
-  protocol::append_lenenc_text(out, "");  // the column's own name
+  protocol::append_lenenc_text(out, column.own_name);
   if ((format.capabilities & capability::kMariadbExtendedMetadata) != 0) {
     protocol::append_lenenc_text(out, "");
   }
@@ -117,32 +131,85 @@ Buffer text_row(const ProcessRow& process, bool full) {
   return row;
 }
 
-}  // namespace
+/// Returns the sequence id of the packet that follows.
+template <std::size_t kCount>
+std::uint8_t begin_result(Buffer& out,
+                          const std::array<Column, kCount>& columns,
+                          const ProcessListFormat& format) {
+  const std::uint8_t count[] = {kCount};
+  std::uint8_t sequence = protocol::append_packet(out, count, format.sequence);
+  for (const Column& column : columns) {
+    sequence = protocol::append_packet(out, definition(column, format), sequence);
+  }
+  if ((format.capabilities & capability::kDeprecateEof) == 0) {
+    sequence = protocol::append_eof(out, {0, format.status}, sequence);
+  }
+  return sequence;
+}
 
-std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
+void end_result(Buffer& out, const ProcessListFormat& format, std::uint8_t sequence) {
+  if ((format.capabilities & capability::kDeprecateEof) == 0) {
+    protocol::append_eof(out, {0, format.status}, sequence);
+    return;
+  }
+  protocol::OkPacket end;
+  end.status = format.status;
+  protocol::append_ok(out, end, format.capabilities, sequence, protocol::OkHeader::kEof);
+}
+
+/// Words of a short statement, as blanks part them.
+struct Words {
+  static constexpr std::size_t kMax = 5;
+  std::array<std::string_view, kMax> words;
+  std::size_t count = 0;
+
+  [[nodiscard]] bool is(std::initializer_list<std::string_view> expected) const {
+    return std::equal(expected.begin(), expected.end(), words.begin(), words.begin() + count,
+                      router::equals_ignoring_case);
+  }
+};
+
+/// nullopt: more words than that, or a `;` with something behind it.
+std::optional<Words> words_of(std::string_view sql) {
   constexpr std::string_view kSpace = " \t\r\n";
   sql = sql.substr(0, sql.find_last_not_of(" \t\r\n;") + 1);
-  std::array<std::string_view, 3> words;
-  std::size_t count = 0;
+  Words found;
   while (true) {
     const std::size_t begin = sql.find_first_not_of(kSpace);
     if (begin == sql.npos) {
-      break;
+      return found;
     }
     sql.remove_prefix(begin);
     const std::size_t end = std::min(sql.find_first_of(" \t\r\n;"), sql.size());
-    if (end == 0 || count == words.size()) {
+    if (end == 0 || found.count == Words::kMax) {
       return std::nullopt;
     }
-    words[count++] = sql.substr(0, end);
+    found.words[found.count++] = sql.substr(0, end);
     sql.remove_prefix(end);
   }
-  const bool full = count == 3 && router::equals_ignoring_case(words[1], "FULL");
-  if ((count != 2 && !full) || !router::equals_ignoring_case(words[0], "SHOW") ||
-      !router::equals_ignoring_case(words[count - 1], "PROCESSLIST")) {
+}
+
+}  // namespace
+
+std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
+  const std::optional<Words> words = words_of(sql);
+  if (!words) {
+    return std::nullopt;
+  }
+  const bool full = words->is({"SHOW", "FULL", "PROCESSLIST"});
+  if (!full && !words->is({"SHOW", "PROCESSLIST"})) {
     return std::nullopt;
   }
   return ProcessListRequest{full};
+}
+
+bool asks_threads_connected(std::string_view sql) {
+  constexpr std::string_view kName = "'Threads_connected'";
+  const std::optional<Words> words = words_of(sql);
+  return words && (words->is({"SHOW", "STATUS", "LIKE", kName}) ||
+                   words->is({"SHOW", "GLOBAL", "STATUS", "LIKE", kName}) ||
+                   words->is({"SHOW", "SESSION", "STATUS", "LIKE", kName}) ||
+                   words->is({"SHOW", "LOCAL", "STATUS", "LIKE", kName}));
 }
 
 void append_process_list(Buffer& out,
@@ -150,27 +217,24 @@ void append_process_list(Buffer& out,
                          const ProcessListFormat& format) {
   std::sort(rows.begin(), rows.end(),
             [](const ProcessRow& a, const ProcessRow& b) { return a.id < b.id; });
-  const bool old_eof = (format.capabilities & capability::kDeprecateEof) == 0;
-  std::uint8_t sequence = format.sequence;
-  const std::uint8_t count[] = {kColumns.size()};
-  sequence = protocol::append_packet(out, count, sequence);
-  for (const Column& column : kColumns) {
-    sequence =
-        protocol::append_packet(out, definition(as_asked(column, format.full), format), sequence);
+  std::array<Column, kColumns.size()> columns = kColumns;
+  for (Column& column : columns) {
+    column = as_asked(column, format.full);
   }
-  if (old_eof) {
-    sequence = protocol::append_eof(out, {0, format.status}, sequence);
-  }
+  std::uint8_t sequence = begin_result(out, columns, format);
   for (const ProcessRow& row : rows) {
     sequence = protocol::append_packet(out, text_row(row, format.full), sequence);
   }
-  if (old_eof) {
-    protocol::append_eof(out, {0, format.status}, sequence);
-    return;
-  }
-  protocol::OkPacket end;
-  end.status = format.status;
-  protocol::append_ok(out, end, format.capabilities, sequence, protocol::OkHeader::kEof);
+  end_result(out, format, sequence);
+}
+
+void append_threads_connected(Buffer& out, std::size_t threads, const ProcessListFormat& format) {
+  std::uint8_t sequence = begin_result(out, kStatusColumns, format);
+  Buffer row;
+  protocol::append_lenenc_text(row, "Threads_connected");
+  protocol::append_lenenc_text(row, std::to_string(threads));
+  sequence = protocol::append_packet(out, row, sequence);
+  end_result(out, format, sequence);
 }
 
 std::string_view process_command(std::uint8_t command) {

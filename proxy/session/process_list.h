@@ -1,5 +1,6 @@
-// SHOW PROCESSLIST as Consort's clients see it: their sessions, not the connections that one server
-// has from Consort. The workers list their sessions, the asking one puts them together.
+// SHOW PROCESSLIST and SHOW STATUS LIKE 'Threads_connected' as Consort's clients see them: their
+// sessions, not the connections that one server has from Consort. The workers list their sessions,
+// the asking one puts them together.
 // Spec: MariaDB KB "SHOW PROCESSLIST"; columns and types as MariaDB 10.11 describes them.
 // Threads: values, sent between workers.
 #pragma once
@@ -38,6 +39,9 @@ struct ProcessListRequest {
 
 [[nodiscard]] std::optional<ProcessListRequest> process_list_request(std::string_view sql);
 
+/// Is it `SHOW [GLOBAL|SESSION|LOCAL] STATUS LIKE 'Threads_connected'`? Without comments.
+[[nodiscard]] bool asks_threads_connected(std::string_view sql);
+
 /// How the client wants to have it.
 struct ProcessListFormat {
   bool full = false;
@@ -52,6 +56,9 @@ struct ProcessListFormat {
 void append_process_list(Buffer& out,
                          std::vector<ProcessRow> rows,
                          const ProcessListFormat& format);
+
+/// Appends the text-protocol result set of the status variable; `format.full` means nothing.
+void append_threads_connected(Buffer& out, std::size_t threads, const ProcessListFormat& format);
 
 /// Name of a command, as a server shows it: 0x03 is "Query".
 [[nodiscard]] std::string_view process_command(std::uint8_t command);

@@ -33,7 +33,7 @@ enum class ReplyRole : std::uint8_t {
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
-  kStepWarnings,    ///< of the query of a CREATE TABLE .. SELECT
+  kWarnings,        ///< of the client's statement, before others of ours take their place
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
@@ -51,7 +51,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kSubject:
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
-    case ReplyRole::kStepWarnings:
+    case ReplyRole::kWarnings:
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
       return true;

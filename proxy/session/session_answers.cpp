@@ -90,6 +90,7 @@ void SessionCore::reply_error(const protocol::SqlError& error) {
   drop_rest();
   row_count_ = -1;
   own_error_ = error;
+  own_warnings_.clear();
   home_diagnostics_stale_ = true;
   read_lingers_ = false;
   scratch_.clear();

@@ -115,6 +115,9 @@ void SessionCore::request_order() {
   ordered_.request.lock_wait_s = lock_wait_s();
   if (!ordered_.request.sets_globals) {  // else the lanes execute a text of ours, as they are
     ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+    if (job_.names_engine) {
+      ordered_.request.session_set += state_.substituting_engines();
+    }
   }
   ordered_.request.globals_seen = effects_.globals_seen();
   if (!effects_.post_commit(ordered_.request)) {

@@ -304,11 +304,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     return;
   }
   if (statement.kind == StatementKind::kShow && kind == JobKind::kQuery &&
-      !owner_.password_expired) {
-    if (const auto request = process_list_request(sql)) {
-      list_processes(request->full);
-      return;
-    }
+      !owner_.password_expired && answer_about_sessions(sql)) {
+    return;
   }
   if (ask_about_tables(statement)) {
     return;  // their answers go on
@@ -317,7 +314,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     return;
   }
   job_.names_engine =
-      statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active();
+      (statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active()) ||
+      copies_definition(statement);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
       route.target != router::Target::kRefuse) {

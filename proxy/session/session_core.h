@@ -487,8 +487,8 @@ class SessionCore {
   void withdraw_kills();
   [[nodiscard]] bool waits_for_kill();
 
-  // SHOW PROCESSLIST: session_processes.cpp.
-  void list_processes(bool full);
+  // SHOW PROCESSLIST, Threads_connected: session_processes.cpp.
+  bool answer_about_sessions(std::string_view sql);
   void send_process_check();
   void on_process_right(bool granted);
   void answer_processes();

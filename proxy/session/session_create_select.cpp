@@ -204,10 +204,11 @@ void SessionCore::execute_collect() {
 
 /// In a branch of its own the mark behind it forgets its warnings.
 void SessionCore::append_warnings_question() {
-  if (create_select_.step != Step::kCollect) {
+  const bool marked = !create_select_.active() && branch_keeps_;  // the mark forgets them
+  if (create_select_.step != Step::kCollect && !marked) {
     return;
   }
-  expect(Channel::kHome, ReplyRole::kStepWarnings, Command::kQuery);
+  expect(Channel::kHome, ReplyRole::kWarnings, Command::kQuery);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kShowWarnings));
 }
 

@@ -65,7 +65,7 @@ struct SessionJob {
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
-  bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=..
+  bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=.., CREATE TABLE .. LIKE
   std::string name;  ///< of the prepared statement or handler that it makes or ends, in lower case
   bool ends_name = false;
   bool uses_locks = false;            ///< GET_LOCK and its family: only where all sessions lock
@@ -93,6 +93,7 @@ struct SessionJob {
   bool bulk = false;              ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;      ///< of an execution
   bool full_list = false;         ///< SHOW FULL PROCESSLIST
+  bool counts_sessions = false;   ///< Threads_connected
   bool opened_cursor = false;     ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this

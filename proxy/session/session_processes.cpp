@@ -1,4 +1,5 @@
-// SessionCore: SHOW PROCESSLIST, as the one who asks and as one that is listed.
+// SessionCore: SHOW PROCESSLIST and the number of sessions, as the one who asks and as one that is
+// listed.
 #include <algorithm>
 
 #include "protocol/packet_writer.h"
@@ -68,10 +69,16 @@ TextFormat text_format(std::uint16_t collation) {
 
 }  // namespace
 
-void SessionCore::list_processes(bool full) {
-  job_.full_list = full;
+bool SessionCore::answer_about_sessions(std::string_view sql) {
+  job_.counts_sessions = asks_threads_connected(sql);
+  const auto request = process_list_request(sql);
+  if (!request && !job_.counts_sessions) {
+    return false;
+  }
+  job_.full_list = request && request->full;
   phase_ = SessionPhase::kAskingOthers;
   effects_.list_sessions();
+  return true;
 }
 
 void SessionCore::on_sessions(std::vector<ProcessRow> rows) {
@@ -86,7 +93,8 @@ void SessionCore::on_sessions(std::vector<ProcessRow> rows) {
     return;
   }
   const std::string_view own = effects_.user();
-  if (std::all_of(processes_.begin(), processes_.end(),
+  if (job_.counts_sessions ||
+      std::all_of(processes_.begin(), processes_.end(),
                   [own](const ProcessRow& row) { return row.user == own; })) {
     answer_processes();
     return;
@@ -125,7 +133,11 @@ void SessionCore::answer_processes() {
   format.status = status_bits();
   format.sequence = reply_sequence_;
   scratch_.clear();
-  append_process_list(scratch_, std::move(processes_), format);
+  if (job_.counts_sessions) {
+    append_threads_connected(scratch_, processes_.size(), format);
+  } else {
+    append_process_list(scratch_, std::move(processes_), format);
+  }
   processes_.clear();
   tell_client({scratch_});
   Buffer().swap(scratch_);

@@ -145,9 +145,10 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kCollation:
       on_collation(failed);
       return;
-    case ReplyRole::kStepWarnings:
+    case ReplyRole::kWarnings:
       if (!failed) {
-        create_select_.warning_rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
+        Buffer& rows = create_select_.active() ? create_select_.warning_rows : own_warnings_;
+        rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
       }
       return;
     case ReplyRole::kLeftEnd: {

@@ -222,6 +222,12 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   return sql;
 }
 
+std::string SessionState::substituting_engines() const {
+  const auto mode = variable("sql_mode");
+  return ", SESSION sql_mode=REPLACE(" + (mode ? sql_text_literal(*mode) : "@@GLOBAL.sql_mode") +
+         ",'NO_ENGINE_SUBSTITUTION','')";
+}
+
 std::string SessionState::set_statement_of(std::string_view name) const {
   std::string sql = "SET SESSION " + std::string(name) + "=";
   if (const auto value = variable(name)) {

@@ -49,6 +49,23 @@ std::string look_at(const std::vector<router::LockListItem>& items) {
   return sql;
 }
 
+/// max_statement_time, up to the next second; nullopt: no limit.
+std::optional<std::uint32_t> statement_limit_s(const SessionState& state) {
+  const std::string_view value = state.variable("max_statement_time").value_or("");
+  const auto whole = state.seconds("max_statement_time");
+  const std::string_view fraction = value.substr(std::min(value.find('.'), value.size()));
+  const bool more = fraction.find_first_of("123456789") != fraction.npos;
+  if (!whole || (whole->count() == 0 && !more)) {
+    return std::nullopt;
+  }
+  return static_cast<std::uint32_t>(whole->count()) + (more ? 1 : 0);
+}
+
+/// ER_STATEMENT_TIMEOUT
+protocol::SqlError statement_timeout_error() {
+  return {1969, "70100", "Query execution was interrupted (max_statement_time exceeded)"};
+}
+
 }  // namespace
 
 /// LOCK TABLES, UNLOCK TABLES of what it locked, and what the locks do not allow. False: the
@@ -199,9 +216,11 @@ bool SessionCore::awaits_tables() {
 void SessionCore::ask_for_tables(bool keep) {
   phase_ = SessionPhase::kAwaitingTables;
   tables_asked_ = true;
-  TableRequest request{effects_.session_id(), ++table_requests_,
-                       job_.tables,           keep,
-                       holds_rows(),          job_.lock_wait_s.value_or(lock_wait_s())};
+  const std::uint32_t wait_s = job_.lock_wait_s.value_or(lock_wait_s());
+  TableRequest request{
+      effects_.session_id(), ++table_requests_,
+      job_.tables,           keep,
+      holds_rows(),          std::min(wait_s, statement_limit_s(state_).value_or(wait_s))};
   if (!effects_.post_commit(std::move(request))) {
     reply_error(protocol::no_backend_error("the commit thread is overloaded"));
   }
@@ -216,7 +235,9 @@ void SessionCore::on_table_answer(const TableAnswer& answer) {
     return;
   }
   if (!answer.granted) {
-    reply_error(protocol::lock_wait_timeout_error());
+    const std::uint32_t wait_s = job_.lock_wait_s.value_or(lock_wait_s());
+    const bool time_is_up = statement_limit_s(state_).value_or(wait_s) < wait_s;
+    reply_error(time_is_up ? statement_timeout_error() : protocol::lock_wait_timeout_error());
     return;
   }
   // Whoever had the tables before has committed before.

@@ -230,6 +230,26 @@ bool names_engine(std::string_view sql) {
   return router::contains_ignoring_case(sql, "engine");
 }
 
+bool copies_definition(const Statement& statement) {
+  if (statement.kind != StatementKind::kDdl || statement.ddl.verb != router::DdlVerb::kCreate ||
+      statement.ddl.object != router::DdlObject::kTable || statement.tables.overflowed() ||
+      statement.tables.size() != 2) {
+    return false;
+  }
+  constexpr std::string_view kBetween = " \t\r\n`\"(";
+  const std::string_view made = statement.tables[0].name;
+  const router::TableRef& other = statement.tables[1];
+  const char* begin = made.data() + made.size();
+  const char* end = other.schema.empty() ? other.name.data() : other.schema.data();
+  if (end <= begin) {
+    return false;
+  }
+  std::string_view between(begin, static_cast<std::size_t>(end - begin));
+  between.remove_prefix(std::min(between.find_first_not_of(kBetween), between.size()));
+  between = between.substr(0, between.find_last_not_of(kBetween) + 1);
+  return router::equals_ignoring_case(between, "LIKE");
+}
+
 std::string named_in_backticks(const router::TableRef& table) {
   const auto quoted = [](std::string_view inside_quotes) {
     return sql_identifier(router::identifier_text(inside_quotes));

@@ -65,6 +65,9 @@ namespace consort::proxy {
 /// A CREATE TEMPORARY TABLE that may say ENGINE: its text has the word.
 [[nodiscard]] bool names_engine(std::string_view sql);
 
+/// CREATE TABLE .. LIKE: the server takes the other table's engine, and "partition" for one.
+[[nodiscard]] bool copies_definition(const router::Statement& statement);
+
 /// A table as a statement may name it: in backticks, with its schema where the client gave one.
 [[nodiscard]] std::string named_in_backticks(const router::TableRef& table);
 

@@ -356,6 +356,29 @@ def other_engines_are_refused(_context, cluster):
 
 
 @case(seconds=30)
+def like_another_table(_context, cluster):
+    """CREATE TABLE .. LIKE of a partitioned table, and of one of another engine, which becomes InnoDB's."""
+    cluster.sql("CREATE TABLE parts (a INT) PARTITION BY HASH (a) PARTITIONS 2")
+    with cluster.connect() as client:
+        client.query("CREATE TABLE parts2 LIKE parts")
+        made = client.query("CREATE TABLE of_aria (LIKE mysql.time_zone)")
+        assert made.warnings == 1, made
+        assert client.query("SHOW WARNINGS").rows[0][1] == b"1266"
+        assert "NO_ENGINE_SUBSTITUTION" in client.value("SELECT @@sql_mode")
+        try:
+            client.query("CREATE TABLE flat (a INT) ENGINE=MyISAM")
+            raise AssertionError("a MyISAM table was accepted")
+        except wire.ServerError as error:
+            assert error.code == 1290, error
+    cluster.assert_identical()
+    for server in cluster.servers:
+        text = server.query("SHOW CREATE TABLE test.parts2")[0][1]
+        assert "ENGINE=InnoDB" in text and "PARTITIONS 2" in text, text
+        assert "ENGINE=InnoDB" in server.query("SHOW CREATE TABLE test.of_aria")[0][1]
+    cluster.sql("DROP TABLE parts, parts2, of_aria")
+
+
+@case(seconds=30)
 def analyze_and_optimize(_context, cluster):
     """Table maintenance works and leaves the servers equal."""
     table = cluster.table("id INT PRIMARY KEY, v INT")

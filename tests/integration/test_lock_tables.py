@@ -236,7 +236,8 @@ def in_the_way_of_a_lane(_context, pair):
 
 @case(seconds=30)
 def waits_end(_context, pair):
-    """1205 after lock_wait_timeout, NOWAIT, WAIT n, KILL QUERY: and then nothing is left."""
+    """1205 after lock_wait_timeout, NOWAIT, 1969 after max_statement_time, KILL QUERY: and then nothing is
+    left."""
     table = pair.table("id INT PRIMARY KEY, v INT NOT NULL")
     pair.sql(f"INSERT INTO {table} VALUES (1, 0)")
     with pair.two_homes() as (locker, other):
@@ -256,7 +257,10 @@ def waits_end(_context, pair):
         other.query("SET lock_wait_timeout = 1")
         assert error_of(f"LOCK TABLES {table} WRITE") == (1205, 1)
         assert error_of(f"UPDATE {table} SET v = 1") == (1205, 1)
-        other.query("SET lock_wait_timeout = 100")
+        other.query("SET lock_wait_timeout = 100, max_statement_time = 0.5")
+        assert error_of(f"LOCK TABLES {table} WRITE") == (1969, 1)
+        assert error_of(f"UPDATE {table} SET v = 1") == (1969, 1)
+        other.query("SET max_statement_time = 0")
         send(other, f"UPDATE {table} SET v = 1")
         assert blocked(other, 0.1)
         locker.query(f"KILL QUERY {other.connection_id}")

@@ -5,7 +5,7 @@ import time
 
 from support import wire
 from support.case import case
-from support.cluster import Cluster
+from support.cluster import APP_PASSWORD, APP_USER, Cluster
 
 
 def setup(context):
@@ -27,6 +27,38 @@ def packets(client, sql):
 
 def old_eof(packet):
     return packet[0] == 0xFE and len(packet) == 5
+
+
+@case(seconds=60)
+def threads_connected(_context, cluster):
+    """SHOW STATUS LIKE 'Threads_connected' is described as by a server and counts Consort's sessions."""
+    for names in ("utf8mb4", "latin1"):
+        for sql in ("SHOW STATUS LIKE 'Threads_connected'",
+                    "show global status like 'threads_connected';"):
+            found = []
+            for port in (cluster.servers[0].port, cluster.consort.port):
+                client = wire.connect(port, APP_USER, APP_PASSWORD, "test")
+                client.query(f"SET NAMES {names}")
+                columns, answer = packets(client, sql)
+                found.append(answer[:columns + 1] + answer[-1:])
+                client.quit()
+            assert found[0] == found[1], (names, sql, found)
+    with cluster.connect() as client:
+        alone = counted(client, 1)
+        with cluster.connect(), cluster.connect():
+            assert counted(client, alone + 2) == alone + 2
+        assert counted(client, alone) == alone
+
+
+def counted(client, expected):
+    """The number, as soon as it is `expected`, or after two seconds; earlier sessions may just be ending."""
+    late = time.monotonic() + 2
+    while True:
+        rows = client.query("SHOW STATUS LIKE 'Threads_connected'").rows
+        assert rows[0][0] == b"Threads_connected" and len(rows) == 1, rows
+        if int(rows[0][1]) == expected or time.monotonic() > late:
+            return int(rows[0][1])
+        time.sleep(0.05)
 
 
 def listed(client, sql="SHOW PROCESSLIST"):

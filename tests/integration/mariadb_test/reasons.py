@@ -9,12 +9,8 @@ GROUPS = [
     ("counts the server's connections", r"^\+# Number of sessions"),
     ("status counters of one connection", r"^\+Handler_\w+\t"),
     ("an account's change is known within a second", r"ER_ACCOUNT_HAS_BEEN_LOCKED"),
-<<<<<<< HEAD
-    ("temporary tables are refused", r"[Tt]emporary tables"),
-=======
     ("a server counts wrong passwords, Consort does not", r"ER_USER_IS_BLOCKED"),
-    ("temporary tables are refused", r"temporary tables"),
->>>>>>> 64c115c (tests: 55 more of the server's own tests)
+    ("temporary tables are refused", r"[Tt]emporary tables"),
     ("SET GLOBAL of what Consort keeps", r"SET GLOBAL through Consort|does not take SET GLOBAL"),
     ("a form of CREATE TABLE .. SELECT is refused", r"CREATE TABLE \.\. SELECT"),
     ("lengths that SHOW CREATE TABLE does not tell", r"^\+def\ttest\tt5\tt5\tconst03\tconst03\t5\t22"),

@@ -673,6 +673,37 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
   }
 
+  TEST_CASE("SessionCore: CREATE TABLE .. LIKE may find another engine than InnoDB") {
+    for (const std::string sql :
+         {"CREATE TABLE x LIKE y", "CREATE TABLE IF NOT EXISTS `x`(LIKE e.y)",
+          "create table x like `e`.`y`"}) {
+      SessionScript script;
+      script.query(sql);
+      const auto request = script.posted_back<DdlRequest>();
+      EXPECT(request.session_set.ends_with(
+          ", SESSION sql_mode=REPLACE(@@GLOBAL.sql_mode,'NO_ENGINE_SUBSTITUTION','')"));
+      script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{"SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')", sql,
+                    "SET SESSION sql_mode=DEFAULT"}));
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.core.on_ddl_outcome({request.session, Seqno{11}});
+      EXPECT(script.answer() == "OK");
+    }
+    for (const std::string_view sql : {"CREATE TABLE x (a TEXT CHECK (a LIKE 'b')) ENGINE=MyISAM",
+                                       "DROP TABLE x, y", "CREATE TABLE x (a INT REFERENCES y (a))",
+                                       "CREATE VIEW x AS SELECT 'a' LIKE 'b' FROM y"}) {
+      SessionScript script;
+      script.query(sql);
+      EXPECT(script.posted_back<DdlRequest>().session_set.find("ENGINE") == std::string::npos);
+    }
+  }
+
   TEST_CASE("SessionCore: DDL that its client can have no connection for is executed by nobody") {
     SessionScript script;
     script.query("DROP TABLE t");

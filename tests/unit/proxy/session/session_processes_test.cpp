@@ -42,6 +42,35 @@ TEST_SUITE("session") {
     EXPECT_FALSE(process_list_request("SHOW PROCESSLISTS").has_value());
   }
 
+  TEST_CASE("asks_threads_connected: what asks for the number, and what does not") {
+    EXPECT(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected'"));
+    EXPECT(asks_threads_connected(" show\tglobal STATUS like 'threads_connected' ; "));
+    EXPECT(asks_threads_connected("SHOW SESSION STATUS LIKE 'Threads_connected'"));
+    EXPECT(asks_threads_connected("SHOW LOCAL STATUS LIKE 'Threads_connected'"));
+    EXPECT_FALSE(asks_threads_connected(""));
+    EXPECT_FALSE(asks_threads_connected("SHOW STATUS"));
+    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connecte%'"));
+    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected' LIMIT 1"));
+    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected'; SELECT 1"));
+    EXPECT_FALSE(asks_threads_connected("SHOW VARIABLES LIKE 'Threads_connected'"));
+  }
+
+  TEST_CASE("SessionCore: Threads_connected is the number of everybody's sessions") {
+    for (const std::uint64_t capabilities :
+         {SessionScript::kClient, SessionScript::kClient & ~protocol::capability::kDeprecateEof}) {
+      SessionScript script({0xC1, 3, 16, {}}, capabilities);
+      script.query("SHOW STATUS LIKE 'Threads_connected'");
+      EXPECT(script.lists_asked == 1);
+      script.core.on_sessions({session_row(3, "u"), session_row(4, "other"), session_row(5, "")});
+      EXPECT(script.leases == 0);
+      const bool old_eof = capabilities != SessionScript::kClient;
+      EXPECT(script.last_sequence() == (old_eof ? 6 : 5));
+      EXPECT(as_text(Bytes(script.to_client)).find("\021Threads_connected\0013") !=
+             std::string_view::npos);
+      EXPECT(script.core.idle());
+    }
+  }
+
   TEST_CASE("SessionCore: a list of one's own sessions needs no server") {
     SessionScript script;
     script.query("SHOW PROCESSLIST");

@@ -146,6 +146,22 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("SessionCore: max_statement_time counts while tables are waited for") {
+    for (const auto& [limit, wait_s, error] : {std::tuple{"0.200000", 1U, "ERR 1969"},
+                                               {"2.000000", 2U, "ERR 1969"},
+                                               {"0.000000", 3U, "ERR 1205"},
+                                               {"9.500000", 3U, "ERR 1205"}}) {
+      TablesScript script;
+      script.set("SET lock_wait_timeout=3", "lock_wait_timeout", "3");
+      script.set("SET max_statement_time=..", "max_statement_time", limit);
+      script.query("LOCK TABLES t WRITE");
+      script.check_ok();
+      EXPECT(script.posted_back<TableRequest>().wait_s == wait_s);
+      script.answer_tables(false);
+      EXPECT(script.answer() == error);
+    }
+  }
+
   TEST_CASE("SessionCore: LOCK TABLES that waits too long, is killed, or has no room") {
     TablesScript script;
     script.query("LOCK TABLES t WRITE");

@@ -106,8 +106,52 @@ TEST_SUITE("session") {
     script.backend_error(Channel::kHome, 1792);
     EXPECT(script.answer().empty());
     script.backend_ok(Channel::kHome);
-    EXPECT((script.sent(Channel::kHome) ==
-            Texts{"XA START", "INSERT INTO tmp VALUES (1)", kMark, "XA END", "XA PREPARE"}));
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "INSERT INTO tmp VALUES (1)",
+                                                 "SHOW WARNINGS", kMark, "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: warnings of a statement that is marked are asked before, and kept") {
+    SessionScript script;
+    script.functions = true;
+    create(script, "tmp");
+    script.query("INSERT INTO t SELECT * FROM tmp");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "INSERT INTO t SELECT * FROM tmp",
+                                                 "SHOW WARNINGS", kMark, "XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome, changed(0));
+    protocol::OkPacket ok = changed(1);
+    ok.warnings = 1;
+    script.backend_ok(Channel::kHome, ok);
+    script.backend_row(Channel::kHome, {"Warning", "1364", "no default"});
+    script.backend_ok(Channel::kHome, changed(0));
+    script.backend_ok(Channel::kHome, changed(0));
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kCommitted, 12);
+    EXPECT(script.answer() == "OK 1");
+    script.query("SHOW WARNINGS");
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT(script.answer() == "data | data | data | data | data | EOF");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: warnings of a marked statement that lost are those of its end") {
+    SessionScript script;
+    script.functions = true;
+    create(script, "tmp");
+    script.query("INSERT INTO t SELECT * FROM tmp");
+    script.backend_ok(Channel::kHome, changed(0));
+    script.backend_ok(Channel::kHome, changed(1));
+    script.backend_row(Channel::kHome, {"Warning", "1364", "no default"});
+    script.backend_ok(Channel::kHome, changed(0));
+    script.backend_ok(Channel::kHome, changed(0));
+    script.backend_ok_gtid();
+    const auto prepared = script.posted_back<BranchPrepared>();
+    script.core.on_outcome(
+        {prepared.session, prepared.branch, BranchVerdict::kConflict, Seqno{}, {}, BackendId{0}});
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "ERR 1213");
+    script.query("SHOW WARNINGS");
+    EXPECT(script.sent(Channel::kHome).back() == "SHOW WARNINGS");
   }
 
   TEST_CASE("SessionCore: a plain write beside temporary tables is a write like any other") {
