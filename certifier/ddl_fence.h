@@ -28,11 +28,12 @@ inline constexpr std::string_view kDdlFenceSql =
 
 /// The same for the session whose turn it is to execute the DDL of `seqno`. It fails with 1205,
 /// too, when the lane's mark does not stand: a crash took it, perhaps with entries before it, and
-/// the turn with it. Of a connection that passes, a crash is the end.
+/// the turn with it. Of a connection that passes, a crash is the end. The time limit of the
+/// client's statements is not for it.
 [[nodiscard]] inline std::string ddl_turn_fence_sql(Seqno seqno) {
   constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
   const std::string number = std::to_string(seqno.value);
-  return std::string(kHead) +
+  return "SET STATEMENT max_statement_time=0 FOR " + std::string(kHead) +
          "IF NOT EXISTS(SELECT 1 FROM consort.`position` p JOIN consort.ddl_mark m ON m.id=p.id "
          "WHERE p.id=1 AND m.ddl=" +
          number + " AND p.seqno<" + number +
@@ -41,8 +42,10 @@ inline constexpr std::string_view kDdlFenceSql =
          std::string(kDdlFenceSql.substr(kHead.size()));
 }
 
-/// Lets the lock go; the end of the connection does, too. Leaves the DDL's warnings alone.
-inline constexpr std::string_view kDdlReleaseSql = "DO RELEASE_LOCK(_latin1'consort_ddl')";
+/// Lets the lock go, however short the client's time limit is; the end of the connection does, too.
+/// Leaves the DDL's warnings alone.
+inline constexpr std::string_view kDdlReleaseSql =
+    "SET STATEMENT max_statement_time=0 FOR DO RELEASE_LOCK(_latin1'consort_ddl')";
 
 /// An SQL expression that tells the tables of `ddl` from what they are before it, or nullopt: where
 /// nothing is to be told, or where a part of the statement may have had its effect. It sees what

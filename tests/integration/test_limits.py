@@ -248,6 +248,27 @@ def statements_that_take_too_long(_context, cluster):
 
 
 @case(seconds=40)
+def ddl_that_takes_too_long(_context, cluster):
+    """A max_statement_time that is too short for anything ends the DDL or not, but no lane waits for it."""
+    for number in range(5):
+        table = cluster.table("id INT PRIMARY KEY, v INT")
+        with cluster.connect() as client:
+            client.query("SET max_statement_time = 0.0001")
+            for sql in (f"CREATE TRIGGER brief{number} BEFORE INSERT ON {table} FOR EACH ROW SET NEW.v = 1",
+                        f"ALTER TABLE {table} ADD w INT"):
+                try:
+                    client.query(sql)
+                except wire.ServerError as error:
+                    assert error.code == 1969, error
+            client.query("SET max_statement_time = 0")
+            client.query(f"ALTER TABLE {table} ADD x INT")
+            client.query(f"INSERT INTO {table} (id, x) VALUES (1, 1)")
+        cluster.settle()
+        cluster.assert_identical()
+        cluster.sql(f"DROP TABLE {table}")
+
+
+@case(seconds=40)
 def packets_that_are_too_large(_context, cluster):
     """A login of 2 MB; a statement above the servers' own max_allowed_packet."""
     client = wire.Wire(cluster.consort.port, timeout=10).read_greeting()

@@ -665,6 +665,8 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE x (id INT PRIMARY KEY)"});
     script.backend_ok(Channel::kHome);
+    // A client's time limit that ended this would leave the lock, and every lane waiting for it.
+    EXPECT(certifier::kDdlReleaseSql.starts_with("SET STATEMENT max_statement_time=0 FOR "));
     EXPECT(script.sent(Channel::kHome) == Texts{std::string(certifier::kDdlReleaseSql)});
     script.backend_ok(Channel::kHome);
     EXPECT(script.answer().empty());

@@ -1,4 +1,5 @@
 // SET GLOBAL: in the log's order, with the values that the home has afterwards.
+#include "certifier/ddl_fence.h"
 #include "proxy/session/session_core.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
@@ -7,7 +8,7 @@ namespace consort::proxy {
 namespace {
 
 const std::string kAskValue = "SELECT HEX(CONVERT(@@global.a USING utf8mb4)) LIMIT 1";
-const std::string kRelease = "DO RELEASE_LOCK(_latin1'consort_ddl')";
+const std::string kRelease(certifier::kDdlReleaseSql);
 
 /// `sql` up to its turn at the home; answers the fence.
 DdlRequest give_turn(SessionScript& script, std::string_view sql) {
