@@ -257,7 +257,7 @@ constexpr Family kFamilies[] = {
     {Keyword::kStop, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kReset, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kPurge, only_kind<StatementKind::kServerAdmin>},
-    {Keyword::kBackup, only_kind<StatementKind::kServerAdmin>},
+    {Keyword::kBackup, classify_backup},
     {Keyword::kInstall, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kUninstall, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kCache, only_kind<StatementKind::kServerAdmin>},

@@ -44,6 +44,7 @@ void classify_kill(StatementScan& scan, Statement& out);
 void classify_flush(StatementScan& scan, Statement& out);
 void classify_lock(StatementScan& scan, Statement& out);
 void classify_unlock(StatementScan& scan, Statement& out);
+void classify_backup(StatementScan& scan, Statement& out);
 /// Behind HANDLER.
 void classify_handler(StatementScan& scan, Statement& out);
 void classify_execute(StatementScan& scan, Statement& out);

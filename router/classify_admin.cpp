@@ -130,6 +130,13 @@ void classify_unlock(StatementScan& scan, Statement& out) {
   out.kind = tables ? StatementKind::kUnlockTables : StatementKind::kServerAdmin;
 }
 
+// BACKUP STAGE, LOCK, UNLOCK. MySQL's BACKUP TABLE of old is a syntax error.
+void classify_backup(StatementScan& scan, Statement& out) {
+  const bool known =
+      scan.accept("STAGE") || scan.accept(Keyword::kLock) || scan.accept(Keyword::kUnlock);
+  out.kind = known ? StatementKind::kServerAdmin : StatementKind::kUnknown;
+}
+
 // HANDLER t OPEN [[AS] name]; HANDLER name READ ..; HANDLER name CLOSE
 void classify_handler(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kHandler;

@@ -199,6 +199,9 @@ TEST_SUITE("classify_other") {
         {"START SLAVE", "server_admin", "", "", "refuse/not_supported"},
         {"RESET MASTER", "server_admin", "", "", "refuse/not_supported"},
         {"PURGE BINARY LOGS TO 'x'", "server_admin", "", "", "refuse/not_supported"},
+        {"BACKUP STAGE START", "server_admin", "", "", "refuse/not_supported"},
+        {"BACKUP UNLOCK", "server_admin", "", "", "refuse/not_supported"},
+        {"BACKUP TABLE t TO 'x'", "unknown", "touches_tables", "", "home/unknown_statement"},
         {"INSTALL SONAME 'x'", "server_admin", "", "", "refuse/not_supported"},
         {"BINLOG 'x'", "binlog", "", "", "refuse/not_supported"},
     };
