@@ -45,6 +45,8 @@ constexpr std::array kKeptNames = {
          "limits.user_connections_max of Consort's configuration is in its place"},
     Kept{"proxy_protocol_networks",
          "listen.proxy_protocol_networks of Consort's configuration is in its place"},
+    Kept{"query_cache_type",
+         "it would answer with rows that a commit has deleted by a foreign key"},
     Kept{"read_only", kOneServer},
     Kept{"require_secure_transport", "tls.required of Consort's configuration is in its place"},
     Kept{"sql_big_selects", kPlain},
