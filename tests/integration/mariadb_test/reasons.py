@@ -14,6 +14,8 @@ GROUPS = [
     ("rows that EXPLAIN estimates", r"^\+\d+\t(SIMPLE|PRIMARY|SUBQUERY|DEPENDENT \w+|DERIVED|MATERIALIZED)\t"),
     ("an account's change is known within a second", r"ER_ACCOUNT_HAS_BEEN_LOCKED|query 'connect .*ER_DBACCESS_DENIED"),
     ("a server counts wrong passwords, Consort does not", r"ER_USER_IS_BLOCKED"),
+    ("DDL of more than 8 tables behind EXECUTE or CALL",
+     r"drop tables (?:\w+,){8}[^\n]*one statement|ER_VIEW_SELECT_TMPTABLE"),
     ("temporary tables are refused", r"[Tt]emporary tables"),
     ("SET GLOBAL max_allowed_packet", r"max_allowed_packet' cannot be SET GLOBAL"),
     ("SET GLOBAL of what Consort keeps", r"SET GLOBAL through Consort|does not take SET GLOBAL"),
