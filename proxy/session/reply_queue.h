@@ -30,6 +30,7 @@ enum class ReplyRole : std::uint8_t {
   kProcessRight,    ///< whether the client may see other users' sessions
   kPreparedText,    ///< the text that the client's PREPARE .. FROM prepares
   kImmediateText,   ///< the text that the client's EXECUTE IMMEDIATE executes
+  kReadable,        ///< whether the server can read the text of a statement that commits first
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kOrderLook{1000};
 constexpr unsigned kOrderLooksMax = 30;
+constexpr std::string_view kOwnSchema = "consort";
 
 }  // namespace
 
@@ -99,9 +100,14 @@ void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
   }
   // Views and foreign keys hide tables from us: when DDL keeps waiting, every branch is suspect.
   constexpr std::uint32_t kPatience = 3;
-  bool uses = ++abort_asks_ >= kPatience || targets.empty();
+  // Ours are SET GLOBAL's, in which a client's branch is hardly ever in the way.
+  constexpr std::uint32_t kMorePatience = 30;
+  const bool ours = std::all_of(targets.begin(), targets.end(), [](const DdlTarget& target) {
+    return target.schema == kOwnSchema;
+  });
+  bool uses = targets.empty() || ++abort_asks_ >= (ours ? kMorePatience : kPatience);
   for (const DdlTarget& target : targets) {
-    uses = uses || branch_tables_.uses(target);
+    uses = uses || (!ours && branch_tables_.uses(target));
   }
   if (uses) {
     on_abort_branch();

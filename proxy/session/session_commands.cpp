@@ -263,6 +263,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.uses_engine = uses_engine(statement, state_.schema());
+  job_.reaches_tables = job_.uses_engine || runs_program(statement);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
   temporary_after_.reset();
@@ -274,7 +275,11 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   } else if (kind == JobKind::kQuery && answer_own_warnings(sql)) {
     return;
   }
-  if (read_lingers_ && !statement.has(Flag::kDiagnostics)) {
+  // A SELECT without a table leaves to the server's diagnostics what they are.
+  const bool keeps_diagnostics = statement.kind == StatementKind::kSelect && !job_.reaches_tables &&
+                                 !job_.names_tables && !transaction_.open() &&
+                                 statement.hints.backend.empty();
+  if (read_lingers_ && !statement.has(Flag::kDiagnostics) && !keeps_diagnostics) {
     read_lingers_ = false;
     give_back(Channel::kRead, true);
   }

@@ -38,7 +38,8 @@ void SessionCore::begin_commit(AfterCommit after) {
       CHECK(false);
       return;
   }
-  if (!transaction_.may_have_written()) {
+  const bool reads_only = transaction_.traits().read_only && !branch_keeps_;
+  if (!transaction_.may_have_written() || reads_only) {
     send_branch_rollback();  // it only read: nothing to certify
     return;
   }
@@ -176,7 +177,8 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
   // Nothing was written. The branch must go, but when the client may ask for warnings or errors not
   // by this connection, whose diagnostics the XA ROLLBACK would replace.
   // With autocommit=0 the server takes no XA ROLLBACK of a detached branch from this connection.
-  const bool keep_diagnostics = job_.wrapped && (held_.is_error() || warnings_ > 0);
+  const bool keep_diagnostics =
+      job_.wrapped ? held_.is_error() || warnings_ > 0 : home_has_diagnostics_;
   if (keep_diagnostics || !autocommit_) {
     (void)effects_.post_commit(BranchAbandoned{branch, *home_});
   } else {

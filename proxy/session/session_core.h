@@ -279,6 +279,8 @@ class SessionCore {
   [[nodiscard]] bool session_reads_only() const;
   [[nodiscard]] bool next_reads_only() const;
   [[nodiscard]] bool begins_against_default() const;
+  [[nodiscard]] bool begins_read_only();
+  [[nodiscard]] bool reads_only_plainly() const;
   void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
   [[nodiscard]] router::LexerOptions lexer_options() const;
@@ -303,6 +305,8 @@ class SessionCore {
   void on_insert_id(const protocol::ResponseTracker::Step& step);
   void append_transaction_settings();
   void use_up_one_shot();
+  void note_one_shot(Channel channel, bool reached);
+  void append_one_shot();
   void leave_or_stay(bool known);
   void append_insert_id();
   void note_insert_id_changed();
@@ -438,6 +442,10 @@ class SessionCore {
   void on_immediate_text();
   /// Of an EXECUTE: true when the statement that it means is on its way.
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
+
+  // What commits first must be readable: session_readable.cpp.
+  [[nodiscard]] bool asks_whether_readable();
+  void on_readable(const protocol::ResponseTracker::Step& step);
 
   // Temporary tables: session_temporary.cpp.
   [[nodiscard]] bool has_temporary() const { return !temporary_.empty(); }

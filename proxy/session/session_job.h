@@ -62,6 +62,7 @@ struct SessionJob {
   bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool uses_engine = false;       ///< tables of a storage engine, in the server's transaction
+  bool reaches_tables = false;    ///< the same, or it runs what may
   bool names_tables = false;      ///< then the server forgets earlier warnings
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
@@ -90,11 +91,13 @@ struct SessionJob {
   bool begun = false;             ///< its branch or transaction was begun in a command of its own
   bool begins_alone = false;      ///< and the answer is still to come
   bool text_known = false;        ///< of EXECUTE IMMEDIATE: the server's to execute
-  bool bulk = false;              ///< COM_STMT_BULK_EXECUTE
-  bool wants_cursor = false;      ///< of an execution
-  bool full_list = false;         ///< SHOW FULL PROCESSLIST
-  bool counts_sessions = false;   ///< Threads_connected
-  bool opened_cursor = false;     ///< the backend has it
+  bool text_read = false;         ///< the home has been asked whether it can read the text
+  std::uint32_t text_statement = 0;  ///< as which it has prepared it for that; 0: it has not
+  bool bulk = false;                 ///< COM_STMT_BULK_EXECUTE
+  bool wants_cursor = false;         ///< of an execution
+  bool full_list = false;            ///< SHOW FULL PROCESSLIST
+  bool counts_sessions = false;      ///< Threads_connected
+  bool opened_cursor = false;        ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;

@@ -37,7 +37,7 @@ bool SessionCore::acquire_home() {
       return false;
     }
   }
-  if (job_.kind == JobKind::kOrdered) {
+  if (job_.kind == JobKind::kOrdered && !job_.commit_first) {
     return true;  // its turn may come on another backend: leased then
   }
   const Seqno needed = needed_at_home();

@@ -75,6 +75,8 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       }
     } else if (tells_rows(role)) {
       take_own_rows(channel, role, *step, Bytes(bytes).subspan(at, step->bytes));
+    } else if (role == ReplyRole::kReadable) {
+      on_readable(*step);
     } else if (control && (step->last || role == ReplyRole::kReprepare)) {
       on_internal_reply(channel, role, *step);
     } else if (step->last && role == ReplyRole::kReprepare) {
@@ -268,14 +270,14 @@ void SessionCore::on_client_error(Channel channel,
                                   Relay& relay) {
   const bool interrupted = interrupted_for_lane(error);
   const bool conflict = rolled_back(error) && transaction_.on_backend();
-  if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_) {
+  if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_ &&
+      !next_reads_only()) {
     job_.refused = true;
     relay.clear();
     return;
   }
-  if (job_.wrapped && one_shot_transaction_ && error.code == kReadOnlyTransaction) {
-    home_transaction_settings_stale_ = false;  // the server leaves it so until another one begins
-  }
+  note_one_shot(channel, job_.uses_engine && job_.statement_kind != router::StatementKind::kCall &&
+                             !fails_before_tables(error.code));
   row_count_ = -1;
   note_diagnostics(true);
   if (channel == Channel::kHome && draws_numbers(job_.statement_kind)) {
@@ -351,10 +353,8 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       }
       one_shot_transaction_ = true;
       next_access_unsure_ = next_access_unsure_ || job_.sets_access;
-    } else if (channel == Channel::kHome &&
-               (job_.wrapped || (!transaction_.open() && job_.uses_engine))) {
-      one_shot_transaction_ = false;  // others leave it to the next one (measured)
     }
+    note_one_shot(channel, job_.reaches_tables);
   }
   set_pins(pins);
   if (job_.wrapped) {

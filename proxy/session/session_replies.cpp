@@ -45,6 +45,7 @@ void SessionCore::on_internal_reply(Channel channel,
       }
       [[fallthrough]];
     case ReplyRole::kClient:
+    case ReplyRole::kReadable:  // has its own way: on_readable()
     case ReplyRole::kIgnored:
       if (phase_ == SessionPhase::kRollingBack && !lease_of(channel).owes_reply()) {
         transaction_over();

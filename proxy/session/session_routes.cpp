@@ -61,6 +61,11 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
         "SELECT @@warning_count, or read inside a transaction)"));
     return;
   }
+  if (may_commit_inside(statement) && reads_only_plainly()) {
+    reply_error(protocol::not_supported_error(
+        "CALL, EXECUTE and the like in a READ ONLY transaction beside temporary tables"));
+    return;
+  }
   job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
@@ -228,6 +233,14 @@ bool SessionCore::session_reads_only() const {
   return value == "ON" || value == "1";
 }
 
+/// Is the open transaction, or will it be, a plain one on the home and no branch? What a program
+/// writes there behind a COMMIT of its own would be on one server only.
+bool SessionCore::reads_only_plainly() const {
+  return transaction_.is(TransactionState::kReadOnly) ||
+         (transaction_.is(TransactionState::kOpen) && transaction_.traits().read_only &&
+          has_temporary());
+}
+
 /// Is the next transaction READ ONLY that does not say what it is?
 bool SessionCore::next_reads_only() const {
   return one_shot_transaction_ ? next_read_only_.value_or(session_reads_only())
@@ -254,6 +267,9 @@ void SessionCore::begin_transaction(const router::TransactionOptions& options) {
 
 void SessionCore::advance_job() {
   if (job_.commit_first && transaction_.open()) {
+    if (asks_whether_readable()) {
+      return;  // its answer goes on
+    }
     begin_commit(AfterCommit::kJob);
     return;
   }

@@ -19,6 +19,7 @@ constexpr std::string_view kRenewTransactionSettings =
     "SESSION tx_read_only=@@session.tx_read_only";
 constexpr std::string_view kNextLocksNothing = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 constexpr std::string_view kNextWrites = "SET TRANSACTION READ WRITE";
+constexpr std::string_view kNextReads = "SET TRANSACTION READ ONLY";
 /// 1399 inside a branch. Outside, it begins a transaction that nobody commits.
 constexpr std::string_view kBranchGuard = "START TRANSACTION";
 /// 1568 inside a transaction. Outside, the next statement may only read.
@@ -176,9 +177,12 @@ void SessionCore::append_begin() {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextLocksNothing));
   }
   const bool read_write = !alone && begins_against_default();
-  if (read_write) {  // XA START cannot say so
+  const bool reads_only = !alone && begins_read_only();
+  const bool plain = reads_only && has_temporary();  // its COMMIT keeps their rows
+  if (read_write || (reads_only && !plain)) {        // XA START cannot say so
     expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
-    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNextWrites));
+    protocol::append_command(xa_buffer_, Command::kQuery,
+                             as_bytes(read_write ? kNextWrites : kNextReads));
   }
   expect(job_.channel, ReplyRole::kSetup, Command::kQuery);
   if (alone) {
@@ -187,17 +191,16 @@ void SessionCore::append_begin() {
   }
   const BranchId branch = effects_.next_branch();
   note_branch_start();
-  transaction_.start(branch);
-  if (one_shot_transaction_ || read_write) {
+  transaction_.start(branch, plain);
+  if (one_shot_transaction_ || read_write) {  // a READ ONLY one is never detached
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }
   transaction_began_ = job_.began;
   one_shot_transaction_ = one_shot_transaction_ && job_.wrapped;
-  const TransactionTraits& traits = transaction_.traits();
-  if (!traits.read_only) {
+  if (!plain) {
     xa_command("XA START ", branch);
-  } else if (traits.consistent_snapshot) {
+  } else if (transaction_.traits().consistent_snapshot) {
     protocol::append_command(xa_buffer_, Command::kQuery,
                              as_bytes("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
   } else {
@@ -221,6 +224,9 @@ void SessionCore::append_transaction_settings() {
   home_transaction_settings_stale_ = false;
   expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kRenewTransactionSettings));
+  if (one_shot_transaction_) {
+    append_one_shot();
+  }
 }
 
 // The client's statement is on its way before the beginning has its OK. Should that alone fail (a
@@ -248,6 +254,14 @@ void SessionCore::append_diagnostics() {
                              "' SET MYSQL_ERRNO=" + std::to_string(own_error_->code) +
                              ",MESSAGE_TEXT=" + sql_text_literal(own_error_->message);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(signal));
+}
+
+/// Is what begins on the home READ ONLY? With autocommit=0 it begins here for the client, too.
+bool SessionCore::begins_read_only() {
+  if (!job_.wrapped && !transaction_.open() && next_reads_only()) {
+    transaction_.begin({true, false});
+  }
+  return transaction_.open() && transaction_.traits().read_only;
 }
 
 // What stands before the client's statement and whatever it is to run in.
@@ -359,7 +373,7 @@ void SessionCore::send_in_transaction(Bytes command) {
     transaction_.note_write();
   }
   if (job_.kind == JobKind::kSnapshot) {
-    if (!transaction_.traits().read_only) {
+    if (!transaction_.is(TransactionState::kReadOnly)) {
       // A branch cannot be told to take its snapshot at once; its first read does.
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
       protocol::append_command(xa_buffer_, Command::kQuery,
@@ -369,6 +383,10 @@ void SessionCore::send_in_transaction(Bytes command) {
     return;  // the last setup reply answers the client
   }
   append_guard();
+  if (job_.asks_diagnostics) {
+    home_diagnostics_stale_ = false;
+    append_diagnostics();  // else it would show the guard's refusal
+  }
   branch_keeps_ = job_.keeps;
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
   effects_.send_backend(Channel::kHome, {xa_buffer_, command, restoration()});

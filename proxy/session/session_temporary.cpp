@@ -24,6 +24,7 @@ bool denies_temporary(const protocol::SqlError& error) {
     case 1044:  // ER_DBACCESS_DENIED_ERROR
     case 1046:  // ER_NO_DB_ERROR
     case 1049:  // ER_BAD_DB_ERROR
+    case 1109:  // ER_UNKNOWN_TABLE, of information_schema
     case 1142:  // ER_TABLEACCESS_DENIED_ERROR
     case 1146:  // ER_NO_SUCH_TABLE
       return true;

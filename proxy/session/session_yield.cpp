@@ -8,6 +8,7 @@
 #include "protocol/decode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 
@@ -90,6 +91,36 @@ void SessionCore::use_up_one_shot() {
   if (!chain_ && std::exchange(one_shot_transaction_, false) && home_lease_.held()) {
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
+  }
+}
+
+/// The client's statement has run outside a transaction of the client's. `reached`: it has opened a
+/// table, by which the server forgets what SET TRANSACTION said (measured); otherwise that is still
+/// to come, but what we have put around the statement has made the server forget it.
+void SessionCore::note_one_shot(Channel channel, bool reached) {
+  if (!one_shot_transaction_ || job_.one_shot || channel != Channel::kHome ||
+      (transaction_.open() && !job_.wrapped)) {
+    return;
+  }
+  one_shot_transaction_ = !reached;
+  if (!reached && (job_.wrapped || job_.read_only)) {
+    home_transaction_settings_stale_ = true;
+  }
+}
+
+/// What SET TRANSACTION said of the next transaction, said again.
+void SessionCore::append_one_shot() {
+  std::string sql = "SET TRANSACTION ";
+  const std::string_view level = isolation_sql(next_isolation_);
+  if (!level.empty()) {
+    sql.append("ISOLATION LEVEL ").append(level);
+  }
+  if (next_read_only_) {
+    sql.append(level.empty() ? "" : ", ").append(*next_read_only_ ? "READ ONLY" : "READ WRITE");
+  }
+  if (!level.empty() || next_read_only_) {
+    expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "proxy/session/statement_rules.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/sql_identifier.h"
 #include "router/token.h"
@@ -57,6 +58,21 @@ bool is_on(std::string_view text) {
          router::equals_ignoring_case(value, "TRUE");
 }
 
+/// Of the values of tx_isolation.
+router::IsolationLevel isolation_named(std::string_view value) {
+  using router::IsolationLevel;
+  for (const IsolationLevel level :
+       {IsolationLevel::kReadUncommitted, IsolationLevel::kReadCommitted,
+        IsolationLevel::kRepeatableRead, IsolationLevel::kSerializable}) {
+    std::string name(isolation_sql(level));
+    std::replace(name.begin(), name.end(), ' ', '-');
+    if (router::equals_ignoring_case(value, name)) {
+      return level;
+    }
+  }
+  return IsolationLevel::kUnset;
+}
+
 bool is_access(std::string_view name) {
   return router::equals_ignoring_case(name, "tx_read_only") ||
          router::equals_ignoring_case(name, "transaction_read_only");
@@ -92,9 +108,7 @@ router::IsolationLevel next_isolation(const Statement& statement) {
   for (const router::SetItem& item : statement.settings) {
     if (router::equals_ignoring_case(item.name, "tx_isolation") ||
         router::equals_ignoring_case(item.name, "transaction_isolation")) {
-      return router::equals_ignoring_case(without_quotes(item.value), "SERIALIZABLE")
-                 ? router::IsolationLevel::kSerializable
-                 : router::IsolationLevel::kUnset;
+      return isolation_named(without_quotes(item.value));
     }
   }
   return statement.transaction.isolation;
@@ -108,6 +122,62 @@ bool uses_engine(const Statement& statement, std::string_view schema) {
   return statement.has(Flag::kTouchesTables) &&
          (statement.tables.overflowed() || statement.tables.empty() ||
           !std::all_of(statement.tables.begin(), statement.tables.end(), computed));
+}
+
+bool may_commit_inside(const Statement& statement) {
+  switch (statement.kind) {
+    case StatementKind::kCall:
+    case StatementKind::kExecuteText:
+    case StatementKind::kCompound:
+    case StatementKind::kUnknown:
+      return true;
+    default:
+      return statement.has(Flag::kUncertain);
+  }
+}
+
+std::string_view isolation_sql(router::IsolationLevel level) {
+  switch (level) {
+    case router::IsolationLevel::kUnset:
+      return "";
+    case router::IsolationLevel::kReadUncommitted:
+      return "READ UNCOMMITTED";
+    case router::IsolationLevel::kReadCommitted:
+      return "READ COMMITTED";
+    case router::IsolationLevel::kRepeatableRead:
+      return "REPEATABLE READ";
+    case router::IsolationLevel::kSerializable:
+      return "SERIALIZABLE";
+  }
+  return "";
+}
+
+bool runs_program(const Statement& statement) {
+  return may_commit_inside(statement) ||
+         statement.flags.has_any({Flag::kUnknownFunction, Flag::kExecutesInner});
+}
+
+bool is_parser_error(std::uint16_t code) {
+  constexpr std::array<std::uint16_t, 34> kCodes = {1046,  // no database selected
+                                                    1059,  // identifier too long
+                                                    1063, 1064, 1065, 1103, 1115, 1144, 1149, 1193,
+                                                    1221, 1273, 1308, 1313, 1314, 1319, 1320, 1324,
+                                                    1327, 1330, 1331, 1332, 1333, 1335, 1336, 1351,
+                                                    1415, 1422, 1425, 1426, 1427, 1439, 1470, 1901};
+  static_assert(std::is_sorted(kCodes.begin(), kCodes.end()));
+  return std::binary_search(kCodes.begin(), kCodes.end(), code);
+}
+
+bool fails_before_tables(std::uint16_t code) {
+  constexpr std::array<std::uint16_t, 13> kCodes = {
+      1044,                    // access denied to the database
+      1049,                    // unknown database
+      1109, 1142, 1143, 1146,  // no such table
+      1227, 1231, 1232, 1243,  // no such prepared statement
+      1305,                    // no such routine
+      1370, 1792};             // READ ONLY
+  static_assert(std::is_sorted(kCodes.begin(), kCodes.end()));
+  return is_parser_error(code) || std::binary_search(kCodes.begin(), kCodes.end(), code);
 }
 
 bool sets_access(const Statement& statement) {

@@ -27,6 +27,19 @@ namespace consort::proxy {
 /// It reads or writes tables that a storage engine has; those of information_schema are in none.
 [[nodiscard]] bool uses_engine(const router::Statement& statement, std::string_view schema);
 
+/// Does it run what its text does not show: a procedure, a function, a prepared or unknown
+/// statement?
+[[nodiscard]] bool runs_program(const router::Statement& statement);
+/// May it, or what it runs, say COMMIT and go on? Functions and triggers may not.
+[[nodiscard]] bool may_commit_inside(const router::Statement& statement);
+/// The level as SET TRANSACTION names it; empty: kUnset.
+[[nodiscard]] std::string_view isolation_sql(router::IsolationLevel level);
+/// An error of a statement that has not come as far as to open its tables (MariaDB 10.11): the
+/// server keeps for the next one what SET TRANSACTION said.
+[[nodiscard]] bool fails_before_tables(std::uint16_t code);
+/// An error of the server's parser (MariaDB 10.11), which commits no transaction, whatever the
+/// statement would do.
+[[nodiscard]] bool is_parser_error(std::uint16_t code);
 /// Does it say whether transactions are READ ONLY?
 [[nodiscard]] bool sets_access(const router::Statement& statement);
 

@@ -8,7 +8,8 @@
 //     |  autocommit=0: first statement             |   | aborted by the cluster
 //     +--------------------------------------------+   v
 //     |                                             kMustAbort ---- next statement: 1213 --> kNone
-//     |  START TRANSACTION READ ONLY: as kOpen, then kReadOnly (a plain transaction, no branch)
+//     |  READ ONLY: the same, in a branch that the server keeps from writing (decision 0020);
+//     |  beside temporary tables kReadOnly in the place of kExecuting, a plain transaction
 // Threads: none; its session's.
 #pragma once
 
@@ -79,13 +80,13 @@ class Transaction {
     may_have_written_ = false;
   }
 
-  /// Its first statement goes to the home. A plain transaction when read only, else `branch`.
-  void start(const BranchId& branch) {
+  /// Its first statement goes to the home, in `branch`; `plain`: in a plain read-only transaction.
+  void start(const BranchId& branch, bool plain) {
     if (is(TransactionState::kNone)) {
       traits_ = {};
       may_have_written_ = false;
     }
-    machine_.move(traits_.read_only ? TransactionState::kReadOnly : TransactionState::kExecuting);
+    machine_.move(plain ? TransactionState::kReadOnly : TransactionState::kExecuting);
     branch_ = branch;
   }
 

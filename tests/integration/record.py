@@ -49,6 +49,7 @@ class Run:
         self.options, self.recorder = options, recorder
         self.features = dict.fromkeys(filter(None, options.features.split(",")), True)
         self.excused, self.steps, self.sequences, self.differences = {}, 0, 0, 0
+        self.settle = recorder.settle if options.clients == 2 else None
 
     def define(self):
         self.recorder.define(self.features.get("stored_functions", False))
@@ -60,7 +61,8 @@ class Run:
         self.sequences += 1
         try:
             self.steps += play(self.recorder.ports, steps, capabilities,
-                               timeout=self.options.timeout, excused=self.excused)
+                               timeout=self.options.timeout, excused=self.excused,
+                               settle=self.settle)
         except Difference as difference:
             self.differences += 1
             self.show(seed, difference)
@@ -76,7 +78,7 @@ class Run:
         def replay(candidate):
             self.define()
             play(self.recorder.ports, candidate, difference.capabilities,
-                 timeout=self.options.timeout)
+                 timeout=self.options.timeout, settle=self.settle)
 
         print(f"==== seed {seed}, {time.strftime('%H:%M:%S')}", flush=True)
         smallest = shrink(difference, replay, SHRINK_SECONDS)

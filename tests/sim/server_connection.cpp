@@ -137,15 +137,16 @@ bool ServerConnection::execute(const std::string& sql) {
     }
     return true;
   }
-  if (sql == "SET TRANSACTION READ ONLY") {  // a guard behind START TRANSACTION READ ONLY
+  if (sql == "SET TRANSACTION READ ONLY") {  // of a branch; a guard behind START TRANSACTION
     if (read_only_) {
       answer_error(1568, "a transaction is in progress");
     } else {
-      doomed_ = true;
+      next_reads_ = true;
       answer_ok();
     }
     return true;
   }
+  doomed_ = doomed_ || (std::exchange(next_reads_, false) && !sql.starts_with("XA START "));
   if (sql.starts_with("START TRANSACTION")) {
     if (branch_ != Branch::kNone) {
       answer_error(1399, "XAER_RMFAIL: a branch is open");

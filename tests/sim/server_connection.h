@@ -99,6 +99,7 @@ class ServerConnection {
   Branch branch_ = Branch::kNone;
   std::optional<TrxId> trx_;
   bool read_only_ = false;         ///< in a plain read-only transaction
+  bool next_reads_ = false;        ///< the next transaction may only read
   std::optional<Data> read_view_;  ///< of it
   bool doomed_ = false;            ///< in a transaction that must end with the connection
   bool under_way_ = false;         ///< the server itself executes the front

@@ -36,6 +36,10 @@ EXCUSES = {
                     " Consort begins a transaction",
     "read_only_left": "SET autocommit that ends a READ ONLY transaction: a server goes on refusing writes"
                       " until the next transaction has ended",
+    "one_shot_program": "what SET TRANSACTION said of the next transaction is used up by a CALL, EXECUTE"
+                        " or function, also by one that opens no table",
+    "waits": "neither side answers in time, and the recorder goes away: a server ends the statement that"
+             " waited when it can, and commits it; through Consort it is rolled back",
     "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
                       " know: either way the transaction is over",
 }
@@ -48,6 +52,11 @@ _EXCUSED_TEXTS = {"snapshot_warning": re.compile("consistent snapshot", re.I),
                                               r"|get diagnostics", re.I)}
 
 _REFUSAL_CODES = (1235, 1238)
+
+# Where the sequences' GET DIAGNOSTICS puts what it finds.
+_ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
+_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count", re.I)
+_NEXT_READS = re.compile(r"set transaction read only|set (@@)?tx_read_only :?= on", re.I)
 
 
 _ROUTINE_ROW = re.compile(rb"(for column (?:``\.``\.`\w*`|'\w+') at row )\d+")
@@ -71,6 +80,14 @@ def same(step, plain, consort):
     return False
 
 
+NO_ANSWER = "no answer within"
+
+
+def timed_out(packets):
+    """The reply did not come, or not to its end, before the player lost patience."""
+    return any(isinstance(packet, str) and packet.startswith(NO_ANSWER) for packet in packets)
+
+
 def unanswered(packets):
     """A text in place of a packet: the reply was cut short."""
     return any(isinstance(packet, str) for packet in packets)
@@ -88,11 +105,11 @@ def excuse(step, plain, consort, earlier=()):
             return name
     if "@@in_transaction" in step.text and not _autocommits(consort):
         return "begun_by_failure"
-    if "@@" in step.text and (list(map(_without_schema_change, plain))
-                              == list(map(_without_schema_change, consort))):
+    if "@@" in step.text and (list(map(_without_changes, plain))
+                              == list(map(_without_changes, consort))):
         return "unscoped_set"
-    if step.kind == "execute" and (list(map(_without_schema_change, plain))
-                                   == list(map(_without_schema_change, consort))):
+    if any(one.kind == "execute" for one in (step, *earlier)) and (
+            list(map(_without_schema_change, plain)) == list(map(_without_schema_change, consort))):
         return "prepared_elsewhere"
     if plain[0][:3] == b"\xff" + (1064).to_bytes(2, "little") and re.match(
             r"begin( work)?;?$", step.text, re.I):
@@ -100,14 +117,19 @@ def excuse(step, plain, consort, earlier=()):
     if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little") and any(
             re.search("set .*autocommit", one.text, re.I) for one in earlier):
         return "read_only_left"
+    if _is_error(plain[0], 1792) and _used_up_by_program(earlier):
+        return "one_shot_program"
+    if _ASKED_DIAGNOSTICS.match(step.text) and any(
+            one.text.startswith("GET DIAGNOSTICS") for one in earlier):
+        return "kept_warnings"
+    if _is_error(plain[-1], 1020) and _is_error(consort[-1], 1213) and plain[:-1] == consort[:-1]:
+        return "record_changed"
     if step.text.startswith("PREPARE") or step.kind == "prepare":
         if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little"):
             return "read_only_prepare"
     if len(consort) == 1 and isinstance(consort[0], bytes) and consort[0][:1] == b"\xff":
         code = int.from_bytes(consort[0][1:3], "little")
         text = consort[0][9:]
-        if code == 1213 and plain[0][:3] == b"\xff" + (1020).to_bytes(2, "little"):
-            return "record_changed"
         if code == 1568 and re.match("set transaction", step.text, re.I):
             return "begun_by_failure"
         if code in _REFUSAL_CODES and (b"Consort" in text or b"directly" in text
@@ -116,6 +138,20 @@ def excuse(step, plain, consort, earlier=()):
         if code == 1399 and step.text.startswith(("EXECUTE", "BEGIN NOT")):
             return "prepared_control"
     return None
+
+
+def _is_error(packet, code):
+    return isinstance(packet, bytes) and packet[:3] == b"\xff" + code.to_bytes(2, "little")
+
+
+def _used_up_by_program(earlier):
+    """Has a CALL, EXECUTE or function come after the last SET TRANSACTION READ ONLY?"""
+    program = False
+    for step in reversed(earlier):
+        if _NEXT_READS.match(step.text):
+            return program
+        program = program or step.kind == "execute" or bool(_PROGRAM.search(step.text))
+    return False
 
 
 def _normalised(packet):
@@ -151,11 +187,40 @@ def _with_sorted_changes(packet):
 
 def _without_schema_change(packet):
     # A server tells a client with session tracking the database it has just asked for; Consort does
-    # not repeat it.
-    if isinstance(packet, bytes) and packet[:3] == b"\0\0\0" and len(packet) > 7:
+    # not repeat it. With the error of a statement prepared elsewhere it comes behind the next OK.
+    if isinstance(packet, bytes) and packet[:3] == b"\0\0\0" and len(packet) >= 7:
+        status = int.from_bytes(packet[3:5], "little") & ~0x4000
+        try:
+            entries = [entry for entry in _changes(packet) if entry[:1] != b"\1"]
+        except (AssertionError, IndexError):
+            entries = []
+        return packet[:3] + status.to_bytes(2, "little") + packet[5:7] + b"".join(sorted(entries))
+    return packet
+
+
+def _without_changes(packet):
+    if isinstance(packet, bytes) and packet[:3] == b"\0\0\0" and len(packet) >= 7:
         status = int.from_bytes(packet[3:5], "little") & ~0x4000
         return packet[:3] + status.to_bytes(2, "little") + packet[5:7]
     return packet
+
+
+def _changes(packet):
+    """The session changes that an OK packet tells of, each with its type in front."""
+    cursor = wire.Cursor(packet, 1)
+    cursor.lenenc()
+    cursor.lenenc()
+    cursor.take(4)
+    if not cursor.left:
+        return []
+    cursor.string()
+    if not cursor.left:
+        return []
+    changes, entries = wire.Cursor(cursor.string()), []
+    while changes.left:
+        kind = changes.take(1)
+        entries.append(kind + changes.string())
+    return entries
 
 
 def _autocommits(packets):

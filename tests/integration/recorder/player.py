@@ -5,6 +5,7 @@ import struct
 from support import wire
 from support.private_server import APP_PASSWORD, APP_USER
 
+from .comparison import NO_ANSWER
 from .steps import execute_payload
 
 # An id that no statement has.
@@ -87,7 +88,7 @@ class Player:
             packets.append("closed")
         except TimeoutError:
             self._drop(step.client)
-            packets.append(f"no answer within {self._timeout} s")
+            packets.append(f"{NO_ANSWER} {self._timeout} s")
         except wire.SequenceError as error:
             self._drop(step.client)
             packets.append(str(error))

@@ -153,7 +153,7 @@ TEST_SUITE("session") {
       script.sent(Channel::kHome);
       script.query("SELECT 1 FROM t");
       const Texts sent = script.sent(Channel::kHome);
-      EXPECT(std::find(sent.begin(), sent.end(), "START TRANSACTION READ ONLY") != sent.end());
+      EXPECT(std::find(sent.begin(), sent.end(), "SET TRANSACTION READ ONLY") != sent.end());
     }
   }
 
@@ -162,9 +162,17 @@ TEST_SUITE("session") {
     script.query("SET TRANSACTION READ ONLY");
     script.backend_ok(Channel::kHome);
     script.sent(Channel::kHome);
-    for (int i = 0; i < 2; ++i) {
+    const auto answer_settings = [&script] {  // the session's, and what SET TRANSACTION has said
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+    };
+    for (const bool again : {false, true}) {
       script.query("UPDATE t SET v=1");
-      EXPECT(script.sent(Channel::kHome).front() == "XA START");
+      const Texts sent = script.sent(Channel::kHome);
+      EXPECT(sent[again ? 1 : 0] == (again ? "SET TRANSACTION READ ONLY" : "XA START"));
+      if (again) {
+        answer_settings();
+      }
       script.backend_ok(Channel::kHome);
       script.backend_error(Channel::kHome, 1792);
       script.backend_ok(Channel::kHome);
@@ -173,6 +181,7 @@ TEST_SUITE("session") {
       script.sent(Channel::kHome);
     }
     script.query("SET TRANSACTION READ WRITE");
+    answer_settings();
     script.backend_ok(Channel::kHome);
     script.query("UPDATE t SET v=1");
     script.backend_ok(Channel::kHome);
@@ -194,11 +203,11 @@ TEST_SUITE("session") {
     };
 
     for (const Row& row :
-         {Row{"SET TRANSACTION READ ONLY", false, "START TRANSACTION READ ONLY"},
-          Row{"SET @@tx_read_only = 'on'", false, "START TRANSACTION READ ONLY"},
+         {Row{"SET TRANSACTION READ ONLY", false, "SET TRANSACTION READ ONLY"},
+          Row{"SET @@tx_read_only = 'on'", false, "SET TRANSACTION READ ONLY"},
           Row{"SET TRANSACTION READ WRITE", true, "SET TRANSACTION READ WRITE"},
           Row{"SET @@transaction_read_only = 0", true, "SET TRANSACTION READ WRITE"},
-          Row{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", true, "START TRANSACTION READ ONLY"},
+          Row{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", true, "SET TRANSACTION READ ONLY"},
           Row{"SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", false, "XA START"}}) {
       CAPTURE(row.sql);
       SessionScript script;

@@ -230,10 +230,13 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome, ok);
     script.query("BEGIN");
     script.query("SELECT 1 FROM t");
-    EXPECT(script.sent(Channel::kHome).front() == "START TRANSACTION READ ONLY");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"SET TRANSACTION READ ONLY", "XA START", "SELECT 1 FROM t"}));
+    script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.backend_rows(Channel::kHome);
     script.query("ROLLBACK");
+    script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.query("START TRANSACTION READ WRITE");
     script.query("SELECT 1 FROM t");

@@ -83,12 +83,14 @@ class SessionScript : public SessionEffects {
   /// "LONG DATA 7/0 abc" ...
   std::vector<std::string> sent(Channel channel) {
     std::vector<std::string> texts;
+    std::string previous;
     Bytes rest(to_backend[static_cast<int>(channel)]);
     while (const auto frame = protocol::peek_packet(rest)) {
       const std::string text = command_text(frame->payload);
-      if (shows_guards || !is_guard(text)) {
+      if (shows_guards || !is_guard(text, previous)) {
         texts.push_back(text);
       }
+      previous = text;
       rest = rest.subspan(frame->bytes);
     }
     to_backend[static_cast<int>(channel)].clear();
@@ -162,7 +164,7 @@ class SessionScript : public SessionEffects {
       owed.pop_front();
     }
     feed_bytes(channel, reply);
-    while (!shows_guards && !owed.empty() && is_guard(owed.front()) && core.lent(channel)) {
+    while (!shows_guards && !owed.empty() && owed.front() == kGuard && core.lent(channel)) {
       owed.pop_front();
       Buffer refusal;
       protocol::append_err(refusal, {1399, "XAE07", "not inside"}, 1);
@@ -242,11 +244,15 @@ class SessionScript : public SessionEffects {
     }
     append(to_backend[static_cast<int>(channel)], all);
     Bytes rest(all);
+    std::string previous;
     while (const auto frame = protocol::peek_packet(rest)) {
       const bool of_file = frame->sequence != 0;
-      if (!of_file &&
-          frame->payload[0] != static_cast<std::uint8_t>(protocol::Command::kStmtSendLongData)) {
-        owed_[static_cast<int>(channel)].emplace_back(as_text(frame->payload.subspan(1)));
+      const auto kind = static_cast<protocol::Command>(frame->payload[0]);
+      if (!of_file && kind != protocol::Command::kStmtSendLongData &&
+          kind != protocol::Command::kStmtClose) {
+        const std::string text(as_text(frame->payload.subspan(1)));
+        owed_[static_cast<int>(channel)].emplace_back(is_guard(text, previous) ? kGuard : text);
+        previous = text;
       }
       rest = rest.subspan(frame->bytes);
     }
@@ -393,6 +399,8 @@ class SessionScript : public SessionEffects {
         return "BULK " + id() + ((load_le<2>(payload.data() + 5) & 128) != 0 ? " with types" : "");
       case Command::kStmtReset:
         return "RESET " + id();
+      case Command::kStmtClose:
+        return "CLOSE " + id();
       case Command::kStmtFetch:
         return "FETCH " + id() + "/" + std::to_string(load_le<4>(payload.data() + 5));
       case Command::kStmtSendLongData:
@@ -405,8 +413,11 @@ class SessionScript : public SessionEffects {
     return text.starts_with("XA ") ? text.substr(0, text.find(" '")) : text;
   }
 
-  static bool is_guard(std::string_view text) {
-    return text == "START TRANSACTION" || text == "SET TRANSACTION READ ONLY";
+  static constexpr const char* kGuard = "a guard";
+
+  static bool is_guard(std::string_view text, std::string_view previous) {
+    return text == "START TRANSACTION" ||
+           (text == "SET TRANSACTION READ ONLY" && previous.starts_with("START TRANSACTION "));
   }
 
   static std::string describe(Bytes payload) {

@@ -1,0 +1,84 @@
+// SessionCore: a statement that commits the open transaction before it runs, DDL above all. A
+// server reads its text first, and what it cannot read commits nothing. So the home is asked to
+// prepare the text before the transaction is committed for it. Decision 0020.
+#include "protocol/decode.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+using protocol::ControlKind;
+using protocol::ResponseTracker;
+
+namespace {
+
+/// Longer texts are not asked about.
+constexpr std::size_t kTextBytesMax = 1 << 20;
+
+/// Ends the statement or the transaction, whatever it was sent for.
+bool ends_statement(std::uint16_t code) {
+  switch (code) {
+    case protocol::sql_code::kDeadlock:
+    case protocol::sql_code::kQueryInterrupted:
+    case 1969:  // ER_STATEMENT_TIMEOUT
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+/// True when it was asked, or waits for a connection to ask.
+bool SessionCore::asks_whether_readable() {
+  const std::string& sql = ordered_.request.sql;
+  if (job_.kind != JobKind::kOrdered || job_.text_read || job_.statement_id != 0 ||
+      create_select_.active() || sql.size() > kTextBytesMax) {
+    return false;  // one that came prepared has been read
+  }
+  if (!transaction_.on_backend()) {
+    phase_ = SessionPhase::kAwaitingBackend;
+    if (!acquire_home()) {
+      return true;
+    }
+  }
+  phase_ = SessionPhase::kRelaying;
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kStmtPrepare, as_bytes(sql));
+  expect(Channel::kHome, ReplyRole::kReadable, Command::kStmtPrepare);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_readable(const ResponseTracker::Step& step) {
+  if (step.kind == ResponseTracker::StepKind::kControl && step.control == ControlKind::kErr) {
+    const protocol::SqlError error = protocol::sql_error_of(step.payload);
+    if (is_parser_error(error.code)) {
+      reply_error(error);
+    } else if (ends_statement(error.code)) {
+      fail_question(error);
+    } else {  // of tables or rights: a server looks at them when it has committed
+      job_.text_read = true;
+      advance_job();
+    }
+    return;
+  }
+  if (step.kind == ResponseTracker::StepKind::kControl && step.control == ControlKind::kPrepareOk) {
+    const auto prepared = protocol::decode_prepare_ok(step.payload);
+    job_.text_statement = prepared.ok() ? prepared->statement_id : 0;
+  }
+  if (!step.last) {
+    return;
+  }
+  Buffer id;
+  append_le<4>(id, job_.text_statement);
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kStmtClose, id);  // no reply comes
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  job_.text_read = true;
+  advance_job();
+}
+
+}  // namespace consort::proxy
