@@ -366,6 +366,8 @@ void SessionCore::send_read_only(Bytes command) {
 }
 
 void SessionCore::send_in_transaction(Bytes command) {
+  // There a server takes no snapshot, and ours would lock the row that the lane moves.
+  const bool takes_none = next_is_serializable(Channel::kHome);
   xa_buffer_.clear();
   append_preparation();
   append_begin();
@@ -373,7 +375,7 @@ void SessionCore::send_in_transaction(Bytes command) {
     transaction_.note_write();
   }
   if (job_.kind == JobKind::kSnapshot) {
-    if (!transaction_.is(TransactionState::kReadOnly)) {
+    if (!transaction_.is(TransactionState::kReadOnly) && !takes_none) {
       // A branch cannot be told to take its snapshot at once; its first read does.
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
       protocol::append_command(xa_buffer_, Command::kQuery,

@@ -435,3 +435,31 @@ def deadlock_on_one_home(_context, pair):
     for client in clients:
         client.quit()
     pair.assert_identical()
+
+
+@case(seconds=30)
+def programs_in_read_only_transactions(_context, pair):
+    """One that says COMMIT must not write behind it, where nobody would see: on one server."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.sql(f"CREATE OR REPLACE PROCEDURE writes_behind() BEGIN COMMIT; INSERT INTO {table}"
+             " VALUES (1, 1); END", f"CREATE OR REPLACE PROCEDURE only_reads() SELECT v FROM {table}")
+    for begin in (["START TRANSACTION READ ONLY"],
+                  ["START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"],
+                  ["SET TRANSACTION READ ONLY", "BEGIN"],
+                  ["SET SESSION TRANSACTION READ ONLY", "SET autocommit = 0"]):
+        for earlier in ([], [f"SELECT v FROM {table}"]):
+            with pair.connect() as client:
+                for sql in begin + earlier:
+                    client.query(sql)
+                for sql in ("CALL writes_behind()",
+                            f"BEGIN NOT ATOMIC COMMIT; INSERT INTO {table} VALUES (2, 2); END",
+                            "EXECUTE IMMEDIATE CONCAT('COM', 'MIT')"):
+                    try:
+                        client.query(sql)
+                        raise AssertionError(f"{sql} ended {begin}")
+                    except wire.ServerError as error:
+                        assert error.code == 1399, error
+                assert client.query(f"SELECT v FROM {table}").in_transaction
+                client.query("ROLLBACK")
+    assert pair.sql(f"SELECT /* consort: read=strong */ COUNT(*) FROM {table}")[0][0] == b"0"
+    pair.assert_identical()

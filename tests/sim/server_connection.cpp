@@ -59,7 +59,7 @@ void ServerConnection::close(bool lost) {
 
 bool ServerConnection::clean() const {
   return commands_.empty() && replies_.empty() && branch_ == Branch::kNone && !read_only_ &&
-         !doomed_;
+         !doomed_ && !next_reads_;
 }
 
 // ---- the server ----
@@ -112,6 +112,7 @@ void ServerConnection::interrupt(const std::string& sql) {
 
 /// False: it waits.
 bool ServerConnection::execute(const std::string& sql) {
+  doomed_ = doomed_ || (std::exchange(next_reads_, false) && !sql.starts_with("XA START "));
   if (sql.starts_with("XA ")) {
     execute_xa(sql);
     return true;
@@ -146,7 +147,6 @@ bool ServerConnection::execute(const std::string& sql) {
     }
     return true;
   }
-  doomed_ = doomed_ || (std::exchange(next_reads_, false) && !sql.starts_with("XA START "));
   if (sql.starts_with("START TRANSACTION")) {
     if (branch_ != Branch::kNone) {
       answer_error(1399, "XAER_RMFAIL: a branch is open");

@@ -12,7 +12,7 @@ using namespace consort::sim;
 
 constexpr int kSteps = 20'000;
 constexpr std::uint64_t kSeeds = 500;
-constexpr std::uint64_t kSeedsPerBug = 3000;
+constexpr std::uint64_t kSeedsPerBug = 6000;
 
 std::uint64_t number_from_environment(const char* name, std::uint64_t otherwise) {
   const char* text = std::getenv(name);

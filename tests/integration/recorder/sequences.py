@@ -72,7 +72,7 @@ SEQUENCES = {
     "diagnostics of the transaction before": (
         "COMMIT AND CHAIN", "INSERT INTO a VALUES (2)", "BEGIN WORK",
         "GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT, @e = MYSQL_ERRNO", "SELECT @m, @e",
-        "ROLLBACK", "SELECT 1 / 0", "SELECT 1 FROM dual WHERE 0", "SELECT USER()", "SHOW WARNINGS"),
+        "ROLLBACK", "SELECT 1 / 0", "SELECT USER()", "SHOW WARNINGS"),
     "DDL in information_schema": (
         "CALL p_rows(3)", "USE information_schema", "ALTER TABLE d1 ADD COLUMN y INT",
         "CREATE TABLE d2 LIKE a", "RENAME TABLE d1 TO d2"),

@@ -118,6 +118,26 @@ TEST_SUITE("session") {
             Texts{"XA START", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
   }
 
+  TEST_CASE("SessionCore: a SERIALIZABLE transaction's snapshot does not lock the position") {
+    for (const bool next_only : {false, true}) {
+      CAPTURE(next_only);
+      SessionScript script;
+      script.query(next_only ? "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"
+                             : "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      if (!next_only) {
+        ok.changes.system_variables.emplace_back("tx_isolation", "SERIALIZABLE");
+      }
+      script.backend_ok(Channel::kHome, ok);
+      script.sent(Channel::kHome);
+      script.query("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+      EXPECT(script.sent(Channel::kHome) == Texts{"XA START"});
+      script.backend_ok(Channel::kHome);
+      EXPECT(script.answer() == "OK trx");
+    }
+  }
+
   TEST_CASE("SessionCore: beside temporary tables it is none, and no program may run in it") {
     SessionScript script;
     script.query("CREATE TEMPORARY TABLE tmp (id INT)");
