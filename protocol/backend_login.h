@@ -38,7 +38,7 @@ inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
     capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiResults |
     capability::kPsMultiResults | capability::kDeprecateEof | capability::kMariadbExtendedMetadata |
-    capability::kExpiredPasswords;
+    capability::kMariadbProgress | capability::kExpiredPasswords;
 
 /// Capabilities that Consort itself wants on every backend connection.
 inline constexpr std::uint64_t kBackendCapabilities =

@@ -81,10 +81,11 @@ struct SessionChanges {
   std::optional<std::string_view> transaction_state;
   std::optional<bool> state_changed;
   std::vector<OtherSessionChange> others;
+  bool announced = false;  ///< the status flag says that there are some, even if there are none
 
   [[nodiscard]] bool empty() const {
     return system_variables.empty() && !schema && !transaction_characteristics &&
-           !transaction_state && !state_changed && others.empty();
+           !transaction_state && !state_changed && others.empty() && !announced;
   }
 
   /// Value of the changed system variable `name`, or nullopt.

@@ -136,8 +136,7 @@ void note_item(Statement& out, SetItem& item) {
     }
   }
   if (item.scope == SetScope::kSession || item.scope == SetScope::kUnscoped) {
-    item.guarded = is_guarded_setting(item.name) && !keeps_tracking(item) &&
-                   !keeps_guarded_setting(item.name, item.value);
+    item.guarded = is_guarded_setting(item.name) && !keeps_tracking(item);
     if (item.guarded && !flags.has(Flag::kGuardedSetting)) {
       flags.set(Flag::kGuardedSetting);
       out.name = item.name;

@@ -12,13 +12,14 @@ struct SessionVariable {
 };
 
 constexpr SessionVariable kSessionVariables[] = {
-    {"last_insert_id", Flag::kLastInsertId}, {"identity", Flag::kLastInsertId},
-    {"insert_id", Flag::kSessionState},      {"warning_count", Flag::kDiagnostics},
-    {"error_count", Flag::kDiagnostics},     {"pseudo_thread_id", Flag::kConnectionId},
-    {"rand_seed1", Flag::kSessionState},     {"rand_seed2", Flag::kSessionState},
-    {"in_transaction", Flag::kSessionState}, {"last_gtid", Flag::kSessionState},
-    {"gtid_seq_no", Flag::kSessionState},    {"gtid_domain_id", Flag::kSessionState},
-    {"timestamp", Flag::kSessionState},      {"proxy_user", Flag::kSessionState},
+    {"last_insert_id", Flag::kLastInsertId},   {"identity", Flag::kLastInsertId},
+    {"insert_id", Flag::kSessionState},        {"warning_count", Flag::kDiagnostics},
+    {"error_count", Flag::kDiagnostics},       {"pseudo_thread_id", Flag::kConnectionId},
+    {"rand_seed1", Flag::kSessionState},       {"rand_seed2", Flag::kSessionState},
+    {"in_transaction", Flag::kSessionState},   {"last_gtid", Flag::kSessionState},
+    {"gtid_seq_no", Flag::kSessionState},      {"gtid_domain_id", Flag::kSessionState},
+    {"timestamp", Flag::kSessionState},        {"proxy_user", Flag::kSessionState},
+    {"session_track_schema", Flag::kTracking}, {"session_track_system_variables", Flag::kTracking},
 };
 
 }  // namespace

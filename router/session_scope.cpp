@@ -72,4 +72,13 @@ bool sets_unknown(const Statement& statement) {
   return is_set(statement) && (statement.settings.overflowed() || statement.has(Flag::kUncertain));
 }
 
+bool sets_session_state(const Statement& statement) {
+  const auto of_session = [](const SetItem& item) {
+    return item.scope != SetScope::kGlobal && item.scope != SetScope::kUser;
+  };
+  return statement.kind == StatementKind::kUse || statement.kind == StatementKind::kSetNames ||
+         (is_set(statement) && !statement.has(Flag::kRowCount) &&
+          std::any_of(statement.settings.begin(), statement.settings.end(), of_session));
+}
+
 }  // namespace consort::router

@@ -27,4 +27,8 @@ namespace consort::router {
 /// A SET after which it is not known what it has set, where with_session_scope() could not help.
 [[nodiscard]] bool sets_unknown(const Statement& statement);
 
+/// A USE, or a SET of the session's variables that does not ask for ROW_COUNT(): one of our own may
+/// stand in front of it.
+[[nodiscard]] bool sets_session_state(const Statement& statement);
+
 }  // namespace consort::router

@@ -13,7 +13,8 @@ constexpr std::size_t kAliasBytesMax = 256;
 
 bool may_replace(const Statement& statement, const SessionValues& values) {
   const bool calls = (statement.has(Flag::kConnectionId) && values.connection_id) ||
-                     (statement.has(Flag::kRowCount) && values.row_count);
+                     (statement.has(Flag::kRowCount) && values.row_count) ||
+                     (statement.has(Flag::kTracking) && !values.track_variables.empty());
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
@@ -37,7 +38,7 @@ bool may_replace(const Statement& statement, const SessionValues& values) {
 class Replacer {
  public:
   Replacer(std::string_view sql, const LexerOptions& options, const SessionValues& values)
-      : sql_(sql), lexer_(sql, options) {
+      : sql_(sql), lexer_(sql, options), values_(values) {
     if (values.connection_id) {
       connection_id_ = std::to_string(*values.connection_id);
     }
@@ -57,7 +58,7 @@ class Replacer {
       if (at_item_end()) {
         end_item();
       }
-      if (!take_call()) {
+      if (!take_call() && !take_variable()) {
         take_token();
       }
     }
@@ -109,12 +110,34 @@ class Replacer {
     if (!token_.is(TokenKind::kCloseParen)) {
       return true;
     }
-    out_ += sql_.substr(copied_, begin_of(word) - copied_);
+    replace(word, value);
+    return true;
+  }
+
+  /// @@x or @@session.x of which the session has a value of its own.
+  bool take_variable() {
+    if (!token_.is(TokenKind::kSystemVariable)) {
+      return false;
+    }
+    const SystemVariableName variable = system_variable_name(token_.text);
+    const bool of_list = equals_ignoring_case(variable.name, "session_track_system_variables");
+    const bool of_schema = equals_ignoring_case(variable.name, "session_track_schema");
+    const std::string& value = of_list ? values_.track_variables : values_.track_schema;
+    if ((!of_list && !of_schema) || value.empty() ||
+        equals_ignoring_case(variable.scope, "global")) {
+      return false;
+    }
+    replace(token_, value);
+    return true;
+  }
+
+  /// From `first` to the token at hand, which is passed.
+  void replace(const Token& first, std::string_view value) {
+    out_ += sql_.substr(copied_, begin_of(first) - copied_);
     out_ += value;
     copied_ = end_of(token_);
     replaced_ = replaced_in_item_ = true;
     take_token();
-    return true;
   }
 
   void take_token() {
@@ -159,11 +182,13 @@ class Replacer {
   /// Names and texts at the end may be one; what ends like this is not.
   [[nodiscard]] bool has_no_alias() const {
     return previous_.is(TokenKind::kCloseParen) || previous_.is(TokenKind::kPlaceholder) ||
+           previous_.is(TokenKind::kSystemVariable) ||
            (previous_.is(TokenKind::kNumber) && before_previous_.is(TokenKind::kOperator));
   }
 
   const std::string_view sql_;
   SqlLexer lexer_;
+  const SessionValues& values_;
   std::string connection_id_;  ///< what stands for the call; empty: the call
   std::string row_count_;
   Token token_;

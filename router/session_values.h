@@ -1,5 +1,6 @@
-// Puts values of the session where a statement calls CONNECTION_ID() or ROW_COUNT(): the server
-// would say those of its own connection, which are others. Pure.
+// Puts values of the session where a statement calls CONNECTION_ID() or ROW_COUNT(), or names
+// @@session_track_schema or @@session_track_system_variables: the server would say those of its own
+// connection, which are others. Pure.
 // Threads: any.
 #pragma once
 
@@ -17,12 +18,15 @@ namespace consort::router {
 struct SessionValues {
   std::optional<std::uint32_t> connection_id;  ///< CONNECTION_ID()
   std::optional<std::int64_t> row_count;       ///< ROW_COUNT()
+  /// Expressions for @@session_track_schema and @@session_track_system_variables; empty: theirs.
+  std::string track_schema = {};
+  std::string track_variables = {};
 };
 
-/// The statement with its calls replaced. A column keeps its name: `SELECT CONNECTION_ID()` gets an
-/// alias of this spelling, and so does an expression around a call where it surely has none.
-/// nullopt: there is no call, the text cannot be cut with certainty, or the statement stores its
-/// text for other sessions (DDL, programs).
+/// The statement with its calls and variables replaced. A column keeps its name: `SELECT
+/// CONNECTION_ID()` gets an alias of this spelling, and so does an expression around a call where
+/// it surely has none. nullopt: there is no call, the text cannot be cut with certainty, or the
+/// statement stores its text for other sessions (DDL, programs).
 [[nodiscard]] std::optional<std::string> with_session_values(std::string_view sql,
                                                              const Statement& statement,
                                                              const LexerOptions& options,

@@ -98,6 +98,7 @@ enum class Flag : std::uint8_t {
   kRowCount,             ///< ROW_COUNT()
   kDiagnostics,          ///< SHOW WARNINGS/ERRORS, @@warning_count, @@error_count, GET DIAGNOSTICS
   kConnectionId,         ///< CONNECTION_ID(), @@pseudo_thread_id
+  kTracking,             ///< @@session_track_schema, @@session_track_system_variables
   kUserLock,             ///< GET_LOCK and its family
   kTakesUserLock,        ///< GET_LOCK(): the session holds a lock afterwards
   kReleasesUserLocks,    ///< RELEASE_ALL_LOCKS()

@@ -140,6 +140,8 @@ std::string_view to_text(Flag flag) {
       return "diagnostics";
     case Flag::kConnectionId:
       return "connection_id";
+    case Flag::kTracking:
+      return "tracking";
     case Flag::kUserLock:
       return "user_lock";
     case Flag::kTakesUserLock:

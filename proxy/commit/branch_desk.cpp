@@ -22,6 +22,8 @@ constexpr std::uint64_t kEverything = 0;
 constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
 // A group whose PREPARE's OK never came: its session has given it up or will.
 constexpr auto kLonelyGroupMax = std::chrono::seconds(60);
+// Where nobody knows whether a branch has rows at all: its session waits for nothing, perhaps.
+constexpr std::chrono::milliseconds kUnsureGroupMax{2000};
 
 bool is_system_schema(std::string_view schema) {
   return schema == "consort" || schema == "mysql";
@@ -567,6 +569,15 @@ void BranchDesk::look_after(TimePoint now) {
       at = pending_.erase(at);
       parts_.stats.table_lock_timeouts.add();
       lose(too_late, BranchVerdict::kLockWait);
+      continue;
+    }
+    const bool unsure = pending.prepared && !pending.prepared->surely_logged && !pending.group;
+    if (unsure && age > std::min(kUnsureGroupMax, options_.group_wait_max)) {
+      spdlog::warn("{}: whether a branch changed anything was not told: it is rolled back",
+                   options_.backend_names[pending.home.value]);
+      Pending given_up = std::move(pending);
+      at = pending_.erase(at);
+      lose(given_up, BranchVerdict::kConflict);
       continue;
     }
     if (pending.prepared && age > options_.group_wait_max) {

@@ -49,6 +49,8 @@ struct BranchPrepared {
   bool session_ends_it = false;
   /// How long it may wait for a table that another session has locked, in seconds.
   std::uint32_t lock_wait_s = kLockWaitDefaultS;
+  /// Its rows are in the binlog of its home. False: perhaps it has none, and then it is undone.
+  bool surely_logged = true;
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.

@@ -1,5 +1,5 @@
 // Client OK: how a backend's OK or EOF packet is told to the client: the status flags of a single
-// server, and only those session changes that a server reports unasked. Pure.
+// server, and only those session changes that the client has asked for. Pure.
 // Threads: any.
 #pragma once
 
@@ -8,6 +8,8 @@
 #include "base/bytes.h"
 #include "protocol/messages.h"
 #include "protocol/response_tracker.h"
+#include "proxy/session/client_tracking.h"
+#include "proxy/session/transaction_tracker.h"
 
 namespace consort::proxy {
 
@@ -15,6 +17,10 @@ namespace consort::proxy {
 struct ClientOkContext {
   std::uint16_t status = 0;        ///< the client's flags
   std::uint64_t capabilities = 0;  ///< the client's
+  const ClientTracking& tracking;
+  TransactionTracker& transaction;         ///< what is due there is told
+  const TrackingChange* change = nullptr;  ///< of the statement; null: none
+  bool eof_changed = false;  ///< an EOF packet of the old form says that something has changed
 };
 
 /// Of an EOF packet of the old form, which has no room for session changes: without the flag for

@@ -16,6 +16,9 @@ class HeldReply {
     is_error_ = is_error;
   }
 
+  /// Gives the packet another sequence id. REQUIRES: !empty().
+  void number(std::uint8_t sequence) { packet_[3] = sequence; }
+
   void clear() {
     if (packet_.capacity() > kRetainedBytesMax) {
       Buffer().swap(packet_);

@@ -7,7 +7,7 @@
 #include "protocol/constants.h"
 #include "protocol/lenenc.h"
 #include "protocol/packet_writer.h"
-#include "router/token.h"
+#include "router/sql_lexer.h"
 
 namespace consort::proxy {
 namespace {
@@ -108,6 +108,10 @@ void append_null(Buffer& row) {
   row.push_back(kNull);
 }
 
+std::string_view shown_info(const ProcessRow& process, bool full) {
+  return cut(*process.info, full ? kProcessInfoBytesMax : kProcessInfoBytesShort);
+}
+
 Buffer text_row(const ProcessRow& process, bool full) {
   Buffer row;
   protocol::append_lenenc_text(row, std::to_string(process.id));
@@ -122,12 +126,41 @@ Buffer text_row(const ProcessRow& process, bool full) {
   protocol::append_lenenc_text(row, std::to_string(process.time_s));
   protocol::append_lenenc_text(row, process.state);
   if (process.info) {
-    protocol::append_lenenc_text(
-        row, cut(*process.info, full ? kProcessInfoBytesMax : kProcessInfoBytesShort));
+    protocol::append_lenenc_text(row, shown_info(process, full));
   } else {
     append_null(row);
   }
   protocol::append_lenenc_text(row, "0.000");
+  return row;
+}
+
+/// The same for a statement that was prepared. Spec: MariaDB KB "Resultset row", "Binary resultset
+/// row".
+Buffer binary_row(const ProcessRow& process, bool full) {
+  constexpr std::size_t kSchemaColumn = 3;
+  constexpr std::size_t kInfoColumn = 7;
+  constexpr std::size_t kNullOffset = 2;  ///< the first column's bit
+  const auto null_bit = [](std::size_t column) {
+    return std::uint64_t{1} << (column + kNullOffset);
+  };
+  Buffer row;
+  row.push_back(0);
+  const std::uint64_t nulls = (process.schema.empty() ? null_bit(kSchemaColumn) : 0) |
+                              (process.info ? 0 : null_bit(kInfoColumn));
+  append_le<(kColumns.size() + kNullOffset + 7) / 8>(row, nulls);
+  append_le<8>(row, process.id);
+  protocol::append_lenenc_text(row, process.user);
+  protocol::append_lenenc_text(row, process.host);
+  if (!process.schema.empty()) {
+    protocol::append_lenenc_text(row, process.schema);
+  }
+  protocol::append_lenenc_text(row, process.command);
+  append_le<4>(row, static_cast<std::uint64_t>(process.time_s) & 0xFFFFFFFF);
+  protocol::append_lenenc_text(row, process.state);
+  if (process.info) {
+    protocol::append_lenenc_text(row, shown_info(process, full));
+  }
+  append_le<8>(row, 0);  // the double 0.0
   return row;
 }
 
@@ -157,59 +190,50 @@ void end_result(Buffer& out, const ProcessListFormat& format, std::uint8_t seque
   protocol::append_ok(out, end, format.capabilities, sequence, protocol::OkHeader::kEof);
 }
 
-/// Words of a short statement, as blanks part them.
-struct Words {
-  static constexpr std::size_t kMax = 5;
-  std::array<std::string_view, kMax> words;
-  std::size_t count = 0;
-
-  [[nodiscard]] bool is(std::initializer_list<std::string_view> expected) const {
-    return std::equal(expected.begin(), expected.end(), words.begin(), words.begin() + count,
-                      router::equals_ignoring_case);
+/// Nothing but `;` follows, and the text means one thing only.
+bool ends_here(router::SqlLexer& lexer) {
+  router::Token token = lexer.next();
+  while (token.is(router::TokenKind::kSemicolon)) {
+    token = lexer.next();
   }
-};
-
-/// nullopt: more words than that, or a `;` with something behind it.
-std::optional<Words> words_of(std::string_view sql) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  sql = sql.substr(0, sql.find_last_not_of(" \t\r\n;") + 1);
-  Words found;
-  while (true) {
-    const std::size_t begin = sql.find_first_not_of(kSpace);
-    if (begin == sql.npos) {
-      return found;
-    }
-    sql.remove_prefix(begin);
-    const std::size_t end = std::min(sql.find_first_of(" \t\r\n;"), sql.size());
-    if (end == 0 || found.count == Words::kMax) {
-      return std::nullopt;
-    }
-    found.words[found.count++] = sql.substr(0, end);
-    sql.remove_prefix(end);
-  }
+  return token.is(router::TokenKind::kEnd) && !lexer.saw_uncertain_text();
 }
 
 }  // namespace
 
-std::optional<ProcessListRequest> process_list_request(std::string_view sql) {
-  const std::optional<Words> words = words_of(sql);
-  if (!words) {
+std::optional<ProcessListRequest> process_list_request(std::string_view sql,
+                                                       const router::LexerOptions& options) {
+  router::SqlLexer lexer(sql, options);
+  if (options.doubtful || !lexer.next().is(router::Keyword::kShow)) {
     return std::nullopt;
   }
-  const bool full = words->is({"SHOW", "FULL", "PROCESSLIST"});
-  if (!full && !words->is({"SHOW", "PROCESSLIST"})) {
+  router::Token token = lexer.next();
+  const bool full = token.is("FULL");
+  if (full) {
+    token = lexer.next();
+  }
+  if (!token.is("PROCESSLIST") || !ends_here(lexer)) {
     return std::nullopt;
   }
   return ProcessListRequest{full};
 }
 
-bool asks_threads_connected(std::string_view sql) {
+bool asks_threads_connected(std::string_view sql, const router::LexerOptions& options) {
   constexpr std::string_view kName = "'Threads_connected'";
-  const std::optional<Words> words = words_of(sql);
-  return words && (words->is({"SHOW", "STATUS", "LIKE", kName}) ||
-                   words->is({"SHOW", "GLOBAL", "STATUS", "LIKE", kName}) ||
-                   words->is({"SHOW", "SESSION", "STATUS", "LIKE", kName}) ||
-                   words->is({"SHOW", "LOCAL", "STATUS", "LIKE", kName}));
+  router::SqlLexer lexer(sql, options);
+  if (options.doubtful || !lexer.next().is(router::Keyword::kShow)) {
+    return false;
+  }
+  router::Token token = lexer.next();
+  if (token.is("GLOBAL") || token.is("SESSION") || token.is("LOCAL")) {
+    token = lexer.next();
+  }
+  if (!token.is("STATUS") || !lexer.next().is("LIKE")) {
+    return false;
+  }
+  token = lexer.next();
+  return token.is(router::TokenKind::kString) && router::equals_ignoring_case(token.text, kName) &&
+         ends_here(lexer);
 }
 
 void append_process_list(Buffer& out,
@@ -223,7 +247,8 @@ void append_process_list(Buffer& out,
   }
   std::uint8_t sequence = begin_result(out, columns, format);
   for (const ProcessRow& row : rows) {
-    sequence = protocol::append_packet(out, text_row(row, format.full), sequence);
+    sequence = protocol::append_packet(
+        out, format.binary ? binary_row(row, format.full) : text_row(row, format.full), sequence);
   }
   end_result(out, format, sequence);
 }
@@ -231,6 +256,9 @@ void append_process_list(Buffer& out,
 void append_threads_connected(Buffer& out, std::size_t threads, const ProcessListFormat& format) {
   std::uint8_t sequence = begin_result(out, kStatusColumns, format);
   Buffer row;
+  if (format.binary) {
+    row.assign(2, 0);  // header and NULLs
+  }
   protocol::append_lenenc_text(row, "Threads_connected");
   protocol::append_lenenc_text(row, std::to_string(threads));
   sequence = protocol::append_packet(out, row, sequence);

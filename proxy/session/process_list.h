@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "router/lexer_options.h"
 
 namespace consort::proxy {
 
@@ -32,19 +33,23 @@ struct ProcessRow {
 inline constexpr std::size_t kProcessInfoBytesMax = 65535;
 inline constexpr std::size_t kProcessInfoBytesShort = 100;
 
-/// What `SHOW [FULL] PROCESSLIST` asks for; nullopt: `sql` is something else, or has comments.
+/// What `SHOW [FULL] PROCESSLIST` asks for; nullopt: `sql` is something else, or cannot be read
+/// with certainty.
 struct ProcessListRequest {
   bool full = false;
 };
 
-[[nodiscard]] std::optional<ProcessListRequest> process_list_request(std::string_view sql);
+[[nodiscard]] std::optional<ProcessListRequest> process_list_request(
+    std::string_view sql, const router::LexerOptions& options);
 
-/// Is it `SHOW [GLOBAL|SESSION|LOCAL] STATUS LIKE 'Threads_connected'`? Without comments.
-[[nodiscard]] bool asks_threads_connected(std::string_view sql);
+/// Is it `SHOW [GLOBAL|SESSION|LOCAL] STATUS LIKE 'Threads_connected'`?
+[[nodiscard]] bool asks_threads_connected(std::string_view sql,
+                                          const router::LexerOptions& options);
 
 /// How the client wants to have it.
 struct ProcessListFormat {
   bool full = false;
+  bool binary = false;  ///< rows of the binary protocol
   std::uint64_t capabilities = 0;
   std::uint16_t collation = 45;  ///< of texts
   std::uint32_t bytes_of_character = 4;
@@ -52,12 +57,12 @@ struct ProcessListFormat {
   std::uint8_t sequence = 1;  ///< of the first packet
 };
 
-/// Appends the text-protocol result set, ordered by id.
+/// Appends the result set, ordered by id.
 void append_process_list(Buffer& out,
                          std::vector<ProcessRow> rows,
                          const ProcessListFormat& format);
 
-/// Appends the text-protocol result set of the status variable; `format.full` means nothing.
+/// Appends the result set of the status variable; `format.full` means nothing.
 void append_threads_connected(Buffer& out, std::size_t threads, const ProcessListFormat& format);
 
 /// Name of a command, as a server shows it: 0x03 is "Query".

@@ -37,6 +37,9 @@ enum class ReplyRole : std::uint8_t {
   kWarnings,        ///< of the client's statement, before others of ours take their place
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
+  kTracking,        ///< what a SET of session_track_* means
+  kTellsAll,        ///< makes the home's connection tell of everything
+  kAskedTold,       ///< whether it has told of everything, asked behind an XA PREPARE
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
@@ -55,6 +58,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kWarnings:
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
+    case ReplyRole::kTracking:
       return true;
     default:
       return false;

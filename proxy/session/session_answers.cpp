@@ -80,6 +80,7 @@ void SessionCore::reply_ok() {
   row_count_ = 0;
   protocol::OkPacket ok;
   ok.status = status_bits();
+  transaction_tracker_.tell(ok.changes);
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
   tell_client({scratch_});
@@ -96,6 +97,7 @@ void SessionCore::reply_error(const protocol::SqlError& error) {
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
   tell_client({scratch_});
+  transaction_tracker_.on_untold();
   finish_command();
 }
 
@@ -117,6 +119,7 @@ void SessionCore::answer_held() {
   reply_started_ = true;
   if (held_.is_error()) {
     drop_rest();
+    transaction_tracker_.on_untold();
   } else {
     keep_cursor();
   }

@@ -189,6 +189,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   if (create_select_.step == CreateSelectStep::kCreate) {
     create_select_.made_by = turn.seqno;
   }
+  ordered_.reply_from = reply_started_ ? reply_sequence_ : 0;
   held_.clear();
   if (home_lease_.held() && home_ != turn.backend && !pins_.empty()) {
     // Its own home cannot; elsewhere its variables are not. Without an executor it did not happen.

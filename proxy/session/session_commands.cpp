@@ -9,7 +9,6 @@
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/named_account.h"
-#include "router/own_tracking.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
 
@@ -25,6 +24,8 @@ void SessionCore::begin_command() {
   lease_error_.reset();
   held_.clear();
   job_ = {};
+  ordered_.reply_from = 0;
+  tracking_change_.reset();
   job_.began = std::chrono::steady_clock::now();
 }
 
@@ -75,6 +76,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       sql += '`';
       const Statement statement = router::classify(sql, lexer_options());
       job_.statement_kind = StatementKind::kUse;
+      job_.sets_state = true;
       run_at_home(statement, JobKind::kQuery);
       return;
     }
@@ -131,9 +133,9 @@ void SessionCore::run_query(std::string_view sql, const Statement& statement) {
   run_statement(statement, sql, JobKind::kQuery);
 }
 
-/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and session_track_*, its
-/// account where one is meant, and a scope for every variable that it sets, then also in
-/// `command_`.
+/// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and @@session_track_*, with
+/// ours where it sets session_track_*, its account where one is meant, and a scope for every
+/// variable that it sets, then also in `command_`.
 std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
                                                         const Statement& statement,
                                                         Command kind) {
@@ -153,11 +155,18 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       lone_row_count(sql).empty()) {
     values.row_count = row_count_;
   }
+  if (statement.has(Flag::kTracking)) {
+    values.track_schema = tracking_.schema_sql();
+    values.track_variables = tracking_.list_sql();
+  }
   std::optional<std::string> own;
-  if (values.connection_id || values.row_count) {
+  if (statement.has(Flag::kGuardedSetting) && kind == Command::kQuery) {
+    if (auto set = router::with_own_tracking(sql, statement)) {
+      plan_tracking(*set);
+      own = std::move(set->sql);
+    }
+  } else if (values.connection_id || values.row_count || statement.has(Flag::kTracking)) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
-  } else if (statement.has(Flag::kGuardedSetting) && kind == Command::kQuery) {
-    own = router::with_own_tracking(sql, statement);
   } else if (statement.has(Flag::kCurrentUser)) {
     own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }
@@ -249,6 +258,11 @@ void SessionCore::run_prepared() {
       statements_.classified(job_.statement_id, options, effects_.classifications());
   if (classified.has(Flag::kMultiStatement)) {
     run_unseparated(sql, classified, JobKind::kExecute);
+  } else if (classified.has(Flag::kGuardedSetting) && !classified.has(Flag::kPlaceholders)) {
+    const std::string text = sql;
+    job_.statement_id = 0;  // a SET of session_track_* runs as text: its OK is the same
+    replace_command(text, Command::kQuery);
+    run_query(text, router::classify(text, lexer_options()));
   } else {
     run_statement(classified, sql, JobKind::kExecute);
   }
@@ -259,11 +273,14 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.digest = statement.digest;
   job_.query_kind = query_kind(statement, kind == JobKind::kExecute);
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
+  job_.sets_state = router::sets_session_state(statement);
   job_.sets_several = statement.settings.size() > 1;
   job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.uses_engine = uses_engine(statement, state_.schema());
   job_.reaches_tables = job_.uses_engine || runs_program(statement);
+  job_.touches_tables = statement.has(Flag::kTouchesTables);
+  job_.calls_unknown = statement.has(Flag::kUnknownFunction);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
   temporary_after_.reset();
@@ -308,8 +325,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (statement.has(Flag::kRowCount) && answer_row_count(statement, sql)) {
     return;
   }
-  if (statement.kind == StatementKind::kShow && kind == JobKind::kQuery &&
-      !owner_.password_expired && answer_about_sessions(sql)) {
+  if (statement.kind == StatementKind::kShow && !owner_.password_expired &&
+      answer_about_sessions(sql, kind == JobKind::kExecute)) {
     return;
   }
   if (ask_about_tables(statement)) {
@@ -380,6 +397,7 @@ bool SessionCore::answer_row_count(const Statement& statement, std::string_view 
   protocol::append_single_value(scratch_, {call, *row_count_}, owner_.capabilities, status_bits(),
                                 reply_sequence_);
   tell_client({scratch_});
+  transaction_tracker_.on_rows();
   row_count_ = -1;
   finish_command();
   return true;

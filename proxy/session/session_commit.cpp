@@ -121,17 +121,11 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   const Result<protocol::OkPacket> ok =
       protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
   const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
-  if (!changed) {
+  const bool surely_not = branch_keeps_ || home_tells_all_;  // the former is refused
+  if (!changed && surely_not) {
     finish_unchanged(branch);
     return;
   }
-  if (missed_own_commit()) {
-    (void)effects_.post_commit(BranchAbandoned{branch, *home_});
-    transaction_over();
-    run_again();
-    return;
-  }
-  phase_ = SessionPhase::kCertifying;
   const BranchPrepared prepared{effects_.session_id(),
                                 branch,
                                 *home_,
@@ -140,9 +134,21 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
                                 effects_.applied(*home_),
                                 lane_generation_,
                                 branch_keeps_,
-                                lock_wait_s()};
+                                lock_wait_s(),
+                                changed};
+  changed ? certify(prepared) : ask_whether_told(prepared);
+}
+
+void SessionCore::certify(const BranchPrepared& prepared) {
+  if (missed_own_commit()) {
+    (void)effects_.post_commit(BranchAbandoned{prepared.branch, *home_});
+    transaction_over();
+    run_again();
+    return;
+  }
+  phase_ = SessionPhase::kCertifying;
   if (!effects_.post_commit(prepared)) {
-    (void)effects_.post_commit(BranchAbandoned{branch, *home_});
+    (void)effects_.post_commit(BranchAbandoned{prepared.branch, *home_});
     transaction_over();
     commit_failed(protocol::deadlock_error());
   }
@@ -157,6 +163,11 @@ bool SessionCore::missed_own_commit() {
 }
 
 void SessionCore::run_again() {
+  if (reply_started_) {  // rows or reports of its progress are out
+    effects_.metrics().count_client_error(ClientErrorClass::kConflict);
+    commit_failed(protocol::deadlock_error());
+    return;
+  }
   effects_.metrics().autocommit_retries.add();
   held_.clear();
   retry_job();
@@ -267,12 +278,18 @@ void SessionCore::settle(const BranchOutcome& outcome) {
 
 void SessionCore::commit_succeeded() {
   if (after_commit_ == AfterCommit::kJob) {
+    if (job_.kind != JobKind::kSnapshot) {
+      transaction_tracker_.use_up_next();
+    }
     advance_job();
     return;
   }
   if (chain_) {
     chain_ = false;
     transaction_.begin(chain_traits_);
+    transaction_tracker_.begin(router::AccessMode::kUnset, false);
+  } else {
+    transaction_tracker_.use_up_next();
   }
   reply_ok();
 }
@@ -291,6 +308,7 @@ void SessionCore::transaction_over() {
   chain_traits_ = {transaction_.open() ? transaction_.traits().read_only : next_reads_only(),
                    false};
   transaction_.end();
+  transaction_tracker_.end();
   branch_tables_.clear();
   branch_keeps_ = false;
   abort_asks_ = 0;

@@ -103,6 +103,9 @@ void SessionCore::reset() {
   lock_names_.clear();
   lock_unnamed_ = false;
   commits_.on_other(effects_.globals_changed_at());
+  tracking_ = {};
+  tracking_change_.reset();
+  transaction_tracker_.reset();
 }
 
 void SessionCore::on_client_gone() {

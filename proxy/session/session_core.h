@@ -33,6 +33,7 @@
 #include "protocol/sql_error.h"
 #include "proxy/session/branch_tables.h"
 #include "proxy/session/channel_lease.h"
+#include "proxy/session/client_tracking.h"
 #include "proxy/session/create_select.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/global_question.h"
@@ -48,7 +49,9 @@
 #include "proxy/session/session_state.h"
 #include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
+#include "proxy/session/transaction_tracker.h"
 #include "proxy/session/user_variables.h"
+#include "router/own_tracking.h"
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -229,6 +232,7 @@ class SessionCore {
   enum class AfterCommit : std::uint8_t { kReply, kJob };
 
   class Relay;
+  using ResponseStep = protocol::ResponseTracker::Step;
 
   /// Whatever completion_type the server has.
   static constexpr std::string_view kPlainCommit = "COMMIT AND NO CHAIN NO RELEASE";
@@ -367,6 +371,7 @@ class SessionCore {
   void note_partial_effect(router::PinSet& pins) const;
   [[nodiscard]] bool holds_reply() const;
   [[nodiscard]] bool interrupted_for_lane(const protocol::SqlError& error) const;
+  void number_held();
 
   // LOAD DATA LOCAL: session_file.cpp.
   void ask_for_file(const protocol::ResponseTracker::Step& step, Relay& relay);
@@ -397,6 +402,7 @@ class SessionCore {
   void abandon_branch();
   void commit_succeeded();
   void commit_failed(const protocol::SqlError& error);
+  void certify(const BranchPrepared& prepared);
   void transaction_over();
   void clean_rollback_only(bool still_active);
   void end_interrupted();
@@ -447,6 +453,18 @@ class SessionCore {
   [[nodiscard]] bool asks_whether_readable();
   void on_readable(const protocol::ResponseTracker::Step& step);
 
+  // Session tracking: session_tracking.cpp.
+  void plan_tracking(const router::TrackingSet& set);
+  [[nodiscard]] bool asks_tracking();
+  [[nodiscard]] bool a_program_may_have_run() const;
+  void append_own_tracking(Channel channel, ReplyRole role);
+  void ask_whether_told(const BranchPrepared& prepared);
+  void on_asked_told(const protocol::SqlError* error);
+  void on_tracking(const protocol::SqlError* error);
+  void track_transaction(Channel channel, const ResponseStep& step, const protocol::OkPacket& ok);
+  void track_own_reply(Channel channel, const ResponseStep& step);
+  [[nodiscard]] bool says_eof_changed(Channel channel, const ResponseStep& step) const;
+
   // Temporary tables: session_temporary.cpp.
   [[nodiscard]] bool has_temporary() const { return !temporary_.empty(); }
 
@@ -496,7 +514,7 @@ class SessionCore {
   [[nodiscard]] bool waits_for_kill();
 
   // SHOW PROCESSLIST, Threads_connected: session_processes.cpp.
-  bool answer_about_sessions(std::string_view sql);
+  bool answer_about_sessions(std::string_view sql, bool binary);
   void send_process_check();
   void on_process_right(bool granted);
   void answer_processes();
@@ -582,6 +600,8 @@ class SessionCore {
     unsigned globals_asked = 0;  ///< how often what they are now
     bool succeeded = false;      ///< the client's statement did
     bool finished = false;       ///< and what came of it was told
+    /// The number of the client's next packet, once it had reports of an execution that was lost.
+    std::uint8_t reply_from = 0;
 
     /// Failed as it did, may it have treated some of its objects? What was interrupted between two
     /// of them did.
@@ -677,6 +697,15 @@ class SessionCore {
   unsigned subjects_temporary_ = 0;  ///< of those asked about: a bit for each
   unsigned subjects_answered_ = 0;
   std::optional<protocol::SqlError> subjects_error_;
+
+  // Session tracking.
+  ClientTracking tracking_;
+  std::optional<TrackingChange> tracking_change_;  ///< of the client's SET under way
+  unsigned tracking_answers_ = 0;
+  std::optional<protocol::SqlError> tracking_error_;
+  bool home_tells_all_ = false;  ///< as we have seen to in front of the XA PREPARE that is sent
+  std::optional<BranchPrepared> told_of_none_;  ///< a branch behind whose XA PREPARE we ask
+  TransactionTracker transaction_tracker_;
 
   /// LOAD DATA LOCAL.
   struct File {

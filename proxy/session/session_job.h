@@ -64,6 +64,8 @@ struct SessionJob {
   bool uses_engine = false;       ///< tables of a storage engine, in the server's transaction
   bool reaches_tables = false;    ///< the same, or it runs what may
   bool names_tables = false;      ///< then the server forgets earlier warnings
+  bool touches_tables = false;    ///< it reads or writes some
+  bool calls_unknown = false;     ///< perhaps a stored function
   bool leaves_traces = false;     ///< on its connection: see leaves_traces()
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
   bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=.., CREATE TABLE .. LIKE
@@ -85,6 +87,7 @@ struct SessionJob {
   bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
   bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
+  bool sets_state = false;        ///< variables or the schema: its OK tells which
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once
@@ -97,13 +100,16 @@ struct SessionJob {
   bool wants_cursor = false;         ///< of an execution
   bool full_list = false;            ///< SHOW FULL PROCESSLIST
   bool counts_sessions = false;      ///< Threads_connected
+  bool binary_list = false;          ///< one of these, prepared
   bool opened_cursor = false;        ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;
   router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
   std::optional<bool> next_read_only;                                      ///< likewise
-  std::string text;                ///< that a PREPARE .. FROM prepares, if the server was asked
+  std::string text;  ///< that a PREPARE .. FROM prepares, if the server was asked
+  router::AccessMode access = router::AccessMode::kUnset;  ///< of a BEGIN, a SET TRANSACTION
+  std::string tracking;            ///< assignments of session_track_* whose meaning is asked for
   std::string names_collation;     ///< of SET NAMES .. COLLATE
   std::uint32_t statement_id = 0;  ///< of kExecute: the client's
   std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client

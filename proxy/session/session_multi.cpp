@@ -123,6 +123,13 @@ void SessionCore::set_option(Bytes argument) {
   multi_statements_ = option == kMultiStatementsOn;
   protocol::OkPacket ok;
   ok.status = status_bits();
+  transaction_tracker_.on_rows();  // its EOF packet counts as such
+  if ((owner_.capabilities & protocol::capability::kDeprecateEof) != 0) {
+    transaction_tracker_.tell(ok.changes);
+  } else if (transaction_tracker_.due()) {
+    ok.status |= protocol::status_flag::kSessionStateChanged;
+    transaction_tracker_.on_untold();
+  }
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_, protocol::OkHeader::kEof);
   tell_client({scratch_});

@@ -69,13 +69,14 @@ TextFormat text_format(std::uint16_t collation) {
 
 }  // namespace
 
-bool SessionCore::answer_about_sessions(std::string_view sql) {
-  job_.counts_sessions = asks_threads_connected(sql);
-  const auto request = process_list_request(sql);
+bool SessionCore::answer_about_sessions(std::string_view sql, bool binary) {
+  job_.counts_sessions = asks_threads_connected(sql, lexer_options());
+  const auto request = process_list_request(sql, lexer_options());
   if (!request && !job_.counts_sessions) {
     return false;
   }
   job_.full_list = request && request->full;
+  job_.binary_list = binary;
   phase_ = SessionPhase::kAskingOthers;
   effects_.list_sessions();
   return true;
@@ -124,6 +125,7 @@ void SessionCore::on_process_right(bool granted) {
 void SessionCore::answer_processes() {
   ProcessListFormat format;
   format.full = job_.full_list;
+  format.binary = job_.binary_list;
   format.capabilities = owner_.capabilities;
   const auto character_set = state_.variable("character_set_results");
   const TextFormat texts =
@@ -141,6 +143,7 @@ void SessionCore::answer_processes() {
   processes_.clear();
   tell_client({scratch_});
   Buffer().swap(scratch_);
+  transaction_tracker_.on_rows();
   row_count_ = -1;
   finish_command();
 }

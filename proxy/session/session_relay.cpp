@@ -137,14 +137,21 @@ void SessionCore::on_client_control(Channel channel,
       lose(channel);
       return;
     case ControlKind::kProgress:
+      if (ordered_.reply_from == 0) {
+        relay.pass_packet();
+      }
       return;
     case ControlKind::kPrepareOk:
       on_prepare_reply(step, relay.packet());
       break;
-    case ControlKind::kColumnsEof:
-      (void)protocol::patch_eof_status(relay.packet(),
-                                       client_eof_status(client_status(step.status)));
+    case ControlKind::kColumnsEof: {
+      const bool changed = says_eof_changed(channel, step);
+      const auto status =
+          static_cast<std::uint16_t>(client_eof_status(client_status(step.status)) |
+                                     (changed ? protocol::status_flag::kSessionStateChanged : 0));
+      (void)protocol::patch_eof_status(relay.packet(), status);
       break;
+    }
     case ControlKind::kColumnCount:
     case ControlKind::kText:
     case ControlKind::kAuth:
@@ -166,14 +173,21 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
   Bytes packet = relay.packet();
   if (ok.ok()) {
     learn(ok->changes);
+    track_transaction(channel, step, *ok);
     // A server may answer a statement that KILL QUERY has hit with success, although it did not do
     // its work: MariaDB 10.11 a DELETE that it was still planning, with 0 rows.
     if (step.last && abort_requested_ && channel == Channel::kHome) {
       on_client_error(channel, protocol::query_interrupted_error(), step.sequence, relay);
       return;
     }
-    packet = client_ok(step, relay.packet(), *ok, {client_status(ok->status), owner_.capabilities},
-                       scratch_);
+    if (step.last && tracking_change_) {
+      tracking_ = tracking_change_->after;
+    }
+    packet = client_ok(
+        step, relay.packet(), *ok,
+        {client_status(ok->status), owner_.capabilities, tracking_, transaction_tracker_,
+         tracking_change_ ? &*tracking_change_ : nullptr, says_eof_changed(channel, step)},
+        scratch_);
     if (step.last) {
       note_summary(*ok, step.control == ControlKind::kEof);
     }
@@ -182,8 +196,10 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
     }
   }
   const bool in_place = packet.data() == relay.packet().data();
+  transaction_tracker_.on_untold();
   if (step.last && holds_reply()) {
     held_.hold(packet, false);
+    number_held();
   } else if (in_place) {
     relay.pass_packet();
   } else {
@@ -191,6 +207,13 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
   }
   if (step.last) {
     on_client_done(channel, relay, true);
+  }
+}
+
+/// A statement that was executed once more: the client has had progress reports before.
+void SessionCore::number_held() {
+  if (ordered_.reply_from != 0) {
+    held_.number(ordered_.reply_from);
   }
 }
 
@@ -234,6 +257,9 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     }
     if (name == "autocommit") {
       autocommit_ = value == "ON" || value == "1";
+    }
+    if (name == "session_track_transaction_info") {
+      transaction_tracker_.set_level(value);
     }
     const bool amid = transaction_.on_backend() && router::is_transaction_setting(name);
     home_transaction_settings_stale_ = home_transaction_settings_stale_ || amid;
@@ -294,6 +320,7 @@ void SessionCore::on_client_error(Channel channel,
   if (holds_reply()) {
     ordered_.error = error.code;
     held_.hold(scratch_, true);
+    number_held();
     on_client_done(channel, relay, false);
     return;
   }
@@ -304,6 +331,7 @@ void SessionCore::on_client_error(Channel channel,
   } else if (interrupted) {
     end_interrupted();
   }
+  transaction_tracker_.on_untold();
   on_client_done(channel, relay, false);
 }
 

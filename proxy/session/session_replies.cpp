@@ -34,6 +34,7 @@ void SessionCore::on_internal_reply(Channel channel,
                                     ReplyRole role,
                                     const ResponseTracker::Step& step) {
   const bool failed = step.control == ControlKind::kErr;
+  track_own_reply(channel, step);
   if (failed && channel == Channel::kHome) {
     home_diagnostics_stale_ = true;
   }
@@ -152,6 +153,21 @@ void SessionCore::on_internal_reply(Channel channel,
         rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
       }
       return;
+    case ReplyRole::kTracking: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_tracking(failed ? &error : nullptr);
+      return;
+    }
+    case ReplyRole::kTellsAll:
+      home_tells_all_ = !failed;
+      return;
+    case ReplyRole::kAskedTold: {
+      const protocol::SqlError error =
+          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+      on_asked_told(failed ? &error : nullptr);
+      return;
+    }
     case ReplyRole::kLeftEnd: {
       const protocol::SqlError error =
           failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};

@@ -103,6 +103,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.next_isolation = next_isolation(statement);
   job_.sets_access = sets_access(statement);
   job_.next_read_only = next_read_only(statement);
+  job_.access = statement.transaction.access;
   if (router::sets_unknown(statement)) {
     job_.pins.added.add(router::PinReason::kUnknownState);
   }
@@ -259,6 +260,7 @@ void SessionCore::begin_transaction(const router::TransactionOptions& options) {
                              ? next_reads_only()
                              : options.access == router::AccessMode::kReadOnly;
   const TransactionTraits traits{read_only, options.consistent_snapshot};
+  job_.access = options.access;
   job_.kind = JobKind::kSnapshot;
   snapshot_traits_ = traits;
   job_.commit_first = transaction_.open();
@@ -281,6 +283,7 @@ void SessionCore::advance_job() {
     release_tables();
     effects_.metrics().count_local_query(QueryKind::kBegin);
     transaction_.begin(snapshot_traits_);
+    transaction_tracker_.begin(job_.access, snapshot_traits_.consistent_snapshot);
     if (!snapshot_traits_.consistent_snapshot) {
       reply_ok();
       return;

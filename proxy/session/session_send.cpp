@@ -87,7 +87,7 @@ void SessionCore::send_job() {
     send_kill_check();
     return;
   }
-  if (asks_immediate_text()) {
+  if (asks_immediate_text() || asks_tracking()) {
     return;  // its answer goes on
   }
   if (job_.kind == JobKind::kProcesses) {
@@ -270,6 +270,9 @@ void SessionCore::append_preparation() {
   append_insert_id();
   append_user_variables();
   append_statement_reset();
+  if (job_.sets_state && a_program_may_have_run()) {
+    append_own_tracking(job_.channel, ReplyRole::kIgnored);
+  }
   if (job_.names_engine) {
     expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kSubstituteEngines));

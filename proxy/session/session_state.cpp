@@ -11,7 +11,7 @@ namespace consort::proxy {
 namespace {
 
 /// Reported by the server, but set by Consort itself or no setting at all.
-constexpr std::array<std::string_view, 14> kNotState = {
+constexpr std::array<std::string_view, 13> kNotState = {
     "auto_increment_increment",
     "auto_increment_offset",
     "error_count",
@@ -24,7 +24,6 @@ constexpr std::array<std::string_view, 14> kNotState = {
     "pseudo_thread_id",
     "session_track_schema",
     "session_track_system_variables",
-    "session_track_state_change",
     "warning_count",
 };
 

@@ -145,11 +145,21 @@ void SessionCore::on_subject(const protocol::SqlError* error) {
   run_statement_again();
 }
 
-/// Behind what changed temporary tables, before XA END.
+/// Before XA END: behind what changed temporary tables; and behind what may have called a stored
+/// program, which may have set what our connection is to tell. Without it XA PREPARE's OK would not
+/// say that something was written, and ask_whether_told() costs a round trip.
 void SessionCore::append_mark() {
+  home_tells_all_ = false;
   if (branch_keeps_) {
     expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kMarkBranchSql));
+  }
+  const bool may_have_called =
+      job_.pins.added.has(router::PinReason::kUnknownState) ||
+      (job_.wrapped ? job_.calls_unknown || pins_.has(router::PinReason::kUnknownState)
+                    : a_program_may_have_run());
+  if (may_have_called) {
+    append_own_tracking(Channel::kHome, ReplyRole::kTellsAll);
   }
 }
 

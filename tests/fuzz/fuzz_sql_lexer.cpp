@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "router/digest.h"
+#include "router/own_tracking.h"
 #include "router/router.h"
 
 using namespace consort::router;
@@ -53,6 +54,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(!statement.has(Flag::kUncertain));
   }
   CHECK(digest_text(sql, options, 256).size() <= 256);
+  if (const auto tracking = with_own_tracking(sql, statement)) {  // no connection loses ours by it
+    const Statement kept = classify(tracking->sql, options);
+    CHECK(kept.kind == StatementKind::kSetSession);
+    for (const SetItem& item : kept.settings) {
+      CHECK(!item.guarded || !is_tracking_setting(item.name));
+    }
+  }
   if (!statement.rest.empty() &&
       !statement.has(
           Flag::kUncertain)) {  // the first of several is read alike when it stands alone

@@ -1,5 +1,7 @@
 """SHOW PROCESSLIST through Consort: its clients' sessions, in the server's own form."""
 
+import re
+import struct
 import threading
 import time
 
@@ -48,6 +50,8 @@ def threads_connected(_context, cluster):
         with cluster.connect(), cluster.connect():
             assert counted(client, alone + 2) == alone + 2
         assert counted(client, alone) == alone
+        statement = client.prepare("/* c */ SHOW STATUS LIKE 'Threads_connected'")
+        assert int(client.execute(statement).rows[0][1]) == alone
 
 
 def counted(client, expected):
@@ -144,3 +148,32 @@ def what_they_do(_context, cluster):
         assert listed(watcher)[number][3:4] == ("Sleep",)
         assert listed(watcher)[number][6] is None
     half.close()
+
+
+@case(seconds=60)
+def prepared_or_with_comments(_context, cluster):
+    """The same list, the columns and the asking session's own row as a plain server has them."""
+    cluster.sql("CREATE USER lone@'%' IDENTIFIED BY 'pw'", "GRANT SELECT ON test.* TO lone@'%'")
+    other = cluster.connect(None, user="lone", password="pw")
+    for sql in ("SHOW PROCESSLIST", "/* a */ SHOW /*!50000 FULL */ PROCESSLIST -- b"):
+        replies = []
+        for port in (cluster.servers[0].port, cluster.consort.port):
+            client = wire.connect(port, "lone", "pw", "test")
+            statement = client.prepare(sql)
+            client.command(wire.COM_STMT_EXECUTE, struct.pack("<IBI", statement.id, 0, 1))
+            found = [client.read_packet()]
+            while found[-1][0] != 0xFE or len(found) < 12:
+                found.append(client.read_packet())
+            own = int(client.value("SELECT CONNECTION_ID()"))
+            rows = {int.from_bytes(row[3:11], "little"): row for row in found[11:-1]}
+            replies.append((statement.columns, found[:11], rows.pop(own)[11:], found[-1]))
+            assert (len(rows) == 1) == (port == cluster.consort.port), rows
+            assert own in listed(client, sql)
+            client.quit()
+        plain, through = replies
+        assert plain[0] == through[0] and plain[1] == through[1] and plain[3] == through[3], replies
+        # The host has the connection's port, State is Consort's own.
+        host = re.compile(rb"127\.0\.0\.1:\d{5}")
+        assert host.sub(b"h", plain[2]) == host.sub(b"h", through[2]), replies
+    other.quit()
+    cluster.sql("DROP USER lone@'%'")

@@ -80,6 +80,7 @@ struct Cluster {
   Profile profile;
   std::vector<ModelBackend> backends;
   MemoryLog log;
+  std::string broken;  ///< what a server has been asked that it must not be
 };
 
 }  // namespace consort::sim

@@ -190,6 +190,10 @@ void SimProxy::take_prepared(const proxy::BranchPrepared& prepared) {
   const Seqno at_start = std::min(prepared.last_seen_at_start, at_prepare);
   auto group = groups_.extract(prepared.branch);
   const bool captured = !group.empty();
+  if (!captured && !prepared.surely_logged) {
+    lose(prepared.branch, prepared.home, BranchVerdict::kConflict);
+    return;
+  }
   on_prepared({prepared.branch, prepared.home, at_start, at_prepare, prepared.last_seen_at_answer,
                prepared.lane_generation, captured,
                captured ? std::move(group.mapped()) : std::vector<RowOp>{}});

@@ -35,6 +35,9 @@ std::string Simulation::run(int steps) {
     step();
   }
   settle();
+  if (!cluster_.broken.empty()) {
+    fail(cluster_.broken);
+  }
   check_end();
   counts_.entries = oracle_.executed();
   counts_.acknowledged = acknowledged_.size();

@@ -608,6 +608,30 @@ TEST_SUITE("commit_loop") {
     c.stop_loop();
   }
 
+  TEST_CASE("a branch of which nobody knows whether it changed anything") {
+    CommitCluster& c = ready("unsure", 2);
+    SessionLink link(c.server(1).port());
+    for (const bool changes : {true, false}) {
+      CAPTURE(changes);
+      BranchPrepared prepared = c.begun(id(1), c.new_branch());
+      prepared.surely_logged = false;
+      link.must("XA START " + c.xid(prepared.branch));
+      link.must(changes ? update("unsure", 1) : "SELECT * FROM t.unsure FOR UPDATE");
+      link.must("XA END " + c.xid(prepared.branch));
+      link.must("XA PREPARE " + c.xid(prepared.branch));
+      const auto posted = std::chrono::steady_clock::now();
+      REQUIRE(c.loop().post(prepared));
+      EXPECT(c.expect_outcome(prepared.branch).verdict ==
+             (changes ? BranchVerdict::kCommitted : BranchVerdict::kConflict));
+      EXPECT(std::chrono::steady_clock::now() - posted < 4s);
+    }
+    c.wait_until_applied();
+    c.expect_equal("SELECT * FROM t.unsure ORDER BY id");
+    EXPECT(value(c.server(0).port(), "unsure", 1) == "1");
+    expect_nothing_prepared(c);
+    c.stop_loop();
+  }
+
   TEST_CASE("a backend that takes no packet of a writeset's size says so, and recovers") {
     // Too small for a piece of the text; enough for a piece, but not for the text in a variable.
     for (const char* const limit : {"2097152", "5242880"}) {

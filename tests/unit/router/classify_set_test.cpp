@@ -84,10 +84,9 @@ TEST_SUITE("classify_set") {
          kGuarded},
         {"SET `sql_log_bin` = 0", "set_session", "sql_log_bin=0 guarded", kGuarded},
         {"SET /*!50000 sql_log_bin */ = 0", "set_session", "sql_log_bin=0 guarded", kGuarded},
-        {"SET autocommit=1, session_track_schema=1", "set_session",
-         "autocommit=1; session_track_schema=1", kSession},
-        {"SET SESSION session_track_schema='on', @@session_track_state_change=FALSE", "set_session",
-         "session session_track_schema='on'; session_track_state_change=FALSE", kSession},
+        {"SET SESSION session_track_transaction_info='STATE', @@session_track_state_change=1",
+         "set_session",
+         "session session_track_transaction_info='STATE'; session_track_state_change=1", kSession},
         {"SET session_track_schema=0", "set_session", "session_track_schema=0 guarded", kGuarded},
         {"SET session_track_schema=1-1", "set_session", "session_track_schema=1-1 guarded",
          kGuarded},
@@ -172,14 +171,15 @@ TEST_SUITE("classify_set") {
   TEST_CASE("guarded settings") {
     for (const std::string_view name :
          {"sql_log_bin", "BINLOG_FORMAT", "binlog_row_image", "pseudo_slave_mode", "server_id",
-          "gtid_domain_id", "session_track_system_variables", "auto_increment_offset", "wsrep_on",
-          "completion_type", "skip_replication"}) {
+          "gtid_domain_id", "session_track_system_variables", "SESSION_TRACK_SCHEMA",
+          "auto_increment_offset", "wsrep_on", "completion_type", "skip_replication"}) {
       CAPTURE(name);
       EXPECT(is_guarded_setting(name));
     }
     for (const std::string_view name :
          {"sql_mode", "innodb_snapshot_isolation", "time_zone", "", "x", "sql_log_bin2", "binlog",
-          "insert_id", "foreign_key_checks"}) {
+          "insert_id", "foreign_key_checks", "session_track_state_change",
+          "session_track_transaction_info"}) {
       CAPTURE(name);
       EXPECT(!is_guarded_setting(name));
     }

@@ -46,6 +46,22 @@ TEST_SUITE("router") {
     EXPECT_FALSE(next("SET @@session.tx_isolation = 'SERIALIZABLE'"));
     EXPECT_FALSE(next("SET @@sql_mode = ''"));
   }
+
+  TEST_CASE("SessionScope: what changes a session's variables or schema") {
+    const auto sets = [](std::string_view sql) { return sets_session_state(classify(sql, {})); };
+    for (const std::string sql :
+         {"USE d", "SET sql_mode=''", "SET @a=1, @@sql_mode=''", "SET NAMES latin1",
+          "SET LOCAL x=1", "SET CHARACTER SET latin1", "SET autocommit=0"}) {
+      CAPTURE(sql);
+      EXPECT(sets(sql));
+    }
+    for (const std::string sql :
+         {"SET @a=1", "SET GLOBAL sql_mode=''", "SET max_join_size=ROW_COUNT()", "SELECT 1",
+          "SET STATEMENT sql_mode='' FOR SELECT 1"}) {
+      CAPTURE(sql);
+      EXPECT_FALSE(sets(sql));
+    }
+  }
 }
 
 }  // namespace

@@ -49,6 +49,27 @@ TEST_SUITE("router") {
     }
   }
 
+  TEST_CASE("@@session_track_* become the session's, their columns keep the names") {
+    const auto of = [](std::string_view sql) {
+      const SessionValues values{std::nullopt, std::nullopt, "0", "'a'"};
+      return with_session_values(sql, classify(sql, {}), {}, values).value_or("-");
+    };
+    EXPECT(of("SELECT @@session_track_schema, @@session.session_track_system_variables v") ==
+           "SELECT 0 AS `@@session_track_schema`, 'a' v");
+    EXPECT(of("SELECT IF(@@LOCAL.Session_Track_Schema, 1, 2)") ==
+           "SELECT IF(0, 1, 2) AS `IF(@@LOCAL.Session_Track_Schema, 1, 2)`");
+    EXPECT(of("SET @x = @@session_track_system_variables") == "SET @x = 'a'");
+    EXPECT(of("SELECT (@@session_track_schema + @@global.session_track_schema)") ==
+           "SELECT (0 + @@global.session_track_schema) AS "
+           "`(@@session_track_schema + @@global.session_track_schema)`");
+    for (const std::string_view sql :
+         {"SELECT @@global.session_track_schema", "SELECT @@session_track_state_change",
+          "CREATE VIEW v AS SELECT @@session_track_schema", "SELECT '@@session_track_schema'"}) {
+      CAPTURE(sql);
+      EXPECT(of(sql) == "-");
+    }
+  }
+
   TEST_CASE("ROW_COUNT() becomes the session's, where that is known") {
     struct Row {
       std::string_view sql;

@@ -29,30 +29,75 @@ std::size_t rows_in(const SessionScript& script) {
 
 TEST_SUITE("session") {
   TEST_CASE("process_list_request: what asks for the list, and what does not") {
-    EXPECT(process_list_request("SHOW PROCESSLIST").has_value());
-    EXPECT_FALSE(process_list_request("SHOW PROCESSLIST")->full);
-    EXPECT(process_list_request(" show\tFull\nProcessList ; ")->full);
-    EXPECT_FALSE(process_list_request("").has_value());
-    EXPECT_FALSE(process_list_request("SHOW").has_value());
-    EXPECT_FALSE(process_list_request("SHOW FULL").has_value());
-    EXPECT_FALSE(process_list_request("SHOW PROCESSLIST LIMIT").has_value());
-    EXPECT_FALSE(process_list_request("SHOW FULL PROCESSLIST WHERE").has_value());
-    EXPECT_FALSE(process_list_request("SHOW PROCESSLIST; SELECT 1").has_value());
-    EXPECT_FALSE(process_list_request("SHOW /* x */ PROCESSLIST").has_value());
-    EXPECT_FALSE(process_list_request("SHOW PROCESSLISTS").has_value());
+    const auto asks = [](std::string_view sql) { return process_list_request(sql, {}); };
+    EXPECT(asks("SHOW PROCESSLIST").has_value());
+    EXPECT_FALSE(asks("SHOW PROCESSLIST")->full);
+    EXPECT(asks(" show\tFull\nProcessList ; ")->full);
+    EXPECT_FALSE(asks("/* monitor */ SHOW /* x */ PROCESSLIST -- all of them")->full);
+    EXPECT(asks("SHOW /*!50000 FULL */ PROCESSLIST;;# end")->full);
+    for (const std::string_view sql :
+         {"", "SHOW", "SHOW FULL", "SHOW PROCESSLIST LIMIT", "SHOW FULL PROCESSLIST WHERE",
+          "SHOW PROCESSLIST; SELECT 1", "SHOW PROCESSLISTS", "SHOW `PROCESSLIST`",
+          "SHOW PROCESSLIST /* open", "SELECT PROCESSLIST"}) {
+      CAPTURE(sql);
+      EXPECT_FALSE(asks(sql).has_value());
+    }
+    router::LexerOptions doubtful;
+    doubtful.doubtful = true;
+    EXPECT_FALSE(process_list_request("SHOW PROCESSLIST", doubtful).has_value());
+  }
+
+  TEST_CASE("append_process_list: rows of the binary protocol") {
+    ProcessRow idle = session_row(3, "u");
+    idle.schema.clear();
+    idle.info.reset();
+    idle.command = "Sleep";
+    idle.time_s = 258;
+    ProcessRow busy = session_row(4, "v");
+    busy.schema = "d";
+    busy.info = "SELECT 1";
+    ProcessListFormat format;
+    format.binary = true;
+    format.capabilities = SessionScript::kClient;
+    Buffer out;
+    append_process_list(out, {busy, idle}, format);
+    std::vector<Bytes> packets;
+    Bytes rest(out);
+    while (const auto frame = protocol::peek_packet(rest)) {
+      packets.push_back(frame->payload);
+      rest = rest.subspan(frame->bytes);
+    }
+    REQUIRE(packets.size() == 1 + 9 + 2 + 1);
+    const Bytes first = packets[10];
+    EXPECT(first[0] == 0);
+    EXPECT(load_le<2>(first.data() + 1) == (1U << 5 | 1U << 9));  // db and Info are NULL
+    EXPECT(load_le<8>(first.data() + 3) == 3);
+    protocol::Reader texts(first.subspan(11));
+    EXPECT(texts.lenenc_text() == "u");
+    EXPECT(texts.lenenc_text() == idle.host);
+    EXPECT(texts.lenenc_text() == "Sleep");
+    EXPECT(texts.u32() == 258);
+    EXPECT(texts.lenenc_text() == idle.state);
+    EXPECT(texts.remaining() == 8);
+    const Bytes second = packets[11];
+    EXPECT(load_le<2>(second.data() + 1) == 0);
+    EXPECT(as_text(second).find("SELECT 1") != std::string_view::npos);
   }
 
   TEST_CASE("asks_threads_connected: what asks for the number, and what does not") {
-    EXPECT(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected'"));
-    EXPECT(asks_threads_connected(" show\tglobal STATUS like 'threads_connected' ; "));
-    EXPECT(asks_threads_connected("SHOW SESSION STATUS LIKE 'Threads_connected'"));
-    EXPECT(asks_threads_connected("SHOW LOCAL STATUS LIKE 'Threads_connected'"));
-    EXPECT_FALSE(asks_threads_connected(""));
-    EXPECT_FALSE(asks_threads_connected("SHOW STATUS"));
-    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connecte%'"));
-    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected' LIMIT 1"));
-    EXPECT_FALSE(asks_threads_connected("SHOW STATUS LIKE 'Threads_connected'; SELECT 1"));
-    EXPECT_FALSE(asks_threads_connected("SHOW VARIABLES LIKE 'Threads_connected'"));
+    const auto asks = [](std::string_view sql) { return asks_threads_connected(sql, {}); };
+    EXPECT(asks("SHOW STATUS LIKE 'Threads_connected'"));
+    EXPECT(asks(" show\tglobal STATUS like 'threads_connected' ; "));
+    EXPECT(asks("SHOW SESSION STATUS LIKE 'Threads_connected'"));
+    EXPECT(asks("SHOW LOCAL STATUS LIKE 'Threads_connected'"));
+    EXPECT(asks("SHOW /* c */ STATUS LIKE 'Threads_connected' -- d"));
+    EXPECT_FALSE(asks("SHOW STATUS LIKE Threads_connected"));
+    EXPECT_FALSE(asks(""));
+    EXPECT_FALSE(asks("SHOW STATUS"));
+    EXPECT_FALSE(asks("SHOW STATUS LIKE 'Threads_connecte%'"));
+    EXPECT_FALSE(asks("SHOW STATUS LIKE 'Threads_connected' LIMIT 1"));
+    EXPECT_FALSE(asks("SHOW STATUS LIKE 'Threads_connected'; SELECT 1"));
+    EXPECT_FALSE(asks("SHOW VARIABLES LIKE 'Threads_connected'"));
   }
 
   TEST_CASE("SessionCore: Threads_connected is the number of everybody's sessions") {

@@ -33,6 +33,8 @@ class SessionScript : public SessionEffects {
   }
 
   static constexpr std::uint32_t kConnectionId = 77;
+  static constexpr std::string_view kAskTold =
+      "SET SESSION session_track_schema=IF(@@session.session_track_system_variables='*',1,2)";
   static constexpr std::uint64_t kClient =
       protocol::capability::kProtocol41 | protocol::capability::kDeprecateEof;
 
@@ -87,7 +89,7 @@ class SessionScript : public SessionEffects {
     Bytes rest(to_backend[static_cast<int>(channel)]);
     while (const auto frame = protocol::peek_packet(rest)) {
       const std::string text = command_text(frame->payload);
-      if (shows_guards || !is_guard(text, previous)) {
+      if (shows_guards || !is_unseen(text, previous)) {
         texts.push_back(text);
       }
       previous = text;
@@ -157,18 +159,30 @@ class SessionScript : public SessionEffects {
     feed(channel, reply);
   }
 
-  /// Feeds a reply, and the refusals of the guards that follow.
+  /// Feeds a reply, and those to what is unseen around it.
   void feed(Channel channel, Buffer& reply) {
     std::deque<std::string>& owed = owed_[static_cast<int>(channel)];
+    if (!owed.empty() && owed.front() == ClientTracking::own_set_statement()) {
+      feed_unseen(channel);
+    }
     if (!owed.empty()) {
       owed.pop_front();
     }
     feed_bytes(channel, reply);
-    while (!shows_guards && !owed.empty() && owed.front() == kGuard && core.lent(channel)) {
+    feed_unseen(channel);
+  }
+
+  void feed_unseen(Channel channel) {
+    std::deque<std::string>& owed = owed_[static_cast<int>(channel)];
+    while (!shows_guards && !owed.empty() && is_unseen(owed.front()) && core.lent(channel)) {
+      Buffer answer;
+      if (owed.front() == kGuard) {
+        protocol::append_err(answer, {1399, "XAE07", "not inside"}, 1);
+      } else {
+        protocol::append_ok(answer, {}, kCapabilities, 1);
+      }
       owed.pop_front();
-      Buffer refusal;
-      protocol::append_err(refusal, {1399, "XAE07", "not inside"}, 1);
-      feed_bytes(channel, refusal);
+      feed_bytes(channel, answer);
     }
   }
 
@@ -229,7 +243,7 @@ class SessionScript : public SessionEffects {
     }
     applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
     core.on_leased(channel,
-                   {backend, 100U + backend.value, kCapabilities, isolation, lease_insert_id});
+                   {backend, 100U + backend.value, lease_capabilities, isolation, lease_insert_id});
   }
 
   void release(Channel channel, bool reusable) override {
@@ -369,7 +383,8 @@ class SessionScript : public SessionEffects {
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
-  KillTicket kill;  ///< of the newest KILL QUERY
+  KillTicket kill;                                   ///< of the newest KILL QUERY
+  std::uint64_t lease_capabilities = kCapabilities;  ///< in force on connections
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;
@@ -418,6 +433,13 @@ class SessionScript : public SessionEffects {
   static bool is_guard(std::string_view text, std::string_view previous) {
     return text == "START TRANSACTION" ||
            (text == "SET TRANSACTION READ ONLY" && previous.starts_with("START TRANSACTION "));
+  }
+
+  /// What is answered and not shown unless `shows_guards`: also what makes a connection tell of
+  /// everything again, and the question whether it does.
+  static bool is_unseen(std::string_view text, std::string_view previous = {}) {
+    return text == kGuard || is_guard(text, previous) ||
+           text == ClientTracking::own_set_statement() || text == kAskTold;
   }
 
   static std::string describe(Bytes payload) {

@@ -1,5 +1,4 @@
-// What a server's own connection would say otherwise: ROW_COUNT(), @@in_transaction,
-// session_track_*.
+// What a server's own connection would say otherwise: ROW_COUNT(), @@in_transaction.
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
 
@@ -92,17 +91,6 @@ TEST_SUITE("session") {
     script.query("BEGIN");
     script.query("SELECT @@in_transaction");
     EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "SELECT @@in_transaction"}));
-  }
-
-  TEST_CASE("SessionCore: session_track_* is accepted and stays Consort's, others are refused") {
-    SessionScript script;
-    script.query("SET autocommit=1, session_track_system_variables='autocommit'");
-    EXPECT((script.sent(Channel::kHome) == Texts{"SET autocommit=1, session_track_system_variables="
-                                                 "@@session.session_track_system_variables"}));
-    script.backend_ok(Channel::kHome);
-    EXPECT(script.answer() == "OK");
-    script.query("SET session_track_schema=0, sql_log_bin=0");
-    EXPECT(script.answer() == "ERR 1238");
   }
 
   TEST_CASE("SessionCore: COM_STATISTICS is a server's text") {

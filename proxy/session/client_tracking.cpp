@@ -1,0 +1,88 @@
+#include "proxy/session/client_tracking.h"
+
+#include <algorithm>
+#include <array>
+
+#include "proxy/session/session_state.h"
+
+namespace consort::proxy {
+namespace {
+
+constexpr std::string_view kSchema = "session_track_schema";
+constexpr std::string_view kList = "session_track_system_variables";
+constexpr std::string_view kAll = "*";
+
+/// MariaDB's default.
+constexpr std::array<std::string_view, 6> kByDefault = {
+    "autocommit",
+    "character_set_client",
+    "character_set_connection",
+    "character_set_results",
+    "redirect_url",
+    "time_zone",
+};
+
+/// Of one backend, or Consort's own.
+constexpr std::array<std::string_view, 7> kNeverTold = {
+    "auto_increment_increment", "auto_increment_offset", "gtid_seq_no",          "last_gtid",
+    "pseudo_slave_mode",        "pseudo_thread_id",      "wsrep_last_seen_gtid",
+};
+
+bool is_listed(std::string_view list, std::string_view name) {
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (list.substr(0, comma) == name) {
+      return true;
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
+}
+
+}  // namespace
+
+bool ClientTracking::wants(std::string_view variable) const {
+  if (!list_) {
+    return std::find(kByDefault.begin(), kByDefault.end(), variable) != kByDefault.end();
+  }
+  const bool never = std::find(kNeverTold.begin(), kNeverTold.end(), variable) != kNeverTold.end();
+  return !never && (*list_ == kAll || is_listed(*list_, variable));
+}
+
+void ClientTracking::filter(protocol::SessionChanges& changes) const {
+  std::erase_if(changes.system_variables,
+                [&](const protocol::NameValue& one) { return !wants(one.first); });
+  for (auto& [name, value] : changes.system_variables) {
+    if (name == kSchema) {
+      value = schema_ ? "ON" : "OFF";
+    } else if (name == kList && list_) {
+      value = *list_;
+    }
+  }
+  if (!schema_) {
+    changes.schema.reset();
+  }
+}
+
+std::string ClientTracking::schema_sql() const {
+  // The other is a variable of the same type that is off for all clients.
+  return schema_ ? "@@session.session_track_schema" : "@@session.skip_replication";
+}
+
+std::string ClientTracking::list_sql() const {
+  return list_ ? "IF(1," + sql_text_literal(*list_) + ",@@session.session_track_system_variables)"
+               : "@@global.session_track_system_variables";
+}
+
+std::string ClientTracking::set_statement() const {
+  return std::string("SET SESSION session_track_schema=") + (schema_ ? "1" : "0") +
+         ", SESSION session_track_system_variables=" +
+         (list_ ? sql_text_literal(*list_) : "DEFAULT");
+}
+
+std::string ClientTracking::own_set_statement() {
+  return "SET SESSION session_track_system_variables=" + sql_text_literal(kAll) +
+         ", SESSION session_track_schema=1";
+}
+
+}  // namespace consort::proxy
