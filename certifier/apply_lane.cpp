@@ -22,7 +22,7 @@ std::string settings_of(const LaneBatch& batch) {
 
 using S = LaneState;
 
-constexpr std::array<Transition<LaneState>, 40> kMoves{{
+constexpr std::array<Transition<LaneState>, 53> kMoves{{
     {S::kOffline, S::kIdle},
     {S::kUnsure, S::kIdle},
     {S::kIdle, S::kApplying},
@@ -38,6 +38,13 @@ constexpr std::array<Transition<LaneState>, 40> kMoves{{
     {S::kDdlOffered, S::kDdlTurn},
     {S::kDdlDeciding, S::kDdlDecided},
     {S::kDdlDecided, S::kDdlWaiting},
+    // did it run?
+    {S::kDdlTurn, S::kDdlLooking},
+    {S::kIdle, S::kDdlLooking},
+    {S::kDdlLooking, S::kDdlLooked},
+    {S::kDdlLooked, S::kDdlAsked},
+    {S::kDdlAsked, S::kDdlReached},
+    {S::kDdlAsked, S::kStopped},
     // the result is in the log
     {S::kDdlReached, S::kIdle},
     {S::kDdlTurn, S::kIdle},
@@ -47,13 +54,17 @@ constexpr std::array<Transition<LaneState>, 40> kMoves{{
     {S::kDdlDeciding, S::kIdle},
     {S::kDdlDecided, S::kIdle},
     {S::kDdlWaiting, S::kIdle},
+    {S::kDdlLooked, S::kIdle},
+    {S::kDdlAsked, S::kIdle},
     // a turn failed
     {S::kApplying, S::kUnsure},
     {S::kDdlMarking, S::kUnsure},
     {S::kDdlDeciding, S::kUnsure},
+    {S::kDdlLooking, S::kUnsure},
     {S::kApplying, S::kStopped},
     {S::kDdlMarking, S::kStopped},
     {S::kDdlDeciding, S::kStopped},
+    {S::kDdlLooking, S::kStopped},
     // the connection is lost
     {S::kIdle, S::kOffline},
     {S::kApplying, S::kOffline},
@@ -66,6 +77,9 @@ constexpr std::array<Transition<LaneState>, 40> kMoves{{
     {S::kDdlDeciding, S::kOffline},
     {S::kDdlDecided, S::kOffline},
     {S::kDdlWaiting, S::kOffline},
+    {S::kDdlLooking, S::kOffline},
+    {S::kDdlLooked, S::kOffline},
+    {S::kDdlAsked, S::kOffline},
 }};
 
 /// DDL results kept for entries that the queue does not hold yet.
@@ -207,14 +221,21 @@ std::optional<LaneTurn> ApplyLane::next_turn(const BatchLimits& limits) {
         return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_),
                      S::kDdlDeciding);
       }
+      if (executor_ == DdlExecutor::kNobody) {
+        return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
+      }
       if (!ddl_may_have_run_) {
         return begin(mark_batch(batch_start(), *queue_.front().entry), S::kDdlMarking);
       }
       machine_.move(S::kDdlMarked);
       [[fallthrough]];
     case S::kDdlMarked:
+      ddl_absent_ = Seqno{};  // from now on it may
       machine_.move(S::kDdlOffered);
       return DdlOffer{front_seqno()};
+    case S::kDdlLooked:
+      machine_.move(S::kDdlAsked);
+      return DdlLook{front_seqno(), ddl_changed_};
     case S::kDdlDecided:
       machine_.move(S::kDdlWaiting);
       return std::exchange(decided_, std::nullopt).value_or(DdlDecided{});
@@ -229,6 +250,9 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
   }
   if (role_of(queue_.front()) == EntryRole::kDdl) {
     ddl_may_have_run_ = ddl_mark_ == front_seqno();
+    if (may_be_void(front_seqno())) {
+      return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
+    }
     if (const DdlResult* result = ddl_result(front_seqno()); result != nullptr) {
       return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_, result->sql),
                    S::kApplying);
@@ -251,10 +275,19 @@ EntryRole ApplyLane::role_of(const Item& item) const {
     return writeset->payload.empty() ? EntryRole::kNothing : EntryRole::kPayload;
   }
   const DdlResult* result = ddl_result(entry.seqno);
-  const bool skipped = result != nullptr && result->outcome == DdlOutcome::kSkip;
+  const bool skipped =
+      result != nullptr && (result->outcome == DdlOutcome::kSkip ||
+                            (result->outcome == DdlOutcome::kVoid &&
+                             (ddl_mark_ != entry.seqno || ddl_absent_ == entry.seqno)));
   const bool executed = result != nullptr && ddl_executed_ == entry.seqno &&
                         (result->sql.empty() || result_executed_ == entry.seqno);
   return skipped || executed ? EntryRole::kNothing : EntryRole::kDdl;
+}
+
+/// Nobody shall execute it, and somebody may have, here.
+bool ApplyLane::may_be_void(Seqno seqno) const {
+  const DdlResult* result = ddl_result(seqno);
+  return result != nullptr && result->outcome == DdlOutcome::kVoid;
 }
 
 /// As many entries as the limits allow, up to a DDL; a large one alone.
@@ -309,6 +342,12 @@ LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
 void ApplyLane::on_turn_done() {
   CHECK(under_way_.has_value());
   const LaneBatch done = *std::exchange(under_way_, std::nullopt);
+  if (machine_.is(S::kDdlLooking)) {
+    ddl_changed_ = false;
+    session_dirty_ = false;
+    machine_.move(S::kDdlLooked);
+    return;
+  }
   if (done.ddl_statement || machine_.is(S::kDdlMarking)) {
     on_ddl_done();
     return;
@@ -349,6 +388,13 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
                                      std::size_t statement) {
   CHECK(under_way_.has_value());
   const LaneAction action = classify_lane_error(error);
+  if (error == kDdlDoneErrno && machine_.is(S::kDdlLooking)) {
+    under_way_.reset();
+    ddl_changed_ = true;
+    session_dirty_ = true;  // it holds the fence
+    machine_.move(S::kDdlLooked);
+    return LaneAction::kGoOn;
+  }
   if (error == kDdlDoneErrno && under_way_->ddl_statement) {
     under_way_.reset();
     on_ddl_done();
@@ -432,6 +478,31 @@ void ApplyLane::on_ddl_executed(Seqno seqno) {
     ddl_executed_ = seqno;
     machine_.move(S::kDdlWaiting);
   }
+}
+
+void ApplyLane::on_ddl_looked(Seqno seqno, DdlTraces traces) {
+  if (!machine_.is(S::kDdlAsked) || front_seqno() != seqno) {
+    return;
+  }
+  if (traces == DdlTraces::kNone) {
+    ddl_absent_ = seqno;
+  }
+  if (!may_be_void(seqno)) {
+    machine_.move(ddl_result(seqno) == nullptr ? S::kDdlReached : S::kIdle);
+    return;
+  }
+  if (traces == DdlTraces::kNone) {
+    machine_.move(S::kIdle);
+    return;
+  }
+  stop_reason_ = "this backend differs from the others (seqno " + std::to_string(seqno.value) +
+                 "): " +
+                 (traces == DdlTraces::kRan
+                      ? "it has executed a statement that nobody else has"
+                      : "nobody knows whether it has executed a statement that nobody else has");
+  queue_.clear();
+  queued_bytes_ = 0;
+  machine_.move(S::kStopped);
 }
 
 // ---- blocked lane ----

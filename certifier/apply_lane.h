@@ -13,6 +13,8 @@
 //     | <- next_turn(): DdlOffer ---------------------------- |  the session may execute it now
 //     | -- on_ddl_executed() --------------------------------> |
 //     | -- on_ddl_result() when it is in the log -----------> |  every lane
+//     | <- next_turn(): LaneBatch, then DdlLook ------------- |  it may have run here: did it?
+//     | -- on_ddl_looked() ----------------------------------> |
 #pragma once
 
 #include <cstddef>
@@ -60,12 +62,26 @@ struct DdlDecided {
   std::string message;
 };
 
-using LaneTurn = std::variant<LaneBatch, DdlReached, DdlOffer, DdlDecided>;
+/// No connection executes the DDL here any more: find out whether one did, say on_ddl_looked().
+struct DdlLook {
+  Seqno seqno;
+  bool changed = false;  ///< it did: its tables are not what they were
+};
 
-/// Who executes a DDL that nobody has decided.
+/// What a backend shows of a DDL that was begun there.
+enum class DdlTraces : std::uint8_t {
+  kNone,     ///< it did not run
+  kRan,      ///< it was accepted, and has had its effect, perhaps in part
+  kUnknown,  ///< its binlog does not reach back as far
+};
+
+using LaneTurn = std::variant<LaneBatch, DdlReached, DdlOffer, DdlLook, DdlDecided>;
+
+/// Who sees to a DDL that nobody has decided.
 enum class DdlExecutor : std::uint8_t {
   kSession,  ///< the client's session, on its own connection, after DdlOffer
-  kLane,     ///< the lane: the session is gone, or its home
+  kLane,     ///< the lane: it is Consort's own, or was accepted
+  kNobody,   ///< it may have run here: the lane finds out whether it did
 };
 
 /// What the shell learned when it (re)opened the lane's connection or read it anew.
@@ -105,7 +121,13 @@ enum class ReplayStep : std::uint8_t {
 ///                            kDdlDeciding --done | failed--> kDdlDecided --next_turn-->
 ///                            kDdlWaiting
 ///
-///   kDdlReached, kDdlOffered, kDdlDecided, kDdlWaiting --on_ddl_result--> kIdle
+///                               | next_turn (kNobody; kIdle, too, where it is void)
+///                               v
+///                            kDdlLooking --done--> kDdlLooked --next_turn--> kDdlAsked
+///                               on_ddl_looked: kDdlReached; void: kIdle or kStopped
+///
+///   kDdlReached, kDdlOffered, kDdlDecided, kDdlWaiting, kDdlLooked, kDdlAsked
+///       --on_ddl_result--> kIdle
 enum class LaneState : std::uint8_t {
   kOffline,      ///< no connection
   kIdle,         ///< nothing is under way
@@ -117,6 +139,9 @@ enum class LaneState : std::uint8_t {
   kDdlMarked,    ///< the session's turn has come
   kDdlOffered,   ///< the session executes it
   kDdlDeciding,  ///< the lane itself executes it first
+  kDdlLooking,   ///< the end of whatever was begun of it is waited for
+  kDdlLooked,    ///< the shell is to be asked whether it ran
+  kDdlAsked,     ///< the shell looks
   kDdlDecided,   ///< the shell is to be told what came of it
   kDdlWaiting,   ///< the result is on its way into the log
   kStopped,      ///< for ever: make a new lane after the backend got a copy
@@ -171,6 +196,9 @@ class ApplyLane {
   /// of a session that is gone. REQUIRES: state kDdlReached or kDdlOffered, at `seqno`.
   void execute_ddl(Seqno seqno, DdlExecutor executor);
 
+  /// What the shell found after DdlLook. A void DDL that ran here stops the lane (kStopped).
+  void on_ddl_looked(Seqno seqno, DdlTraces traces);
+
   /// The session executed the DDL here and its result is known (a DdlResult will follow).
   void on_ddl_executed(Seqno seqno);
 
@@ -222,6 +250,7 @@ class ApplyLane {
   [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
 
   void on_ddl_done();
+  [[nodiscard]] bool may_be_void(Seqno seqno) const;
   [[nodiscard]] LaneAction on_ddl_failed(std::uint16_t error, std::string_view message);
   [[nodiscard]] LaneAction fail(LaneAction action, std::uint16_t error, std::string_view message);
   void restart_queue_at(Seqno next);
@@ -248,6 +277,8 @@ class ApplyLane {
   Seqno ddl_mark_;
   Seqno ddl_executed_;             ///< known to have been executed here
   Seqno result_executed_;          ///< what its result says was
+  Seqno ddl_absent_;               ///< known not to have run here
+  bool ddl_changed_ = false;       ///< DdlLook::changed
   bool ddl_may_have_run_ = false;  ///< the DDL under way was begun here before
   DdlExecutor executor_ = DdlExecutor::kSession;
   std::optional<DdlDecided> decided_;

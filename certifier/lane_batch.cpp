@@ -144,6 +144,15 @@ LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
   return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}, 0};
 }
 
+LaneBatch look_batch(const BatchStart& start, const LogEntry& entry) {
+  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
+  if (const std::optional<std::string> fingerprint = ddl_fingerprint_sql(*entry.ddl())) {
+    batch.statements.push_back(compound_sql(ddl_done_check_sql(*fingerprint)));
+  }
+  batch.statements.emplace_back(kDdlReleaseSql);
+  return batch;
+}
+
 LaneBatch ddl_batch(const BatchStart& start,
                     const LogEntry& entry,
                     bool mark,

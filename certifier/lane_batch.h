@@ -74,6 +74,10 @@ struct BatchStart {
 /// Notes on the backend that the DDL `entry` begins.
 [[nodiscard]] LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry);
 
+/// Behind it, whatever a lost connection has begun of the DDL `entry` has had its effect, or will
+/// have none; kDdlDoneErrno when its tables are no longer as its mark says.
+[[nodiscard]] LaneBatch look_batch(const BatchStart& start, const LogEntry& entry);
+
 /// Executes the DDL `entry` in the way its session would have, behind the fence, the mark before it
 /// when `mark`; else kDdlDoneErrno ends it where it had its effect when it was begun before. Leaves
 /// the session's settings changed and the position where it was.

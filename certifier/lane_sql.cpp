@@ -113,8 +113,16 @@ constexpr std::string_view kCreateDdlMark =
     "CREATE TABLE IF NOT EXISTS consort.ddl_mark ("
     "id TINYINT UNSIGNED NOT NULL PRIMARY KEY,"
     "ddl BIGINT UNSIGNED NOT NULL COMMENT 'last DDL entry begun here',"
-    "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it'"
+    "ddl_before CHAR(32) CHARACTER SET ascii COMMENT 'its tables before it',"
+    "binlog_before VARCHAR(600) COMMENT 'where the binlog ended then'"
     ") ENGINE=InnoDB";
+
+/// Outside a transaction with a consistent snapshot these two say where the binlog ends now.
+constexpr std::string_view kBinlogEnd =
+    "(SELECT CONCAT(MAX(IF(VARIABLE_NAME='BINLOG_SNAPSHOT_FILE',VARIABLE_VALUE,NULL)),':',"
+    "MAX(IF(VARIABLE_NAME='BINLOG_SNAPSHOT_POSITION',VARIABLE_VALUE,NULL))) "
+    "FROM information_schema.GLOBAL_STATUS "
+    "WHERE VARIABLE_NAME IN ('BINLOG_SNAPSHOT_FILE','BINLOG_SNAPSHOT_POSITION'))";
 
 }  // namespace
 
@@ -159,7 +167,11 @@ std::string upgrade_position_sql() {
          std::string(kCreateDdlMark) +
          "; INSERT IGNORE INTO consort.ddl_mark (id,ddl,ddl_before) SELECT id,ddl,ddl_before FROM "
          "consort.`position`; ALTER TABLE consort.`position` DROP PRIMARY KEY, DROP COLUMN ddl, "
-         "DROP COLUMN ddl_before; END IF; END";
+         "DROP COLUMN ddl_before; END IF; "
+         "IF NOT EXISTS (SELECT 1 FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='consort' AND "
+         "TABLE_NAME='ddl_mark' AND COLUMN_NAME='binlog_before') THEN "
+         "ALTER TABLE consort.ddl_mark ADD COLUMN IF NOT EXISTS binlog_before VARCHAR(600); "
+         "END IF; END";
 }
 
 std::string claim_position_sql(const LaneOwner& owner) {
@@ -234,6 +246,7 @@ std::string mark_ddl_sql(const LaneOwner& owner,
                          const std::optional<std::string>& fingerprint) {
   return "UPDATE consort.ddl_mark SET ddl=" + std::to_string(ddl.value) +
          ",ddl_before=" + fingerprint.value_or("NULL") +
+         ",binlog_before=" + std::string(kBinlogEnd) +
          " WHERE id=1 AND EXISTS (SELECT 1 FROM consort.`position` WHERE id=1 AND owner=" +
          std::to_string(owner.value()) + " AND seqno=" + std::to_string(ddl.value - 1) +
          " LOCK IN SHARE MODE); IF ROW_COUNT()<>1 THEN SIGNAL SQLSTATE '45C51' SET "

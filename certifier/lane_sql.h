@@ -94,6 +94,11 @@ inline constexpr std::string_view kAdministerRolesSql =
 /// One row: cluster id, owner, seqno, ddl (see BackendPosition).
 [[nodiscard]] std::string read_position_sql();
 
+/// One row, one column: "file:position" of the backend's binlog when the last DDL was marked as
+/// begun; NULL where an earlier version has marked it.
+inline constexpr std::string_view kReadMarkedBinlogSql =
+    "SELECT binlog_before FROM consort.ddl_mark WHERE id=1";
+
 /// The rows of consort.position and consort.ddl_mark of a backend.
 struct BackendPosition {
   std::string cluster_id;
@@ -119,8 +124,8 @@ struct PositionMove {
 /// differs. The first is found out by reading the position again.
 inline constexpr std::uint16_t kRowNotFoundErrno = 1032;
 
-/// Notes that DDL `ddl` begins, while the position is ddl-1, and what its tables are now (the SQL
-/// of ddl_fingerprint_sql()). Statements for a compound body.
+/// Notes that DDL `ddl` begins, while the position is ddl-1, what its tables are now (the SQL of
+/// ddl_fingerprint_sql()), and where the binlog ends. Statements for a compound body.
 [[nodiscard]] std::string mark_ddl_sql(const LaneOwner& owner,
                                        Seqno ddl,
                                        const std::optional<std::string>& fingerprint);

@@ -19,6 +19,8 @@ constexpr std::size_t kBodyLengthAt = 20;
 constexpr std::size_t kKeyBytes = 9;
 constexpr std::size_t kTargetBytesMin = 8;
 constexpr std::uint8_t kFlagsKnown = kWritesetAtHome;
+/// In the byte of a Ddl's home.
+constexpr std::uint8_t kOwnDdl = 0x80;
 
 // ---- writing ----
 
@@ -55,7 +57,7 @@ void put_body(Buffer& out, const Writeset& body) {
 }
 
 void put_body(Buffer& out, const Ddl& body) {
-  append_le<1>(out, body.home.value);
+  append_le<1>(out, body.home.value | (body.own ? kOwnDdl : 0U));
   for (const std::string* text : {&body.sql, &body.schema, &body.definer, &body.session_set}) {
     put_text(out, *text);
   }
@@ -173,7 +175,10 @@ Writeset take_writeset(BodyReader& in, Seqno seqno) {
 
 Ddl take_ddl(BodyReader& in) {
   Ddl body;
-  body.home = in.take_backend();
+  const std::uint64_t home = in.take<1>();
+  body.own = (home & kOwnDdl) != 0;
+  body.home = BackendId{static_cast<std::uint8_t>(home & ~kOwnDdl)};
+  in.require(body.home.value < kBackendsMax);
   for (std::string* text : {&body.sql, &body.schema, &body.definer, &body.session_set}) {
     *text = in.take_text();
   }
@@ -191,7 +196,7 @@ DdlResult take_ddl_result(BodyReader& in) {
   body.ddl.value = in.take<8>();
   const std::uint64_t outcome = in.take<1>();
   in.require(body.ddl.value != 0);
-  in.require(outcome <= static_cast<std::uint64_t>(DdlOutcome::kRunTolerant));
+  in.require(outcome <= static_cast<std::uint64_t>(DdlOutcome::kVoid));
   body.outcome = static_cast<DdlOutcome>(outcome);
   if (!in.done()) {
     body.sql = in.take_text();

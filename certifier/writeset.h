@@ -48,6 +48,9 @@ struct Ddl {
   std::string session_set;  ///< a SET statement that recreates its session; may be empty
   std::vector<DdlObject> targets;
   std::vector<RowKey> keys;
+  /// A statement of Consort's own, for lanes to execute. A client's is executed by lanes only after
+  /// a server has accepted it from that client's account (decision 0024).
+  bool own = false;
 };
 
 /// What the backends that have not executed a DDL entry do with it.
@@ -55,8 +58,15 @@ enum class DdlOutcome : std::uint8_t {
   kSkip = 0,  ///< it failed without an effect: nobody else executes it
   kRun = 1,   ///< it succeeded: everybody executes it and must succeed
   kRunTolerant =
-      2,  ///< it may have had its effect (in part): ddl_already_applied() errors are fine
+      2,      ///< it may have had its effect (in part): ddl_already_applied() errors are fine
+  kVoid = 3,  ///< nobody is known to have executed it, and nobody shall: a backend where it may
+              ///< have run finds out, and is out if it did
 };
+
+/// Do backends that have not executed it do so?
+[[nodiscard]] constexpr bool runs(DdlOutcome outcome) {
+  return outcome == DdlOutcome::kRun || outcome == DdlOutcome::kRunTolerant;
+}
 
 struct DdlResult {
   Seqno ddl;

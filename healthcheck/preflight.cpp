@@ -87,9 +87,10 @@ constexpr std::array<std::string_view, 10> kPrivilegesNeeded = {
     "CONNECTION ADMIN"};
 
 /// Without these some clients' DDL fails when it is executed for them.
-constexpr std::array<std::string_view, 14> kPrivilegesForDdl = {
-    "DROP",  "ALTER",   "INDEX",   "REFERENCES",  "CREATE VIEW", "CREATE ROUTINE", "ALTER ROUTINE",
-    "EVENT", "TRIGGER", "EXECUTE", "CREATE USER", "RELOAD",      "SET USER",       "SHOW VIEW"};
+constexpr std::array<std::string_view, 15> kPrivilegesForDdl = {
+    "DROP",           "ALTER",         "INDEX",    "REFERENCES", "CREATE VIEW",
+    "CREATE ROUTINE", "ALTER ROUTINE", "EVENT",    "TRIGGER",    "EXECUTE",
+    "CREATE USER",    "RELOAD",        "SET USER", "SHOW VIEW",  "BINLOG MONITOR"};
 
 /// What SUPER stands for before MariaDB 10.11.
 constexpr std::array<std::string_view, 4> kWithinSuper = {"BINLOG ADMIN", "BINLOG REPLAY",

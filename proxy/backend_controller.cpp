@@ -26,13 +26,16 @@ Result<Ok> kill(MariadbLink& link, std::string_view what, std::uint64_t thread_i
 
 Result<std::optional<LockHolder>> look_up_holder(MariadbLink& link, std::uint64_t lane_thread_id) {
   const auto rows = link.query(
-      "SELECT b.trx_mysql_thread_id, b.trx_id, l.lock_table, l.lock_index, l.lock_data"
+      "SELECT b.trx_mysql_thread_id, b.trx_id, l.lock_table, l.lock_index, l.lock_data,"
+      " b.trx_requested_lock_id IS NOT NULL"
       " FROM information_schema.INNODB_TRX r"
       " JOIN information_schema.INNODB_LOCK_WAITS w ON w.requesting_trx_id = r.trx_id"
       " JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id"
       " LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = w.blocking_lock_id"
       " WHERE r.trx_mysql_thread_id = " +
-      std::to_string(lane_thread_id) + " LIMIT 1");
+      std::to_string(lane_thread_id) +
+      // Who only stands in line before the lane, behind the holder, is shown as blocking, too.
+      " ORDER BY w.blocking_lock_id <=> b.trx_requested_lock_id LIMIT 1");
   if (!rows.ok()) {
     return rows.error();
   }
@@ -46,6 +49,7 @@ Result<std::optional<LockHolder>> look_up_holder(MariadbLink& link, std::uint64_
   holder.table = row[2].value_or("");
   holder.index = row[3].value_or("");
   holder.lock_data = row[4].value_or("");
+  holder.waits = healthcheck::cell_number(row[5]) != 0;
   return std::optional<LockHolder>(std::move(holder));
 }
 

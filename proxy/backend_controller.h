@@ -64,6 +64,7 @@ struct LockHolder {
   std::string table;  ///< `schema`.`table`, as InnoDB writes it
   std::string index;
   std::string lock_data;  ///< the locked row's key, as InnoDB writes it; may be empty
+  bool waits = false;     ///< for a lock itself
 };
 
 /// One of our prepared branches. Foreign ones are left out.

@@ -107,12 +107,14 @@ struct DdlExecuted {
   Seqno seqno;
   BackendId backend;
   bool succeeded = false;
-  /// True when the home connection was lost while it ran: nobody knows. The commit thread decides
-  /// by letting the session execute it on another home (a new DdlTurn), or by finding out.
+  /// True when the home connection was lost while it ran: nobody knows. The commit thread finds
+  /// out, and may let the session execute it on another home (a new DdlTurn).
   bool unknown = false;
   /// It failed, but some of the objects that it names may have been treated.
   bool partly = false;
   std::vector<GlobalChange> globals = {};  ///< of a SET GLOBAL: what all servers do; empty: nothing
+  /// When it failed: the server's error; 0: no server was asked, the session cannot execute it.
+  std::uint16_t error = 0;
 };
 
 /// Somebody waits until `backend` has applied `seqno`: its lane shall not wait for more.

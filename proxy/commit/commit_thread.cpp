@@ -193,7 +193,7 @@ void CommitLoop::Thread::make_parts() {
   const auto lane = [this](BackendId id) -> LaneConnection& { return *at(id).lane; };
   const auto everybody = [this](const CommitEvent& event) { tell_all(event); };
   ddl_ = std::make_unique<DdlDesk>(DdlDeskParts{
-      *log_, sequencer_, *branches_, stats_, lane,
+      *log_, sequencer_, *branches_, stats_, options_.backends.size(), lane,
       [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); }, everybody,
       [this] {
         if (hooks_.accounts_changed) {
@@ -485,6 +485,10 @@ void CommitLoop::Thread::on_ddl_reached(BackendId id, const certifier::DdlReache
 
 void CommitLoop::Thread::on_ddl_offer(BackendId id, Seqno seqno) {
   ddl_->on_offer(id, seqno);
+}
+
+void CommitLoop::Thread::on_ddl_looked(BackendId id, Seqno seqno, certifier::DdlTraces traces) {
+  ddl_->on_looked(id, seqno, traces);
 }
 
 void CommitLoop::Thread::on_ddl_decided(BackendId id, const certifier::DdlDecided& decided) {

@@ -99,6 +99,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   void on_lane_applied(BackendId backend) override;
   void on_ddl_reached(BackendId backend, const certifier::DdlReached& reached) override;
   void on_ddl_offer(BackendId backend, Seqno seqno) override;
+  void on_ddl_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces) override;
   void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) override;
   std::chrono::milliseconds on_lane_stalled(BackendId backend) override;
 

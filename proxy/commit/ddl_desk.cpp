@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "base/check.h"
 #include "certifier/key_builder.h"
 
 namespace consort::proxy {
@@ -77,14 +78,12 @@ void DdlDesk::on_request(const DdlRequest& request) {
   }
   std::vector<RowKey> keys = keys_of(request.targets);
   const Seqno seqno = parts_.sequencer.order(keys, std::nullopt);
-  append(request, seqno, std::move(keys), true);
+  append(request, seqno, std::move(keys), false);
 }
 
-void DdlDesk::append(const DdlRequest& request,
-                     Seqno seqno,
-                     std::vector<RowKey> keys,
-                     bool by_session) {
+void DdlDesk::append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool own) {
   certifier::Ddl ddl;
+  ddl.own = own;
   ddl.home = request.home;
   ddl.sql = request.sql;
   ddl.schema = request.schema;
@@ -97,16 +96,16 @@ void DdlDesk::append(const DdlRequest& request,
   certifier::LogEntry entry;
   entry.seqno = seqno;
   parts_.branches.on_ddl(ddl, entry.seqno);
-  Undecided undecided;
-  undecided.session = request.session;
-  undecided.session_may_execute = by_session;
+  Undecided undecided{
+      request.session,
+      DdlCourse({request.home, own, !own, false, parts_.backends_count}),
+      request.targets,
+  };
   undecided.sets_globals = request.sets_globals;
   if (request.sets_globals) {
     newest_globals_ = entry.seqno;
   }
-  undecided.home = request.home;
-  undecided.targets = request.targets;
-  undecided_[entry.seqno] = std::move(undecided);
+  undecided_.insert_or_assign(entry.seqno, std::move(undecided));
   entry.body = std::move(ddl);
   parts_.log.append(std::move(entry));
 }
@@ -126,7 +125,7 @@ void DdlDesk::drop_unfilled(const TableUnfilled& unfilled) {
   const DdlRequest& drop = unfilled.drop;
   const auto nothing = [&] { parts_.tell(drop.session, DdlOutcome{drop.session, Seqno{}}); };
   const auto made = find_result(unfilled.made_by);
-  if (!made || made->outcome == certifier::DdlOutcome::kSkip) {
+  if (!made || !certifier::runs(made->outcome)) {
     nothing();
     return;
   }
@@ -147,38 +146,32 @@ void DdlDesk::drop_unfilled(const TableUnfilled& unfilled) {
     nothing();
     return;
   }
-  append(drop, verdict.seqno, std::move(keys), false);
+  append(drop, verdict.seqno, std::move(keys), true);
 }
 
 void DdlDesk::on_executed(const DdlExecuted& executed) {
   const auto found = undecided_.find(executed.seqno);
-  if (found == undecided_.end() || found->second.decided || !found->second.offered ||
-      found->second.executor != executed.backend) {
+  if (found == undecided_.end() || found->second.decided || !found->second.course.offered() ||
+      found->second.course.executor() != executed.backend) {
     return;
   }
   Undecided& ddl = found->second;
-  ddl.offered = false;
-  if (executed.unknown) {
-    // Its connection broke: another backend decides, or this one's lane, which knows that the
-    // statement may have had its effect.
-    ddl.executor.reset();
-    ddl.session_may_execute = false;
-    ddl.reached[executed.backend] = true;
-    choose_executor(executed.seqno, ddl);
+  const auto outcome = ddl.course.on_executed(executed, ddl.sets_globals);
+  if (!outcome) {
+    go_on(executed.seqno, ddl);
     return;
   }
-  parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
-  if (ddl.sets_globals) {
+  if (!executed.unknown) {
+    parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
+  }
+  if (ddl.sets_globals && !executed.unknown) {
     ddl.globals = executed.globals;
     const bool any = !executed.globals.empty();
     decide(executed.seqno, ddl, any ? certifier::DdlOutcome::kRun : certifier::DdlOutcome::kSkip,
            any ? set_globals_sql(executed.globals) : std::string());
     return;
   }
-  decide(executed.seqno, ddl,
-         executed.succeeded ? certifier::DdlOutcome::kRun
-         : executed.partly  ? certifier::DdlOutcome::kRunTolerant
-                            : certifier::DdlOutcome::kSkip);
+  decide(executed.seqno, ddl, *outcome);
 }
 
 // ---- from lanes ----
@@ -188,57 +181,59 @@ void DdlDesk::on_reached(BackendId backend, const certifier::DdlReached& reached
     parts_.lane(backend).lane().on_ddl_result(*result);
     return;
   }
-  Undecided& ddl = undecided_[reached.seqno];
-  ddl.reached[backend] = reached.may_have_run;
-  if (ddl.executor == backend && !ddl.offered) {
-    ddl.executor.reset();  // its own try did not end in a result, a lock stood in the way perhaps
-  }
-  choose_executor(reached.seqno, ddl);
+  const auto found = undecided_.find(reached.seqno);
+  CHECK(found != undecided_.end());  // it stands in the log, its result does not
+  found->second.course.on_reached(backend, reached.may_have_run);
+  go_on(reached.seqno, found->second);
 }
 
-// Who executes it: a backend where it may have run already, by its lane; else the session on its
-// home; else the session, or when there is none the lane, on whatever backend got there.
-void DdlDesk::choose_executor(Seqno seqno, Undecided& ddl) {
-  using certifier::DdlExecutor;
-  if (ddl.decided || ddl.executor) {
+void DdlDesk::go_on(Seqno seqno, Undecided& ddl) {
+  if (ddl.decided) {
     return;
   }
-  std::optional<BackendId> chosen;
-  bool may_have_run = false;
-  for (const auto& [backend, ran] : ddl.reached) {
-    const LaneConnection& lane = parts_.lane(backend);
-    const certifier::LaneState state = lane.lane().state();
-    const bool can = lane.running() && (state == certifier::LaneState::kDdlReached ||
-                                        state == certifier::LaneState::kDdlOffered);
-    if (can && (!chosen || (ran && !may_have_run) || (!may_have_run && backend == ddl.home))) {
-      chosen = backend;
-      may_have_run = ran;
-    }
+  const DdlCourse::Lanes lanes{[this](BackendId id) {
+                                 const LaneConnection& lane = parts_.lane(id);
+                                 const certifier::LaneState state = lane.lane().state();
+                                 return lane.running() &&
+                                        (state == certifier::LaneState::kDdlReached ||
+                                         state == certifier::LaneState::kDdlOffered);
+                               },
+                               [this](BackendId id) { return parts_.lane(id).running(); }};
+  if (const auto step = ddl.course.next(lanes)) {
+    LaneConnection& lane = parts_.lane(step->backend);
+    lane.lane().execute_ddl(seqno, step->who);
+    lane.pump();
+  } else if (const auto outcome = ddl.course.outcome()) {
+    spdlog::warn("DDL at seqno {}: nobody can execute it for its client: it is executed nowhere",
+                 seqno.value);
+    decide(seqno, ddl, *outcome);
   }
-  if (!chosen) {
-    return;
-  }
-  const bool by_session = ddl.session_may_execute && !may_have_run;
-  if (by_session && *chosen != ddl.home && parts_.lane(ddl.home).running()) {
-    return;  // the home will get there
-  }
-  ddl.executor = chosen;
-  ddl.by_lane = !by_session;
-  LaneConnection& lane = parts_.lane(*chosen);
-  lane.lane().execute_ddl(seqno, by_session ? DdlExecutor::kSession : DdlExecutor::kLane);
-  lane.pump();
 }
 
 void DdlDesk::on_offer(BackendId backend, Seqno seqno) {
   const auto found = undecided_.find(seqno);
-  if (found == undecided_.end() || found->second.executor != backend || !found->second.session) {
+  if (found == undecided_.end() || found->second.course.executor() != backend ||
+      !found->second.session) {
     return;
   }
   Undecided& ddl = found->second;
-  ddl.offered = true;
+  ddl.course.on_offered(backend);
   ddl.looks = 0;
   parts_.tell(*ddl.session, DdlTurn{*ddl.session, seqno, backend});
   abort_users(ddl, backend);
+}
+
+void DdlDesk::on_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces) {
+  const auto found = undecided_.find(seqno);
+  if (found == undecided_.end() || found->second.decided) {
+    return;
+  }
+  if (const auto outcome = found->second.course.on_looked(backend, traces)) {
+    spdlog::info("DDL at seqno {}: it was executed on backend {}", seqno.value, backend.value);
+    decide(seqno, found->second, *outcome);
+  } else {
+    go_on(seqno, found->second);
+  }
 }
 
 void DdlDesk::on_decided(BackendId /*backend*/, const certifier::DdlDecided& decided) {
@@ -258,7 +253,7 @@ void DdlDesk::decide(Seqno seqno,
                      certifier::DdlOutcome outcome,
                      std::string instead) {
   ddl.decided = true;
-  if (outcome == certifier::DdlOutcome::kSkip) {
+  if (!certifier::runs(outcome)) {
     parts_.stats.ddl_failed.add();
   } else {
     parts_.stats.ddl_executed.add();
@@ -270,12 +265,7 @@ void DdlDesk::decide(Seqno seqno,
 
 void DdlDesk::on_lane_lost(BackendId backend) {
   for (auto& [seqno, ddl] : undecided_) {
-    ddl.reached.erase(backend);
-    // While the session executes it, its own DdlExecuted tells what became of it.
-    if (ddl.executor == backend && !ddl.offered && !ddl.decided) {
-      ddl.executor.reset();
-      ddl.session_may_execute = ddl.session_may_execute && !ddl.by_lane;
-    }
+    ddl.course.on_lane_lost(backend);
   }
 }
 
@@ -283,10 +273,10 @@ void DdlDesk::on_lane_lost(BackendId backend) {
 
 void DdlDesk::on_restored(const certifier::LogEntry& entry) {
   if (const certifier::Ddl* ddl = entry.ddl()) {
-    Undecided undecided;
-    undecided.home = ddl->home;
-    undecided.targets = targets_of(*ddl);
-    undecided_[entry.seqno] = std::move(undecided);
+    undecided_.insert_or_assign(
+        entry.seqno, Undecided{std::nullopt,
+                               DdlCourse({ddl->home, ddl->own, false, true, parts_.backends_count}),
+                               targets_of(*ddl)});
     parts_.branches.on_ddl(*ddl, entry.seqno);
   } else if (const auto* result = std::get_if<certifier::DdlResult>(&entry.body)) {
     note_result(*result);
@@ -300,7 +290,7 @@ void DdlDesk::on_durable(const certifier::LogEntry& entry) {
   }
   const auto found = undecided_.find(result->ddl);
   if (found != undecided_.end() && about_accounts(found->second.targets) &&
-      result->outcome != certifier::DdlOutcome::kSkip) {
+      certifier::runs(result->outcome)) {
     tell_accounts_in_ = kTellAccountsAfter;
     parts_.accounts_changed();
   }
@@ -362,13 +352,15 @@ void DdlDesk::look_after() {
     drop_unfilled(unfilled);
   }
   for (auto& [seqno, ddl] : undecided_) {
-    if (ddl.offered && ddl.executor) {
-      abort_users(ddl, *ddl.executor);
+    if (ddl.course.offered()) {
+      const BackendId executor = *ddl.course.executor();
+      abort_users(ddl, executor);
       if (++ddl.looks > kLooksBeforeReplay) {
-        parts_.replay_held(*ddl.executor);
+        parts_.replay_held(executor);
       }
     }
-    choose_executor(seqno, ddl);
+    ddl.course.on_look();
+    go_on(seqno, ddl);
   }
 }
 

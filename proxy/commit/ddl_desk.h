@@ -1,8 +1,9 @@
 // DdlDesk: brings DDL statements through the log: one place in the order, executed first on one
 // backend, whose result decides for the others.
 //
-//   DdlRequest -> entry durable -> lanes reach it -> one of them executes it: the session there
-//   (DdlTurn .. DdlExecuted), or the lane itself when the session or the knowledge is gone
+//   DdlRequest -> entry durable -> lanes reach it -> the session executes it on one of their
+//   backends (DdlTurn .. DdlExecuted); where it cannot tell what came of that, the lane there finds
+//   out
 //   -> DdlResult durable -> the other lanes run or skip it; DdlOutcome to the session
 //
 // Threads: the commit thread's.
@@ -22,6 +23,7 @@
 #include "proxy/commit/branch_desk.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/commit/commit_stats.h"
+#include "proxy/commit/ddl_course.h"
 #include "proxy/commit/lane_connection.h"
 #include "proxy/commit/log_keeper.h"
 
@@ -33,6 +35,7 @@ struct DdlDeskParts {
   certifier::Sequencer& sequencer;
   BranchDesk& branches;
   CommitStats& stats;
+  std::size_t backends_count;
   std::function<LaneConnection&(BackendId)> lane;
   std::function<void(SessionId, CommitEvent)> tell;  ///< a session's worker
   std::function<void(CommitEvent)> tell_all;         ///< every worker
@@ -52,6 +55,7 @@ class DdlDesk {
   // ---- from lanes ----
   void on_reached(BackendId backend, const certifier::DdlReached& reached);
   void on_offer(BackendId backend, Seqno seqno);
+  void on_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces);
   void on_decided(BackendId backend, const certifier::DdlDecided& decided);
   void on_lane_lost(BackendId backend);
 
@@ -67,28 +71,20 @@ class DdlDesk {
  private:
   struct Undecided {
     std::optional<SessionId> session;  ///< waits for the outcome and may execute it
-    /// Not once a backend went away that may have executed it: a session decides by any error, also
-    /// by one that only its own backend had, and the other would keep what all others skip. A lane
-    /// tries again until it succeeds or fails as everybody must.
-    bool session_may_execute = false;
-    BackendId home;
+    DdlCourse course;
     std::vector<DdlTarget> targets;
-    std::map<BackendId, bool> reached;  ///< and whether it may have run there
-    std::optional<BackendId> executor;
-    bool by_lane = false;                   ///< who executes it there
-    bool offered = false;                   ///< the session's turn
-    unsigned looks = 0;                     ///< look_after() calls since then
-    bool decided = false;                   ///< its result is on its way into the log
-    std::optional<TableUnfilled> unfilled;  ///< of what it creates
+    unsigned looks = 0;                          ///< look_after() calls since the session's turn
+    bool decided = false;                        ///< its result is on its way into the log
+    std::optional<TableUnfilled> unfilled = {};  ///< of what it creates
     bool sets_globals = false;
-    std::vector<GlobalChange> globals;  ///< once it is decided
+    std::vector<GlobalChange> globals = {};  ///< once it is decided
   };
 
-  void choose_executor(Seqno seqno, Undecided& ddl);
+  void go_on(Seqno seqno, Undecided& ddl);
   void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome, std::string instead = {});
   void abort_users(const Undecided& ddl, BackendId backend);
   void note_result(const certifier::DdlResult& result);
-  void append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool by_session);
+  void append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool own);
   void drop_unfilled(const TableUnfilled& unfilled);
   [[nodiscard]] std::optional<certifier::DdlResult> find_result(Seqno seqno);
 

@@ -117,7 +117,7 @@ void LaneBlocker::on_holder(BackendId backend,
   }
   watch.free_looks = 0;
   if (holder.value()->thread_id != 0) {
-    abort_thread(backend, watch, holder.value()->thread_id);
+    abort_thread(backend, watch, *holder.value());
   } else {
     watch.looks = watch.trx == holder.value()->trx_id ? watch.looks + 1 : 1;
     watch.trx = holder.value()->trx_id;
@@ -131,7 +131,8 @@ bool LaneBlocker::paused(BackendId backend) const {
   return lane.busy() && watch.batch == lane.batch_number() && watch.free_looks >= kFreeLooksOfPause;
 }
 
-void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id) {
+void LaneBlocker::abort_thread(BackendId backend, Watch& watch, const LockHolder& holder) {
+  const std::uint64_t thread_id = holder.thread_id;
   if (watch.holder != thread_id) {
     watch.holder = thread_id;
     watch.holder_looks = 0;
@@ -139,6 +140,10 @@ void LaneBlocker::abort_thread(BackendId backend, Watch& watch, std::uint64_t th
   }
   ++watch.holder_looks;
   parts_.tell_all(AbortBranch{backend, thread_id});
+  if (holder.waits && watch.holder_looks > 1) {
+    // An autocommit write is not interrupted, and may wait for a branch that waits for this lane.
+    replay_held(backend);
+  }
   if (watch.holder_looks < kLooksBeforeKill) {
     return;
   }

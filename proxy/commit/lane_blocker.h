@@ -100,7 +100,7 @@ class LaneBlocker {
   void on_holder(BackendId backend,
                  std::uint64_t batch,
                  const Result<std::optional<LockHolder>>& holder);
-  void abort_thread(BackendId backend, Watch& watch, std::uint64_t thread_id);
+  void abort_thread(BackendId backend, Watch& watch, const LockHolder& holder);
   void replay_held_if(BackendId backend, const std::function<bool(const EntryPtr&)>& wanted);
   void on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder);
   void replay(BackendId backend, Watch& watch, Seqno seqno);

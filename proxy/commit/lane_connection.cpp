@@ -171,6 +171,14 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
     send_statement();  // whatever came of it: the statement tells
     return;
   }
+  if (traces_) {
+    if (const auto traces = traces_->on_reply(reply)) {
+      on_looked(*traces);
+    } else {
+      connection_->query(traces_->question());
+    }
+    return;
+  }
   if (phase_ == Phase::kRunning) {
     on_batch_reply(reply);
     return;
@@ -375,7 +383,7 @@ void LaneConnection::pump() {
     return;
   }
   pumping_ = true;
-  while (phase_ == Phase::kRunning && !batch_ && !stopping_) {
+  while (phase_ == Phase::kRunning && !batch_ && !traces_ && !stopping_) {
     feed_from_archive();
     if (phase_ != Phase::kRunning) {
       break;
@@ -456,9 +464,34 @@ void LaneConnection::take_turn(certifier::LaneTurn turn) {
     host_.on_ddl_reached(options_.backend, *reached);
   } else if (const auto* offer = std::get_if<certifier::DdlOffer>(&turn)) {
     host_.on_ddl_offer(options_.backend, offer->seqno);
+  } else if (const auto* looks = std::get_if<certifier::DdlLook>(&turn)) {
+    look(*looks);
   } else if (const auto* decided = std::get_if<certifier::DdlDecided>(&turn)) {
     host_.on_ddl_decided(options_.backend, *decided);
   }
+}
+
+// Did a connection of a client's, which is gone, execute the DDL here?
+void LaneConnection::look(const certifier::DdlLook& look) {
+  looks_at_ = look.seqno;
+  const auto found = ddl_entries_.find(look.seqno);
+  if (look.changed || found == ddl_entries_.end()) {
+    on_looked(look.changed ? certifier::DdlTraces::kRan : certifier::DdlTraces::kUnknown);
+    return;
+  }
+  traces_.emplace(found->second->ddl()->sql);
+  connection_->query(traces_->question());
+}
+
+void LaneConnection::on_looked(certifier::DdlTraces traces) {
+  traces_.reset();
+  lane_.on_ddl_looked(looks_at_, traces);
+  if (lane_.state() == certifier::LaneState::kStopped) {
+    fail(lane_.stop_reason(), false);
+    return;
+  }
+  host_.on_ddl_looked(options_.backend, looks_at_, traces);
+  pump();
 }
 
 void LaneConnection::send_statement() {
@@ -599,6 +632,7 @@ void LaneConnection::lose(const SqlCloseReason& reason) {
   disowning_ = administers_roles_ = false;
   connection_.reset();
   batch_.reset();
+  traces_.reset();
   attached_ = false;
   lane_.on_disconnected();
   if (phase_ != Phase::kFailed) {
@@ -613,6 +647,7 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   timer_.stop();
   connection_.reset();
   batch_.reset();
+  traces_.reset();
   attached_ = false;
   lane_.on_disconnected();
   disowning_ = administers_roles_ = false;

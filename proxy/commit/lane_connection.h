@@ -24,6 +24,7 @@
 #include "certifier/lane_pace.h"
 #include "certifier/recovery_plan.h"
 #include "proxy/commit/commit_stats.h"
+#include "proxy/commit/ddl_traces.h"
 #include "proxy/commit/log_keeper.h"
 #include "proxy/commit/sql_connection.h"
 #include "proxy/uv/event_loop.h"
@@ -57,6 +58,7 @@ class LaneHost {
   virtual void on_lane_applied(BackendId backend) = 0;
   virtual void on_ddl_reached(BackendId backend, const certifier::DdlReached& reached) = 0;
   virtual void on_ddl_offer(BackendId backend, Seqno seqno) = 0;
+  virtual void on_ddl_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces) = 0;
   virtual void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) = 0;
   /// Commits collide often: none shall hold its rows longer than it must.
   [[nodiscard]] virtual bool contended() const = 0;
@@ -176,6 +178,8 @@ class LaneConnection final : private SqlConnectionObserver {
   void arm_stall_timer(std::chrono::milliseconds delay);
   void on_timer();
   void on_stall_timer();
+  void look(const certifier::DdlLook& look);
+  void on_looked(certifier::DdlTraces traces);
 
   EventLoop& loop_;
   const LaneOptions options_;
@@ -215,6 +219,8 @@ class LaneConnection final : private SqlConnectionObserver {
   std::map<Seqno, EntryPtr> ddl_entries_;  // pushed, not yet applied
   std::optional<certifier::LaneBatch> batch_;
   std::size_t statement_ = 0;
+  std::optional<DdlTraceReader> traces_;  // it looks whether the DDL at looks_at_ ran
+  Seqno looks_at_;
   std::uint64_t batch_number_ = 0;
   Seqno wanted_;
   TimePoint batch_sent_;

@@ -160,7 +160,8 @@ void SessionCore::finish_ordered(bool succeeded) {
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false,
                                          !succeeded && ordered_.partly(),
-                                         changed_globals(ordered_.globals, ordered_.succeeded)});
+                                         changed_globals(ordered_.globals, ordered_.succeeded),
+                                         succeeded ? std::uint16_t{0} : ordered_.error});
 }
 
 /// It cannot be executed for the client: nobody shall.

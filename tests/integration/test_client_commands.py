@@ -195,6 +195,9 @@ def kill_connection(_context, cluster):
     cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
     with cluster.connect() as killer:
         for sql in (None, "SELECT SLEEP(60)", f"SELECT SLEEP(60) FROM {table} FOR UPDATE"):
+            # Else the lane of the victim's home, with the killer's last UPDATE, may want the row, and
+            # end the transaction before we do.
+            cluster.settle()
             victim = cluster.connect()
             victim.query("BEGIN")
             victim.query(f"UPDATE {table} SET v = 99 WHERE id = 1")

@@ -28,6 +28,7 @@ struct Bugs {
   bool forget_held = false;          ///< own branches found after a crash are not committed
   bool forget_unfinished = false;    ///< branches up to the position are rolled back
   bool forget_marks = false;         ///< a DDL that may have run is taken for a new one
+  bool forget_binlog = false;        ///< a DDL that ran is taken for one that did not
   bool share_owner = false;          ///< all connections own the position alike
 
   // Made between a session and what surrounds it.

@@ -4,23 +4,28 @@
 #include <variant>
 
 #include "base/check.h"
+#include "certifier/ddl_fence.h"
+#include "certifier/lane_errors.h"
 
 namespace consort::sim {
 
-using certifier::DdlExecutor;
 using certifier::DdlOutcome;
+using certifier::DdlTraces;
 
 DdlDesk::~DdlDesk() {
   for (auto& [seqno, ddl] : undecided_) {
-    if (ddl.conn && ddl.executor) {
-      cluster_.backends[ddl.executor->value].drop(*ddl.conn);
-    }
+    end_turn(ddl, false);
   }
 }
 
 void DdlDesk::note(const certifier::LogEntry& entry) {
   if (const certifier::Ddl* ddl = entry.ddl()) {
-    undecided_[entry.seqno].ddl = *ddl;
+    const bool has_session = sessions_.contains(entry.seqno);
+    undecided_.insert_or_assign(
+        entry.seqno, Undecided{*ddl,
+                               proxy::DdlCourse({ddl->home, ddl->own, has_session, !has_session,
+                                                 Cluster::kBackends}),
+                               {}});
   } else if (const auto* result = std::get_if<certifier::DdlResult>(&entry.body)) {
     undecided_.erase(result->ddl);
     decided_[result->ddl] = result->outcome;
@@ -38,37 +43,38 @@ void DdlDesk::on_turn(BackendId backend, const certifier::LaneTurn& turn) {
     } else if (!undecided_.contains(reached->seqno)) {
       host_.fail("a lane is at a DDL that is not in the log");
     } else {
-      Undecided& ddl = undecided_.at(reached->seqno);
-      ddl.reached[backend] = reached->may_have_run;
-      if (ddl.executor == backend && !ddl.offered && !ddl.result_appended) {
-        ddl.executor.reset();  // its own try did not end in a result
-      }
+      undecided_.at(reached->seqno).course.on_reached(backend, reached->may_have_run);
     }
   } else if (const auto* offer = std::get_if<certifier::DdlOffer>(&turn)) {
-    Undecided& ddl = undecided_.at(offer->seqno);
-    if (session_of(offer->seqno)) {
-      this->offer(offer->seqno, ddl);
-      return;
-    }
-    ddl.conn = cluster_.backends[backend.value].connect();
-    ddl.sent = false;
-  } else if (const auto* decided = std::get_if<certifier::DdlDecided>(&turn)) {
-    decide(decided->seqno, undecided_.at(decided->seqno), decided->outcome);
+    this->offer(offer->seqno, backend, undecided_.at(offer->seqno));
+  } else if (const auto* looks = std::get_if<certifier::DdlLook>(&turn)) {
+    look(backend, *looks);
+  } else if (std::holds_alternative<certifier::DdlDecided>(turn)) {
+    host_.fail("a lane has executed a client's DDL that nobody had accepted");
   }
 }
 
-void DdlDesk::on_interrupted(BackendId backend, bool lost) {
+void DdlDesk::look(BackendId backend, const certifier::DdlLook& look) {
+  const bool ran = (look.changed || cluster_.backends[backend.value].logged_ddl_since_mark()) &&
+                   !cluster_.bugs.forget_binlog;
+  const DdlTraces traces = ran ? DdlTraces::kRan : DdlTraces::kNone;
+  host_.lane_of(backend).on_ddl_looked(look.seqno, traces);
+  if (host_.lane_of(backend).state() == certifier::LaneState::kStopped) {
+    host_.fail("a void DDL ran: " + host_.lane_of(backend).stop_reason());
+    return;
+  }
+  const auto found = undecided_.find(look.seqno);
+  if (found == undecided_.end() || found->second.result_appended) {
+    return;
+  }
+  if (const auto outcome = found->second.course.on_looked(backend, traces)) {
+    decide(look.seqno, found->second, *outcome);
+  }
+}
+
+void DdlDesk::on_interrupted(BackendId backend, bool /*lost*/) {
   for (auto& [seqno, ddl] : undecided_) {
-    ddl.reached.erase(backend);
-    if (ddl.executor == backend && !ddl.result_appended && !ddl.offered) {
-      if (ddl.conn) {
-        cluster_.backends[backend.value].kill(*ddl.conn);  // it must not run behind our back
-      }
-      CHECK(lost || !ddl.conn);
-      ddl.may_have_run = ddl.may_have_run || ddl.by_lane || ddl.sent;
-      ddl.conn.reset();
-      ddl.executor.reset();
-    }
+    ddl.course.on_lane_lost(backend);
   }
 }
 
@@ -80,36 +86,30 @@ void DdlDesk::step() {
   if (ddl.result_appended) {
     return;
   }
-  if (!ddl.executor) {
-    choose(seqno, ddl);
-  } else if (ddl.offered && cluster_.percent(20)) {
+  if (!ddl.course.executor()) {
+    go_on(seqno, ddl);
+  } else if (ddl.course.offered() && cluster_.percent(20)) {
     abort_users(ddl);
   } else if (ddl.conn) {
     execute(seqno, ddl);
   }
 }
 
-void DdlDesk::choose(Seqno seqno, Undecided& ddl) {
-  std::optional<BackendId> chosen;
-  for (const auto& [backend, may_have_run] : ddl.reached) {
-    const certifier::LaneState state = host_.lane_of(backend).state();
-    if (state != certifier::LaneState::kDdlReached && state != certifier::LaneState::kDdlOffered) {
-      continue;
-    }
-    const bool better = may_have_run || backend == ddl.ddl.home;
-    chosen = !chosen || better ? backend : *chosen;
+void DdlDesk::go_on(Seqno seqno, Undecided& ddl) {
+  const auto next =
+      ddl.course.next({[this](BackendId id) {
+                         const certifier::LaneState state = host_.lane_of(id).state();
+                         return state == certifier::LaneState::kDdlReached ||
+                                state == certifier::LaneState::kDdlOffered;
+                       },
+                       [this](BackendId id) {
+                         return host_.lane_of(id).state() != certifier::LaneState::kOffline;
+                       }});
+  if (next) {
+    host_.lane_of(next->backend).execute_ddl(seqno, next->who);
+  } else if (const auto outcome = ddl.course.outcome()) {
+    decide(seqno, ddl, *outcome);
   }
-  if (!chosen) {
-    return;
-  }
-  const bool fresh = !ddl.reached.at(*chosen);
-  const bool by_session =
-      fresh && !ddl.may_have_run && *chosen == ddl.ddl.home && sessions_.contains(seqno);
-  ddl.executor = chosen;
-  ddl.reached.erase(*chosen);
-  ddl.by_lane = !by_session;
-  const DdlExecutor executor = by_session ? DdlExecutor::kSession : DdlExecutor::kLane;
-  host_.lane_of(*chosen).execute_ddl(seqno, executor);
 }
 
 std::optional<SessionId> DdlDesk::session_of(Seqno seqno) const {
@@ -117,47 +117,58 @@ std::optional<SessionId> DdlDesk::session_of(Seqno seqno) const {
   return found == sessions_.end() ? std::nullopt : found->second;
 }
 
-void DdlDesk::offer(Seqno seqno, Undecided& ddl) {
-  ddl.offered = true;
-  host_.tell(proxy::DdlTurn{*session_of(seqno), seqno, *ddl.executor});
-  abort_users(ddl);
+void DdlDesk::offer(Seqno seqno, BackendId backend, Undecided& ddl) {
+  ddl.course.on_offered(backend);
+  if (const auto session = session_of(seqno)) {
+    host_.tell(proxy::DdlTurn{*session, seqno, backend});
+    abort_users(ddl);
+  } else if (sessions_.contains(seqno) && cluster_.backends[backend.value].up()) {
+    ddl.conn = cluster_.backends[backend.value].connect();
+    ddl.fenced = ddl.sent = false;
+  } else {
+    take({seqno, backend, false, sessions_.contains(seqno)}, ddl);  // gone, or its server is
+  }
 }
 
 void DdlDesk::abort_users(const Undecided& ddl) {
   if (const auto table = truncated_table(ddl.ddl.sql)) {
-    host_.tell(proxy::AbortTableUsers{*ddl.executor, {{"s", "t" + std::to_string(*table)}}});
+    host_.tell(
+        proxy::AbortTableUsers{*ddl.course.executor(), {{"s", "t" + std::to_string(*table)}}});
   }
 }
 
 void DdlDesk::on_executed(const proxy::DdlExecuted& executed) {
   const auto found = undecided_.find(executed.seqno);
-  if (found == undecided_.end() || found->second.result_appended || !found->second.offered ||
-      found->second.executor != executed.backend) {
+  if (found == undecided_.end() || found->second.result_appended ||
+      !found->second.course.offered() || found->second.course.executor() != executed.backend) {
     return;
   }
-  Undecided& ddl = found->second;
-  ddl.offered = false;
-  if (executed.unknown) {
-    ddl.executor.reset();
-    ddl.may_have_run = true;
-    ddl.reached[executed.backend] = true;
-    return;
-  }
-  host_.lane_of(executed.backend).on_ddl_executed(executed.seqno);
-  decide(executed.seqno, ddl, executed.succeeded ? DdlOutcome::kRun : DdlOutcome::kSkip);
+  take(executed, found->second);
 }
 
-void DdlDesk::execute(Seqno seqno, Undecided& ddl) {
-  ModelBackend& backend = cluster_.backends[ddl.executor->value];
-  if (!backend.is_open(*ddl.conn)) {
-    return;  // the lane will notice, too
+void DdlDesk::take(const proxy::DdlExecuted& executed, Undecided& ddl) {
+  if (const auto outcome = ddl.course.on_executed(executed, false)) {
+    host_.lane_of(executed.backend).on_ddl_executed(executed.seqno);
+    decide(executed.seqno, ddl, *outcome);
   }
-  if (cluster_.percent(2)) {
-    session_dies(seqno, ddl);
+}
+
+/// Plays the session: the fence, then the statement.
+void DdlDesk::execute(Seqno seqno, Undecided& ddl) {
+  const BackendId id = *ddl.course.executor();
+  ModelBackend& backend = cluster_.backends[id.value];
+  const bool dies = cluster_.percent(2);
+  if (dies || !backend.is_open(*ddl.conn)) {
+    // What was sent may still run.
+    end_turn(ddl, dies && cluster_.percent(50));
+    if (dies && cluster_.percent(50)) {
+      sessions_.erase(seqno);
+    }
+    take({seqno, id, false, true}, ddl);
     return;
   }
   if (!std::exchange(ddl.sent, true)) {
-    backend.send(*ddl.conn, ddl.ddl.sql);
+    backend.send(*ddl.conn, ddl.fenced ? ddl.ddl.sql : certifier::ddl_turn_fence_sql(seqno));
     return;
   }
   backend.step(*ddl.conn);
@@ -165,22 +176,34 @@ void DdlDesk::execute(Seqno seqno, Undecided& ddl) {
   if (!reply) {
     return;
   }
-  const auto outcome = certifier::ddl_outcome(reply->error);
-  if (!outcome) {
-    ddl.sent = false;  // a lock: once more
+  if (!ddl.fenced && reply->error == 0) {
+    ddl.fenced = true;
+    ddl.sent = false;
     return;
   }
-  backend.drop(*ddl.conn);
-  ddl.conn.reset();
-  host_.lane_of(*ddl.executor).on_ddl_executed(seqno);
-  decide(seqno, ddl, *outcome);
+  end_turn(ddl, false);
+  const auto outcome = certifier::ddl_outcome(reply->error);
+  take({seqno,
+        id,
+        reply->error == 0,
+        !outcome,
+        outcome == DdlOutcome::kRunTolerant,
+        {},
+        reply->error},
+       ddl);
 }
 
-void DdlDesk::session_dies(Seqno seqno, Undecided& ddl) {
-  cluster_.backends[ddl.executor->value].kill(*ddl.conn);
+/// `server_side`: the server ends the connection, and with it what it was sent.
+void DdlDesk::end_turn(Undecided& ddl, bool server_side) {
+  if (ddl.conn && ddl.course.executor()) {
+    ModelBackend& backend = cluster_.backends[ddl.course.executor()->value];
+    if (server_side) {
+      backend.kill(*ddl.conn);
+    } else {
+      backend.drop(*ddl.conn);
+    }
+  }
   ddl.conn.reset();
-  sessions_.erase(seqno);
-  host_.lane_of(*ddl.executor).execute_ddl(seqno, DdlExecutor::kLane);
 }
 
 void DdlDesk::decide(Seqno seqno, Undecided& ddl, DdlOutcome outcome) {
@@ -191,7 +214,7 @@ void DdlDesk::decide(Seqno seqno, Undecided& ddl, DdlOutcome outcome) {
 
 std::optional<ConnId> DdlDesk::connection(BackendId backend) const {
   for (const auto& [seqno, ddl] : undecided_) {
-    if (ddl.executor == backend && ddl.conn) {
+    if (ddl.course.executor() == backend && ddl.conn) {
       return ddl.conn;
     }
   }

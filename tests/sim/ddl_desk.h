@@ -1,6 +1,6 @@
-// DdlDesk: chooses who executes a DDL first, lets the session or the lane do it, and has the result
-// logged. The least that the protocol in apply_lane.h needs.
-// Threads: none.
+// DdlDesk: does what the real DdlCourse says of each DDL, plays sessions that the simulation has
+// not, and has the results logged. The least that the protocol in apply_lane.h needs. Threads:
+// none.
 #pragma once
 
 #include <map>
@@ -9,6 +9,7 @@
 
 #include "certifier/apply_lane.h"
 #include "proxy/commit/commit_messages.h"
+#include "proxy/commit/ddl_course.h"
 #include "tests/sim/cluster.h"
 
 namespace consort::sim {
@@ -55,21 +56,20 @@ class DdlDesk {
  private:
   struct Undecided {
     certifier::Ddl ddl;
-    std::optional<BackendId> executor;
-    std::map<BackendId, bool> reached;  ///< with may_have_run
-    std::optional<ConnId> conn;         ///< the session's, while it executes
+    proxy::DdlCourse course;
+    std::optional<ConnId> conn;  ///< of a session that is played here, in its turn
+    bool fenced = false;
     bool sent = false;
-    bool offered = false;       ///< to a session, which will say what came of it
-    bool by_lane = false;       ///< the executor
-    bool may_have_run = false;  ///< on a backend that went away: only lanes decide now
     bool result_appended = false;
   };
 
-  void choose(Seqno seqno, Undecided& ddl);
+  void go_on(Seqno seqno, Undecided& ddl);
+  void take(const proxy::DdlExecuted& executed, Undecided& ddl);
+  void look(BackendId backend, const certifier::DdlLook& look);
   void execute(Seqno seqno, Undecided& ddl);
-  void session_dies(Seqno seqno, Undecided& ddl);
+  void end_turn(Undecided& ddl, bool server_side);
   [[nodiscard]] std::optional<SessionId> session_of(Seqno seqno) const;
-  void offer(Seqno seqno, Undecided& ddl);
+  void offer(Seqno seqno, BackendId backend, Undecided& ddl);
   void abort_users(const Undecided& ddl);
   void decide(Seqno seqno, Undecided& ddl, certifier::DdlOutcome outcome);
 

@@ -27,7 +27,7 @@ void LaneShell::step() {
   switch (phase_) {
     case Phase::kOff:
       if (backend().up() && lane_.state() != certifier::LaneState::kStopped) {
-        conn_ = backend().connect();
+        conn_ = backend().connect(false);
         incarnation_ = backend().incarnation();
         ++generation_;
         connected_anew_ = true;

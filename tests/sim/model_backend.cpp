@@ -70,6 +70,9 @@ void ModelBackend::redo_into(Image& image, const Redo& record) {
       image.data.set(row, value);
     }
     if (trx.position) {
+      if (trx.position->ddl != image.position.ddl) {
+        image.ddl_logged_at_mark = image.ddl_logged;
+      }
       image.position = *trx.position;
     }
   };
@@ -89,6 +92,7 @@ void ModelBackend::redo_into(Image& image, const Redo& record) {
       break;
     case Redo::Kind::kDdl:
       (void)image.data.execute_ddl(record.ddl);
+      image.ddl_logged += record.logged ? 1 : 0;
       break;
   }
 }
@@ -306,10 +310,11 @@ void ModelBackend::roll_back_branch(const BranchId& branch) {
 
 // ---- connections ----
 
-ConnId ModelBackend::connect() {
+ConnId ModelBackend::connect(bool logs) {
   CHECK(up_);
   const ConnId id = next_id_++;
   connections_[id].id = id;
+  connections_[id].logs = logs;
   return id;
 }
 
@@ -668,7 +673,7 @@ StepResult ModelBackend::execute_ddl(Connection& conn, std::string_view sql) {
   if (const std::uint16_t error = copy.execute_ddl(sql)) {
     return failed(error, "DDL");
   }
-  write_redo({Redo::Kind::kDdl, {}, {}, std::string(sql)});
+  write_redo({Redo::Kind::kDdl, {}, {}, std::string(sql), conn.logs});
   flushed_ = redo_.size();
   return done();
 }

@@ -100,7 +100,8 @@ class ModelBackend {
 
   // ---- connections that send SQL ----
 
-  [[nodiscard]] ConnId connect();
+  /// `logs`: what it executes comes to stand in the binlog.
+  [[nodiscard]] ConnId connect(bool logs = true);
   [[nodiscard]] bool is_open(ConnId conn) const;
   void send(ConnId conn, std::string sql);
 
@@ -133,6 +134,11 @@ class ModelBackend {
 
   [[nodiscard]] std::vector<BranchId> prepared_branches() const;
 
+  /// Does the binlog show a DDL behind where it ended when the last one was marked?
+  [[nodiscard]] bool logged_ddl_since_mark() const {
+    return image_.ddl_logged > image_.ddl_logged_at_mark;
+  }
+
   /// Some connection has a statement under way.
   [[nodiscard]] bool statement_under_way() const;
 
@@ -151,6 +157,8 @@ class ModelBackend {
     Data data;
     certifier::BackendPosition position;
     std::map<BranchId, Trx> prepared;
+    std::uint64_t ddl_logged = 0;
+    std::uint64_t ddl_logged_at_mark = 0;
   };
 
   struct Redo {
@@ -159,12 +167,14 @@ class ModelBackend {
     Trx trx;
     BranchId branch;
     std::string ddl;
+    bool logged = false;
   };
 
   struct Connection {
     ConnId id = 0;
     bool dropped = false;
     bool killed = false;
+    bool logs = true;
     std::vector<std::string> program;  ///< inner statements of the packet under way
     std::size_t at = 0;
     bool compound = false;

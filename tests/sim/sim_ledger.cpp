@@ -103,7 +103,7 @@ std::string check_ddl(const WorkRecord& record, const SerialOracle& oracle, bool
     return {};
   }
   const auto result = oracle.ddl_result(*record.ddl);
-  const bool ran = result && *result != certifier::DdlOutcome::kSkip;
+  const bool ran = result && certifier::runs(*result);
   if (record.told == Told::kDone && !ran && !may_lose) {
     return "a DDL is acknowledged that did not run";
   }

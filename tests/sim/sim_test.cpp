@@ -77,6 +77,7 @@ TEST_SUITE("sim") {
         {"held branches are rolled back after a crash", &Bugs::forget_held},
         {"branches up to the position are rolled back", &Bugs::forget_unfinished},
         {"a DDL that may have run is taken for a new one", &Bugs::forget_marks},
+        {"a DDL that ran is taken for one that did not", &Bugs::forget_binlog},
         {"all connections own the position alike", &Bugs::share_owner},
         {"a session answers before the outcome", &Bugs::reply_before_outcome},
         {"a session takes all as seen that PREPARE's answer finds", &Bugs::seen_at_answer},

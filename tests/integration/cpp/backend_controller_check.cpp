@@ -264,7 +264,7 @@ TEST_SUITE("integration") {
     holder.sql("ROLLBACK");
   }
 
-  TEST_CASE("BackendController: finds the holder of a lock, active and detached") {
+  TEST_CASE("BackendController: finds the holder of a lock, not who waits for it, too") {
     BackendController& controller = *stage().controller;
     const auto holder_of = [&](std::uint64_t thread) {
       return ask<std::optional<LockHolder>>(
@@ -282,6 +282,9 @@ TEST_SUITE("integration") {
         holder.sql("BEGIN");
         holder.sql("UPDATE d.t SET v=v+1 WHERE id=4");
       }
+      Client in_line(stage().server.port());  // waits, too, and stands before the lane
+      std::thread before([&in_line] { in_line.sql("UPDATE d.t SET v=v+1 WHERE id=4"); });
+      std::this_thread::sleep_for(milliseconds(100));
       std::thread waiting([&lane] { lane.sql("UPDATE d.t SET v=v+1 WHERE id=4"); });
       std::optional<LockHolder> found;
       for (int i = 0; i < 50 && !found; ++i) {
@@ -296,6 +299,7 @@ TEST_SUITE("integration") {
       EXPECT(found->table == "`d`.`t`");
       EXPECT(found->index == "PRIMARY");
       EXPECT(found->lock_data == "4");
+      EXPECT_FALSE(found->waits);
       if (detached) {
         EXPECT(roll_back(controller, {branch, 0}).ok());
       } else {
@@ -304,6 +308,7 @@ TEST_SUITE("integration") {
         });
         EXPECT(killed.ok());
       }
+      before.join();
       waiting.join();
       std::this_thread::sleep_for(milliseconds(130));
       const auto nobody = holder_of(lane.link.thread_id());

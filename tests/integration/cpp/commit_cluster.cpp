@@ -307,13 +307,18 @@ unsigned CommitCluster::ddl(BackendId home,
       return error;
     }
     SessionLink link(servers_[turn->backend.value]->port());
-    link.must("SET SESSION sql_log_bin=0");
     link.must("USE t");
     link.must(std::string(certifier::kDdlFenceSql));
     do {
       error = link.run(sql);
     } while (error == 1205);
-    need(loop_->post(proxy::DdlExecuted{turn->seqno, turn->backend, error == 0, false}),
+    need(loop_->post(proxy::DdlExecuted{turn->seqno,
+                                        turn->backend,
+                                        error == 0,
+                                        false,
+                                        false,
+                                        {},
+                                        static_cast<std::uint16_t>(error)}),
          "the mailbox is full");
   }
 }

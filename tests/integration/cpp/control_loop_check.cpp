@@ -215,7 +215,8 @@ TEST_SUITE("integration") {
       EXPECT(
           sql(stage.two, "SELECT CONCAT_WS(',',id,cluster,owner,seqno) FROM consort.`position`") ==
           "1," + std::string(kCluster) + ",5,7");
-      EXPECT(sql(stage.two, "SELECT CONCAT_WS(',',id,ddl,ddl_before) FROM consort.ddl_mark") ==
+      EXPECT(sql(stage.two,
+                 "SELECT CONCAT_WS(',',id,ddl,ddl_before,binlog_before) FROM consort.ddl_mark") ==
              (has_fingerprint ? "1,6,abc" : "1,6"));
       EXPECT(sql(stage.two,
                  "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA='consort' "

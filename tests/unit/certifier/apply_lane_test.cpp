@@ -38,10 +38,12 @@ std::string sql_of(const LaneBatch& batch) {
   return test::describe_binlog(batch.statements.back());
 }
 
-std::shared_ptr<const LogEntry> ddl(std::uint64_t seqno) {
+std::shared_ptr<const LogEntry> ddl(std::uint64_t seqno,
+                                    const char* sql = "CREATE TABLE t (a INT)") {
   Ddl body;
   body.home = kHere;
-  body.sql = "CREATE TABLE t (a INT)";
+  body.sql = sql;
+  body.targets = {{"shop", "t"}};
   body.schema = "shop";
   body.session_set = "SET SESSION sql_mode=X'41'";
   return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
@@ -554,7 +556,77 @@ TEST_SUITE("certifier") {
     }
   }
 
-  TEST_CASE("ApplyLane: the lane decides a DDL whose session is gone") {
+  TEST_CASE("ApplyLane: waits for whatever was begun of a DDL, then asks whether it ran") {
+    for (const bool changed : {false, true}) {
+      CAPTURE(changed);
+      Rig rig;
+      rig.lane.on_disconnected();
+      rig.connect(0, {}, 0, 1);
+      rig.lane.push(ddl(1, "ALTER TABLE t ADD INDEX (a)"));
+      EXPECT(rig.turn<DdlReached>().may_have_run);
+      rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kNobody);
+      const LaneBatch look = rig.batch();
+      REQUIRE(look.statements.size() == 3);
+      EXPECT(look.statements[0] == kDdlFenceSql);
+      EXPECT(contains(look.statements[1], std::to_string(kDdlDoneErrno)));
+      EXPECT(look.statements[2] == kDdlReleaseSql);
+      if (changed) {
+        EXPECT(rig.fail(kDdlDoneErrno, 1) == LaneAction::kGoOn);
+      } else {
+        rig.lane.on_turn_done();
+      }
+      EXPECT(rig.turn<DdlLook>().changed == changed);
+      EXPECT_FALSE(rig.lane.next_turn().has_value());
+      rig.lane.on_ddl_looked(Seqno{1}, changed ? DdlTraces::kRan : DdlTraces::kNone);
+      EXPECT(rig.lane.state() == LaneState::kDdlReached);
+      if (!changed) {
+        rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+        EXPECT((rig.turn<DdlOffer>().seqno == Seqno{1}));  // its mark still stands
+      }
+    }
+  }
+
+  TEST_CASE("ApplyLane: a DDL under way keeps the lane from looking") {
+    Rig rig;
+    rig.lane.on_disconnected();
+    rig.connect(0, {}, 0, 1);
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kNobody);
+    (void)rig.batch();
+    EXPECT(rig.fail(1205, 0) == LaneAction::kRetry);
+    rig.connect(0, {}, 0, 1);
+    EXPECT(rig.turn<DdlReached>().may_have_run);
+  }
+
+  TEST_CASE("ApplyLane: a void DDL is passed over where it was not begun, else looked for") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    rig.lane.push(writeset(2, kThere));
+    rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kVoid});
+    EXPECT((rig.batch().last == Seqno{2}));
+    for (const auto traces : {DdlTraces::kNone, DdlTraces::kRan, DdlTraces::kUnknown}) {
+      CAPTURE(static_cast<int>(traces));
+      Rig marked;
+      marked.lane.on_disconnected();
+      marked.connect(0, {}, 0, 1);
+      marked.lane.push(ddl(1));
+      marked.lane.push(writeset(2, kThere));
+      marked.lane.on_ddl_result({Seqno{1}, DdlOutcome::kVoid});
+      EXPECT(marked.batch().statements.front() == kDdlFenceSql);
+      marked.lane.on_turn_done();
+      EXPECT_FALSE(marked.turn<DdlLook>().changed);
+      marked.lane.on_ddl_looked(Seqno{1}, traces);
+      if (traces == DdlTraces::kNone) {
+        EXPECT((marked.batch().last == Seqno{2}));
+      } else {
+        EXPECT(marked.lane.state() == LaneState::kStopped);
+        EXPECT(contains(marked.lane.stop_reason(), "seqno 1"));
+      }
+    }
+  }
+
+  TEST_CASE("ApplyLane: the lane decides a DDL of Consort's own") {
     struct Row {
       std::uint64_t mark;
       std::uint16_t error;

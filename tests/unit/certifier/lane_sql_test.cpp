@@ -180,7 +180,10 @@ TEST_SUITE("certifier") {
     REQUIRE(marked.statements.size() == 6);
     EXPECT(marked.statements[0] == kDdlFenceSql);
     EXPECT(count_of(marked.statements[1],
-                    "UPDATE consort.ddl_mark SET ddl=11,ddl_before=NULL WHERE id=1 AND EXISTS "
+                    "UPDATE consort.ddl_mark SET ddl=11,ddl_before=NULL,binlog_before=(SELECT ") ==
+           1);
+    EXPECT(count_of(marked.statements[1],
+                    " WHERE id=1 AND EXISTS "
                     "(SELECT 1 FROM consort.`position` WHERE id=1 AND owner=8589934593 AND "
                     "seqno=10 LOCK IN SHARE MODE); IF ROW_COUNT()<>1 THEN SIGNAL") == 1);
     EXPECT(marked.statements[2] == "USE `shop`");
@@ -204,7 +207,7 @@ TEST_SUITE("certifier") {
     REQUIRE(fingerprint.has_value());
     const LaneBatch marked = ddl_batch(kStart, ddl, true);
     REQUIRE(marked.statements.size() == 4);
-    EXPECT(count_of(marked.statements[1], "ddl_before=" + *fingerprint + " WHERE id=1") == 1);
+    EXPECT(count_of(marked.statements[1], "ddl_before=" + *fingerprint + ",binlog_before=") == 1);
     const LaneBatch again = ddl_batch(kStart, ddl, false);
     REQUIRE(again.statements.size() == 4);
     EXPECT(again.statements[0] == kDdlFenceSql);

@@ -36,13 +36,23 @@ LogEntry ddl_entry() {
   return LogEntry{1, Seqno{1}, body};
 }
 
+LogEntry own_ddl_entry() {
+  Ddl body;
+  body.home = BackendId{15};
+  body.sql = "DROP TABLE t";
+  body.own = true;
+  return LogEntry{1, Seqno{3}, body};
+}
+
 std::vector<LogEntry> samples() {
   return {
       writeset_entry(),
       LogEntry{1, Seqno{9}, Writeset{}},
       ddl_entry(),
       LogEntry{1, Seqno{2}, Ddl{}},
+      own_ddl_entry(),
       LogEntry{2, Seqno{0}, DdlResult{Seqno{5}, DdlOutcome::kRunTolerant}},
+      LogEntry{2, Seqno{0}, DdlResult{Seqno{5}, DdlOutcome::kVoid}},
       LogEntry{2, Seqno{0}, DdlResult{Seqno{5}, DdlOutcome::kRun, "SET GLOBAL a=1"}},
       LogEntry{2, Seqno{0}, Replay{Seqno{6}, BackendId{2}}},
       LogEntry{2, Seqno{0}, EpochStart{"0b2f-uuid", Seqno{77}}},
@@ -106,6 +116,11 @@ TEST_SUITE("certifier") {
     EXPECT(read.targets[0].table == "caf\xC3\xA9");
     EXPECT(read.targets[1].table.empty());
     EXPECT(read.keys.size() == 1);
+    EXPECT_FALSE(read.own);
+    const auto own = decode_entry(encode_entry(own_ddl_entry()));
+    REQUIRE(own.ok());
+    EXPECT(own->ddl()->own);
+    EXPECT((own->ddl()->home == BackendId{15}));
   }
 
   TEST_CASE("LogEntry: a changed byte is noticed, whichever") {

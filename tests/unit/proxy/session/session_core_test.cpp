@@ -715,8 +715,34 @@ TEST_SUITE("session") {
     const auto executed = script.posted_back<DdlExecuted>();
     EXPECT_FALSE(executed.succeeded);
     EXPECT_FALSE(executed.unknown);
+    EXPECT(executed.error == 0);  // no server was asked
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1049");
+  }
+
+  TEST_CASE("SessionCore: DDL whose connection was lost may have its turn again, elsewhere") {
+    SessionScript script;
+    script.query("DROP TABLE x");
+    const auto request = script.posted_back<DdlRequest>();
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    script.backend_ok(Channel::kHome);
+    script.core.on_backend_lost(Channel::kHome);
+    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.answer().empty());
+    script.sent(Channel::kHome);
+    script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
+    EXPECT(script.sent(Channel::kHome) == Texts{certifier::ddl_turn_fence_sql(Seqno{11})});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) == Texts{"DROP TABLE x"});
+    script.backend_error(Channel::kHome, 1142);
+    const auto executed = script.posted_back<DdlExecuted>();
+    EXPECT_FALSE(executed.succeeded);
+    EXPECT_FALSE(executed.unknown);
+    EXPECT(executed.error == 1142);
+    EXPECT((executed.backend == BackendId{2}));
+    script.backend_ok(Channel::kHome);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1142");
   }
 
   TEST_CASE("SessionCore: whose password has expired executes nothing but SET PASSWORD") {
