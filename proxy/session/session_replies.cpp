@@ -273,10 +273,8 @@ void SessionCore::on_backend_lost(Channel channel) {
   }
   if (channel == Channel::kHome && !pins_.empty()) {
     // Its variables, locks or handlers are gone: going on would be a lie.
-    reply_sequence_ = next_sequence;
-    if (phase_ == SessionPhase::kIdle) {
-      reply_sequence_ = 0;
-    }
+    const bool has_its_reply = phase_ == SessionPhase::kIdle || job_.answered;
+    reply_sequence_ = has_its_reply ? std::uint8_t{0} : next_sequence;
     close_with(protocol::server_shutdown_error());
     return;
   }

@@ -129,8 +129,18 @@ bool ServerConnection::execute(const std::string& sql) {
     answer_ok(ok);
     return true;
   }
-  if (sql.starts_with("SET SESSION session_track_")) {  // it tells of everything
+  if (sql.starts_with("SET SESSION session_track_schema=IF(")) {
+    blind_ ? answer_error(1231, "Variable can't be set to the value of '2'") : answer_ok();
+    return true;
+  }
+  if (sql.starts_with("SET SESSION session_track_system_variables=")) {
+    blind_ = false;
     answer_ok();
+    return true;
+  }
+  if (sql.starts_with("SHOW CREATE TABLE ")) {  // no temporary one here
+    cluster_.percent(50) ? answer_error(1146, "no such table")
+                         : answer_rows({{"d", "CREATE TABLE `d` (`id` int)"}});
     return true;
   }
   if (sql == "START TRANSACTION") {  // a guard behind XA START
@@ -218,6 +228,8 @@ void ServerConnection::prepare(const BranchId& branch) {
   protocol::OkPacket ok;
   if (!ops->empty()) {
     on_prepared_(backend_, branch, *ops);
+  }
+  if (!ops->empty() && !blind_) {
     ok.changes.system_variables.emplace_back("last_gtid", "0-1-7");
   }
   answer_ok(ok);
@@ -275,6 +287,7 @@ bool ServerConnection::execute_statement(const SimStatement& statement) {
     answer_error(1792, "read-only transaction");
     return true;
   }
+  blind_ = blind_ || cluster_.percent(1);  // a trigger has seen to it
   return execute_on_rows(statement);
 }
 

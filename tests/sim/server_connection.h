@@ -103,6 +103,7 @@ class ServerConnection {
   std::optional<Data> read_view_;  ///< of it
   bool doomed_ = false;            ///< in a transaction that must end with the connection
   bool under_way_ = false;         ///< the server itself executes the front
+  bool blind_ = false;             ///< tells of no variable, which a program may ask for
   int waits_ = 0;
   bool killed_ = false;
   bool closed_ = false;

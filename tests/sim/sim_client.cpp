@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "protocol/decode.h"
 #include "protocol/packet_reader.h"
+#include "protocol/sql_error.h"
 
 namespace consort::sim {
 namespace {
@@ -27,12 +28,18 @@ std::int64_t take_number(Bytes& payload) {
   return value;
 }
 
+/// Its session was bound to a server, which is gone.
+bool is_farewell(Bytes payload) {
+  return payload[0] == protocol::kErrByte &&
+         protocol::sql_error_of(payload).code == protocol::server_shutdown_error().code;
+}
+
 }  // namespace
 
 // ---- what it sends ----
 
 std::optional<std::string> SimClient::next(bool closing, Seqno at_least) {
-  CHECK(!waiting());
+  CHECK(!waiting() && !dismissed_);
   if (!in_transaction_ && closing) {
     return std::nullopt;
   }
@@ -140,6 +147,11 @@ void SimClient::receive(Bytes bytes, Seqno newest) {
   append(unread_, bytes);
   Bytes rest(unread_);
   while (const auto frame = protocol::peek_packet(rest)) {
+    if (is_farewell(frame->payload) && frame->sequence == (waiting() ? sequence_ : 0)) {
+      doing_ = Doing::kNothing;  // what became of its work it is not told
+      dismissed_ = true;
+      return;
+    }
     if (!waiting() || complete_) {
       fail("a packet that nobody asked for");
       return;

@@ -88,6 +88,7 @@ class SimClient {
   std::uint8_t sequence_ = 1;
   int packets_ = 0;
   bool complete_ = false;
+  bool dismissed_ = false;  ///< the session has ended its connection
   Answer answer_;
 };
 
