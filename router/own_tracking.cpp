@@ -83,6 +83,10 @@ std::optional<TrackingSet> with_own_tracking(std::string_view sql, const Stateme
       statement.settings.overflowed()) {
     return std::nullopt;
   }
+  // A value may begin inside an executable comment and end behind it, or the other way round.
+  if (sql.find("/*!") != sql.npos || sql.find("/*M!") != sql.npos) {
+    return std::nullopt;
+  }
   TrackingSet out;
   std::size_t copied = 0;
   bool literals = true;

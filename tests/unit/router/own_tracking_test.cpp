@@ -90,6 +90,15 @@ TEST_SUITE("router") {
     }
   }
 
+  TEST_CASE("session_track_*: no text with executable comments is taken apart") {
+    for (const std::string_view sql :
+         {"SET session_track_schema=0 /*!+1*/", "SET session_track_schema=/*M!0 */ +1"}) {
+      CAPTURE(sql);
+      EXPECT(classify(sql, {}).has(Flag::kGuardedSetting));  // and so it is refused
+      EXPECT_FALSE(tracked(sql).has_value());
+    }
+  }
+
   TEST_CASE("session_track_*: what else is guarded stays refused, other texts stay") {
     const auto both = tracked("SET session_track_schema=0, sql_log_bin=0");
     REQUIRE(both.has_value());
