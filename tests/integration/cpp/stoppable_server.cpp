@@ -100,6 +100,7 @@ void StoppableServer::stop() {
 
 void StoppableServer::freeze() {
   kill(pid_, SIGSTOP);
+  waitpid(pid_, nullptr, WUNTRACED);  // until then its threads may still answer
 }
 
 void StoppableServer::thaw() {
@@ -108,6 +109,7 @@ void StoppableServer::thaw() {
 
 void StoppableServer::end(int signal) {
   kill(pid_, signal);
+  kill(pid_, SIGCONT);  // a case that failed may have left it frozen
   waitpid(pid_, nullptr, 0);
   pid_ = -1;
 }
