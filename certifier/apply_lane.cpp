@@ -250,7 +250,7 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
   }
   if (role_of(queue_.front()) == EntryRole::kDdl) {
     ddl_may_have_run_ = ddl_mark_ == front_seqno();
-    if (may_be_void(front_seqno())) {
+    if (is_void(front_seqno())) {
       return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
     }
     if (const DdlResult* result = ddl_result(front_seqno()); result != nullptr) {
@@ -275,17 +275,16 @@ EntryRole ApplyLane::role_of(const Item& item) const {
     return writeset->payload.empty() ? EntryRole::kNothing : EntryRole::kPayload;
   }
   const DdlResult* result = ddl_result(entry.seqno);
-  const bool skipped =
-      result != nullptr && (result->outcome == DdlOutcome::kSkip ||
-                            (result->outcome == DdlOutcome::kVoid &&
-                             (ddl_mark_ != entry.seqno || ddl_absent_ == entry.seqno)));
+  const bool absent = ddl_mark_ != entry.seqno || ddl_absent_ == entry.seqno;
+  const bool skipped = result != nullptr && (result->outcome == DdlOutcome::kSkip ||
+                                             (result->outcome == DdlOutcome::kVoid && absent));
   const bool executed = result != nullptr && ddl_executed_ == entry.seqno &&
                         (result->sql.empty() || result_executed_ == entry.seqno);
   return skipped || executed ? EntryRole::kNothing : EntryRole::kDdl;
 }
 
-/// Nobody shall execute it, and somebody may have, here.
-bool ApplyLane::may_be_void(Seqno seqno) const {
+/// Nobody shall execute it; somebody may have, here.
+bool ApplyLane::is_void(Seqno seqno) const {
   const DdlResult* result = ddl_result(seqno);
   return result != nullptr && result->outcome == DdlOutcome::kVoid;
 }
@@ -451,16 +450,14 @@ LaneAction ApplyLane::fail(LaneAction action, std::uint16_t error, std::string_v
     machine_.move(S::kUnsure);
     return action;
   }
-  stop_reason_ = action == LaneAction::kFenced ? "another owner moves this backend's position"
-                                               : "this backend differs from the others";
-  stop_reason_ += " (seqno " + std::to_string(under_way_->first.value);
+  std::string reason = action == LaneAction::kFenced ? "another owner moves this backend's position"
+                                                     : "this backend differs from the others";
+  reason += " (seqno " + std::to_string(under_way_->first.value);
   if (under_way_->last > under_way_->first) {
-    stop_reason_ += " to " + std::to_string(under_way_->last.value);
+    reason += " to " + std::to_string(under_way_->last.value);
   }
-  stop_reason_ += "): error " + std::to_string(error) + ": " + std::string(message);
-  queue_.clear();
-  queued_bytes_ = 0;
-  machine_.move(S::kStopped);
+  reason += "): error " + std::to_string(error) + ": " + std::string(message);
+  stop(std::move(reason));
   return action;
 }
 
@@ -487,7 +484,7 @@ void ApplyLane::on_ddl_looked(Seqno seqno, DdlTraces traces) {
   if (traces == DdlTraces::kNone) {
     ddl_absent_ = seqno;
   }
-  if (!may_be_void(seqno)) {
+  if (!is_void(seqno)) {
     machine_.move(ddl_result(seqno) == nullptr ? S::kDdlReached : S::kIdle);
     return;
   }
@@ -495,11 +492,14 @@ void ApplyLane::on_ddl_looked(Seqno seqno, DdlTraces traces) {
     machine_.move(S::kIdle);
     return;
   }
-  stop_reason_ = "this backend differs from the others (seqno " + std::to_string(seqno.value) +
-                 "): " +
-                 (traces == DdlTraces::kRan
-                      ? "it has executed a statement that nobody else has"
-                      : "nobody knows whether it has executed a statement that nobody else has");
+  stop("this backend differs from the others (seqno " + std::to_string(seqno.value) + "): " +
+       (traces == DdlTraces::kRan
+            ? "it has executed a statement that nobody else has"
+            : "nobody knows whether it has executed a statement that nobody else has"));
+}
+
+void ApplyLane::stop(std::string reason) {
+  stop_reason_ = std::move(reason);
   queue_.clear();
   queued_bytes_ = 0;
   machine_.move(S::kStopped);

@@ -250,9 +250,10 @@ class ApplyLane {
   [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
 
   void on_ddl_done();
-  [[nodiscard]] bool may_be_void(Seqno seqno) const;
+  [[nodiscard]] bool is_void(Seqno seqno) const;
   [[nodiscard]] LaneAction on_ddl_failed(std::uint16_t error, std::string_view message);
   [[nodiscard]] LaneAction fail(LaneAction action, std::uint16_t error, std::string_view message);
+  void stop(std::string reason);
   void restart_queue_at(Seqno next);
   void drop_front();
 

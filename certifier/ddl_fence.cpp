@@ -1,10 +1,9 @@
 #include "certifier/ddl_fence.h"
 
-#include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "certifier/lane_sql.h"
+#include "certifier/sql_words.h"
 
 namespace consort::certifier {
 namespace {
@@ -44,29 +43,6 @@ std::string list_of(std::string_view what, std::string_view from, std::string_vi
 }
 
 }  // namespace
-
-std::string first_word(std::string_view sql) {
-  std::size_t at = 0;
-  const auto is_space = [&] { return std::isspace(static_cast<unsigned char>(sql[at])) != 0; };
-  while (at < sql.size()) {
-    if (is_space()) {
-      ++at;
-    } else if (sql[at] == '#' || sql.substr(at, 3) == "-- ") {
-      at = std::min(sql.find('\n', at), sql.size());
-    } else if (sql.substr(at, 2) == "/*" && sql.substr(at, 3) != "/*!" &&
-               sql.substr(at, 4) != "/*M!") {
-      const std::size_t end = sql.find("*/", at + 2);
-      at = end == std::string_view::npos ? sql.size() : end + 2;
-    } else {
-      break;
-    }
-  }
-  std::string word;
-  for (; at < sql.size() && std::isalpha(static_cast<unsigned char>(sql[at])) != 0; ++at) {
-    word += static_cast<char>(std::toupper(static_cast<unsigned char>(sql[at])));
-  }
-  return word;
-}
 
 std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl) {
   // These two are all or nothing. DROP of several tables is not, and may be repeated.

@@ -54,10 +54,6 @@ inline constexpr std::string_view kDdlReleaseSql =
 /// others, and of what it does not see (a comment, a default), a repetition does no harm.
 [[nodiscard]] std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl);
 
-/// The first word of a statement, in capitals, comments left out; empty where it begins with an
-/// executable one.
-[[nodiscard]] std::string first_word(std::string_view sql);
-
 /// For a compound body: signals kDdlDoneErrno when `fingerprint` is not what the mark has kept.
 [[nodiscard]] std::string ddl_done_check_sql(std::string_view fingerprint);
 

@@ -149,6 +149,11 @@ SqlError lock_wait_timeout_error() {
               "Lock wait timeout exceeded; try restarting transaction");
 }
 
+SqlError statement_timeout_error() {
+  return make(sql_code::kStatementTimeout, "70100",
+              "Query execution was interrupted (max_statement_time exceeded)");
+}
+
 SqlError backend_lost_error(std::string_view backend) {
   return make(sql_code::kNetReadError, "08S01",
               "Lost the connection to backend " + quoted(backend) + " during the query");

@@ -52,6 +52,7 @@ inline constexpr std::uint16_t kMustSetPassword = 1820;
 inline constexpr std::uint16_t kMalformedPacket = 1835;
 inline constexpr std::uint16_t kPasswordExpired = 1862;
 inline constexpr std::uint16_t kConnectionKilled = 1927;
+inline constexpr std::uint16_t kStatementTimeout = 1969;
 inline constexpr std::uint16_t kAccountLocked = 4151;
 }  // namespace sql_code
 
@@ -118,6 +119,8 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError not_thread_owner_error(std::uint64_t thread_id);
 /// 1205.
 [[nodiscard]] SqlError lock_wait_timeout_error();
+/// 1969: max_statement_time.
+[[nodiscard]] SqlError statement_timeout_error();
 /// 1158, state 08S01: a backend went away in the middle of a reply that cannot be repeated. What a
 /// client library reports as 2013.
 [[nodiscard]] SqlError backend_lost_error(std::string_view backend);

@@ -1,5 +1,6 @@
 #include "router/guarded_settings.h"
 
+#include "router/own_tracking.h"
 #include "router/token.h"
 
 namespace consort::router {
@@ -11,11 +12,16 @@ namespace {
 // of AUTO_INCREMENT must not collide; COMMIT is the session's own affair (completion_type); the
 // rest names servers and their streams.
 constexpr std::string_view kNames[] = {
-    "auto_increment_increment", "auto_increment_offset",
-    "completion_type",          "pseudo_slave_mode",
-    "pseudo_thread_id",         "server_id",
-    "session_track_schema",     "session_track_system_variables",
-    "skip_replication",         "sql_log_bin",
+    "auto_increment_increment",
+    "auto_increment_offset",
+    "completion_type",
+    "pseudo_slave_mode",
+    "pseudo_thread_id",
+    "server_id",
+    kTrackedSchema,
+    kTrackedVariables,
+    "skip_replication",
+    "sql_log_bin",
     "xa_detach_on_prepare",
 };
 

@@ -8,8 +8,6 @@
 namespace consort::router {
 namespace {
 
-constexpr std::string_view kSchema = "session_track_schema";
-constexpr std::string_view kList = "session_track_system_variables";
 constexpr std::string_view kSession = "@@session.";
 
 bool is_tracking(const SetItem& item) {
@@ -60,9 +58,9 @@ std::vector<std::string> unheard_names(const Statement& statement) {
   std::vector<std::string> behind;
   for (const SetItem& item : statement.settings) {
     append_names(item, behind);
-    if (is_tracking(item) && equals_ignoring_case(item.name, kList)) {
+    if (is_tracking(item) && equals_ignoring_case(item.name, kTrackedVariables)) {
       before.insert(before.end(), behind.begin(), behind.end());
-      behind.assign(1, std::string(kList));
+      behind.assign(1, std::string(kTrackedVariables));
     }
   }
   std::erase_if(before, [&](const std::string& name) {
@@ -74,7 +72,8 @@ std::vector<std::string> unheard_names(const Statement& statement) {
 }  // namespace
 
 bool is_tracking_setting(std::string_view name) {
-  return equals_ignoring_case(name, kSchema) || equals_ignoring_case(name, kList);
+  return equals_ignoring_case(name, kTrackedSchema) ||
+         equals_ignoring_case(name, kTrackedVariables);
 }
 
 std::optional<TrackingSet> with_own_tracking(std::string_view sql, const Statement& statement) {
@@ -99,14 +98,14 @@ std::optional<TrackingSet> with_own_tracking(std::string_view sql, const Stateme
     const auto name = static_cast<std::size_t>(item.name.data() - sql.data());
     const auto begin = static_cast<std::size_t>(item.value.data() - sql.data());
     out.sql += sql.substr(copied, name - copied);
-    out.sql += kSchema;
+    out.sql += kTrackedSchema;
     out.sql += sql.substr(name + item.name.size(), begin - name - item.name.size());
     out.sql += kSession;
-    out.sql += kSchema;
+    out.sql += kTrackedSchema;
     copied = begin + item.value.size();
     out.assignments += out.assignments.empty() ? "SESSION " : ", SESSION ";
     out.assignments.append(item.name).append("=").append(item.value);
-    const bool is_list = equals_ignoring_case(item.name, kList);
+    const bool is_list = equals_ignoring_case(item.name, kTrackedVariables);
     out.sets_list = out.sets_list || is_list;
     out.sets_schema = out.sets_schema || !is_list;
     out.schema = literal_switch(item);

@@ -13,6 +13,9 @@
 
 namespace consort::router {
 
+inline constexpr std::string_view kTrackedSchema = "session_track_schema";
+inline constexpr std::string_view kTrackedVariables = "session_track_system_variables";
+
 /// A client's SET of these variables, taken apart.
 struct TrackingSet {
   std::string sql;  ///< the SET, with each of them assigned to itself

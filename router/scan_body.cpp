@@ -1,5 +1,6 @@
 // StatementScan: the bodies of queries and row changes. No grammar is parsed: each level of
 // parentheses remembers whether a table's name may come next.
+#include "router/own_tracking.h"
 #include "router/statement_scan.h"
 
 namespace consort::router {
@@ -12,14 +13,14 @@ struct SessionVariable {
 };
 
 constexpr SessionVariable kSessionVariables[] = {
-    {"last_insert_id", Flag::kLastInsertId},   {"identity", Flag::kLastInsertId},
-    {"insert_id", Flag::kSessionState},        {"warning_count", Flag::kDiagnostics},
-    {"error_count", Flag::kDiagnostics},       {"pseudo_thread_id", Flag::kConnectionId},
-    {"rand_seed1", Flag::kSessionState},       {"rand_seed2", Flag::kSessionState},
-    {"in_transaction", Flag::kSessionState},   {"last_gtid", Flag::kSessionState},
-    {"gtid_seq_no", Flag::kSessionState},      {"gtid_domain_id", Flag::kSessionState},
-    {"timestamp", Flag::kSessionState},        {"proxy_user", Flag::kSessionState},
-    {"session_track_schema", Flag::kTracking}, {"session_track_system_variables", Flag::kTracking},
+    {"last_insert_id", Flag::kLastInsertId}, {"identity", Flag::kLastInsertId},
+    {"insert_id", Flag::kSessionState},      {"warning_count", Flag::kDiagnostics},
+    {"error_count", Flag::kDiagnostics},     {"pseudo_thread_id", Flag::kConnectionId},
+    {"rand_seed1", Flag::kSessionState},     {"rand_seed2", Flag::kSessionState},
+    {"in_transaction", Flag::kSessionState}, {"last_gtid", Flag::kSessionState},
+    {"gtid_seq_no", Flag::kSessionState},    {"gtid_domain_id", Flag::kSessionState},
+    {"timestamp", Flag::kSessionState},      {"proxy_user", Flag::kSessionState},
+    {kTrackedSchema, Flag::kTracking},       {kTrackedVariables, Flag::kTracking},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <utility>
 
+#include "router/own_tracking.h"
 #include "router/sql_lexer.h"
 
 namespace consort::router {
@@ -120,8 +121,8 @@ class Replacer {
       return false;
     }
     const SystemVariableName variable = system_variable_name(token_.text);
-    const bool of_list = equals_ignoring_case(variable.name, "session_track_system_variables");
-    const bool of_schema = equals_ignoring_case(variable.name, "session_track_schema");
+    const bool of_list = equals_ignoring_case(variable.name, kTrackedVariables);
+    const bool of_schema = equals_ignoring_case(variable.name, kTrackedSchema);
     const std::string& value = of_list ? values_.track_variables : values_.track_schema;
     if ((!of_list && !of_schema) || value.empty() ||
         equals_ignoring_case(variable.scope, "global")) {

@@ -553,8 +553,13 @@ void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
 void BranchDesk::look_after(TimePoint now) {
   std::int64_t waiting_for_tables = 0;
   for (auto at = pending_.begin(); at != pending_.end();) {
-    Pending& pending = at->second;
+    const Pending& pending = at->second;
     const Duration age = now - pending.arrived;
+    const auto give_up = [&](BranchVerdict verdict) {
+      Pending given_up = std::move(at->second);
+      at = pending_.erase(at);
+      lose(given_up, verdict);
+    };
     if (!pending.prepared && age > kLonelyGroupMax) {
       at = pending_.erase(at);
       continue;
@@ -565,19 +570,15 @@ void BranchDesk::look_after(TimePoint now) {
         ++at;
         continue;
       }
-      Pending too_late = std::move(pending);
-      at = pending_.erase(at);
       parts_.stats.table_lock_timeouts.add();
-      lose(too_late, BranchVerdict::kLockWait);
+      give_up(BranchVerdict::kLockWait);
       continue;
     }
     const bool unsure = pending.prepared && !pending.prepared->surely_logged && !pending.group;
     if (unsure && age > std::min(kUnsureGroupMax, options_.group_wait_max)) {
       spdlog::warn("{}: whether a branch changed anything was not told: it is rolled back",
                    options_.backend_names[pending.home.value]);
-      Pending given_up = std::move(pending);
-      at = pending_.erase(at);
-      lose(given_up, BranchVerdict::kConflict);
+      give_up(BranchVerdict::kConflict);
       continue;
     }
     if (pending.prepared && age > options_.group_wait_max) {
@@ -585,9 +586,7 @@ void BranchDesk::look_after(TimePoint now) {
           "{}: the rows of a prepared branch, or the definition of their table, did not "
           "come: it is rolled back",
           options_.backend_names[pending.home.value]);
-      Pending given_up = std::move(pending);
-      at = pending_.erase(at);
-      lose(given_up, BranchVerdict::kHomeLost);
+      give_up(BranchVerdict::kHomeLost);
       continue;
     }
     ++at;

@@ -4,7 +4,7 @@
 #include <cctype>
 
 #include "base/sql_identifier.h"
-#include "certifier/lane_sql.h"
+#include "certifier/sql_words.h"
 
 namespace consort::proxy {
 namespace {
@@ -27,7 +27,7 @@ class Words {
 
   /// The next word, quoted text or single character; empty at the end or at an executable comment.
   std::string_view next() {
-    skip_space();
+    at_ = certifier::past_space(sql_, at_);
     start_ = at_;
     if (at_ >= sql_.size() || sql_.substr(at_, 3) == "/*!" || sql_.substr(at_, 4) == "/*M!") {
       return {};
@@ -49,22 +49,6 @@ class Words {
   [[nodiscard]] std::size_t start() const { return start_; }
 
  private:
-  void skip_space() {
-    while (at_ < sql_.size()) {
-      if (std::isspace(static_cast<unsigned char>(sql_[at_])) != 0) {
-        ++at_;
-      } else if (sql_[at_] == '#' || sql_.substr(at_, 3) == "-- ") {
-        at_ = std::min(sql_.find('\n', at_), sql_.size());
-      } else if (sql_.substr(at_, 2) == "/*" && sql_.substr(at_, 3) != "/*!" &&
-                 sql_.substr(at_, 4) != "/*M!") {
-        const std::size_t end = sql_.find("*/", at_ + 2);
-        at_ = end == std::string_view::npos ? sql_.size() : end + 2;
-      } else {
-        return;
-      }
-    }
-  }
-
   void skip_quoted(char quote) {
     for (++at_; at_ < sql_.size(); ++at_) {
       if (sql_[at_] == '\\' && quote != '`') {

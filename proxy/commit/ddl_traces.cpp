@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "certifier/ddl_fence.h"
 #include "certifier/lane_sql.h"
+#include "certifier/sql_words.h"
 
 namespace consort::proxy {
 namespace {

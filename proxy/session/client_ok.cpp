@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/packet_writer.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 namespace {
@@ -30,17 +31,16 @@ void drop_unheard(const TrackingChange& change,
 void tell_of_list(const TrackingChange& change,
                   const ClientTracking& tracking,
                   protocol::SessionChanges& told) {
-  constexpr std::string_view kList = "session_track_system_variables";
   if (!change.sets_list) {
     return;
   }
   if (!change.sets_schema) {
     std::erase_if(told.system_variables, [](const protocol::NameValue& variable) {
-      return variable.first == "session_track_schema";
+      return variable.first == router::kTrackedSchema;
     });
   }
-  if (tracking.wants(kList)) {
-    told.system_variables.emplace_back(kList, tracking.list());
+  if (tracking.wants(router::kTrackedVariables)) {
+    told.system_variables.emplace_back(router::kTrackedVariables, tracking.list());
   }
 }
 

@@ -4,12 +4,11 @@
 #include <array>
 
 #include "proxy/session/session_state.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 namespace {
 
-constexpr std::string_view kSchema = "session_track_schema";
-constexpr std::string_view kList = "session_track_system_variables";
 constexpr std::string_view kAll = "*";
 
 /// MariaDB's default.
@@ -53,9 +52,9 @@ void ClientTracking::filter(protocol::SessionChanges& changes) const {
   std::erase_if(changes.system_variables,
                 [&](const protocol::NameValue& one) { return !wants(one.first); });
   for (auto& [name, value] : changes.system_variables) {
-    if (name == kSchema) {
+    if (name == router::kTrackedSchema) {
       value = schema_ ? "ON" : "OFF";
-    } else if (name == kList && list_) {
+    } else if (name == router::kTrackedVariables && list_) {
       value = *list_;
     }
   }

@@ -501,6 +501,13 @@ class SessionCore {
   void release_tables();
   void drop_table_request();
   [[nodiscard]] bool holds_rows() const;
+
+  struct TableWait {
+    std::uint32_t seconds = 0;
+    bool of_statement = false;  ///< max_statement_time is over before lock_wait_timeout
+  };
+
+  [[nodiscard]] TableWait table_wait() const;
   [[nodiscard]] std::uint32_t lock_wait_s() const;
 
   // KILL: session_kill.cpp.

@@ -22,7 +22,7 @@ bool ends_statement(std::uint16_t code) {
   switch (code) {
     case protocol::sql_code::kDeadlock:
     case protocol::sql_code::kQueryInterrupted:
-    case 1969:  // ER_STATEMENT_TIMEOUT
+    case protocol::sql_code::kStatementTimeout:
       return true;
     default:
       return false;

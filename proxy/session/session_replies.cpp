@@ -38,6 +38,12 @@ void SessionCore::on_internal_reply(Channel channel,
   if (failed && channel == Channel::kHome) {
     home_diagnostics_stale_ = true;
   }
+  // A question's answer goes to `heard` with the server's error; null: there is none.
+  const auto answer = [&](void (SessionCore::*heard)(const protocol::SqlError*)) {
+    const protocol::SqlError error =
+        failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
+    (this->*heard)(failed ? &error : nullptr);
+  };
   switch (role) {
     case ReplyRole::kXaRollback:
       if (failed && !branch_is_gone(step.payload)) {
@@ -73,12 +79,9 @@ void SessionCore::on_internal_reply(Channel channel,
         on_setup_failed(channel, protocol::sql_error_of(step.payload));
       }
       return;
-    case ReplyRole::kVariablesAsked: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_variables(failed ? &error : nullptr);
+    case ReplyRole::kVariablesAsked:
+      answer(&SessionCore::on_variables);
       return;
-    }
     case ReplyRole::kInsertIdAsked:
       on_insert_id(step);
       return;
@@ -99,21 +102,15 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
-    case ReplyRole::kKillRight: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_kill_right(failed ? &error : nullptr);
+    case ReplyRole::kKillRight:
+      answer(&SessionCore::on_kill_right);
       return;
-    }
     case ReplyRole::kProcessRight:
       on_process_right(!failed);
       return;
-    case ReplyRole::kTableCheck: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_table_check(failed ? &error : nullptr);
+    case ReplyRole::kTableCheck:
+      answer(&SessionCore::on_table_check);
       return;
-    }
     case ReplyRole::kReprepare:
       on_reprepared(channel, step);
       return;
@@ -127,20 +124,15 @@ void SessionCore::on_internal_reply(Channel channel,
         on_immediate_text();
       }
       return;
-    case ReplyRole::kSubject: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_subject(failed ? &error : nullptr);
+    case ReplyRole::kSubject:
+      answer(&SessionCore::on_subject);
       return;
-    }
     case ReplyRole::kGlobals:
-    case ReplyRole::kNewGlobals: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      role == ReplyRole::kGlobals ? on_globals_known(failed ? &error : nullptr)
-                                  : on_new_globals(failed ? &error : nullptr);
+      answer(&SessionCore::on_globals_known);
       return;
-    }
+    case ReplyRole::kNewGlobals:
+      answer(&SessionCore::on_new_globals);
+      return;
     case ReplyRole::kHeldLocks:
       on_held_locks(failed);
       return;
@@ -153,27 +145,18 @@ void SessionCore::on_internal_reply(Channel channel,
         rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
       }
       return;
-    case ReplyRole::kTracking: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_tracking(failed ? &error : nullptr);
+    case ReplyRole::kTracking:
+      answer(&SessionCore::on_tracking);
       return;
-    }
     case ReplyRole::kTellsAll:
       home_tells_all_ = !failed;
       return;
-    case ReplyRole::kAskedTold: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_asked_told(failed ? &error : nullptr);
+    case ReplyRole::kAskedTold:
+      answer(&SessionCore::on_asked_told);
       return;
-    }
-    case ReplyRole::kLeftEnd: {
-      const protocol::SqlError error =
-          failed ? protocol::sql_error_of(step.payload) : protocol::SqlError{};
-      on_left_end(failed ? &error : nullptr);
+    case ReplyRole::kLeftEnd:
+      answer(&SessionCore::on_left_end);
       return;
-    }
     case ReplyRole::kXaEnd:
       return;  // XA PREPARE's answer tells all
     case ReplyRole::kXaPrepare:

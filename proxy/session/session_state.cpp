@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "proxy/session/state_change.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 namespace {
@@ -22,8 +23,8 @@ constexpr std::array<std::string_view, 13> kNotState = {
     "last_insert_id",
     "pseudo_slave_mode",
     "pseudo_thread_id",
-    "session_track_schema",
-    "session_track_system_variables",
+    router::kTrackedSchema,
+    router::kTrackedVariables,
     "warning_count",
 };
 

@@ -61,11 +61,6 @@ std::optional<std::uint32_t> statement_limit_s(const SessionState& state) {
   return static_cast<std::uint32_t>(whole->count()) + (more ? 1 : 0);
 }
 
-/// ER_STATEMENT_TIMEOUT
-protocol::SqlError statement_timeout_error() {
-  return {1969, "70100", "Query execution was interrupted (max_statement_time exceeded)"};
-}
-
 }  // namespace
 
 /// LOCK TABLES, UNLOCK TABLES of what it locked, and what the locks do not allow. False: the
@@ -216,11 +211,8 @@ bool SessionCore::awaits_tables() {
 void SessionCore::ask_for_tables(bool keep) {
   phase_ = SessionPhase::kAwaitingTables;
   tables_asked_ = true;
-  const std::uint32_t wait_s = job_.lock_wait_s.value_or(lock_wait_s());
-  TableRequest request{
-      effects_.session_id(), ++table_requests_,
-      job_.tables,           keep,
-      holds_rows(),          std::min(wait_s, statement_limit_s(state_).value_or(wait_s))};
+  TableRequest request{effects_.session_id(), ++table_requests_,   job_.tables, keep,
+                       holds_rows(),          table_wait().seconds};
   if (!effects_.post_commit(std::move(request))) {
     reply_error(protocol::no_backend_error("the commit thread is overloaded"));
   }
@@ -235,9 +227,8 @@ void SessionCore::on_table_answer(const TableAnswer& answer) {
     return;
   }
   if (!answer.granted) {
-    const std::uint32_t wait_s = job_.lock_wait_s.value_or(lock_wait_s());
-    const bool time_is_up = statement_limit_s(state_).value_or(wait_s) < wait_s;
-    reply_error(time_is_up ? statement_timeout_error() : protocol::lock_wait_timeout_error());
+    reply_error(table_wait().of_statement ? protocol::statement_timeout_error()
+                                          : protocol::lock_wait_timeout_error());
     return;
   }
   // Whoever had the tables before has committed before.
@@ -309,6 +300,13 @@ void SessionCore::drop_table_request() {
   if (tables_asked_ && (unlocks || !pins_.has(PinReason::kLockedTables))) {
     release_tables();
   }
+}
+
+/// How long the statement at hand waits for tables.
+SessionCore::TableWait SessionCore::table_wait() const {
+  const std::uint32_t for_lock = job_.lock_wait_s.value_or(lock_wait_s());
+  const std::uint32_t in_all = statement_limit_s(state_).value_or(for_lock);
+  return {std::min(for_lock, in_all), in_all < for_lock};
 }
 
 /// How long its statements wait for tables: lock_wait_timeout.

@@ -60,17 +60,14 @@ bool is_on(std::string_view text) {
 
 /// Of the values of tx_isolation.
 router::IsolationLevel isolation_named(std::string_view value) {
-  using router::IsolationLevel;
-  for (const IsolationLevel level :
-       {IsolationLevel::kReadUncommitted, IsolationLevel::kReadCommitted,
-        IsolationLevel::kRepeatableRead, IsolationLevel::kSerializable}) {
+  for (const router::IsolationLevel level : kIsolationLevels) {
     std::string name(isolation_sql(level));
     std::replace(name.begin(), name.end(), ' ', '-');
     if (router::equals_ignoring_case(value, name)) {
       return level;
     }
   }
-  return IsolationLevel::kUnset;
+  return router::IsolationLevel::kUnset;
 }
 
 bool is_access(std::string_view name) {

@@ -3,6 +3,7 @@
 // Threads: any.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,6 +33,10 @@ namespace consort::proxy {
 [[nodiscard]] bool runs_program(const router::Statement& statement);
 /// May it, or what it runs, say COMMIT and go on? Functions and triggers may not.
 [[nodiscard]] bool may_commit_inside(const router::Statement& statement);
+/// All but kUnset.
+inline constexpr std::array kIsolationLevels = {
+    router::IsolationLevel::kReadUncommitted, router::IsolationLevel::kReadCommitted,
+    router::IsolationLevel::kRepeatableRead, router::IsolationLevel::kSerializable};
 /// The level as SET TRANSACTION names it; empty: kUnset.
 [[nodiscard]] std::string_view isolation_sql(router::IsolationLevel level);
 /// An error of a statement that has not come as far as to open its tables (MariaDB 10.11): the

@@ -1,9 +1,6 @@
 #include "proxy/session/transaction_tracker.h"
 
-#include <array>
-#include <utility>
-
-#include "router/token.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 
@@ -11,18 +8,6 @@ using router::AccessMode;
 using router::IsolationLevel;
 
 namespace {
-
-struct LevelName {
-  IsolationLevel level;
-  std::string_view text;
-};
-
-constexpr std::array<LevelName, 4> kLevels = {{
-    {IsolationLevel::kReadUncommitted, "READ UNCOMMITTED"},
-    {IsolationLevel::kReadCommitted, "READ COMMITTED"},
-    {IsolationLevel::kRepeatableRead, "REPEATABLE READ"},
-    {IsolationLevel::kSerializable, "SERIALIZABLE"},
-}};
 
 constexpr std::string_view kSetLevel = "SET TRANSACTION ISOLATION LEVEL ";
 constexpr std::string_view kReadOnly = "READ ONLY";
@@ -136,8 +121,8 @@ void TransactionTracker::on_next(std::string_view characteristics) {
   IsolationLevel isolation = IsolationLevel::kUnset;
   if (const std::size_t at = characteristics.find(kSetLevel); at != std::string_view::npos) {
     const std::string_view name = characteristics.substr(at + kSetLevel.size());
-    for (const LevelName& level : kLevels) {
-      isolation = name.starts_with(level.text) ? level.level : isolation;
+    for (const IsolationLevel level : kIsolationLevels) {
+      isolation = name.starts_with(isolation_sql(level)) ? level : isolation;
     }
   }
   if (characteristics.find("TRANSACTION READ ONLY") != std::string_view::npos) {
@@ -177,10 +162,8 @@ void TransactionTracker::tell(protocol::SessionChanges& changes) {
 void TransactionTracker::build_characteristics() {
   std::string& out = characteristics_;
   out.clear();
-  for (const LevelName& level : kLevels) {
-    if (level.level == isolation_) {
-      out.append(kSetLevel).append(level.text).append("; ");
-    }
+  if (isolation_ != IsolationLevel::kUnset) {
+    out.append(kSetLevel).append(isolation_sql(isolation_)).append("; ");
   }
   const bool says_access = access_ != AccessMode::kUnset;
   if (state_[kKind] == 'T') {

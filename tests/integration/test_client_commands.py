@@ -8,6 +8,7 @@ from support import wire
 from support.case import case
 from support.cluster import Cluster
 from support.process import wait_until
+from support.wire import code_of
 
 LIMIT_BYTES = 24 << 20
 
@@ -119,17 +120,6 @@ def long_data_is_nobody_elses(_context, cluster):
 
 
 # ---- CONNECTION_ID(), KILL ------------------------------------------------------------------
-
-
-def code_of(call):
-    """0, the error's code, or "closed"."""
-    try:
-        call()
-        return 0
-    except wire.ServerError as error:
-        return error.code
-    except wire.Closed:
-        return "closed"
 
 
 @case(seconds=30)

@@ -3,12 +3,12 @@ nowhere, and nowhere without a right to it."""
 
 import time
 
-from support import wire
 from support.case import Skip, case
 from support.cluster import Cluster
 from support.losing_relay import AFTER, BEFORE, LosingRelay, Trap
 from support.process import wait_until
 from support.racing import send
+from support.wire import code_of
 
 WHEN = [(BEFORE, BEFORE), (AFTER, AFTER)]
 CREATED = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'made'"
@@ -53,16 +53,6 @@ class Relayed(Cluster):
 
 def setup(context):
     return Relayed(context)
-
-
-def code_of(call):
-    try:
-        call()
-        return 0
-    except wire.ServerError as error:
-        return error.code
-    except wire.Closed:
-        return "closed"
 
 
 @case(seconds=30, each=WHEN)

@@ -54,6 +54,17 @@ class Closed(Exception):
     """The other side ended the connection."""
 
 
+def code_of(call):
+    """0, the code of the ERR packet that `call` got, or "closed"."""
+    try:
+        call()
+        return 0
+    except ServerError as error:
+        return error.code
+    except Closed:
+        return "closed"
+
+
 class SequenceError(Exception):
     """A packet came with an unexpected number."""
 
