@@ -260,10 +260,10 @@ class SessionScript : public SessionEffects {
     Bytes rest(all);
     std::string previous;
     while (const auto frame = protocol::peek_packet(rest)) {
-      const bool of_file = frame->sequence != 0;
-      const auto kind = static_cast<protocol::Command>(frame->payload[0]);
-      if (!of_file && kind != protocol::Command::kStmtSendLongData &&
-          kind != protocol::Command::kStmtClose) {
+      const bool of_file = frame->sequence != 0;  // its last packet is empty
+      const auto kind = of_file ? protocol::Command::kStmtSendLongData
+                                : static_cast<protocol::Command>(frame->payload[0]);
+      if (kind != protocol::Command::kStmtSendLongData && kind != protocol::Command::kStmtClose) {
         const std::string text(as_text(frame->payload.subspan(1)));
         owed_[static_cast<int>(channel)].emplace_back(is_guard(text, previous) ? kGuard : text);
         previous = text;
