@@ -1,5 +1,4 @@
 // SessionCore: answers of its own to the client, and the end of a command.
-#include <algorithm>
 #include <utility>
 
 #include "protocol/packet_writer.h"
@@ -77,7 +76,7 @@ void SessionCore::drop_rest() {
 }
 
 void SessionCore::reply_ok() {
-  row_count_ = 0;
+  diagnostics_.set_row_count(0);
   protocol::OkPacket ok;
   ok.status = status_bits();
   transaction_tracker_.tell(ok.changes);
@@ -89,10 +88,7 @@ void SessionCore::reply_ok() {
 
 void SessionCore::reply_error(const protocol::SqlError& error) {
   drop_rest();
-  row_count_ = -1;
-  own_error_ = error;
-  own_warnings_.clear();
-  home_diagnostics_stale_ = true;
+  diagnostics_.on_own_error(error);
   read_lingers_ = false;
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
@@ -257,21 +253,15 @@ void SessionCore::plan_named(const router::Statement& statement) {
 // Prepared statements and handlers pin until the last of their names is gone. One that the server
 // does not know is gone, too.
 void SessionCore::note_named(bool succeeded, router::PinSet& pins) {
-  constexpr std::size_t kNamesMax = 1024;
   if (job_.name.empty()) {
     return;
   }
   const bool handler = job_.statement_kind == router::StatementKind::kHandler;
-  std::vector<std::string>& names = handler ? handler_names_ : prepared_names_;
-  const auto found = std::find(names.begin(), names.end(), job_.name);
-  if (job_.ends_name && found != names.end()) {
-    names.erase(found);
-  } else if (!job_.ends_name && succeeded && found == names.end()) {
-    if (names.size() < kNamesMax) {
-      names.push_back(job_.name);
-    } else {
-      names.front().clear();  // stands for those not kept: it is never ended
-    }
+  NamedSet& names = handler ? handler_names_ : prepared_names_;
+  if (job_.ends_name) {
+    names.remove(job_.name);
+  } else if (succeeded) {
+    names.add(job_.name);
   }
   if (job_.ends_name && names.empty()) {
     pins.remove(handler ? router::PinReason::kHandler : router::PinReason::kPreparedText);

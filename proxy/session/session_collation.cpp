@@ -37,7 +37,7 @@ bool SessionCore::ask_collation() {
     return false;
   }
   job_.answered = true;
-  row_count_ = row_count_.value_or(home_row_count_);
+  diagnostics_.keep_row_count();
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskCollation));
   expect(Channel::kHome, ReplyRole::kCollation, Command::kQuery);

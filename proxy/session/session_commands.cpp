@@ -153,7 +153,7 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
   // The home's own count is of our XA statements. Inside a branch none of them come in between.
   if (statement.has(Flag::kRowCount) && kind == Command::kQuery && !transaction_.on_backend() &&
       lone_row_count(sql).empty()) {
-    values.row_count = row_count_;
+    values.row_count = diagnostics_.row_count();
   }
   if (statement.has(Flag::kTracking)) {
     values.track_schema = tracking_.schema_sql();
@@ -284,12 +284,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.names_tables = statement.has(Flag::kTouchesTables) ||
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
   temporary_after_.reset();
-  if (!statement.has(Flag::kDiagnostics) && job_.names_tables) {
-    own_error_.reset();  // the server keeps it beyond a statement without a table
-  }
-  if (!statement.has(Flag::kDiagnostics)) {
-    own_warnings_.clear();
-  } else if (kind == JobKind::kQuery && answer_own_warnings(sql)) {
+  diagnostics_.on_statement(job_.asks_diagnostics, job_.names_tables);
+  if (job_.asks_diagnostics && kind == JobKind::kQuery && answer_own_warnings(sql)) {
     return;
   }
   // A SELECT without a table leaves to the server's diagnostics what they are.
@@ -300,7 +296,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     read_lingers_ = false;
     give_back(Channel::kRead, true);
   }
-  if (insert_id_lost_ && statement.has(Flag::kLastInsertId)) {
+  if (insert_id_.lost() && statement.has(Flag::kLastInsertId)) {
     close_with(protocol::server_shutdown_error());  // a wrong one would be stored somewhere
     return;
   }
@@ -385,8 +381,8 @@ void SessionCore::run_statement_again() {
 
 bool SessionCore::answer_row_count(const Statement& statement, std::string_view sql) {
   // The home's own answer counts our XA statements. Inside a branch none of them come in between.
-  if (!row_count_ || transaction_.on_backend() || statement.kind != StatementKind::kSelect ||
-      job_.statement_id != 0) {
+  if (!diagnostics_.row_count() || transaction_.on_backend() ||
+      statement.kind != StatementKind::kSelect || job_.statement_id != 0) {
     return false;
   }
   const std::string_view call = lone_row_count(sql);
@@ -394,11 +390,11 @@ bool SessionCore::answer_row_count(const Statement& statement, std::string_view 
     return false;
   }
   scratch_.clear();
-  protocol::append_single_value(scratch_, {call, *row_count_}, owner_.capabilities, status_bits(),
-                                reply_sequence_);
+  protocol::append_single_value(scratch_, {call, *diagnostics_.row_count()}, owner_.capabilities,
+                                status_bits(), reply_sequence_);
   tell_client({scratch_});
   transaction_tracker_.on_rows();
-  row_count_ = -1;
+  diagnostics_.set_row_count(-1);
   finish_command();
   return true;
 }

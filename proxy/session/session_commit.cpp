@@ -189,7 +189,7 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
   // by this connection, whose diagnostics the XA ROLLBACK would replace.
   // With autocommit=0 the server takes no XA ROLLBACK of a detached branch from this connection.
   const bool keep_diagnostics =
-      job_.wrapped ? held_.is_error() || warnings_ > 0 : home_has_diagnostics_;
+      job_.wrapped ? held_.is_error() || warnings_ > 0 : diagnostics_.home_holds_some();
   if (keep_diagnostics || !autocommit_) {
     (void)effects_.post_commit(BranchAbandoned{branch, *home_});
   } else {
@@ -215,7 +215,8 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
 bool SessionCore::changed_outside_innodb() const {
   // New rows that left nothing to replicate. With CLIENT_FOUND_ROWS an unchanged row counts, too.
   const bool counts_changes = (owner_.capabilities & protocol::capability::kFoundRows) == 0;
-  return draws_numbers(job_.statement_kind) && counts_changes && row_count_.value_or(0) > 0;
+  return draws_numbers(job_.statement_kind) && counts_changes &&
+         diagnostics_.row_count().value_or(0) > 0;
 }
 
 void SessionCore::on_outcome(const BranchOutcome& outcome) {

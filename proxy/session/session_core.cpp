@@ -44,7 +44,8 @@ void SessionCore::begin(SessionOwner owner) {
     multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
   }
   state_.set_schema(owner_.schema);
-  row_count_ = 0;  // as on a fresh connection: its home's may have been another's before
+  diagnostics_.set_row_count(
+      0);  // as on a fresh connection: its home's may have been another's before
   commits_.on_other(effects_.globals_changed_at());
   phase_ = SessionPhase::kIdle;
 }
@@ -69,19 +70,15 @@ void SessionCore::reset() {
       give_back(channel, clean);
     }
   }
-  insert_id_ = 0;
+  insert_id_.reset();
   read_lingers_ = false;
-  own_error_.reset();
-  own_warnings_.clear();
-  insert_id_lost_ = false;
-  row_count_ = 0;
+  diagnostics_.reset();
   warnings_ = 0;
   job_ = {};
   multi_.end();
   set_pins({});
   autocommit_ = true;
-  one_shot_transaction_ = false;
-  next_access_unsure_ = false;
+  next_transaction_.reset();
   abort_requested_ = false;
   kill_requested_ = false;
   chain_ = false;
@@ -100,8 +97,7 @@ void SessionCore::reset() {
   handler_names_.clear();
   carried_variables_.reset();
   variables_stay_ = false;
-  lock_names_.clear();
-  lock_unnamed_ = false;
+  user_locks_.reset();
   commits_.on_other(effects_.globals_changed_at());
   tracking_ = {};
   tracking_change_.reset();

@@ -35,12 +35,16 @@
 #include "proxy/session/channel_lease.h"
 #include "proxy/session/client_tracking.h"
 #include "proxy/session/create_select.h"
+#include "proxy/session/diagnostics.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/global_question.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
+#include "proxy/session/insert_id.h"
 #include "proxy/session/kill_ticket.h"
 #include "proxy/session/multi_statement.h"
+#include "proxy/session/named_set.h"
+#include "proxy/session/next_transaction.h"
 #include "proxy/session/own_result.h"
 #include "proxy/session/own_table_locks.h"
 #include "proxy/session/prepared_statements.h"
@@ -50,6 +54,7 @@
 #include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
 #include "proxy/session/transaction_tracker.h"
+#include "proxy/session/user_locks.h"
 #include "proxy/session/user_variables.h"
 #include "router/own_tracking.h"
 #include "router/router.h"
@@ -215,9 +220,13 @@ class SessionCore {
   [[nodiscard]] std::uint64_t statement_digest() const { return job_.digest; }
 
   /// What the home connection leaves behind: BackendPool::Return.
-  [[nodiscard]] bool home_has_traces() const { return home_has_traces_ || one_shot_transaction_; }
+  [[nodiscard]] bool home_has_traces() const {
+    return home_has_traces_ || next_transaction_.pending();
+  }
 
-  [[nodiscard]] std::optional<std::uint64_t> home_insert_id() const { return home_insert_id_; }
+  [[nodiscard]] std::optional<std::uint64_t> home_insert_id() const {
+    return insert_id_.said_at_home();
+  }
 
   [[nodiscard]] bool awaits_reply(Channel channel) const {
     return (channel == Channel::kHome ? home_lease_ : read_lease_).owes_reply();
@@ -313,7 +322,6 @@ class SessionCore {
   void append_one_shot();
   void leave_or_stay(bool known);
   void append_insert_id();
-  void note_insert_id_changed();
 
   // User variables: session_user_variables.cpp.
   [[nodiscard]] bool is_bound() const;
@@ -585,11 +593,8 @@ class SessionCore {
   HeldReply held_;
   MultiStatement multi_;        ///< that the command under way is a part of
   std::uint16_t warnings_ = 0;  ///< of the client's statement
-  /// What ROW_COUNT() must say where the home connection would say otherwise: its last statement
-  /// was ours, or the client's ran elsewhere.
-  std::optional<std::int64_t> row_count_;
-  std::int64_t home_row_count_ = 0;  ///< what the home's would be after the client's last statement
-  std::string preparing_sql_;        ///< of kPrepare
+  Diagnostics diagnostics_;
+  std::string preparing_sql_;                      ///< of kPrepare
   std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
   /// A statement that all backends execute in the log's order.
@@ -622,18 +627,8 @@ class SessionCore {
   std::optional<BackendId> home_;
   ChannelLease home_lease_;
   ChannelLease read_lease_;
-  std::uint64_t insert_id_ = 0;  ///< LAST_INSERT_ID(), unless the home knows a newer one
-  std::optional<std::uint64_t> home_insert_id_;  ///< what it is on the home; nullopt: unknown
-  bool insert_id_at_home_ = false;               ///< the home knows a newer one
-  bool insert_id_lost_ = false;                  ///< and went away with it
-  /// What the home would show as warnings is another session's, older than the last statement, or
-  /// of our own commands.
-  bool home_diagnostics_stale_ = true;
-  /// What the client's last statement got from us: SHOW WARNINGS must show it.
-  std::optional<protocol::SqlError> own_error_;
-  Buffer own_warnings_;  ///< what SHOW WARNINGS shows where the home has gone on since; empty: none
-  bool home_has_diagnostics_ = false;  ///< the last statement there left some
-  bool home_has_traces_ = false;       ///< something that only COM_RESET_CONNECTION takes away
+  InsertId insert_id_;
+  bool home_has_traces_ = false;  ///< something that only COM_RESET_CONNECTION takes away
   /// A detached branch has kept from the home what the server does at a transaction's end: to take
   /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.
   bool home_transaction_settings_stale_ = false;
@@ -655,11 +650,8 @@ class SessionCore {
   bool release_ = false;  ///< COMMIT RELEASE: then disconnect
   TransactionTraits chain_traits_;
   bool autocommit_ = true;
-  bool one_shot_transaction_ = false;  ///< SET TRANSACTION waits for the next one
-  router::IsolationLevel next_isolation_ = router::IsolationLevel::kUnset;  ///< that it said
-  std::optional<bool> next_read_only_;
-  bool next_access_unsure_ = false;  ///< the home may have its own opinion: SET TRANSACTION READ ..
-  TimePoint transaction_began_{};    ///< on its home
+  NextTransaction next_transaction_;
+  TimePoint transaction_began_{};      ///< on its home
   bool transaction_too_long_ = false;  ///< why it is rolled back
   bool abort_requested_ = false;
   bool kill_requested_ = false;   ///< KILL QUERY was sent after the statement under way
@@ -675,8 +667,8 @@ class SessionCore {
   Seqno kept_commit_;  ///< such a branch's, of which the home's lane may still make a replay; or 0
   std::optional<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
 
-  std::vector<std::string> prepared_names_;  ///< PREPARE: in lower case
-  std::vector<std::string> handler_names_;   ///< HANDLER .. OPEN
+  NamedSet prepared_names_;  ///< PREPARE .. FROM
+  NamedSet handler_names_;   ///< HANDLER .. OPEN
 
   // User variables: at the home, or on their way to the next one.
   std::optional<std::string>
@@ -687,10 +679,8 @@ class SessionCore {
   bool collation_untold_ =
       false;  ///< collation_server has changed, the server has not said to what
 
-  // User locks.
-  std::vector<std::string> lock_names_;  ///< perhaps held: string literals
-  bool lock_unnamed_ = false;            ///< perhaps others
-  std::uint64_t lock_generation_ = 0;    ///< of the place where they were taken
+  UserLocks user_locks_;
+  std::uint64_t lock_generation_ = 0;  ///< of the place where they were taken
 
   // LOCK TABLES.
   OwnTableLocks own_tables_;

@@ -314,7 +314,7 @@ void SessionCore::answer_with_step() {
   }
   Buffer warning_rows = std::move(job.warning_rows);
   leave_create_select();
-  own_warnings_ = std::move(warning_rows);  // in a branch: the home's are of its end
+  diagnostics_.set_own_rows(std::move(warning_rows));  // in a branch: the home's are of its end
   if (reply.error) {
     multi_.drop_rest();
   }
@@ -340,9 +340,9 @@ void SessionCore::answer_create_select() {
   const std::uint16_t of_indexes = job.status;
   leave_create_select();
   ok.status = status_bits() | of_indexes;
-  row_count_ = static_cast<std::int64_t>(ok.affected_rows);
-  home_diagnostics_stale_ = true;  // it has executed other statements since
-  own_warnings_ = std::move(warning_rows);
+  diagnostics_.set_row_count(static_cast<std::int64_t>(ok.affected_rows));
+  diagnostics_.on_home_used();  // it has executed other statements since
+  diagnostics_.set_own_rows(std::move(warning_rows));
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
   send_reply();
@@ -350,10 +350,11 @@ void SessionCore::answer_create_select() {
 
 /// What the home has told of warnings before the steps that followed: true when it is the answer.
 bool SessionCore::answer_own_warnings(std::string_view sql) {
-  if (own_warnings_.empty() || create_select_.active() || !asks_warnings(sql, lexer_options())) {
+  if (diagnostics_.own_rows().empty() || create_select_.active() ||
+      !asks_warnings(sql, lexer_options())) {
     return false;
   }
-  scratch_ = own_warnings_;
+  scratch_ = diagnostics_.own_rows();
   std::uint8_t sequence = reply_sequence_;
   for (std::size_t at = 0; at < scratch_.size();) {
     const auto frame = protocol::peek_packet(Bytes(scratch_).subspan(at));
@@ -363,7 +364,7 @@ bool SessionCore::answer_own_warnings(std::string_view sql) {
     scratch_[at + 3] = sequence++;
     at += frame->bytes;
   }
-  row_count_ = -1;
+  diagnostics_.set_row_count(-1);
   send_reply();
   return true;
 }

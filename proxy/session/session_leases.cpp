@@ -72,8 +72,8 @@ Seqno SessionCore::needed_at_home() {
 // meet. Nobody else's statement hides in it (a function's, a trigger's SELECT takes no locks), and
 // the isolation level makes none of its reads lock-free. Decision 0010.
 bool SessionCore::meets_held_commits() {
-  if (!job_.reads_under_locks || !home_lease_.held() || has_temporary() || one_shot_transaction_ ||
-      effects_.stored_functions() || effects_.triggers() ||
+  if (!job_.reads_under_locks || !home_lease_.held() || has_temporary() ||
+      next_transaction_.pending() || effects_.stored_functions() || effects_.triggers() ||
       state_.variable("innodb_lock_wait_timeout")) {
     return false;
   }
@@ -208,12 +208,11 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
   lease_of(channel).take(connection);
   if (channel == Channel::kHome) {
     home_kill_ = {};
-    home_diagnostics_stale_ = true;
-    home_has_diagnostics_ = false;
+    diagnostics_.on_home_leased();
     home_has_traces_ = false;
     home_settings_doubtful_ = false;
     home_transaction_settings_stale_ = false;
-    home_insert_id_ = connection.insert_id;
+    insert_id_.on_home_leased(connection.insert_id);
     yielding_ = false;
     moving_ = false;
     variables_stay_ = false;
@@ -256,8 +255,7 @@ void SessionCore::give_back(Channel channel, bool reusable) {
   kill.withdraw();
   reusable = reusable && !lease_of(channel).owes_reply() && !kill.pending();
   if (channel == Channel::kHome) {
-    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
-    insert_id_at_home_ = false;
+    insert_id_.on_home_left();
   }
   lease_of(channel).forget();
   effects_.release(channel, reusable);

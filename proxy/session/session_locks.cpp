@@ -1,8 +1,6 @@
 // SessionCore: user locks (GET_LOCK). All sessions take them on one backend (user_lock_home.h), so
 // a session moves its home there first. It is pinned while it holds one: the server is asked.
 // Decision 0013.
-#include <algorithm>
-
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "router/lock_names.h"
@@ -14,26 +12,10 @@ using router::Flag;
 using router::PinReason;
 using router::Statement;
 
-namespace {
-
-constexpr std::size_t kLockNamesMax = 64;
-
-}  // namespace
-
 void SessionCore::note_lock_names(const Statement& statement, std::string_view sql) {
   job_.uses_locks = statement.flags.has_any({Flag::kUserLock, Flag::kTakesUserLock});
-  if (!statement.has(Flag::kTakesUserLock)) {
-    return;
-  }
-  const auto names = router::lock_names(sql, lexer_options());
-  if (!names || lock_names_.size() + names->size() > kLockNamesMax) {
-    lock_unnamed_ = true;
-    return;
-  }
-  for (const std::string_view name : *names) {
-    if (std::find(lock_names_.begin(), lock_names_.end(), name) == lock_names_.end()) {
-      lock_names_.emplace_back(name);
-    }
+  if (statement.has(Flag::kTakesUserLock)) {
+    user_locks_.on_taken(router::lock_names(sql, lexer_options()));
   }
 }
 
@@ -64,7 +46,7 @@ bool SessionCore::at_lock_home() {
   if (!variables_stay_) {
     staying.remove(PinReason::kUserVariables);  // they move along
   }
-  const bool binds = transaction_.on_backend() || one_shot_transaction_;
+  const bool binds = transaction_.on_backend() || next_transaction_.pending();
   if (binds || !staying.empty()) {
     const std::string why =
         binds ? "a transaction that began on another server: take the lock before it begins"
@@ -78,7 +60,7 @@ bool SessionCore::at_lock_home() {
     moving_ = true;  // leave_or_stay() goes on
     return false;
   }
-  row_count_ = row_count_.value_or(home_row_count_);
+  diagnostics_.keep_row_count();
   give_back(Channel::kHome, true);
   home_ = place->backend;
   return true;
@@ -89,19 +71,17 @@ bool SessionCore::ask_held_locks() {
   if (!job_.uses_locks || job_.locks_asked) {
     return false;
   }
-  lock_unnamed_ = lock_unnamed_ && !(job_.succeeded && job_.pins.ended.has(PinReason::kUserLock));
-  if (lock_unnamed_ || !home_lease_.held()) {
+  if (job_.succeeded && job_.pins.ended.has(PinReason::kUserLock)) {
+    user_locks_.on_all_released();
+  }
+  if (user_locks_.unnamed() || !home_lease_.held()) {
     commits_.on_other(effects_.head());  // see on_held_locks()
     return false;                        // it ends by RELEASE_ALL_LOCKS() or with the connection
   }
   job_.locks_asked = true;
   job_.answered = true;
-  std::string sql = "SELECT 0";
-  for (const std::string& name : lock_names_) {
-    sql += " OR IS_USED_LOCK(" + name + ")<=>CONNECTION_ID()";
-  }
   xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(user_locks_.question()));
   expect(Channel::kHome, ReplyRole::kHeldLocks, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   return true;
@@ -111,7 +91,7 @@ void SessionCore::on_held_locks(bool failed) {
   const bool none = !failed && own_rows_.value() == "0";
   router::PinSet pins = pins_;
   if (none) {
-    lock_names_.clear();
+    user_locks_.on_none_held();
     pins.remove(PinReason::kUserLock);
   } else {
     pins.add(PinReason::kUserLock);

@@ -144,7 +144,7 @@ void SessionCore::answer_processes() {
   tell_client({scratch_});
   Buffer().swap(scratch_);
   transaction_tracker_.on_rows();
-  row_count_ = -1;
+  diagnostics_.set_row_count(-1);
   finish_command();
 }
 

@@ -192,7 +192,7 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
       note_summary(*ok, step.control == ControlKind::kEof);
     }
     if (channel == Channel::kHome && ok->last_insert_id != 0) {
-      note_insert_id_changed();  // not to this: a row may have brought its own number
+      insert_id_.on_changed_at_home();  // not to this: a row may have brought its own number
     }
   }
   const bool in_place = packet.data() == relay.packet().data();
@@ -221,31 +221,26 @@ bool SessionCore::holds_reply() const {
   return job_.wrapped || job_.kind == JobKind::kOrdered;
 }
 
-// A statement without any may or may not have cleared what the home's connection kept before.
 void SessionCore::note_diagnostics(bool any) {
   if (job_.channel == Channel::kRead) {
-    home_diagnostics_stale_ = home_diagnostics_stale_ || any || job_.names_tables;
-    home_has_diagnostics_ = home_has_diagnostics_ && !home_diagnostics_stale_;
-  } else if (any) {
-    home_diagnostics_stale_ = false;
-    home_has_diagnostics_ = true;
-  } else if (job_.names_tables) {
-    home_has_diagnostics_ = false;
+    diagnostics_.on_ended_elsewhere(any, job_.names_tables);
+  } else {
+    diagnostics_.on_ended_at_home(any, job_.names_tables);
   }
 }
 
 void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   warnings_ = ok.warnings;
   note_diagnostics(ok.warnings > 0);
-  row_count_.reset();
-  home_row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
+  const auto affected = static_cast<std::int64_t>(ok.affected_rows);
+  diagnostics_.set_home_row_count(rows ? -1 : affected);
   if (job_.wrapped) {
-    row_count_ = rows ? -1 : static_cast<std::int64_t>(ok.affected_rows);
+    diagnostics_.set_row_count(rows ? -1 : affected);
   } else if (job_.reader || job_.read_only) {
     const bool changes = job_.query_kind == QueryKind::kWrite && !rows;
-    row_count_ = changes ? static_cast<std::int64_t>(ok.affected_rows) : -1;
+    diagnostics_.set_row_count(changes ? affected : -1);
   } else if (job_.names_engine || (job_.uses_locks && !rows)) {
-    row_count_ = static_cast<std::int64_t>(ok.affected_rows);
+    diagnostics_.set_row_count(affected);
   }
 }
 
@@ -304,10 +299,10 @@ void SessionCore::on_client_error(Channel channel,
   }
   note_one_shot(channel, job_.uses_engine && job_.statement_kind != router::StatementKind::kCall &&
                              !fails_before_tables(error.code));
-  row_count_ = -1;
+  diagnostics_.set_row_count(-1);
   note_diagnostics(true);
   if (channel == Channel::kHome && draws_numbers(job_.statement_kind)) {
-    note_insert_id_changed();  // rows that were taken back have drawn some
+    insert_id_.on_changed_at_home();  // rows that were taken back have drawn some
   }
   if (interrupted || (conflict && error.code == kCheckRead)) {
     error = interrupted ? abort_error() : protocol::deadlock_error();
@@ -366,21 +361,14 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       pins.remove(router::PinReason::kTemporaryTable);
     }
     if (job_.sets_insert_id) {
-      note_insert_id_changed();
+      insert_id_.on_changed_at_home();
     }
     note_text_statement();
     if (job_.kind == JobKind::kOrdered && owner_.password_expired) {
       pins.add(router::PinReason::kUnknownState);  // its password opens no other connection now
     }
     if (job_.one_shot) {
-      if (!one_shot_transaction_ || job_.next_isolation != router::IsolationLevel::kUnset) {
-        next_isolation_ = job_.next_isolation;
-      }
-      if (!one_shot_transaction_ || job_.sets_access) {
-        next_read_only_ = job_.next_read_only;
-      }
-      one_shot_transaction_ = true;
-      next_access_unsure_ = next_access_unsure_ || job_.sets_access;
+      next_transaction_.set(job_.next_isolation, job_.sets_access, job_.next_read_only);
     }
     note_one_shot(channel, job_.reaches_tables);
   }

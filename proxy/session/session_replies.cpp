@@ -36,7 +36,7 @@ void SessionCore::on_internal_reply(Channel channel,
   const bool failed = step.control == ControlKind::kErr;
   track_own_reply(channel, step);
   if (failed && channel == Channel::kHome) {
-    home_diagnostics_stale_ = true;
+    diagnostics_.on_home_used();
   }
   // A question's answer goes to `heard` with the server's error; null: there is none.
   const auto answer = [&](void (SessionCore::*heard)(const protocol::SqlError*)) {
@@ -141,8 +141,12 @@ void SessionCore::on_internal_reply(Channel channel,
       return;
     case ReplyRole::kWarnings:
       if (!failed) {
-        Buffer& rows = create_select_.active() ? create_select_.warning_rows : own_warnings_;
-        rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
+        Buffer rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
+        if (create_select_.active()) {
+          create_select_.warning_rows = std::move(rows);
+        } else {
+          diagnostics_.set_own_rows(std::move(rows));
+        }
       }
       return;
     case ReplyRole::kTracking:
@@ -248,8 +252,7 @@ void SessionCore::on_backend_lost(Channel channel) {
   if (channel == Channel::kRead) {
     read_lingers_ = false;
   } else {
-    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
-    insert_id_at_home_ = false;
+    insert_id_.on_home_left();
   }
   if (phase_ == SessionPhase::kClosing) {
     return;

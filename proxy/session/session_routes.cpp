@@ -16,7 +16,7 @@ using router::StatementKind;
 router::SessionTraits SessionCore::traits() const {
   router::SessionTraits traits;
   traits.autocommit = autocommit_;
-  traits.in_transaction = transaction_.open() || one_shot_transaction_;
+  traits.in_transaction = transaction_.open() || next_transaction_.pending();
   traits.read_only_transaction = transaction_.open() && transaction_.traits().read_only;
   traits.pins = pins_;
   if (carried_variables_ && !carried_variables_->empty()) {
@@ -244,15 +244,14 @@ bool SessionCore::reads_only_plainly() const {
 
 /// Is the next transaction READ ONLY that does not say what it is?
 bool SessionCore::next_reads_only() const {
-  return one_shot_transaction_ ? next_read_only_.value_or(session_reads_only())
-                               : session_reads_only();
+  return next_transaction_.read_only().value_or(session_reads_only());
 }
 
 /// Is the transaction READ WRITE, as it was when it began, where the server would make it READ
 /// ONLY? It may not be there yet.
 bool SessionCore::begins_against_default() const {
   return transaction_.open() && !transaction_.traits().read_only &&
-         (session_reads_only() || next_access_unsure_);
+         (session_reads_only() || next_transaction_.access_unsure());
 }
 
 void SessionCore::begin_transaction(const router::TransactionOptions& options) {

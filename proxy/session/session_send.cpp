@@ -127,8 +127,8 @@ void SessionCore::send_job() {
     }
     xa_buffer_.clear();
     append_preparation();
-    if (job_.channel == Channel::kHome && job_.asks_diagnostics && home_diagnostics_stale_) {
-      home_diagnostics_stale_ = false;
+    if (job_.channel == Channel::kHome && job_.asks_diagnostics && diagnostics_.home_stale()) {
+      diagnostics_.on_home_renewed();
       append_diagnostics();
     }
     append_text_question();
@@ -192,12 +192,14 @@ void SessionCore::append_begin() {
   const BranchId branch = effects_.next_branch();
   note_branch_start();
   transaction_.start(branch, plain);
-  if (one_shot_transaction_ || read_write) {  // a READ ONLY one is never detached
+  if (next_transaction_.pending() || read_write) {  // a READ ONLY one is never detached
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }
   transaction_began_ = job_.began;
-  one_shot_transaction_ = one_shot_transaction_ && job_.wrapped;
+  if (!job_.wrapped) {
+    next_transaction_.use_up();
+  }
   if (!plain) {
     xa_command("XA START ", branch);
   } else if (transaction_.traits().consistent_snapshot) {
@@ -209,8 +211,8 @@ void SessionCore::append_begin() {
 }
 
 bool SessionCore::next_is_serializable(Channel channel) {
-  if (one_shot_transaction_ && next_isolation_ != router::IsolationLevel::kUnset) {
-    return next_isolation_ == router::IsolationLevel::kSerializable;
+  if (next_transaction_.isolation() != router::IsolationLevel::kUnset) {
+    return next_transaction_.isolation() == router::IsolationLevel::kSerializable;
   }
   return isolation_on(channel) == "SERIALIZABLE";
 }
@@ -224,9 +226,7 @@ void SessionCore::append_transaction_settings() {
   home_transaction_settings_stale_ = false;
   expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kRenewTransactionSettings));
-  if (one_shot_transaction_) {
-    append_one_shot();
-  }
+  append_one_shot();
 }
 
 // The client's statement is on its way before the beginning has its OK. Should that alone fail (a
@@ -246,13 +246,14 @@ void SessionCore::append_guard() {
 // What the client asks about is no statement of this connection.
 void SessionCore::append_diagnostics() {
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
-  if (!own_error_ || state_.literals_are_wide()) {
+  const auto& error = diagnostics_.own_error();
+  if (!error || state_.literals_are_wide()) {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kClearDiagnostics));
     return;
   }
-  const std::string signal = "SIGNAL SQLSTATE '" + own_error_->state +
-                             "' SET MYSQL_ERRNO=" + std::to_string(own_error_->code) +
-                             ",MESSAGE_TEXT=" + sql_text_literal(own_error_->message);
+  const std::string signal = "SIGNAL SQLSTATE '" + error->state +
+                             "' SET MYSQL_ERRNO=" + std::to_string(error->code) +
+                             ",MESSAGE_TEXT=" + sql_text_literal(error->message);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(signal));
 }
 
@@ -389,7 +390,7 @@ void SessionCore::send_in_transaction(Bytes command) {
   }
   append_guard();
   if (job_.asks_diagnostics) {
-    home_diagnostics_stale_ = false;
+    diagnostics_.on_home_renewed();
     append_diagnostics();  // else it would show the guard's refusal
   }
   branch_keeps_ = job_.keeps;

@@ -30,13 +30,12 @@ bool SessionCore::may_have_variables_at_home() const {
 /// Before the home is left: asks for what must travel. False: all is known.
 bool SessionCore::ask_belongings() {
   if (may_have_variables_at_home()) {
-    home_diagnostics_stale_ = true;  // by these questions
-    home_has_diagnostics_ = false;
+    diagnostics_.on_home_asked();
     variables_.clear();
     ask_variables(kUserVariablesSql);
     return true;
   }
-  if (insert_id_at_home_) {
+  if (insert_id_.newest_at_home()) {
     ask_insert_id();
     return true;
   }

@@ -27,7 +27,7 @@ bool SessionCore::can_spare_home() const {
   const bool unused = idle() || phase_ == SessionPhase::kAwaitingTables ||
                       (phase_ == SessionPhase::kAwaitingBackend && job_.channel == Channel::kRead);
   return unused && home_lease_.held() && !home_lease_.owes_reply() && !is_bound() &&
-         !has_temporary() && !transaction_.open() && !one_shot_transaction_;
+         !has_temporary() && !transaction_.open() && !next_transaction_.pending();
 }
 
 bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
@@ -39,10 +39,10 @@ bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
     give_back(Channel::kRead, true);
     return true;
   }
-  if (!can_spare_home() || (home_has_diagnostics_ && keeps_diagnostics)) {
+  if (!can_spare_home() || (diagnostics_.home_holds_some() && keeps_diagnostics)) {
     return false;
   }
-  row_count_ = row_count_.value_or(home_row_count_);
+  diagnostics_.keep_row_count();
   yielding_ = ask_belongings();
   if (!yielding_) {
     give_back(Channel::kHome, true);
@@ -51,7 +51,7 @@ bool SessionCore::yield(Channel channel, bool keeps_diagnostics) {
 }
 
 void SessionCore::leave_home() {
-  if (!home_ || !idle() || transaction_.open() || is_bound() || one_shot_transaction_) {
+  if (!home_ || !idle() || transaction_.open() || is_bound() || next_transaction_.pending()) {
     return;
   }
   if (home_lease_.held()) {
@@ -77,10 +77,8 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
   const bool known =
       value &&
       std::from_chars(value->data(), value->data() + value->size(), number).ec == std::errc{};
-  if (known && insert_id_at_home_) {
-    insert_id_ = number;
-    home_insert_id_ = number;
-    insert_id_at_home_ = false;
+  if (known) {
+    insert_id_.on_answer(number);
   }
   leave_or_stay(known);
 }
@@ -88,7 +86,11 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
 /// A transaction that has seen no server ends: the server must forget what SET TRANSACTION said of
 /// it.
 void SessionCore::use_up_one_shot() {
-  if (!chain_ && std::exchange(one_shot_transaction_, false) && home_lease_.held()) {
+  if (chain_ || !next_transaction_.pending()) {
+    return;
+  }
+  next_transaction_.use_up();
+  if (home_lease_.held()) {
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }
@@ -98,27 +100,20 @@ void SessionCore::use_up_one_shot() {
 /// table, by which the server forgets what SET TRANSACTION said (measured); otherwise that is still
 /// to come, but what we have put around the statement has made the server forget it.
 void SessionCore::note_one_shot(Channel channel, bool reached) {
-  if (!one_shot_transaction_ || job_.one_shot || channel != Channel::kHome ||
+  if (!next_transaction_.pending() || job_.one_shot || channel != Channel::kHome ||
       (transaction_.open() && !job_.wrapped)) {
     return;
   }
-  one_shot_transaction_ = !reached;
-  if (!reached && (job_.wrapped || job_.read_only)) {
+  if (reached) {
+    next_transaction_.use_up();
+  } else if (job_.wrapped || job_.read_only) {
     home_transaction_settings_stale_ = true;
   }
 }
 
 /// What SET TRANSACTION said of the next transaction, said again.
 void SessionCore::append_one_shot() {
-  std::string sql = "SET TRANSACTION ";
-  const std::string_view level = isolation_sql(next_isolation_);
-  if (!level.empty()) {
-    sql.append("ISOLATION LEVEL ").append(level);
-  }
-  if (next_read_only_) {
-    sql.append(level.empty() ? "" : ", ").append(*next_read_only_ ? "READ ONLY" : "READ WRITE");
-  }
-  if (!level.empty() || next_read_only_) {
+  if (const std::string sql = next_transaction_.sql(); !sql.empty()) {
     expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   }
@@ -128,8 +123,7 @@ void SessionCore::append_one_shot() {
 void SessionCore::leave_or_stay(bool known) {
   const bool yielding = std::exchange(yielding_, false);
   if (std::exchange(moving_, false)) {
-    insert_id_lost_ = insert_id_lost_ || insert_id_at_home_;
-    insert_id_at_home_ = false;
+    insert_id_.on_home_left();
     advance_job();
     return;
   }
@@ -142,24 +136,18 @@ void SessionCore::leave_or_stay(bool known) {
   }
 }
 
-void SessionCore::note_insert_id_changed() {
-  insert_id_at_home_ = true;
-  insert_id_lost_ = false;
-  home_insert_id_.reset();
-}
-
 /// The statement finds the session's LAST_INSERT_ID(), whosever the connection was before. A read
 /// that asks for it is none that may run anywhere.
 void SessionCore::append_insert_id() {
   append_transaction_settings();
-  if (job_.channel != Channel::kHome || job_.reader || job_.kind == JobKind::kOrdered ||
-      insert_id_at_home_ || home_insert_id_ == insert_id_) {
+  const auto lacked = insert_id_.lacked_at_home();
+  if (job_.channel != Channel::kHome || job_.reader || job_.kind == JobKind::kOrdered || !lacked) {
     return;
   }
-  const std::string sql = "SET last_insert_id=" + std::to_string(insert_id_);
+  const std::string sql = "SET last_insert_id=" + std::to_string(*lacked);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
-  home_insert_id_ = insert_id_;
+  insert_id_.on_home_told();
 }
 
 }  // namespace consort::proxy

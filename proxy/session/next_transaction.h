@@ -1,0 +1,61 @@
+// NextTransaction: what SET TRANSACTION has said of a session's next transaction, until that has
+// begun. Source: MariaDB KB "SET TRANSACTION".
+// Threads: none; its session's.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "router/statement.h"
+
+namespace consort::proxy {
+
+class NextTransaction {
+ public:
+  /// As on a fresh connection.
+  void reset() {
+    pending_ = false;
+    access_unsure_ = false;
+  }
+
+  /// A SET TRANSACTION has succeeded. One that says nothing of the isolation level or of the access
+  /// mode leaves that as it was.
+  void set(router::IsolationLevel isolation, bool sets_access, std::optional<bool> read_only) {
+    if (!pending_ || isolation != router::IsolationLevel::kUnset) {
+      isolation_ = isolation;
+    }
+    if (!pending_ || sets_access) {
+      read_only_ = read_only;
+    }
+    pending_ = true;
+    access_unsure_ = access_unsure_ || sets_access;
+  }
+
+  void use_up() { pending_ = false; }
+
+  [[nodiscard]] bool pending() const { return pending_; }
+
+  /// kUnset: nothing was said of it.
+  [[nodiscard]] router::IsolationLevel isolation() const {
+    return pending_ ? isolation_ : router::IsolationLevel::kUnset;
+  }
+
+  /// nullopt: nothing was said of it.
+  [[nodiscard]] std::optional<bool> read_only() const {
+    return pending_ ? read_only_ : std::nullopt;
+  }
+
+  /// SET TRANSACTION READ .. was said once: the home may have its own opinion of what is next.
+  [[nodiscard]] bool access_unsure() const { return access_unsure_; }
+
+  /// The statement that says it again; empty: there is nothing to say.
+  [[nodiscard]] std::string sql() const;
+
+ private:
+  bool pending_ = false;
+  router::IsolationLevel isolation_ = router::IsolationLevel::kUnset;
+  std::optional<bool> read_only_;
+  bool access_unsure_ = false;
+};
+
+}  // namespace consort::proxy

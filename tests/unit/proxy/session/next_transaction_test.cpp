@@ -1,0 +1,46 @@
+#include "proxy/session/next_transaction.h"
+
+#include "tests/support/test.h"
+
+namespace {
+
+using namespace consort;
+using namespace consort::proxy;
+using router::IsolationLevel;
+
+}  // namespace
+
+TEST_SUITE("session") {
+  TEST_CASE("NextTransaction: keeps what one SET TRANSACTION leaves unsaid from the one before") {
+    NextTransaction next;
+    EXPECT_FALSE(next.pending());
+    EXPECT(next.sql().empty());
+    next.set(IsolationLevel::kSerializable, false, std::nullopt);
+    EXPECT(next.pending());
+    EXPECT(next.isolation() == IsolationLevel::kSerializable);
+    EXPECT_FALSE(next.read_only());
+    EXPECT_FALSE(next.access_unsure());
+    EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+    next.set(IsolationLevel::kUnset, true, true);
+    EXPECT(next.isolation() == IsolationLevel::kSerializable);
+    EXPECT(next.read_only() == true);
+    EXPECT(next.access_unsure());
+    EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY");
+  }
+
+  TEST_CASE("NextTransaction: says nothing once it is used up") {
+    NextTransaction next;
+    next.set(IsolationLevel::kReadCommitted, true, false);
+    next.use_up();
+    EXPECT_FALSE(next.pending());
+    EXPECT(next.isolation() == IsolationLevel::kUnset);
+    EXPECT_FALSE(next.read_only());
+    EXPECT(next.sql().empty());
+    EXPECT(next.access_unsure());  // the home has heard of it
+    next.set(IsolationLevel::kUnset, true, false);
+    EXPECT(next.isolation() == IsolationLevel::kUnset);  // not that of the transaction before
+    EXPECT(next.sql() == "SET TRANSACTION READ WRITE");
+    next.reset();
+    EXPECT_FALSE(next.access_unsure());
+  }
+}
