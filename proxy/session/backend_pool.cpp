@@ -18,46 +18,6 @@ constexpr std::size_t kWarmUpsAtOnce = 8;
 
 }  // namespace
 
-// Keys live as long as the pool: of a password they hold what cannot be turned back.
-std::string PoolAccount::make_key() const {
-  std::string made = user;
-  made += '\0';
-  made += expired ? 'E' : '-';
-  if (const auto* stage1 = std::get_if<protocol::Stage1>(&secret)) {
-    made += 'H';
-    made += as_text(Bytes(stage1->hash));
-  } else if (const auto* password = std::get_if<std::string>(&secret)) {
-    made += 'P';
-    made += protocol::native_hash_text(protocol::stage2_of(protocol::stage1_of(*password)));
-  }
-  Buffer numbers;
-  append_le<8>(numbers, capabilities);
-  append_le<2>(numbers, collation);
-  made += as_text(numbers);
-  return made;
-}
-
-void PooledConnection::add_statement(std::string_view key, std::uint32_t id) {
-  if (const auto closed = statements_.add(key, id, statements_max_)) {
-    send_statement_close(*closed);
-  }
-}
-
-void PooledConnection::close_statement(std::string_view key) {
-  if (const auto closed = statements_.remove(key)) {
-    send_statement_close(*closed);
-  }
-}
-
-/// No reply comes. The server counts statements, and its maximum is for all sessions.
-void PooledConnection::send_statement_close(std::uint32_t id) {
-  Buffer argument;
-  append_le<4>(argument, id);
-  Buffer command;
-  protocol::append_command(command, Command::kStmtClose, argument);
-  wire_->send({command});
-}
-
 BackendPool::BackendPool(EventLoop& loop,
                          Options options,
                          const GlobalSettings& globals,

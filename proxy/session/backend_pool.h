@@ -17,34 +17,15 @@
 
 #include "base/clock.h"
 #include "base/ids.h"
-#include "protocol/login_secret.h"
 #include "proxy/metrics.h"
-#include "proxy/session/backend_connection.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/global_settings.h"
 #include "proxy/session/lease_queue.h"
-#include "proxy/session/state_change.h"
-#include "proxy/session/statement_cache.h"
+#include "proxy/session/pool_account.h"
+#include "proxy/session/pooled_connection.h"
 #include "proxy/uv/timer.h"
 
 namespace consort::proxy {
-
-class PooledConnection;
-
-/// Whose connection, and with which capabilities.
-struct PoolAccount {
-  std::string user;
-  protocol::LoginSecret secret;
-  bool expired = false;  ///< the server lets such a connection do little, for good
-  /// Do not lease an idle connection: only a new login shows whether the secret is right.
-  bool fresh = false;
-  /// The servers count its connections and let in no more than its clients: none is kept idle.
-  bool counted = false;
-  std::uint64_t capabilities = 0;
-  std::uint16_t collation = 0;
-  std::string key;  ///< equal accounts have equal keys: make_key() of the rest
-  [[nodiscard]] std::string make_key() const;
-};
 
 /// Who leases. Called on the worker's thread.
 class PoolClient {
@@ -78,43 +59,6 @@ struct PoolLimits {
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(5)};
   std::chrono::milliseconds lifetime{std::chrono::hours(1)};  ///< of a connection, +-10%
   std::size_t statements_max = 512;                           ///< prepared on one connection
-};
-
-/// A connection of the pool.
-class PooledConnection {
- public:
-  [[nodiscard]] BackendId backend() const { return backend_; }
-
-  [[nodiscard]] BackendConnection& wire() { return *wire_; }
-
-  [[nodiscard]] BackendStatement* statement(std::string_view key) { return statements_.find(key); }
-
-  /// Remembers a prepared statement. When there are too many, the one used longest ago that has no
-  /// open cursor is closed.
-  void add_statement(std::string_view key, std::uint32_t id);
-  void close_statement(std::string_view key);
-
-  /// What LAST_INSERT_ID() is there; nullopt: unknown.
-  [[nodiscard]] std::optional<std::uint64_t> insert_id() const { return insert_id_; }
-
- private:
-  friend class BackendPool;
-
-  void send_statement_close(std::uint32_t id);
-
-  BackendId backend_;
-  std::string account_key_;
-  std::unique_ptr<BackendConnection> wire_;
-  PoolClient* client_ = nullptr;
-  ConnectionState state_;
-  SettingsAge age_;        ///< of the server's own values in it
-  bool becoming_ = false;  ///< being brought into another state; else made
-  std::optional<std::uint64_t> insert_id_ = 0;
-  StatementCache statements_;
-  std::size_t statements_max_ = 0;
-  std::size_t place_ = 0;  ///< among its backend's open connections
-  TimePoint idle_since_;
-  TimePoint expires_;
 };
 
 class BackendPool final : private BackendConnectionObserver {

@@ -1,0 +1,26 @@
+// PoolAccount: whose connections of the pool may serve a session.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "protocol/login_secret.h"
+
+namespace consort::proxy {
+
+/// Whose connection, and with which capabilities.
+struct PoolAccount {
+  std::string user;
+  protocol::LoginSecret secret;
+  bool expired = false;  ///< the server lets such a connection do little, for good
+  /// Do not lease an idle connection: only a new login shows whether the secret is right.
+  bool fresh = false;
+  /// The servers count its connections and let in no more than its clients: none is kept idle.
+  bool counted = false;
+  std::uint64_t capabilities = 0;
+  std::uint16_t collation = 0;
+  std::string key;  ///< equal accounts have equal keys: make_key() of the rest
+  [[nodiscard]] std::string make_key() const;
+};
+
+}  // namespace consort::proxy
