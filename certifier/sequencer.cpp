@@ -57,8 +57,9 @@ Seqno Sequencer::take(std::span<const RowKey> keys, ExemptHome home) {
     return head_;
   }
   index_.insert(keys, head_, home);
-  held_.push_back(Held{std::vector<RowKey>(keys.begin(), keys.end()), home});
+  held_.push_back(Held{std::vector<RowKey>(keys.begin(), keys.end()), home, keys_taken_});
   keys_held_ += keys.size();
+  keys_taken_ += keys.size();
   return head_;
 }
 
@@ -133,6 +134,11 @@ void Sequencer::on_applied_everywhere(Seqno seqno) {
   CHECK(seqno <= head_);
   applied_everywhere_ = std::max(applied_everywhere_, seqno);
   collect(kCollectKeys);
+}
+
+std::size_t Sequencer::keys_after(Seqno seqno) const {
+  const Seqno first = std::max(seqno.next(), first_held_);
+  return first > head_ ? 0 : keys_taken_ - held_[first.value - first_held_.value].keys_before;
 }
 
 void Sequencer::make_room(std::size_t keys_coming) {

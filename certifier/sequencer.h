@@ -88,6 +88,11 @@ class Sequencer {
   /// Keys held, each as often as entries hold it: what keys_max bounds.
   [[nodiscard]] std::size_t keys_held() const { return keys_held_; }
 
+  [[nodiscard]] std::size_t keys_max() const { return limits_.keys_max; }
+
+  /// Keys held by entries after `seqno`: once they are forgotten, who has seen no more is too old.
+  [[nodiscard]] std::size_t keys_after(Seqno seqno) const;
+
   [[nodiscard]] std::size_t distinct_keys() const { return index_.size(); }
 
   /// How often the horizon rose above what is applied everywhere because of keys_max.
@@ -97,6 +102,7 @@ class Sequencer {
   struct Held {
     std::vector<RowKey> keys;
     ExemptHome home;
+    std::uint64_t keys_before = 0;  ///< of all entries held before, forgotten or not
   };
 
   Seqno take(std::span<const RowKey> keys, ExemptHome home);
@@ -116,6 +122,7 @@ class Sequencer {
   Seqno horizon_;
   Seqno applied_everywhere_;
   std::size_t keys_held_ = 0;
+  std::uint64_t keys_taken_ = 0;  ///< of all entries held so far, forgotten or not
   std::uint64_t forced_horizons_ = 0;
 };
 

@@ -87,7 +87,7 @@ struct alignas(64) WorkerMetrics {
   // Statements: [kind][backend, or kNoBackendSlot].
   std::array<std::array<Counter, kBackendsMax + 1>, kQueryKindsCount> queries;
   std::array<Counter, kClientErrorClassesCount> client_errors;
-  Counter autocommit_retries;  ///< statements run again after their backend was lost
+  Counter autocommit_retries;  ///< statements run again: the backend was lost, or too old
   LatencyHistogram read_latency;
   LatencyHistogram write_latency;
   LatencyHistogram commit_latency;

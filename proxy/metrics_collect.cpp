@@ -158,7 +158,7 @@ void collect_queries(MetricFamilies& out, const MetricsSources& sources) {
                {{"class", std::string(to_text(static_cast<ClientErrorClass>(i)))}});
   }
   add_counter(out, "consort_autocommit_retries_total",
-              "Autocommit statements run again on another backend after theirs was lost",
+              "Autocommit statements run again: their backend was lost, or they were too old",
               sum(
                   workers, [](const auto& w) -> auto& { return w.autocommit_retries; }));
   add_counter(out, "consort_freshness_waits_total",

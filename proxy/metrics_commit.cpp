@@ -70,6 +70,9 @@ void collect_certification(MetricFamilies& out, const CommitStats& stats) {
   add_sample(ddl, as_sample(stats.ddl_failed.value()), {{"result", "failed"}});
   add_gauge(out, "consort_certification_index_keys", "Keys in the certification index",
             as_sample(stats.index_keys.value()));
+  add_gauge(out, "consort_branches_behind_lanes",
+            "Prepared branches that wait for lanes which do not keep up",
+            as_sample(stats.branches_behind_lanes.value()));
   add_gauge(out, "consort_pending_branches",
             "Prepared branches that wait for their rows or for a table's definition",
             as_sample(stats.pending_branches.value()));

@@ -24,6 +24,16 @@ constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
 constexpr auto kLonelyGroupMax = std::chrono::seconds(60);
 // Where nobody knows whether a branch has rows at all: its session waits for nothing, perhaps.
 constexpr std::chrono::milliseconds kUnsureGroupMax{2000};
+// Shares of the certification index, in eighths, beyond which commits wait for lanes. Between the
+// two is room for small ones, and beyond for one large one.
+constexpr std::size_t kFullForLarge = 4;
+constexpr std::size_t kFullForSmall = 6;
+constexpr std::size_t kSmallGroupBytes = std::size_t{1} << 14;
+// What a transaction has seen that comes here next: what was applied so long ago, as a PREPARE may
+// take its time.
+constexpr auto kPreparing = std::chrono::milliseconds(500);
+// Who waits for lanes that do not get on at all would wait for ever.
+constexpr auto kLanesStandStill = std::chrono::seconds(5);
 
 bool is_system_schema(std::string_view schema) {
   return schema == "consort" || schema == "mysql";
@@ -260,7 +270,7 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
   if (const std::optional<Step> step = obey_locks(pending)) {
     return *step;
   }
-  if (!has_definitions(pending.home, group)) {
+  if (!has_definitions(pending.home, group) || waits_for_lanes(pending)) {
     return Step::kHeld;
   }
   if (const protocol::BinlogTable* table = find_non_transactional(group, parts_.catalog)) {
@@ -386,13 +396,59 @@ std::optional<BranchDesk::Step> BranchDesk::obey_locks(Pending& pending) {
 void BranchDesk::give_up_waiting(BackendId home, const std::function<bool(Bytes)>& wanted) {
   for (auto at = pending_.begin(); at != pending_.end();) {
     Pending& pending = at->second;
-    if (pending.home != home || !pending.lock_deadline || !wanted(pending.group->events)) {
+    const bool waits = pending.lock_deadline || pending.behind_lanes;
+    if (pending.home != home || !waits || !wanted(pending.group->events)) {
+      ++at;
+      continue;
+    }
+    if (pending.behind_lanes) {
+      pending.in_the_way = true;
       ++at;
       continue;
     }
     Pending given_up = std::move(pending);
     at = pending_.erase(at);
     lose(given_up, BranchVerdict::kLocked);
+  }
+  retry_held();
+}
+
+bool BranchDesk::waits_for_lanes(Pending& pending) {
+  const certifier::Sequencer& sequencer = parts_.sequencer;
+  const bool small = pending.group->events.size() <= kSmallGroupBytes;
+  const std::size_t bound = sequencer.keys_max() / 8 * (small ? kFullForSmall : kFullForLarge);
+  const bool full =
+      sequencer.keys_held() > bound && sequencer.keys_after(seen_by_others(pending)) > bound;
+  const bool waits = full && !pending.in_the_way && !lanes_stand_still_;
+  if (pending.behind_lanes && !waits) {
+    pending.arrived = clock_.now();  // what it waits for now has its own patience
+  }
+  pending.behind_lanes = waits;
+  return waits;
+}
+
+/// What every transaction has seen that must not become too old by this one: those on their way
+/// here, and those waiting here that have seen less than it. So one of them is always first.
+Seqno BranchDesk::seen_by_others(const Pending& pending) const {
+  Seqno seen = lanes_at_.empty() ? parts_.applied_by_homes() : lanes_at_.front().second;
+  const Seqno own = pending.prepared->last_seen_at_prepare;
+  for (const auto& [branch, other] : pending_) {
+    if (other.prepared && other.prepared->last_seen_at_prepare < own) {
+      seen = std::min(seen, other.prepared->last_seen_at_prepare);
+    }
+  }
+  return seen;
+}
+
+void BranchDesk::watch_lanes(TimePoint now, bool anybody_waits) {
+  const Seqno applied = parts_.applied_by_homes();
+  if (!anybody_waits || lanes_at_.empty() || applied != lanes_at_.back().second) {
+    lanes_moved_ = now;
+  }
+  lanes_stand_still_ = now - lanes_moved_ > kLanesStandStill;
+  lanes_at_.emplace_back(now, applied);
+  while (lanes_at_.size() > 1 && now - lanes_at_[1].first >= kPreparing) {
+    lanes_at_.pop_front();
   }
 }
 
@@ -552,6 +608,7 @@ void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
 
 void BranchDesk::look_after(TimePoint now) {
   std::int64_t waiting_for_tables = 0;
+  std::int64_t waiting_for_lanes = 0;
   for (auto at = pending_.begin(); at != pending_.end();) {
     const Pending& pending = at->second;
     const Duration age = now - pending.arrived;
@@ -574,6 +631,11 @@ void BranchDesk::look_after(TimePoint now) {
       give_up(BranchVerdict::kLockWait);
       continue;
     }
+    if (pending.behind_lanes) {
+      ++waiting_for_lanes;
+      ++at;
+      continue;
+    }
     const bool unsure = pending.prepared && !pending.prepared->surely_logged && !pending.group;
     if (unsure && age > std::min(kUnsureGroupMax, options_.group_wait_max)) {
       spdlog::warn("{}: whether a branch changed anything was not told: it is rolled back",
@@ -592,6 +654,8 @@ void BranchDesk::look_after(TimePoint now) {
     ++at;
   }
   parts_.stats.branches_behind_locks.set(waiting_for_tables);
+  parts_.stats.branches_behind_lanes.set(waiting_for_lanes);
+  watch_lanes(now, waiting_for_lanes > 0);
   retry_held();
 }
 

@@ -9,6 +9,9 @@
 // A branch that wrote a table on which another session has a READ lock waits here before it is
 // certified, and keeps its row locks on its home. Whom those keep waiting may ask for its end:
 // give_up_waiting(). A WRITE lock ends it at once. Decision 0026.
+//
+// Where lanes do not keep up, branches wait for them here: what a transaction under way has not
+// seen must stay in the certification index, or it would be too old. Large writesets wait first.
 // Threads: the commit thread's.
 #pragma once
 
@@ -20,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -58,6 +62,7 @@ struct BranchDeskParts {
   AppliedPositions& positions;
   CommitStats& stats;
   std::function<bool(BackendId)> home_is_up;  ///< its lane runs and its binlog is followed
+  std::function<Seqno()> applied_by_homes;    ///< what every home that serves has applied
   std::function<void(BranchOutcome)> tell;    ///< the session's worker
 };
 
@@ -90,8 +95,8 @@ class BranchDesk {
   /// before: look again at what waits.
   void retry_held();
 
-  /// Branches of `home` that wait for a locked table end, if `wanted` says so of their row events:
-  /// their row locks are in somebody's way.
+  /// Row locks are in somebody's way: branches of `home` that wait for a locked table end, and
+  /// those that wait for lanes wait no more, if `wanted` says so of their row events.
   void give_up_waiting(BackendId home, const std::function<bool(Bytes)>& wanted);
 
   void on_durable(const certifier::LogEntry& entry);
@@ -120,6 +125,8 @@ class BranchDesk {
     unsigned definitions_failed = 0;
     std::optional<TimePoint> lock_deadline;  ///< waits until then for a locked table
     std::optional<TableLock> locked;         ///< for which table it is ended
+    bool behind_lanes = false;               ///< waits for lanes that do not keep up
+    bool in_the_way = false;                 ///< and must not: a lane waits for its row locks
     bool lost = false;  ///< its group came and was dropped with the home: it can never be complete
   };
 
@@ -140,6 +147,9 @@ class BranchDesk {
   [[nodiscard]] bool may_remove_parents(const protocol::BinlogGroup& group) const;
   [[nodiscard]] std::optional<std::string> refusal(const Pending& pending) const;
   [[nodiscard]] std::optional<Step> obey_locks(Pending& pending);
+  [[nodiscard]] bool waits_for_lanes(Pending& pending);
+  [[nodiscard]] Seqno seen_by_others(const Pending& pending) const;
+  void watch_lanes(TimePoint now, bool anybody_waits);
   [[nodiscard]] bool has_definitions(BackendId home, const protocol::BinlogGroup& group);
   void pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno);
   void lose(Pending& pending, BranchVerdict verdict, std::string message = {});
@@ -160,7 +170,10 @@ class BranchDesk {
   double conflict_share_ = 0;    // of the last few hundred verdicts
   std::unordered_map<BranchId, Pending> pending_;
   std::vector<BranchId> complete_;  // both halves are here
-  std::vector<BranchId> held_;      // complete, but a definition is missing
+  std::vector<BranchId> held_;      // complete, but a definition is missing, or they have to wait
+  std::deque<std::pair<TimePoint, Seqno>> lanes_at_;  // applied_by_homes() of late, oldest first
+  TimePoint lanes_moved_{};                           // when it last did, or nobody waited for it
+  bool lanes_stand_still_ = false;
   std::deque<Foreign> foreign_;
   std::deque<Told> told_when_durable_;
   std::unordered_map<std::uint64_t, Seqno> ddl_of_;  // newest DDL by table, schema or server key

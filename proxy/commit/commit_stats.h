@@ -47,6 +47,7 @@ struct CommitStats {
   Gauge table_lock_waiters;     ///< sessions that wait for LOCK TABLES or behind one
   Counter table_lock_timeouts;  ///< those that waited for too long
   Gauge branches_behind_locks;  ///< prepared, and wait for the end of a READ lock
+  Gauge branches_behind_lanes;  ///< prepared, and wait for lanes that do not keep up
   Gauge index_keys;
   Gauge pending_branches;            ///< wait for their OK, their group or a table definition
   LatencyHistogram capture_latency;  ///< BranchPrepared arrives -> its binlog group is here

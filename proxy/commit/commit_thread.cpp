@@ -186,6 +186,7 @@ void CommitLoop::Thread::make_parts() {
       BranchDeskParts{
           *log_, sequencer_, catalog_, *keys_, *tables_, *reaper_, locks_, positions_, stats_,
           [this](BackendId id) { return at(id).lane->attached() && at(id).stream->streaming(); },
+          [this] { return applied_by_homes(); },
           [this](BranchOutcome outcome) {
             const SessionId session = outcome.session;
             tell(session, std::move(outcome));
@@ -308,6 +309,16 @@ void CommitLoop::Thread::on_turn() {
       hooks_.positions_moved();
     }
   }
+}
+
+Seqno CommitLoop::Thread::applied_by_homes() const {
+  Seqno everywhere = log_->durable_head();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    if (backend->caught_up) {
+      everywhere = std::min(everywhere, backend->lane->lane().applied());
+    }
+  }
+  return everywhere;
 }
 
 void CommitLoop::Thread::on_request(CommitRequest& request) {

@@ -120,6 +120,8 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   void close_log();
 
   void on_turn();
+  /// What every home that serves has applied.
+  [[nodiscard]] Seqno applied_by_homes() const;
   void on_request(CommitRequest& request);
   void on_stream_started(Backend& backend, bool resumed);
   void on_stream_lost(Backend& backend, const SqlCloseReason& reason);

@@ -269,8 +269,13 @@ void SessionCore::settle(const BranchOutcome& outcome) {
         return;
       }
       break;
+    case BranchVerdict::kTooOld:  // perhaps nobody has changed its rows
+      if (job_.wrapped) {
+        run_again();
+        return;
+      }
+      break;
     case BranchVerdict::kConflict:
-    case BranchVerdict::kTooOld:
       break;
   }
   effects_.metrics().count_client_error(ClientErrorClass::kConflict);

@@ -23,6 +23,12 @@ def one_row_two_homes(context, cluster):
     with cluster.two_homes() as (first, second):
         for number in range(rounds):
             begin_on_different_homes(first, second)
+            # A commit of the round before that comes late to one of them is a conflict, too.
+            while [int(client.value(f"SELECT v FROM {table} WHERE id = 1"))
+                   for client in (first, second)] != [number, number]:
+                for client in (first, second):
+                    client.query("ROLLBACK")
+                begin_on_different_homes(first, second)
             updates = race([(client, f"UPDATE {table} SET v = v + 1 WHERE id = 1")
                             for client in (first, second)])
             assert updates == ["ok", "ok"], f"round {number}: updates {updates}"
@@ -55,6 +61,44 @@ def late_commit_loses(context, cluster):
             assert outcome == [DEADLOCK], f"round {number}: {outcome}"
     assert int(cluster.sql(f"SELECT /* consort: read=strong */ v FROM {table}")[0][0]) == rounds
     cluster.assert_identical()
+
+
+@case(seconds=60, soak_seconds=600)
+def large_commits_wait_for_lanes(context, _cluster):
+    """More keys on their way than certification can remember, while a server stands still now and
+    then: nobody is told of a deadlock who has no rival."""
+    cluster = Cluster(context, settings={"commit": {"index_keys_max": 8000}})
+    try:
+        tables = [cluster.table("id INT PRIMARY KEY, v INT") for _ in range(6)]
+        rounds = context.pick(12, 300)
+        failures = []
+
+        def fill(table):
+            with cluster.connect() as client:
+                for number in range(rounds):
+                    rows = ",".join(f"({number * 400 + i}, 0)" for i in range(400))
+                    try:
+                        client.query(f"INSERT INTO {table} VALUES {rows}")
+                    except wire.ServerError as error:
+                        failures.append(str(error))
+
+        threads = [threading.Thread(target=fill, args=(table,)) for table in tables]
+        for thread in threads:
+            thread.start()
+        slow = cluster.servers[0]
+        waits = 0
+        while any(thread.is_alive() for thread in threads):
+            slow.pause()
+            time.sleep(0.15)
+            waits += cluster.consort.metric("consort_branches_behind_lanes") > 0
+            slow.resume()
+            time.sleep(0.1)
+        assert not failures, failures[:3]
+        cluster.assert_identical()
+        assert waits, "nobody had to wait: the case proves nothing"
+        return f"{6 * rounds} commits, waits seen {waits} times"
+    finally:
+        cluster.close()
 
 
 @case(seconds=60, soak_seconds=600)

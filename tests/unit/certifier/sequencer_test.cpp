@@ -156,6 +156,24 @@ TEST_SUITE("certifier") {
     EXPECT((sequencer.head() == Seqno{5}));
   }
 
+  TEST_CASE("Sequencer: knows how many keys it holds that somebody has not seen") {
+    Sequencer sequencer(SequencerLimits{6, 0});
+    EXPECT(sequencer.keys_after(Seqno{0}) == 0);
+    EXPECT(passes(sequencer, kFirst, 0, rows({1, 2})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({3})));
+    EXPECT(passes(sequencer, kFirst, 0, rows({4, 5, 6})));
+    EXPECT(sequencer.keys_after(Seqno{0}) == 6);
+    EXPECT(sequencer.keys_after(Seqno{1}) == 4);
+    EXPECT(sequencer.keys_after(Seqno{2}) == 3);
+    EXPECT(sequencer.keys_after(Seqno{3}) == 0);
+    sequencer.on_applied_everywhere(Seqno{1});
+    EXPECT(sequencer.keys_after(Seqno{0}) == 4);  // the first entry's are forgotten
+    EXPECT(passes(sequencer, kFirst, 3, rows({7, 8, 9})));
+    EXPECT((sequencer.horizon() == Seqno{2}));
+    EXPECT(sequencer.keys_after(Seqno{1}) == 6);
+    EXPECT(sequencer.keys_after(Seqno{3}) == 3);
+  }
+
   TEST_CASE("Sequencer: who removes parents is too old by what was applied when it began") {
     Sequencer sequencer(SequencerLimits{1000, 0});
     EXPECT(passes(sequencer, kFirst, 0, rows({1})));

@@ -593,6 +593,27 @@ TEST_SUITE("session") {
     EXPECT(other.retries == 1);
   }
 
+  TEST_CASE("SessionCore: an autocommit write that is too old runs again, a transaction fails") {
+    SessionScript script;
+    prepare_write(script);
+    script.outcome(BranchVerdict::kTooOld);
+    EXPECT(script.answer().empty());
+    EXPECT(script.retries == 1);
+    script.core.on_retry_due();
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"XA START", "UPDATE t SET v=1", "XA END", "XA PREPARE"}));
+    SessionScript other;
+    open_transaction(other);
+    other.sent(Channel::kHome);
+    other.query("COMMIT");
+    other.backend_ok(Channel::kHome);
+    other.backend_ok_gtid();
+    other.to_client.clear();
+    other.outcome(BranchVerdict::kTooOld);
+    EXPECT(other.answer() == "ERR 1213");
+    EXPECT(other.retries == 0);
+  }
+
   TEST_CASE("SessionCore: the next statement waits until its own commit is applied") {
     SessionScript script;
     prepare_write(script);
