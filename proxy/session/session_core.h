@@ -320,6 +320,7 @@ class SessionCore {
   void use_up_one_shot();
   void note_one_shot(Channel channel, bool reached);
   void append_one_shot();
+  void keep_one_shot();
   void leave_or_stay(bool known);
   void append_insert_id();
 

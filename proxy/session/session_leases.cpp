@@ -211,7 +211,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     diagnostics_.on_home_leased();
     home_has_traces_ = false;
     home_settings_doubtful_ = false;
-    home_transaction_settings_stale_ = false;
+    home_transaction_settings_stale_ = next_transaction_.pending();  // it was said elsewhere
     insert_id_.on_home_leased(connection.insert_id);
     yielding_ = false;
     moving_ = false;
