@@ -247,18 +247,27 @@ bool draws_numbers(StatementKind kind) {
          kind == StatementKind::kLoadData;
 }
 
-bool defines_function(const Statement& statement) {
+namespace {
+
+/// A CREATE of such an object, or of one that the text does not tell for certain.
+bool may_define(const Statement& statement, router::DdlObject object) {
   if (statement.kind != StatementKind::kDdl || statement.ddl.verb != router::DdlVerb::kCreate) {
     return false;
   }
-  return statement.ddl.object == router::DdlObject::kRoutine ||
-         statement.ddl.object == router::DdlObject::kOther ||
-         statement.ddl.object == router::DdlObject::kNone;
+  return statement.ddl.object == object || statement.ddl.object == router::DdlObject::kOther ||
+         statement.ddl.object == router::DdlObject::kNone ||
+         statement.flags.has_any({Flag::kUncertain, Flag::kConditionalComment});
+}
+
+}  // namespace
+
+// A procedure does not count: only a CALL runs it, which is never taken for a read.
+bool defines_function(const Statement& statement) {
+  return may_define(statement, router::DdlObject::kRoutine);
 }
 
 bool defines_trigger(const Statement& statement) {
-  return statement.kind == StatementKind::kDdl && statement.ddl.verb == router::DdlVerb::kCreate &&
-         statement.ddl.object != router::DdlObject::kTable;
+  return may_define(statement, router::DdlObject::kTrigger);
 }
 
 bool reads_under_locks(const Statement& statement) {
