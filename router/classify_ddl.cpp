@@ -12,7 +12,7 @@ struct ObjectWord {
 constexpr ObjectWord kObjects[] = {
     {"TABLE", DdlObject::kTable},       {"VIEW", DdlObject::kView},
     {"INDEX", DdlObject::kIndex},       {"DATABASE", DdlObject::kDatabase},
-    {"SCHEMA", DdlObject::kDatabase},   {"PROCEDURE", DdlObject::kRoutine},
+    {"SCHEMA", DdlObject::kDatabase},   {"PROCEDURE", DdlObject::kProcedure},
     {"FUNCTION", DdlObject::kRoutine},  {"PACKAGE", DdlObject::kRoutine},
     {"TRIGGER", DdlObject::kTrigger},   {"EVENT", DdlObject::kEvent},
     {"SEQUENCE", DdlObject::kSequence}, {"SERVER", DdlObject::kServer},
@@ -182,6 +182,7 @@ void read_definition(StatementScan& scan, Statement& out) {
       read_table_behind_on(scan);
       break;
     case DdlObject::kRoutine:
+    case DdlObject::kProcedure:
     case DdlObject::kEvent:
       scan.enter_program(0);
       break;

@@ -232,7 +232,8 @@ enum class DdlObject : std::uint8_t {
   kView,
   kIndex,
   kDatabase,
-  kRoutine,  ///< procedure, function, package
+  kRoutine,  ///< function, package
+  kProcedure,
   kTrigger,
   kEvent,
   kSequence,

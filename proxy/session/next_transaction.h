@@ -33,6 +33,23 @@ class NextTransaction {
 
   void use_up() { pending_ = false; }
 
+  /// A transaction begins as was said.
+  void begin() {
+    begun_isolation_ = isolation();
+    pending_ = false;
+  }
+
+  /// SET autocommit has ended the transaction begun last: what was said of it holds for the next
+  /// one, too. `read_only`: what it was; `by_default`: what the session's are.
+  void keep(bool read_only, bool by_default) {
+    if (begun_isolation_ != router::IsolationLevel::kUnset || read_only != by_default) {
+      isolation_ = begun_isolation_;
+      read_only_ = read_only;
+      pending_ = true;
+      access_unsure_ = true;
+    }
+  }
+
   [[nodiscard]] bool pending() const { return pending_; }
 
   /// kUnset: nothing was said of it.
@@ -55,6 +72,7 @@ class NextTransaction {
   bool pending_ = false;
   router::IsolationLevel isolation_ = router::IsolationLevel::kUnset;
   std::optional<bool> read_only_;
+  router::IsolationLevel begun_isolation_ = router::IsolationLevel::kUnset;
   bool access_unsure_ = false;
 };
 

@@ -33,7 +33,9 @@ bool SessionCore::Ordered::partly() const {
 }
 
 void SessionCore::on_abort_branch() {
-  if (!transaction_.is(TransactionState::kExecuting) || !home_lease_.held()) {
+  const bool there =
+      transaction_.is(TransactionState::kExecuting) || transaction_.is(TransactionState::kReadOnly);
+  if (!there || !home_lease_.held()) {
     return;  // not there, or prepared already: certification decides
   }
   abort_transaction();
@@ -95,7 +97,9 @@ void SessionCore::abort_transaction() {
 }
 
 void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
-  if (!transaction_.is(TransactionState::kExecuting)) {
+  let_go_of_handlers();
+  if (!transaction_.is(TransactionState::kExecuting) &&
+      !transaction_.is(TransactionState::kReadOnly)) {
     return;
   }
   // Views and foreign keys hide tables from us: when DDL keeps waiting, every branch is suspect.

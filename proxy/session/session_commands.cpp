@@ -279,6 +279,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.uses_engine = uses_engine(statement, state_.schema());
   job_.reaches_tables = job_.uses_engine || runs_program(statement);
+  job_.commits_by_itself = statement.has(Flag::kImplicitCommit);
   job_.touches_tables = statement.has(Flag::kTouchesTables);
   job_.calls_unknown = statement.has(Flag::kUnknownFunction);
   job_.names_tables = statement.has(Flag::kTouchesTables) ||

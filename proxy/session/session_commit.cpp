@@ -287,6 +287,7 @@ void SessionCore::commit_succeeded() {
     if (job_.kind != JobKind::kSnapshot) {
       transaction_tracker_.use_up_next();
     }
+    keep_one_shot();
     advance_job();
     return;
   }

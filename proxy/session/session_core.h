@@ -320,6 +320,7 @@ class SessionCore {
   void use_up_one_shot();
   void note_one_shot(Channel channel, bool reached);
   void append_one_shot();
+  void keep_one_shot();
   void leave_or_stay(bool known);
   void append_insert_id();
 
@@ -546,6 +547,7 @@ class SessionCore {
   void finish_ordered(bool succeeded);
   void refuse_turn(const protocol::SqlError& error);
   void on_password_expired();
+  void let_go_of_handlers();  ///< session_handlers.cpp
   void abort_transaction();
   [[nodiscard]] protocol::SqlError abort_error() const;
   void request_order();
@@ -667,8 +669,9 @@ class SessionCore {
   Seqno kept_commit_;  ///< such a branch's, of which the home's lane may still make a replay; or 0
   std::optional<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
 
-  NamedSet prepared_names_;  ///< PREPARE .. FROM
-  NamedSet handler_names_;   ///< HANDLER .. OPEN
+  NamedSet prepared_names_;           ///< PREPARE .. FROM
+  NamedSet handler_names_;            ///< HANDLER .. OPEN
+  std::uint32_t handlers_asked_ = 0;  ///< how often DDL may have waited for them
 
   // User variables: at the home, or on their way to the next one.
   std::optional<std::string>

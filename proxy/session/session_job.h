@@ -57,16 +57,18 @@ struct SessionJob {
   bool answered = false;          ///< the client has its whole reply, the connection owes more
   bool succeeded = false;         ///< what it was answered
   bool commit_first = false;      ///< the open transaction is committed before
+  bool ends_by_setting = false;   ///< by SET autocommit, which no COMMIT is: see keep_one_shot()
   bool reader = false;            ///< an autocommit read: it may run on any backend
   bool any_backend = true;        ///< a reader is chosen; else `backend`
   bool sets_insert_id = false;    ///< LAST_INSERT_ID(expr)
   bool asks_diagnostics = false;  ///< SHOW WARNINGS and its like
   bool uses_engine = false;       ///< tables of a storage engine, in the server's transaction
   bool reaches_tables = false;    ///< the same, or it runs what may
-  bool names_tables = false;      ///< then the server forgets earlier warnings
-  bool touches_tables = false;    ///< it reads or writes some
-  bool calls_unknown = false;     ///< perhaps a stored function
-  bool leaves_traces = false;     ///< on its connection: see leaves_traces()
+  bool commits_by_itself = false;  ///< DDL, FLUSH and the like
+  bool names_tables = false;       ///< then the server forgets earlier warnings
+  bool touches_tables = false;     ///< it reads or writes some
+  bool calls_unknown = false;      ///< perhaps a stored function
+  bool leaves_traces = false;      ///< on its connection: see leaves_traces()
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
   bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=.., CREATE TABLE .. LIKE
   std::string name;  ///< of the prepared statement or handler that it makes or ends, in lower case

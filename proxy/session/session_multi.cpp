@@ -32,8 +32,9 @@ bool defines_program(const Statement& statement) {
   using router::DdlObject;
   const DdlObject object = statement.ddl.object;
   return statement.kind == StatementKind::kDdl &&
-         (object == DdlObject::kRoutine || object == DdlObject::kTrigger ||
-          object == DdlObject::kEvent || object == DdlObject::kOther);
+         (object == DdlObject::kRoutine || object == DdlObject::kProcedure ||
+          object == DdlObject::kTrigger || object == DdlObject::kEvent ||
+          object == DdlObject::kOther);
 }
 
 /// Behind the `;` that seems to end a stored program's definition something follows that only its

@@ -297,8 +297,9 @@ void SessionCore::on_client_error(Channel channel,
     relay.clear();
     return;
   }
-  note_one_shot(channel, job_.uses_engine && job_.statement_kind != router::StatementKind::kCall &&
-                             !fails_before_tables(error.code));
+  const bool opened = job_.uses_engine && job_.statement_kind != router::StatementKind::kCall &&
+                      !fails_before_tables(error.code);
+  note_one_shot(channel, opened || (job_.commits_by_itself && !is_parser_error(error.code)));
   diagnostics_.set_row_count(-1);
   note_diagnostics(true);
   if (channel == Channel::kHome && draws_numbers(job_.statement_kind)) {
@@ -370,7 +371,7 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     if (job_.one_shot) {
       next_transaction_.set(job_.next_isolation, job_.sets_access, job_.next_read_only);
     }
-    note_one_shot(channel, job_.reaches_tables);
+    note_one_shot(channel, job_.reaches_tables || job_.commits_by_itself);
   }
   set_pins(pins);
   if (job_.wrapped) {

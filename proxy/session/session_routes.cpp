@@ -78,6 +78,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   const bool changes = may_change_rows(statement);
   if (commits_first(statement, autocommit_)) {
     job_.commit_first = open;
+    job_.ends_by_setting = open && !statement.has(Flag::kImplicitCommit);
   } else if (open) {
     // @@in_transaction is among what kSessionState means.
     job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||

@@ -198,7 +198,7 @@ void SessionCore::append_begin() {
   }
   transaction_began_ = job_.began;
   if (!job_.wrapped) {
-    next_transaction_.use_up();
+    next_transaction_.begin();
   }
   if (!plain) {
     xa_command("XA START ", branch);

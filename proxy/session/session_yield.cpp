@@ -86,19 +86,31 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
 /// A transaction that has seen no server ends: the server must forget what SET TRANSACTION said of
 /// it.
 void SessionCore::use_up_one_shot() {
-  if (chain_ || !next_transaction_.pending()) {
+  if (chain_) {
     return;
   }
-  next_transaction_.use_up();
-  if (home_lease_.held()) {
+  const bool said = next_transaction_.pending();
+  next_transaction_.begin();
+  if (said && home_lease_.held()) {
     home_transaction_settings_stale_ = true;
     home_has_traces_ = true;
   }
 }
 
+/// SET autocommit has ended a transaction. A server gives the next one what SET TRANSACTION and
+/// START TRANSACTION have said of this, as if it had been said again (measured).
+void SessionCore::keep_one_shot() {
+  if (std::exchange(job_.ends_by_setting, false)) {
+    next_transaction_.keep(chain_traits_.read_only, session_reads_only());
+    home_transaction_settings_stale_ =
+        home_transaction_settings_stale_ || (next_transaction_.pending() && home_lease_.held());
+  }
+}
+
 /// The client's statement has run outside a transaction of the client's. `reached`: it has opened a
-/// table, by which the server forgets what SET TRANSACTION said (measured); otherwise that is still
-/// to come, but what we have put around the statement has made the server forget it.
+/// table, or committed whatever there was, by which the server forgets what SET TRANSACTION said
+/// (measured); otherwise that is still to come, but what we have put around the statement has made
+/// the server forget it.
 void SessionCore::note_one_shot(Channel channel, bool reached) {
   if (!next_transaction_.pending() || job_.one_shot || channel != Channel::kHome ||
       (transaction_.open() && !job_.wrapped)) {

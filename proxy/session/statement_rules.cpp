@@ -111,14 +111,28 @@ router::IsolationLevel next_isolation(const Statement& statement) {
   return statement.transaction.isolation;
 }
 
+namespace {
+
+/// FROM dual, FROM (SELECT 1) AS t: a list of tables without any.
+bool names_no_table(const Statement& statement) {
+  return statement.kind == StatementKind::kSelect && statement.tables.empty() &&
+         !statement.tables.overflowed() &&
+         !statement.flags.has_any({Flag::kUnknownFunction, Flag::kSequence, Flag::kUncertain,
+                                   Flag::kConditionalComment});
+}
+
+}  // namespace
+
 bool uses_engine(const Statement& statement, std::string_view schema) {
   const auto computed = [&](const router::TableRef& table) {
     return router::equals_ignoring_case(table.schema.empty() ? schema : table.schema,
                                         "information_schema");
   };
-  return statement.has(Flag::kTouchesTables) &&
-         (statement.tables.overflowed() || statement.tables.empty() ||
-          !std::all_of(statement.tables.begin(), statement.tables.end(), computed));
+  if (!statement.has(Flag::kTouchesTables) || names_no_table(statement)) {
+    return false;
+  }
+  return statement.tables.overflowed() || statement.tables.empty() ||
+         !std::all_of(statement.tables.begin(), statement.tables.end(), computed);
 }
 
 bool may_commit_inside(const Statement& statement) {
@@ -155,12 +169,12 @@ bool runs_program(const Statement& statement) {
 }
 
 bool is_parser_error(std::uint16_t code) {
-  constexpr std::array<std::uint16_t, 34> kCodes = {1046,  // no database selected
-                                                    1059,  // identifier too long
-                                                    1063, 1064, 1065, 1103, 1115, 1144, 1149, 1193,
-                                                    1221, 1273, 1308, 1313, 1314, 1319, 1320, 1324,
-                                                    1327, 1330, 1331, 1332, 1333, 1335, 1336, 1351,
-                                                    1415, 1422, 1425, 1426, 1427, 1439, 1470, 1901};
+  constexpr std::array<std::uint16_t, 35> kCodes = {
+      1046,  // no database selected
+      1059,  // identifier too long
+      1063, 1064, 1065, 1066, 1103, 1115, 1144, 1149, 1193, 1221, 1273,
+      1308, 1313, 1314, 1319, 1320, 1324, 1327, 1330, 1331, 1332, 1333,
+      1335, 1336, 1351, 1415, 1422, 1425, 1426, 1427, 1439, 1470, 1901};
   static_assert(std::is_sorted(kCodes.begin(), kCodes.end()));
   return std::binary_search(kCodes.begin(), kCodes.end(), code);
 }
@@ -233,18 +247,27 @@ bool draws_numbers(StatementKind kind) {
          kind == StatementKind::kLoadData;
 }
 
-bool defines_function(const Statement& statement) {
+namespace {
+
+/// A CREATE of such an object, or of one that the text does not tell for certain.
+bool may_define(const Statement& statement, router::DdlObject object) {
   if (statement.kind != StatementKind::kDdl || statement.ddl.verb != router::DdlVerb::kCreate) {
     return false;
   }
-  return statement.ddl.object == router::DdlObject::kRoutine ||
-         statement.ddl.object == router::DdlObject::kOther ||
-         statement.ddl.object == router::DdlObject::kNone;
+  return statement.ddl.object == object || statement.ddl.object == router::DdlObject::kOther ||
+         statement.ddl.object == router::DdlObject::kNone ||
+         statement.flags.has_any({Flag::kUncertain, Flag::kConditionalComment});
+}
+
+}  // namespace
+
+// A procedure does not count: only a CALL runs it, which is never taken for a read.
+bool defines_function(const Statement& statement) {
+  return may_define(statement, router::DdlObject::kRoutine);
 }
 
 bool defines_trigger(const Statement& statement) {
-  return statement.kind == StatementKind::kDdl && statement.ddl.verb == router::DdlVerb::kCreate &&
-         statement.ddl.object != router::DdlObject::kTable;
+  return may_define(statement, router::DdlObject::kTrigger);
 }
 
 bool reads_under_locks(const Statement& statement) {

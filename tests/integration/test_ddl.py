@@ -316,6 +316,24 @@ def ddl_under_load(context, cluster):
     return f"{len(done)} inserts meanwhile"
 
 
+@case(seconds=60)
+def a_handler_does_not_stop_ddl(_context, cluster):
+    """Of an idle session: neither the DDL nor anybody's commits wait for its next statement, and
+    that does not wait for them."""
+    table, other = (cluster.table("id INT PRIMARY KEY, v INT") for _ in range(2))
+    with cluster.connect(timeout=20) as holder, cluster.connect(timeout=20) as client:
+        client.query(f"INSERT INTO {table} VALUES (1, 1), (2, 2)")
+        for number in range(3):
+            holder.query(f"INSERT INTO {other} VALUES ({number}, 0)")
+            holder.query(f"HANDLER {table} OPEN AS h")
+            assert holder.query("HANDLER h READ FIRST").rows[0][0] == b"1"
+            client.query(f"ALTER TABLE {table} ADD COLUMN c{number} INT")
+            client.query(f"UPDATE {other} SET v = 1 WHERE id = {number}")
+            assert holder.query("HANDLER h READ NEXT").rows  # its server may have no column more yet
+            holder.query("HANDLER h CLOSE")
+    cluster.assert_identical()
+
+
 @case(seconds=60, soak_seconds=600)
 def auto_increment_never_collides(context, cluster):
     """Inserts from all homes: no 1062, no 1213 for mere inserts, all ids different."""

@@ -90,6 +90,17 @@ def play(ports, steps, capabilities, timeout=30, excused=None, settle=None):
         consort.close()
 
 
+def comes_of_purge(difference, replay):
+    """EXCUSES["purge"]. `replay`: as shrink()'s."""
+    if not comparison.waits_on_one_side(difference.plain, difference.consort):
+        return False
+    try:
+        replay(list(difference.steps[:difference.index + 1]))
+    except Difference:
+        return False
+    return True
+
+
 def shrink(difference, replay, seconds=60):
     """The shortest sequence found that still differs. `replay(steps)` plays on fresh tables and
     raises Difference."""

@@ -81,6 +81,30 @@ SEQUENCES = {
         "UPDATE a SET v = 1 WHERE id = 1", "COMMIT", "BEGIN", "UPDATE a SET v = 2 WHERE id = 1",
         "COMMIT", "SET @@tx_read_only = 0", "UPDATE a SET v = 3 WHERE id = 1",
         "UPDATE a SET v = 4 WHERE id = 1", "SELECT v FROM a WHERE id = 1"),
+    "what SET autocommit leaves of a transaction": (
+        "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION READ WRITE", "SET autocommit = 0",
+        "SET autocommit = DEFAULT", "UPDATE a SET v = 1 WHERE id = 1", "UPDATE a SET v = 2 WHERE id = 1",
+        "SET SESSION TRANSACTION READ WRITE", "SET autocommit = 0", "START TRANSACTION READ ONLY",
+        "SELECT v FROM a WHERE id = 1", "SET autocommit = 1", "UPDATE a SET v = 3 WHERE id = 1", "BEGIN",
+        "UPDATE a SET v = 4 WHERE id = 1", "COMMIT", "UPDATE a SET v = 5 WHERE id = 1",
+        "SELECT v FROM a WHERE id = 1"),
+    "reads without a table and SET TRANSACTION": (
+        "SET TRANSACTION READ ONLY", "SELECT id, id FROM (SELECT 1 AS id) AS one", "SELECT 1 FROM dual",
+        "SELECT 1 FROM a, a", "UPDATE a SET v = 1 WHERE id = 1", "SELECT one.id FROM (SELECT id FROM a WHERE id = 1) AS one",
+        "UPDATE a SET v = 2 WHERE id = 1", "SELECT v FROM a WHERE id = 1"),
+    "what commits by itself and SET TRANSACTION": (
+        "SET TRANSACTION READ ONLY", "FLUSH TABLES nosuch", "UPDATE a SET v = 1 WHERE id = 1",
+        "SET TRANSACTION READ ONLY", "FLUSH NOSUCH", "UPDATE a SET v = 2 WHERE id = 1",
+        "SET TRANSACTION READ ONLY", "DROP DATABASE nosuch", "UPDATE a SET v = 3 WHERE id = 1",
+        "SET TRANSACTION READ ONLY", "CREATE USER app@'%'", "UPDATE a SET v = 4 WHERE id = 1",
+        "SET TRANSACTION READ ONLY", "ANALYZE TABLE c", "UPDATE a SET v = 5 WHERE id = 1"),
+    "DDL that names a table twice": (
+        "BEGIN", "UPDATE a SET v = 8 WHERE id = 1", "DROP TABLE a, a", "SELECT @@in_transaction", "ROLLBACK",
+        "SELECT v FROM a WHERE id = 1"),
+    "DDL at SERIALIZABLE behind an open handler": (  # its fence failed, as rows had changed since
+        "SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", "HANDLER a OPEN",
+        "CREATE OR REPLACE TABLE d1 (id BIGINT)", "RENAME TABLE d3 TO d2", "HANDLER a READ FIRST",
+        "RENAME TABLE d1 TO d2", "HANDLER a CLOSE", "DROP TABLE d2"),
     "DDL in a READ ONLY session": (  # stopped the lanes of all other servers
         "SET SESSION TRANSACTION READ ONLY", "DROP TABLE IF EXISTS d1, d2",
         "CREATE OR REPLACE TABLE d1 (id INT)", "CREATE TABLE d1 (id INT)", "SET TRANSACTION READ WRITE",

@@ -28,6 +28,28 @@ TEST_SUITE("session") {
     EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY");
   }
 
+  TEST_CASE("NextTransaction: is as the last one where SET autocommit has ended that") {
+    NextTransaction next;
+    next.begin();
+    next.keep(false, false);
+    EXPECT_FALSE(next.pending());
+    next.keep(false, true);
+    EXPECT(next.sql() == "SET TRANSACTION READ WRITE");
+    EXPECT(next.access_unsure());
+    next.begin();
+    next.keep(true, true);  // nothing was said of its isolation level
+    EXPECT_FALSE(next.pending());
+    next.set(IsolationLevel::kSerializable, false, std::nullopt);
+    next.begin();
+    EXPECT_FALSE(next.pending());
+    next.keep(true, true);
+    EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY");
+    next.begin();
+    next.begin();
+    next.keep(true, true);
+    EXPECT_FALSE(next.pending());
+  }
+
   TEST_CASE("NextTransaction: says nothing once it is used up") {
     NextTransaction next;
     next.set(IsolationLevel::kReadCommitted, true, false);

@@ -247,6 +247,19 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("SessionCore: another home is told what SET TRANSACTION has said") {
+    SessionScript script;
+    script.query("SET TRANSACTION READ ONLY");
+    script.backend_ok(Channel::kHome);
+    script.lose(Channel::kHome);
+    script.sent(Channel::kHome);
+    script.query("UPDATE t SET v=1");
+    const Texts sent = script.sent(Channel::kHome);
+    REQUIRE(sent.size() > 3);
+    EXPECT(sent[1] == "SET TRANSACTION READ ONLY");
+    EXPECT(sent[2] == "XA START");
+  }
+
   TEST_CASE("SessionCore: a detached branch leaves no transaction settings behind") {
     const std::string renewal =
         "SET SESSION tx_isolation=@@session.tx_isolation, "

@@ -393,9 +393,20 @@ TEST_SUITE("session") {
       EXPECT(script.functions);
       EXPECT(script.posted.size() == 1);
     }
+    for (const char* sql : {"CREATE TABLE x (id INT PRIMARY KEY)", "CREATE DATABASE x",
+                            "CREATE DEFINER=`function`@h PROCEDURE p() SELECT 1",
+                            "CREATE VIEW v AS SELECT 1", "DROP FUNCTION f"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.query(sql);
+      EXPECT_FALSE(script.functions);
+      EXPECT_FALSE(script.has_triggers);
+      EXPECT(script.posted.size() == 1);
+    }
     SessionScript script;
-    script.query("CREATE TABLE x (id INT PRIMARY KEY)");
-    EXPECT_FALSE(script.functions);
+    script.query(
+        "CREATE /*!50017 DEFINER=u@h*/ TRIGGER x BEFORE INSERT ON t FOR EACH ROW SET @a=1");
+    EXPECT(script.has_triggers);
   }
 
   TEST_CASE("SessionCore: the idle home lost does not disturb a read elsewhere") {

@@ -244,6 +244,60 @@ TEST_SUITE("session") {
     EXPECT(script.core.in_transaction());
   }
 
+  TEST_CASE("SessionCore: SET autocommit leaves to the next transaction what its last one was") {
+    const std::string renewal =
+        "SET SESSION tx_isolation=@@session.tx_isolation, "
+        "SESSION tx_read_only=@@session.tx_read_only";
+    const char* next_level = "SET TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+    struct Row {
+      const char* before;  // nullptr: nothing
+      const char* begin;
+      bool reaches_server;
+      const char* said;  // nullptr: nothing
+    };
+
+    for (const Row& row :
+         {Row{nullptr, "START TRANSACTION READ ONLY", true, "SET TRANSACTION READ ONLY"},
+          Row{nullptr, "START TRANSACTION READ ONLY", false, "SET TRANSACTION READ ONLY"},
+          Row{"SET TRANSACTION READ ONLY", "BEGIN", false, "SET TRANSACTION READ ONLY"},
+          Row{next_level, "BEGIN", true,
+              "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE"},
+          Row{nullptr, "BEGIN", true, nullptr}, Row{nullptr, "BEGIN", false, nullptr}}) {
+      CAPTURE(row.begin);
+      CAPTURE(row.reaches_server);
+      SessionScript script;
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kNoIndexUsed;  // any but autocommit
+      ok.changes.system_variables.emplace_back("autocommit", "OFF");
+      script.query("SET autocommit = 0");
+      script.backend_ok(Channel::kHome, ok);
+      if (row.before != nullptr) {
+        script.query(row.before);
+        script.backend_ok(Channel::kHome);
+      }
+      script.query(row.begin);
+      if (row.reaches_server) {
+        script.query("SELECT 1 FROM t");
+        for (int i = 0; i < 8 && !script.core.idle(); ++i) {
+          script.backend_ok(Channel::kHome);
+        }
+      }
+      script.sent(Channel::kHome);
+      script.query("SET autocommit = DEFAULT");
+      if (row.reaches_server) {
+        EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+        script.backend_ok(Channel::kHome);
+        script.backend_ok(Channel::kHome);
+      }
+      Texts sent = script.sent(Channel::kHome);
+      REQUIRE_FALSE(sent.empty());
+      EXPECT(sent.back() == "SET autocommit = DEFAULT");
+      sent.pop_back();
+      EXPECT(sent == (row.said != nullptr ? Texts{renewal, row.said} : Texts{}));
+    }
+  }
+
   TEST_CASE("SessionCore: its own answers show ANSI_QUOTES") {
     SessionScript script;
     script.query("SET sql_mode = 'ANSI_QUOTES'");

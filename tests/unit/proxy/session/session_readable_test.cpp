@@ -193,6 +193,7 @@ TEST_SUITE("session") {
                                "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY"},
                            Row{"SET @@tx_isolation = 'repeatable-read'", 1146,
                                "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"},
+                           Row{"SET TRANSACTION READ ONLY", 1066, "SET TRANSACTION READ ONLY"},
                            Row{"SET TRANSACTION READ WRITE", 1062, nullptr}}) {
       CAPTURE(row.sets);
       SessionScript script;
@@ -210,6 +211,48 @@ TEST_SUITE("session") {
       REQUIRE(sent.size() > 2);
       EXPECT(sent[0] == renewal);
       EXPECT(sent[1] == (row.said != nullptr ? row.said : "XA START"));
+    }
+  }
+
+  TEST_CASE("SessionCore: what commits by itself uses SET TRANSACTION up") {
+    for (const std::uint16_t error : {0, 1146, 1064}) {
+      CAPTURE(error);
+      SessionScript script;
+      script.query("SET TRANSACTION READ ONLY");
+      script.backend_ok(Channel::kHome);
+      script.query("FLUSH TABLES nosuch");
+      REQUIRE_FALSE(script.sent(Channel::kHome).empty());
+      error == 0 ? script.backend_ok(Channel::kHome) : script.backend_error(Channel::kHome, error);
+      REQUIRE(script.core.idle());
+      script.query("BEGIN");
+      script.query("UPDATE t SET v=1");
+      EXPECT((script.sent(Channel::kHome).front() == "SET TRANSACTION READ ONLY") ==
+             (error == 1064));
+    }
+  }
+
+  TEST_CASE("SessionCore: a list of tables without any uses SET TRANSACTION not up") {
+    struct Row {
+      const char* sql;
+      bool used_up;
+    };
+
+    for (const Row& row : {Row{"SELECT id, id FROM (SELECT 1 AS id) AS one", false},
+                           Row{"SELECT 1 FROM dual", false},
+                           Row{"SELECT id FROM (SELECT 1 AS id FROM t) AS one", true},
+                           Row{"SELECT 1 FROM t, (SELECT 1) AS one", true}}) {
+      CAPTURE(row.sql);
+      SessionScript script;
+      script.query("SET TRANSACTION READ ONLY");
+      script.backend_ok(Channel::kHome);
+      script.query(row.sql);
+      for (int i = 0; i < 8 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+      script.sent(Channel::kHome);
+      script.query("BEGIN");
+      script.query("UPDATE t SET v=2");
+      EXPECT((script.sent(Channel::kHome).front() == "SET TRANSACTION READ ONLY") != row.used_up);
     }
   }
 
