@@ -144,6 +144,23 @@ SqlError not_thread_owner_error(std::uint64_t thread_id) {
               "You are not owner of thread " + std::to_string(thread_id));
 }
 
+SqlError kill_user_denied_error(std::string_view user, std::string_view host) {
+  return make(sql_code::kNotThreadOwner, "HY000",
+              "Operation KILL USER failed for " + std::string(user) + "@" + std::string(host));
+}
+
+SqlError no_such_query_error(std::uint64_t query_id) {
+  return make(1957, "HY000", "Unknown query id: " + std::to_string(query_id));
+}
+
+SqlError not_query_owner_error(std::uint64_t query_id) {
+  return make(1979, "HY000", "You are not owner of query " + std::to_string(query_id));
+}
+
+SqlError kill_takes_no_query_error() {
+  return make(1970, "42000", "KILL does not support subqueries or stored functions");
+}
+
 SqlError lock_wait_timeout_error() {
   return make(sql_code::kLockWaitTimeout, "HY000",
               "Lock wait timeout exceeded; try restarting transaction");

@@ -117,6 +117,14 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError no_such_thread_error(std::uint64_t thread_id);
 /// 1095.
 [[nodiscard]] SqlError not_thread_owner_error(std::uint64_t thread_id);
+/// 1095, of KILL USER.
+[[nodiscard]] SqlError kill_user_denied_error(std::string_view user, std::string_view host);
+/// 1957.
+[[nodiscard]] SqlError no_such_query_error(std::uint64_t query_id);
+/// 1979.
+[[nodiscard]] SqlError not_query_owner_error(std::uint64_t query_id);
+/// 1970.
+[[nodiscard]] SqlError kill_takes_no_query_error();
 /// 1205.
 [[nodiscard]] SqlError lock_wait_timeout_error();
 /// 1969: max_statement_time.

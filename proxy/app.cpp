@@ -448,7 +448,7 @@ WorkerHooks App::worker_hooks() {
     return true;
   };
   hooks.answer_kill = [this](KillAnswer answer) { workers_[answer.to.worker]->post(answer); };
-  hooks.list_sessions = [this](SessionId to) { list_sessions(to); };
+  hooks.list_sessions = [this](SessionId to, bool with_states) { list_sessions(to, with_states); };
   hooks.refresh_accounts = [this] { control_->request_account_refresh(); };
   return hooks;
 }

@@ -74,7 +74,8 @@ class App final : private AdminSource {
   [[nodiscard]] ControlOptions control_options(const std::string& cluster_id) const;
   [[nodiscard]] BackendPool::Options pool_options(
       const std::vector<SocketAddress>& addresses) const;
-  void list_sessions(SessionId to);
+  void list_sessions(SessionId to, bool with_states);
+  void tell_sessions(SessionId to, std::vector<ProcessRow> rows);
   [[nodiscard]] WorkerHooks worker_hooks();
   [[nodiscard]] BackendTransport transport_to(std::size_t backend) const;
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "proxy/app.h"
+#include "proxy/session_states.h"
 #include "router/session_traits.h"
 
 namespace consort::proxy {
@@ -153,7 +154,7 @@ Result<SessionPage> App::sessions(std::size_t offset, std::size_t limit) {
 }
 
 // Each worker adds its sessions; the last one brings all to the one that asked. Nobody waits.
-void App::list_sessions(SessionId to) {
+void App::list_sessions(SessionId to, bool with_states) {
   struct Gathered {
     Mutex mutex;
     std::vector<ProcessRow> rows GUARDED_BY(mutex);
@@ -170,7 +171,7 @@ void App::list_sessions(SessionId to) {
   }
   for (std::size_t i = 0; i < count; ++i) {
     Worker& worker = *workers_[all ? i : to.worker];
-    worker.post_always([this, gathered, to](Worker& self) {
+    worker.post_always([this, gathered, to, with_states](Worker& self) {
       std::vector<ProcessRow> rows;
       const TimePoint now = self.loop().now();
       self.for_each_session([&](Session& session) { rows.push_back(session.process_row(now)); });
@@ -180,15 +181,25 @@ void App::list_sessions(SessionId to) {
       if (--gathered->workers_left > 0) {
         return;
       }
-      workers_[to.worker]->post_always(
-          [to, found = std::move(gathered->rows)](Worker& asking) mutable {
-            if (Session* session = asking.find(to); session != nullptr) {
-              session->core().on_sessions(std::move(found));
-              session->pump();
-            }
-          });
+      if (!with_states) {
+        tell_sessions(to, std::move(gathered->rows));
+        return;
+      }
+      add_server_states(
+          std::move(gathered->rows),
+          [this](BackendId backend) -> BackendController& { return control_->controller(backend); },
+          [this, to](std::vector<ProcessRow> complete) { tell_sessions(to, std::move(complete)); });
     });
   }
+}
+
+void App::tell_sessions(SessionId to, std::vector<ProcessRow> rows) {
+  workers_[to.worker]->post_always([to, found = std::move(rows)](Worker& asking) mutable {
+    if (Session* session = asking.find(to); session != nullptr) {
+      session->core().on_sessions(std::move(found));
+      session->pump();
+    }
+  });
 }
 
 Result<std::string> App::config_json() {

@@ -319,7 +319,10 @@ void Worker::on_kill(const KillRequest& request) {
       by_connection_id_.find(static_cast<std::uint32_t>(request.order.connection_id));
   Session* session = found == by_connection_id_.end() ? nullptr : find(found->second);
   KillVerdict verdict = KillVerdict::kUnknown;
-  if (session != nullptr) {
+  const bool at_it =
+      session != nullptr &&
+      (!request.order.command || *request.order.command == session->core().command_number());
+  if (at_it) {
     const bool own = session->authenticated() && session->user_name() == request.user;
     verdict = own || request.order.any_owner ? KillVerdict::kDone : KillVerdict::kNotOwner;
   }

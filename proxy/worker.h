@@ -42,7 +42,7 @@ struct WorkerHooks {
   std::function<bool(KillRequest)> post_kill;
   std::function<void(KillAnswer)> answer_kill;
   /// Asks all workers for their sessions; the session gets them by Worker::post_always().
-  std::function<void(SessionId)> list_sessions;
+  std::function<void(SessionId, bool with_states)> list_sessions;
 };
 
 /// What may be changed while a worker works. Sessions see it with their next look.

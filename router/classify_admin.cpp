@@ -57,6 +57,14 @@ bool parse_number(std::string_view text, std::uint64_t& value) {
   return true;
 }
 
+/// `text` is `()`.
+bool is_empty_call(std::string_view text) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const std::size_t open = text.find_first_not_of(kBlanks);
+  return open != text.npos && text[open] == '(' && !text.empty() && text.back() == ')' &&
+         text.find_first_not_of(kBlanks, open + 1) == text.size() - 1;
+}
+
 }  // namespace
 
 // The words in front decide; the rest may hold any expression (SHOW .. WHERE f(x)).
@@ -83,21 +91,45 @@ void classify_show(StatementScan& scan, Statement& out) {
 
 void classify_kill(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kKill;
+  KillInfo& kill = out.kill;
   scan.accept("HARD") || scan.accept("SOFT");
   if (scan.accept("QUERY")) {
-    out.kill.query_only = true;
+    kill.query_only = true;
+    kill.target = scan.accept("ID") ? KillTarget::kQueryId : KillTarget::kConnection;
   } else {
     scan.accept("CONNECTION");
   }
-  if (scan.accept("CONNECTION_ID")) {
-    out.kill.own = scan.accept(TokenKind::kOpenParen) && scan.accept(TokenKind::kCloseParen);
-    out.kill.supported = out.kill.own && scan.ended();
+  if (kill.target == KillTarget::kConnection && scan.accept("USER")) {
+    kill.target = KillTarget::kUser;
+  }
+  if (scan.ended()) {
+    // A syntax error, or a column: the server's to say.
+    kill.operand = kill.target == KillTarget::kUser ? scan.previous().text : std::string_view();
+    kill.target = KillTarget::kConnection;
+    kill.supported = true;
     return;
   }
-  const Token id = scan.token();
-  scan.advance();
-  out.kill.supported =
-      id.is(TokenKind::kNumber) && scan.ended() && parse_number(id.text, out.kill.id);
+  const Token first = scan.token();
+  if (kill.target == KillTarget::kUser) {
+    while (!scan.ended()) {
+      scan.advance();
+    }
+  } else {
+    while (scan.accept(TokenKind::kOpenParen)) {  // or the word in front would be a function's name
+    }
+    scan.scan_expression({});
+  }
+  const Token last = scan.previous();
+  kill.operand = std::string_view(
+      first.text.data(),
+      static_cast<std::size_t>(last.text.data() + last.text.size() - first.text.data()));
+  kill.is_number = first.is(TokenKind::kNumber) && kill.operand.size() == first.text.size() &&
+                   parse_number(first.text, kill.id);
+  kill.own = first.is("CONNECTION_ID") && is_empty_call(kill.operand.substr(first.text.size()));
+  kill.supported = scan.ended() &&
+                   !out.flags.has_any({Flag::kUserLock, Flag::kSequence, Flag::kAssignsUserVariable,
+                                       Flag::kSetsLastInsertId, Flag::kLockingRead,
+                                       Flag::kIntoOutfile, Flag::kFoundRows, Flag::kDiagnostics});
 }
 
 void classify_flush(StatementScan& scan, Statement& out) {

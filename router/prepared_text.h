@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "router/lexer_options.h"
@@ -15,16 +16,24 @@ namespace consort::router {
 [[nodiscard]] std::optional<std::string_view> prepared_text_source(std::string_view sql,
                                                                    const LexerOptions& options);
 
-/// The same of `EXECUTE IMMEDIATE ..` without parameters.
+/// The same of `EXECUTE IMMEDIATE ..`, with or without parameters.
 [[nodiscard]] std::optional<std::string_view> immediate_text_source(std::string_view sql,
                                                                     const LexerOptions& options);
 
-/// The name in `EXECUTE name`, quotes stripped. nullopt: IMMEDIATE, or with parameters.
+/// The name in `EXECUTE name`, with or without parameters, quotes stripped. nullopt: IMMEDIATE.
 [[nodiscard]] std::optional<std::string_view> executed_name(std::string_view sql,
                                                             const LexerOptions& options);
 
-/// EXECUTE runs inside a branch, where this statement cannot run as its client means it: it must be
-/// run as if the client had sent it itself.
-[[nodiscard]] bool runs_outside_execute(const Statement& statement);
+/// The statement that such an EXECUTE runs, whose text is `prepared`: with what USING names in the
+/// place of its parameters. nullopt: their numbers differ, the text cannot be cut with certainty,
+/// or a parameter stands where no expression may (LIMIT).
+[[nodiscard]] std::optional<std::string> executed_text(std::string_view sql,
+                                                       std::string_view prepared,
+                                                       const LexerOptions& options);
+
+/// The statement must be run as if the client had sent it itself: EXECUTE runs inside a branch,
+/// where it cannot run as its client means it, or it speaks of Consort's sessions (KILL,
+/// CONNECTION_ID(), information_schema.PROCESSLIST). `schema`: the session's.
+[[nodiscard]] bool runs_outside_execute(const Statement& statement, std::string_view schema);
 
 }  // namespace consort::router

@@ -123,8 +123,11 @@ class Replacer {
     const SystemVariableName variable = system_variable_name(token_.text);
     const bool of_list = equals_ignoring_case(variable.name, kTrackedVariables);
     const bool of_schema = equals_ignoring_case(variable.name, kTrackedSchema);
-    const std::string& value = of_list ? values_.track_variables : values_.track_schema;
-    if ((!of_list && !of_schema) || value.empty() ||
+    const bool of_thread = equals_ignoring_case(variable.name, "pseudo_thread_id");
+    const std::string& value = of_list     ? values_.track_variables
+                               : of_schema ? values_.track_schema
+                                           : connection_id_;
+    if ((!of_list && !of_schema && !of_thread) || value.empty() ||
         equals_ignoring_case(variable.scope, "global")) {
       return false;
     }

@@ -1,7 +1,6 @@
 // Puts values of the session where a statement calls CONNECTION_ID() or ROW_COUNT(), or names
-// @@session_track_schema or @@session_track_system_variables: the server would say those of its own
-// connection, which are others. Pure.
-// Threads: any.
+// @@pseudo_thread_id, @@session_track_schema or @@session_track_system_variables: the server would
+// say those of its own connection, which are others. Pure. Threads: any.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +15,7 @@ namespace consort::router {
 
 /// What the session has to say; a call without a value here stays the server's.
 struct SessionValues {
-  std::optional<std::uint32_t> connection_id;  ///< CONNECTION_ID()
+  std::optional<std::uint32_t> connection_id;  ///< CONNECTION_ID(), @@pseudo_thread_id
   std::optional<std::int64_t> row_count;       ///< ROW_COUNT()
   /// Expressions for @@session_track_schema and @@session_track_system_variables; empty: theirs.
   std::string track_schema = {};

@@ -246,12 +246,22 @@ struct DdlInfo {
   DdlObject object = DdlObject::kNone;
 };
 
-/// KILL [HARD|SOFT] [CONNECTION|QUERY] <id>. Other forms (QUERY ID, USER) are `supported` = false.
+enum class KillTarget : std::uint8_t {
+  kConnection,
+  kQueryId,  ///< KILL QUERY ID
+  kUser      ///< all of an account's sessions
+};
+
+/// KILL [HARD|SOFT] [CONNECTION|QUERY [ID]] <expression>, or USER <account>. Expressions that take
+/// locks, assign variables and the like are `supported` = false.
 struct KillInfo {
   std::uint64_t id = 0;
-  bool own = false;  ///< CONNECTION_ID() stands for the number
+  bool is_number = false;  ///< `id` is given
+  bool own = false;        ///< CONNECTION_ID() stands for the number
   bool query_only = false;
   bool supported = false;
+  KillTarget target = KillTarget::kConnection;
+  std::string_view operand;  ///< the expression or account as written
 };
 
 inline constexpr std::size_t kTablesMax = 8;

@@ -155,8 +155,9 @@ class SessionEffects {
   /// Ends in on_kill_answer(). False: there can be no such connection.
   [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
 
-  /// Ends in on_sessions(), after the call.
-  virtual void list_sessions() = 0;
+  /// Ends in on_sessions(), after the call. `with_states`: the servers are asked what the state of
+  /// running statements is.
+  virtual void list_sessions(bool with_states) = 0;
   /// As the client logged in.
   [[nodiscard]] virtual std::string_view user() = 0;
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/ids.h"
 
@@ -14,6 +16,17 @@ struct KillOrder {
   std::uint64_t connection_id = 0;  ///< Consort's, of the victim's handshake
   bool query_only = false;          ///< its statement, not its connection
   bool any_owner = false;           ///< the killer may end other users' sessions
+  /// Only if it is still at this command: SessionCore::command_number().
+  std::optional<std::uint32_t> command = std::nullopt;
+};
+
+/// KILL USER under way.
+struct UserKill {
+  std::string user;
+  std::string host;                 ///< "%": any
+  std::vector<std::uint32_t> left;  ///< connections to be ended yet
+  std::uint64_t killed = 0;
+  bool own = false;  ///< the killer's own is among them: after its answer
 };
 
 struct KillRequest {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdlib>
 #include <initializer_list>
 
 #include "protocol/constants.h"
@@ -123,14 +125,14 @@ Buffer text_row(const ProcessRow& process, bool full) {
     protocol::append_lenenc_text(row, process.schema);
   }
   protocol::append_lenenc_text(row, process.command);
-  protocol::append_lenenc_text(row, std::to_string(process.time_s));
+  protocol::append_lenenc_text(row, std::to_string(process.time_s()));
   protocol::append_lenenc_text(row, process.state);
   if (process.info) {
     protocol::append_lenenc_text(row, shown_info(process, full));
   } else {
     append_null(row);
   }
-  protocol::append_lenenc_text(row, "0.000");
+  protocol::append_lenenc_text(row, process.effort.progress);
   return row;
 }
 
@@ -155,12 +157,13 @@ Buffer binary_row(const ProcessRow& process, bool full) {
     protocol::append_lenenc_text(row, process.schema);
   }
   protocol::append_lenenc_text(row, process.command);
-  append_le<4>(row, static_cast<std::uint64_t>(process.time_s) & 0xFFFFFFFF);
+  append_le<4>(row, static_cast<std::uint64_t>(process.time_s()) & 0xFFFFFFFF);
   protocol::append_lenenc_text(row, process.state);
   if (process.info) {
     protocol::append_lenenc_text(row, shown_info(process, full));
   }
-  append_le<8>(row, 0);  // the double 0.0
+  append_le<8>(row,
+               std::bit_cast<std::uint64_t>(std::strtod(process.effort.progress.c_str(), nullptr)));
   return row;
 }
 

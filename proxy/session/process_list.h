@@ -5,6 +5,7 @@
 // Threads: values, sent between workers.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "router/lexer_options.h"
 
@@ -19,15 +21,47 @@ namespace consort::proxy {
 
 /// One session, as of the moment its worker was asked.
 struct ProcessRow {
-  std::uint32_t id = 0;             ///< what KILL takes
-  std::string user;                 ///< as it logged in
-  std::string host;                 ///< with the port
-  std::string schema;               ///< empty: NULL
-  std::string_view command;         ///< lives for ever: "Query", "Sleep", ...
-  std::int64_t time_s = 0;          ///< in this state
-  std::string_view state;           ///< lives for ever
+  std::uint32_t id = 0;      ///< what KILL takes
+  std::string user;          ///< as it logged in
+  std::string host;          ///< with the port
+  std::string schema;        ///< empty: NULL
+  std::string_view command;  ///< lives for ever: "Query", "Sleep", ...
+  Duration time{};           ///< in this state
+  std::string state;
   std::optional<std::string> info;  ///< the statement that runs, kProcessInfoBytesMax at most
+  std::uint64_t query_id = 0;       ///< of the last command: what KILL QUERY ID takes
+
+  /// Where the statement runs now, if it does: the server knows better what its state is.
+  struct Place {
+    BackendId backend;
+    std::uint64_t thread_id = 0;  ///< the server's connection; 0: it runs on none
+  };
+
+  Place place;
+
+  /// What that server says of it.
+  struct Effort {
+    std::uint32_t stage = 0;
+    std::uint32_t max_stage = 0;
+    std::string progress = "0.000";  ///< per cent of the stage
+    std::uint64_t memory_used = 0;   ///< bytes
+    std::uint64_t max_memory_used = 0;
+    std::uint64_t examined_rows = 0;
+  };
+
+  Effort effort;
+
+  [[nodiscard]] std::int64_t time_s() const {
+    return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+  }
 };
+
+/// The number of a command of the session `connection_id`, the `command`th of its client (the low
+/// 32 bits count).
+[[nodiscard]] constexpr std::uint64_t process_query_id(std::uint32_t connection_id,
+                                                       std::uint32_t command) {
+  return std::uint64_t{connection_id} << 32 | command;
+}
 
 /// Of a statement's text with FULL, and without.
 inline constexpr std::size_t kProcessInfoBytesMax = 65535;

@@ -27,6 +27,7 @@ enum class ReplyRole : std::uint8_t {
   kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
   kKillRight,       ///< whether the client may end other users' sessions
+  kKillValue,       ///< the number that the client's KILL means
   kProcessRight,    ///< whether the client may see other users' sessions
   kPreparedText,    ///< the text that the client's PREPARE .. FROM prepares
   kImmediateText,   ///< the text that the client's EXECUTE IMMEDIATE executes
@@ -50,6 +51,7 @@ enum class ReplyRole : std::uint8_t {
 [[nodiscard]] constexpr bool tells_rows(ReplyRole role) {
   switch (role) {
     case ReplyRole::kVariablesAsked:
+    case ReplyRole::kKillValue:
     case ReplyRole::kPreparedText:
     case ReplyRole::kImmediateText:
     case ReplyRole::kSubject:

@@ -707,8 +707,8 @@ bool Session::post_kill(const KillOrder& order) {
          worker_.hooks().post_kill({id_, user_, order});
 }
 
-void Session::list_sessions() {
-  worker_.hooks().list_sessions(id_);
+void Session::list_sessions(bool with_states) {
+  worker_.hooks().list_sessions(id_, with_states);
 }
 
 WorkerMetrics& Session::metrics() {

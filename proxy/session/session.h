@@ -155,7 +155,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
 
   void kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) override;
   [[nodiscard]] bool post_kill(const KillOrder& order) override;
-  void list_sessions() override;
+  void list_sessions(bool with_states) override;
 
   [[nodiscard]] std::string_view user() override { return user_; }
 

@@ -75,9 +75,10 @@ void SessionCore::drop_rest() {
   }
 }
 
-void SessionCore::reply_ok() {
-  diagnostics_.set_row_count(0);
+void SessionCore::reply_ok(std::uint64_t affected_rows) {
+  diagnostics_.set_row_count(static_cast<std::int64_t>(affected_rows));
   protocol::OkPacket ok;
+  ok.affected_rows = affected_rows;
   ok.status = status_bits();
   transaction_tracker_.tell(ok.changes);
   scratch_.clear();
@@ -163,6 +164,7 @@ void SessionCore::finish_statement(Channel channel) {
 
 void SessionCore::finish_command() {
   drop_table_request();
+  forget_own_text();
   WorkerMetrics& metrics = effects_.metrics();
   if (job_.kind != JobKind::kNone) {
     const auto took = std::chrono::steady_clock::now() - job_.began;

@@ -139,11 +139,11 @@ ProcessRow Session::process_row(TimePoint now) {
     row.user = "unauthenticated user";
     row.command = "Connect";
     row.state = "Reading from net";
-    row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - began_).count();
+    row.time = now - began_;
     return row;
   }
   row.user = user_;
-  row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - last_active_).count();
+  row.time = now - last_active_;
   core_.describe(row, now);
   return row;
 }

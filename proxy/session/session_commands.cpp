@@ -20,6 +20,7 @@ using router::Statement;
 using router::StatementKind;
 
 void SessionCore::begin_command() {
+  ++command_number_;
   reply_started_ = false;
   lease_error_.reset();
   held_.clear();
@@ -143,6 +144,7 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     if (auto own = with_own_values(*scoped, router::classify(*scoped, lexer_options()), kind)) {
       return own;
     }
+    show_as(sql);
     replace_command(*scoped, kind);
     return scoped;
   }
@@ -171,6 +173,7 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }
   if (own) {
+    show_as(sql);
     replace_command(*own, kind);
   }
   return own;
@@ -180,6 +183,13 @@ void SessionCore::replace_command(std::string_view sql, Command kind) {
   command_.clear();
   const std::uint8_t next = protocol::append_command(command_, kind, as_bytes(sql));
   command_sequence_ = static_cast<std::uint8_t>(next - 1);
+}
+
+/// What others see instead of the command that is sent, unless they see something older already.
+void SessionCore::show_as(std::string_view sql) {
+  if (job_.shown_sql.empty()) {
+    job_.shown_sql = sql.substr(0, kProcessInfoBytesMax);
+  }
 }
 
 void SessionCore::on_prepare(std::string_view sql) {
@@ -325,6 +335,9 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (statement.kind == StatementKind::kShow && !owner_.password_expired &&
       answer_about_sessions(sql, kind == JobKind::kExecute)) {
     return;
+  }
+  if (asks_process_table(statement, sql, kind)) {
+    return;  // the answer goes on
   }
   if (ask_about_tables(statement)) {
     return;  // their answers go on

@@ -41,6 +41,7 @@
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
 #include "proxy/session/insert_id.h"
+#include "proxy/session/kill.h"
 #include "proxy/session/kill_ticket.h"
 #include "proxy/session/multi_statement.h"
 #include "proxy/session/named_set.h"
@@ -168,6 +169,10 @@ class SessionCore {
   void on_kill_answer(KillVerdict verdict);
   /// All workers' sessions: the answer to SessionEffects::list_sessions().
   void on_sessions(std::vector<ProcessRow> rows);
+
+  /// The client's commands so far, also those that are a part of one; counts in 32 bits.
+  [[nodiscard]] std::uint32_t command_number() const { return command_number_; }
+
   /// Fills in what a list of sessions says of this one's client and command.
   void describe(ProcessRow& row, TimePoint now);
   /// KILL QUERY of this session: what its client waits for ends with 1317, unless it is a commit or
@@ -255,6 +260,7 @@ class SessionCore {
                                                            const router::Statement& statement,
                                                            protocol::Command kind);
   void replace_command(std::string_view sql, protocol::Command kind);
+  void show_as(std::string_view sql);
   void on_prepare(std::string_view sql);
   void on_execute(Bytes payload);
   [[nodiscard]] protocol::ClientStatement* bind_execution(Bytes payload);
@@ -519,8 +525,9 @@ class SessionCore {
   [[nodiscard]] TableWait table_wait() const;
   [[nodiscard]] std::uint32_t lock_wait_s() const;
 
-  // KILL: session_kill.cpp.
+  // KILL by number: session_kill.cpp.
   void kill(const KillOrder& order);
+  [[nodiscard]] protocol::SqlError no_such_victim() const;
   void ask_kill();
   void send_kill_check();
   void on_kill_right(const protocol::SqlError* refusal);
@@ -529,11 +536,31 @@ class SessionCore {
   void withdraw_kills();
   [[nodiscard]] bool waits_for_kill();
 
+  // KILL by an expression, by a query's number, of a user: session_kill_forms.cpp.
+  void run_kill(const router::Statement& statement);
+  void kill_number(std::uint64_t number);
+  void send_kill_question();
+  void on_kill_value(const protocol::SqlError* error);
+  void kill_user(std::string_view operand);
+  void on_kill_candidates(const std::vector<ProcessRow>& rows);
+  void kill_next_of_user();
+  void on_user_kill_answer(KillVerdict verdict);
+
   // SHOW PROCESSLIST, Threads_connected: session_processes.cpp.
   bool answer_about_sessions(std::string_view sql, bool binary);
   void send_process_check();
   void on_process_right(bool granted);
   void answer_processes();
+  [[nodiscard]] std::string_view own_state() const;
+
+  // information_schema.PROCESSLIST: session_process_table.cpp.
+  [[nodiscard]] bool asks_process_table(const router::Statement& statement,
+                                        std::string_view sql,
+                                        JobKind kind);
+  void run_with_process_table();
+  void execute_instead(std::string_view sql);
+  [[nodiscard]] const std::string& execution_key();
+  void forget_own_text();
 
   // SET GLOBAL: session_globals.cpp.
   void plan_globals(const router::Statement& statement);
@@ -557,7 +584,7 @@ class SessionCore {
   // Answering: session_answers.cpp.
   void tell_client(std::initializer_list<Bytes> pieces);
   void drop_rest();
-  void reply_ok();
+  void reply_ok(std::uint64_t affected_rows = 0);
   void reply_error(const protocol::SqlError& error);
   void send_reply();
   void hold_error(const protocol::SqlError& error, std::uint8_t sequence);
@@ -590,6 +617,7 @@ class SessionCore {
   Buffer command_;  ///< its packets: kept until its reply is certain, to run it again elsewhere
   std::uint8_t command_sequence_ = 0;
   protocol::Command sent_command_ = protocol::Command::kQuery;
+  std::uint32_t command_number_ = 0;
   bool reply_started_ = false;  ///< the client has seen a part of it
   std::uint8_t reply_sequence_ = 1;
   HeldReply held_;
@@ -722,6 +750,8 @@ class SessionCore {
   bool multi_statements_ = false;  ///< the client may send several in one query
 
   KillOrder kill_;                     ///< that this session's client gave
+  std::string kill_question_;          ///< what its number is, to be asked; else empty
+  UserKill user_kill_;                 ///< the same of KILL USER
   std::vector<ProcessRow> processes_;  ///< that it asked for
 
   OwnResult own_rows_;  ///< of the question of our own that is being answered

@@ -25,7 +25,7 @@ enum class JobKind : std::uint8_t {
   kFetch,       ///< from an open cursor
   kOrdered,     ///< DDL and accounts: when its turn in the log has come
   kSnapshot,    ///< START TRANSACTION
-  kKill,        ///< whether the client may end other users' sessions: a backend knows
+  kKill,        ///< what a KILL means, whether the client may: a backend knows
   kProcesses,   ///< whether it may see other users' sessions: likewise
   kLockTables,  ///< LOCK TABLES, or UNLOCK TABLES behind it: see LockStep
   kLogin        ///< a home connection proves that the account may use its database
@@ -103,6 +103,8 @@ struct SessionJob {
   bool full_list = false;            ///< SHOW FULL PROCESSLIST
   bool counts_sessions = false;      ///< Threads_connected
   bool binary_list = false;          ///< one of these, prepared
+  bool kills_user = false;           ///< KILL USER
+  bool process_table = false;        ///< it reads information_schema.PROCESSLIST: asked for
   bool opened_cursor = false;        ///< the backend has it
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
@@ -110,6 +112,10 @@ struct SessionJob {
   router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
   std::optional<bool> next_read_only;                                      ///< likewise
   std::string text;  ///< that a PREPARE .. FROM prepares, if the server was asked
+  /// Of an execution: is prepared for it alone, in place of the client's statement. Empty: that is.
+  std::string own_text;
+  std::string own_key;    ///< under which a backend connection knows it
+  std::string shown_sql;  ///< the client's own text, where `command_` has another
   router::AccessMode access = router::AccessMode::kUnset;  ///< of a BEGIN, a SET TRANSACTION
   std::string tracking;            ///< assignments of session_track_* whose meaning is asked for
   std::string names_collation;     ///< of SET NAMES .. COLLATE

@@ -18,8 +18,12 @@ constexpr std::uint16_t kWrongTypeForVariable = 1232;
 // ---- the killer -------------------------------------------------------------------------------
 
 void SessionCore::kill(const KillOrder& order) {
+  kill_question_.clear();
   if (order.connection_id == owner_.connection_id) {
-    if (order.query_only) {
+    if (order.command.value_or(command_number_) != command_number_) {
+      kill_ = order;
+      reply_error(no_such_victim());
+    } else if (order.query_only) {
       reply_error(protocol::query_interrupted_error());
     } else {
       close_with(protocol::connection_killed_error());
@@ -33,20 +37,29 @@ void SessionCore::kill(const KillOrder& order) {
 void SessionCore::ask_kill() {
   phase_ = SessionPhase::kAskingOthers;
   if (!effects_.post_kill(kill_)) {
-    reply_error(protocol::no_such_thread_error(kill_.connection_id));
+    reply_error(no_such_victim());
   }
+}
+
+protocol::SqlError SessionCore::no_such_victim() const {
+  return kill_.command ? protocol::no_such_query_error(kill_.connection_id << 32 | *kill_.command)
+                       : protocol::no_such_thread_error(kill_.connection_id);
 }
 
 void SessionCore::on_kill_answer(KillVerdict verdict) {
   if (phase_ != SessionPhase::kAskingOthers) {
     return;  // the client is gone
   }
+  if (job_.kills_user) {
+    on_user_kill_answer(verdict);
+    return;
+  }
   switch (verdict) {
     case KillVerdict::kDone:
       reply_ok();
       return;
     case KillVerdict::kUnknown:
-      reply_error(protocol::no_such_thread_error(kill_.connection_id));
+      reply_error(no_such_victim());
       return;
     case KillVerdict::kNotOwner:
       job_.kind = JobKind::kKill;
@@ -57,6 +70,10 @@ void SessionCore::on_kill_answer(KillVerdict verdict) {
 }
 
 void SessionCore::send_kill_check() {
+  if (!kill_question_.empty()) {
+    send_kill_question();
+    return;
+  }
   phase_ = SessionPhase::kAskingOthers;
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kKillRightProbe));
@@ -67,10 +84,17 @@ void SessionCore::send_kill_check() {
 void SessionCore::on_kill_right(const protocol::SqlError* refusal) {
   job_.kind = JobKind::kNone;
   if (refusal == nullptr || refusal->code != kWrongTypeForVariable) {
-    reply_error(protocol::not_thread_owner_error(kill_.connection_id));
+    reply_error(job_.kills_user ? protocol::kill_user_denied_error(user_kill_.user, user_kill_.host)
+                : kill_.command
+                    ? protocol::not_query_owner_error(kill_.connection_id << 32 | *kill_.command)
+                    : protocol::not_thread_owner_error(kill_.connection_id));
     return;
   }
   kill_.any_owner = true;
+  if (job_.kills_user) {
+    kill_next_of_user();
+    return;
+  }
   ask_kill();
 }
 

@@ -1,6 +1,7 @@
 // SessionCore: SHOW PROCESSLIST and the number of sessions, as the one who asks and as one that is
 // listed.
 #include <algorithm>
+#include <utility>
 
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -14,6 +15,9 @@ namespace {
 /// Changes nothing: 1227 without the PROCESS privilege, whether it comes by a role or not.
 constexpr std::string_view kProcessRightProbe =
     "SELECT 1 FROM information_schema.INNODB_CMP LIMIT 1";
+
+/// Whoever reads information_schema.PROCESSLIST finds itself so.
+constexpr std::string_view kFillsTable = "Filling schema table";
 
 /// What the phases of a statement are called.
 std::string_view state_of(SessionPhase phase) {
@@ -40,6 +44,12 @@ std::string_view state_of(SessionPhase phase) {
       return "";
   }
   return "";
+}
+
+/// A statement's text as a server shows it.
+std::string_view shown_text(std::string_view sql) {
+  sql = sql.substr(0, kProcessInfoBytesMax);
+  return sql.substr(0, sql.find_last_not_of(" \t\r\n;") + 1);
 }
 
 /// A character set's default collation, and the most bytes of its characters.
@@ -78,7 +88,7 @@ bool SessionCore::answer_about_sessions(std::string_view sql, bool binary) {
   job_.full_list = request && request->full;
   job_.binary_list = binary;
   phase_ = SessionPhase::kAskingOthers;
-  effects_.list_sessions();
+  effects_.list_sessions(!job_.counts_sessions);
   return true;
 }
 
@@ -87,6 +97,10 @@ void SessionCore::on_sessions(std::vector<ProcessRow> rows) {
     return;  // the client is gone
   }
   processes_ = std::move(rows);
+  if (job_.kills_user) {
+    on_kill_candidates(std::exchange(processes_, {}));
+    return;
+  }
   if (transaction_.is(TransactionState::kMustAbort)) {
     const protocol::SqlError error = abort_error();
     transaction_over();
@@ -123,6 +137,10 @@ void SessionCore::on_process_right(bool granted) {
 }
 
 void SessionCore::answer_processes() {
+  if (job_.process_table) {
+    run_with_process_table();
+    return;
+  }
   ProcessListFormat format;
   format.full = job_.full_list;
   format.binary = job_.binary_list;
@@ -148,28 +166,50 @@ void SessionCore::answer_processes() {
   finish_command();
 }
 
+/// In a server's words where it has some for this.
+std::string_view SessionCore::own_state() const {
+  const DdlRequest& request = ordered_.request;
+  if (job_.kind == JobKind::kOrdered && !ordered_.changes_accounts && !request.sets_globals) {
+    const bool of_schema = !request.targets.empty() && request.targets[0].table.empty();
+    if (phase_ == SessionPhase::kAwaitingTables && of_schema) {
+      return "Waiting for schema metadata lock";
+    }
+    if (phase_ == SessionPhase::kOrdering && ordered_.seqno == Seqno{}) {
+      return state_of(SessionPhase::kAwaitingTables);  // others' transactions are in its way
+    }
+  }
+  return state_of(phase_);
+}
+
 // What the client's command is, for the one who asks. Its text is a copy: a moment later it is
 // gone.
 void SessionCore::describe(ProcessRow& row, TimePoint now) {
   row.schema = state_.schema();
+  row.query_id = process_query_id(owner_.connection_id, command_number_);
   if (phase_ == SessionPhase::kIdle || phase_ == SessionPhase::kClosing ||
       command_.size() <= protocol::kHeaderBytes) {
     row.command = "Sleep";
     return;
   }
   const std::uint8_t command = command_[protocol::kHeaderBytes];
+  const bool asks_for_table = job_.process_table && phase_ == SessionPhase::kAskingOthers;
   row.command = process_command(command);
-  row.state = state_of(phase_);
-  row.time_s = std::chrono::duration_cast<std::chrono::seconds>(now - job_.began).count();
+  row.state = asks_for_table ? kFillsTable : own_state();
+  row.time = now - job_.began;
+  const bool runs = phase_ == SessionPhase::kRelaying || phase_ == SessionPhase::kOrdering;
+  if (runs && lease_of(job_.channel).owes_reply()) {
+    const LeasedConnection& connection = lease_of(job_.channel).connection();
+    row.place = {connection.backend, connection.thread_id};
+  }
   const Bytes argument = Bytes(command_).subspan(protocol::kHeaderBytes + 1);
   if (create_select_.active()) {
     row.command = "Query";
     row.info = create_select_.sql.substr(0, kProcessInfoBytesMax);
+  } else if (!job_.shown_sql.empty()) {
+    row.info = shown_text(job_.shown_sql);
   } else if (command == static_cast<std::uint8_t>(Command::kQuery) ||
              command == static_cast<std::uint8_t>(Command::kStmtPrepare)) {
-    std::string_view text = as_text(argument).substr(0, kProcessInfoBytesMax);
-    text = text.substr(0, text.find_last_not_of(" \t\r\n;") + 1);  // as a server shows it
-    row.info = text;
+    row.info = shown_text(as_text(argument));
   } else if (const protocol::ClientStatement* statement = statements_.find(job_.statement_id)) {
     row.info = statement->sql.substr(0, kProcessInfoBytesMax);
   }

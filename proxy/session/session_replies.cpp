@@ -105,6 +105,9 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kKillRight:
       answer(&SessionCore::on_kill_right);
       return;
+    case ReplyRole::kKillValue:
+      answer(&SessionCore::on_kill_value);
+      return;
     case ReplyRole::kProcessRight:
       on_process_right(!failed);
       return;
@@ -230,9 +233,7 @@ void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& st
   }
   if (step.control == ControlKind::kPrepareOk) {
     if (const auto prepared = protocol::decode_prepare_ok(step.payload); prepared.ok()) {
-      effects_.add_backend_statement(channel,
-                                     statements_.backend_key(job_.statement_id, passes_cursor()),
-                                     prepared->statement_id);
+      effects_.add_backend_statement(channel, execution_key(), prepared->statement_id);
     }
   }
   if (step.last) {

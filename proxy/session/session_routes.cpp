@@ -219,8 +219,7 @@ void SessionCore::run_in_session(const Statement& statement) {
       reply_ok();
       return;
     case StatementKind::kKill:
-      kill({statement.kill.own ? owner_.connection_id : statement.kill.id,
-            statement.kill.query_only});
+      run_kill(statement);
       return;
     default:
       reply_error(protocol::not_supported_error(router::to_text(statement.kind)));

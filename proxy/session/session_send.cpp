@@ -400,7 +400,7 @@ void SessionCore::send_in_transaction(Bytes command) {
 
 bool SessionCore::prepare_execute(Bytes& command) {
   const bool with_cursor = passes_cursor();
-  const std::string& key = statements_.backend_key(job_.statement_id, with_cursor);
+  const std::string& key = execution_key();
   BackendStatement* known = effects_.backend_statement(job_.channel, key);
   if (known == nullptr || (!job_.bulk && statements_.long_data_spoils(job_.statement_id, *known))) {
     reprepare();  // in the place of one that is known
@@ -426,8 +426,9 @@ void SessionCore::reprepare() {
     protocol::append_command(scratch_, Command::kInitDb, as_bytes(schema));
     expect(job_.channel, ReplyRole::kSetup, Command::kInitDb);
   }
-  protocol::append_command(scratch_, Command::kStmtPrepare,
-                           as_bytes(statements_.find(job_.statement_id)->sql));
+  protocol::append_command(
+      scratch_, Command::kStmtPrepare,
+      as_bytes(job_.own_text.empty() ? statements_.find(job_.statement_id)->sql : job_.own_text));
   expect(job_.channel, ReplyRole::kReprepare, Command::kStmtPrepare);
   if (elsewhere) {
     protocol::append_command(scratch_, Command::kInitDb, as_bytes(state_.schema()));

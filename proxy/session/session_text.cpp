@@ -1,4 +1,5 @@
-// SessionCore: text protocol PREPARE and EXECUTE of what cannot run inside a branch.
+// SessionCore: text protocol PREPARE and EXECUTE of what cannot run inside a branch, or speaks of
+// Consort's sessions.
 #include "protocol/constants.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -84,7 +85,8 @@ void SessionCore::note_text_statement() {
     return;
   }
   const std::string& text = job_.text;
-  if (text.empty() || !router::runs_outside_execute(router::classify(text, lexer_options()))) {
+  if (text.empty() ||
+      !router::runs_outside_execute(router::classify(text, lexer_options()), state_.schema())) {
     return;
   }
   const Statement prepare = router::classify(query_text(command_), lexer_options());
@@ -100,9 +102,12 @@ bool SessionCore::run_text_statement(std::string_view sql, const Statement& stat
   if (entry == nullptr || entry->schema != state_.schema() || entry->lexer != lexer_options()) {
     return false;
   }
-  const std::string text = entry->sql;
-  replace_command(text, Command::kQuery);
-  run_query(text, router::classify(text, lexer_options()));
+  const auto text = router::executed_text(sql, entry->sql, lexer_options());
+  if (!text) {
+    return false;
+  }
+  replace_command(*text, Command::kQuery);
+  run_query(*text, router::classify(*text, lexer_options()));
   return true;
 }
 
@@ -125,17 +130,21 @@ bool SessionCore::asks_immediate_text() {
 }
 
 void SessionCore::on_immediate_text() {
-  const std::string text = told_text();
-  const Statement statement = router::classify(text, lexer_options());
-  if (text.empty() || !router::runs_outside_execute(statement)) {
+  const std::string told = told_text();
+  const bool outside =
+      !told.empty() &&
+      router::runs_outside_execute(router::classify(told, lexer_options()), state_.schema());
+  const auto text =
+      outside ? router::executed_text(query_text(command_), told, lexer_options()) : std::nullopt;
+  if (!text) {
     job_.text_known = true;
     text_statements_.clear();  // it may be a CALL
     send_job();
     return;
   }
   begin_command();
-  replace_command(text, Command::kQuery);
-  run_query(text, statement);
+  replace_command(*text, Command::kQuery);
+  run_query(*text, router::classify(*text, lexer_options()));
 }
 
 }  // namespace consort::proxy

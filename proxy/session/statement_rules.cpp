@@ -355,7 +355,7 @@ std::string_view unsupported_feature(const Statement& statement) {
     return "events (they would run once on every backend)";
   }
   if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
-    return "KILL with anything but the number of a connection";
+    return "KILL with an expression that has effects of its own";
   }
   return {};
 }

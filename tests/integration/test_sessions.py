@@ -233,8 +233,11 @@ def insert_ids_are_right_or_the_connection_ends(_context, cluster):
     with cluster.connect() as client:
         client.query(f"INSERT INTO {table} (v) VALUES (1)")
         assert client.value("SELECT LAST_INSERT_ID()") != "0"
-        home = int(client.value("SELECT @@server_id, @@pseudo_thread_id")) - 1
-        thread = client.value("SELECT @@pseudo_thread_id")  # the server's own number
+        server, _, thread = client.query(
+            "SELECT @@server_id, @@in_transaction, VARIABLE_VALUE  -- at home; its own number"
+            "\nFROM information_schema.SESSION_VARIABLES"
+            " WHERE VARIABLE_NAME = 'PSEUDO_THREAD_ID'").rows[0]
+        home, thread = int(server) - 1, int(thread)
         cluster.servers[home].query(f"KILL {thread}")
         time.sleep(0.2)
         assert client.value(f"SELECT v FROM {table}") == "1"
@@ -273,7 +276,7 @@ def servers_close_idle_connections(_context, cluster):
     clients = [cluster.connect() for _ in range(12)]
     for client in clients:
         client.query("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'test'")
-        client.query("SELECT @@pseudo_thread_id")  # at home, which stays
+        client.query("SELECT @@in_transaction")  # at home, which stays
     ended = 0
     for server in cluster.servers:
         for (thread,) in server.query("SELECT ID FROM information_schema.PROCESSLIST"

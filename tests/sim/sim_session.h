@@ -133,7 +133,7 @@ class SimSession final : public proxy::SessionEffects {
 
   bool post_kill(const proxy::KillOrder&) override { return false; }
 
-  void list_sessions() override {}  // nor looks at the others
+  void list_sessions(bool) override {}  // nor looks at the others
 
   std::string_view user() override { return "sim"; }
 

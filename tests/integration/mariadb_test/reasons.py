@@ -27,7 +27,6 @@ GROUPS = [
     ("XA of the client's own is refused", r"XA statements are Consort"),
     ("a setting that Consort owns", r"belongs to Consort"),
     ("concerns one server", r"concerns one server"),
-    ("KILL of something else", r"KILL with anything"),
     ("name the account", r"Name the account"),
     ("tables of other engines are refused", r"other engine|not transactional|only InnoDB"),
     ("mysql_old_password", r"mysql_old_password"),

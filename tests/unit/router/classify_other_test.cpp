@@ -216,12 +216,35 @@ TEST_SUITE("classify_other") {
     EXPECT(classify("kill connection 7").kill.id == 7);
     EXPECT(classify("KILL QUERY CONNECTION_ID()").kill.own);
     EXPECT(classify("KILL CONNECTION_ID()").kill.supported);
-    EXPECT(!classify("KILL CONNECTION_ID() + 1").kill.supported);
-    EXPECT(!classify("KILL CONNECTION_ID").kill.supported);
-    EXPECT(!classify("KILL USER 'x'").kill.supported);
-    EXPECT(!classify("KILL QUERY ID 5").kill.supported);
-    EXPECT(!classify("KILL").kill.supported);
-    EXPECT(!classify("KILL 99999999999999999999").kill.supported);
+    EXPECT(classify("KILL CONNECTION_ID ( )").kill.own);
+    EXPECT(!classify("KILL CONNECTION_ID() + 1").kill.own);
+    EXPECT(classify("KILL CONNECTION_ID() + 1 -- c").kill.operand == "CONNECTION_ID() + 1");
+    EXPECT(classify("KILL CONNECTION_ID").kill.operand == "CONNECTION_ID");
+    EXPECT(classify("KILL 12").kill.is_number);
+    EXPECT(!classify("KILL 12 + 1").kill.is_number);
+    EXPECT(!classify("KILL 0x12").kill.is_number);
+    EXPECT(classify("KILL 0x12").kill.operand == "0x12");
+    EXPECT(!classify("KILL 99999999999999999999").kill.is_number);
+    EXPECT(classify("KILL").kill.supported);
+    EXPECT(classify("KILL").kill.operand.empty());
+    EXPECT(classify("KILL QUERY ID 5").kill.target == KillTarget::kQueryId);
+    EXPECT(classify("KILL QUERY ID 5").kill.id == 5);
+    EXPECT(classify("KILL QUERY ID 5").kill.query_only);
+    EXPECT(classify("KILL QUERY USER 'x'@'%' ;").kill.target == KillTarget::kUser);
+    EXPECT(classify("KILL QUERY USER 'x'@'%' ;").kill.operand == "'x'@'%'");
+    EXPECT(classify("KILL USER").kill.operand == "USER");
+    EXPECT(classify("KILL USER").kill.target == KillTarget::kConnection);
+    EXPECT(classify("KILL (SELECT id FROM t)").has(Flag::kTouchesTables));
+    EXPECT(classify("KILL f()").has(Flag::kUnknownFunction));
+    EXPECT(classify("KILL (f())").has(Flag::kUnknownFunction));
+    EXPECT(!classify("KILL QUERY ID ((SELECT 1))").has(Flag::kUnknownFunction));
+    EXPECT(classify("KILL QUERY ID ((SELECT 1))").kill.operand == "((SELECT 1))");
+    EXPECT(classify("KILL (1) + (2)").kill.supported);
+    EXPECT(classify("KILL @id").has(Flag::kReadsUserVariable));
+    EXPECT(classify("KILL ?").has(Flag::kPlaceholders));
+    EXPECT(!classify("KILL @x := 5").kill.supported);
+    EXPECT(!classify("KILL GET_LOCK('a', 1)").kill.supported);
+    EXPECT(!classify("KILL 1, 2").kill.supported);
   }
 
   TEST_CASE("names") {

@@ -24,6 +24,8 @@ TEST_SUITE("router") {
         {"/* x */ select distinct Connection_Id ( ) ;",
          "/* x */ select distinct 7 AS `Connection_Id ( )` ;"},
         {"SELECT CONNECTION_ID() AS id, 1", "SELECT 7 AS id, 1"},
+        {"SELECT @@pseudo_thread_id, @@Session.Pseudo_Thread_Id id",
+         "SELECT 7 AS `@@pseudo_thread_id`, 7 id"},
         {"SELECT 1, CONNECTION_ID() id FROM t", "SELECT 1, 7 id FROM t"},
         {"SELECT CONNECTION_ID() 'id'", "SELECT 7 'id'"},
         {"SELECT CONNECTION_ID()+1, CONNECTION_ID()",
@@ -100,7 +102,7 @@ TEST_SUITE("router") {
 
   TEST_CASE("CONNECTION_ID() stays where the text is not only this session's, or not certain") {
     for (const std::string_view sql :
-         {"SELECT 1", "SELECT @@pseudo_thread_id", "CREATE VIEW v AS SELECT CONNECTION_ID()",
+         {"SELECT 1", "SELECT @@global.pseudo_thread_id", "CREATE VIEW v AS SELECT CONNECTION_ID()",
           "SELECT CONNECTION_ID(), 'x", "SELECT 'CONNECTION_ID()'", "SELECT connection_id FROM t",
           "SELECT d.CONNECTION_ID()", "SELECT 1; SELECT CONNECTION_ID()",
           "PREPARE s FROM 'SELECT CONNECTION_ID()'"}) {

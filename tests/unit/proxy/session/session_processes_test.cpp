@@ -52,7 +52,7 @@ TEST_SUITE("session") {
     idle.schema.clear();
     idle.info.reset();
     idle.command = "Sleep";
-    idle.time_s = 258;
+    idle.time = std::chrono::seconds(258);
     ProcessRow busy = session_row(4, "v");
     busy.schema = "d";
     busy.info = "SELECT 1";
@@ -187,8 +187,31 @@ TEST_SUITE("session") {
     script.core.describe(busy, std::chrono::steady_clock::now() + std::chrono::seconds(3));
     EXPECT(busy.command == "Query");
     EXPECT(busy.state == "Executing");
-    EXPECT(busy.time_s >= 2);
+    EXPECT(busy.time_s() >= 2);
     EXPECT(busy.info == "UPDATE t SET v=1");
+    EXPECT(busy.place.thread_id == 100);
+    EXPECT(busy.query_id == idle.query_id + 1);
+  }
+
+  TEST_CASE("SessionCore: DDL that waits for its turn waits for a metadata lock") {
+    SessionScript script;
+    script.query("ALTER TABLE t ADD c INT");
+    ProcessRow row;
+    script.core.describe(row, std::chrono::steady_clock::now());
+    EXPECT(row.state == "Waiting for table metadata lock");
+    EXPECT(row.place.thread_id == 0);
+    SessionScript account;
+    account.query("CREATE USER v");
+    account.core.describe(row, std::chrono::steady_clock::now());
+    EXPECT(row.state == "Waiting for its turn");
+  }
+
+  TEST_CASE("SessionCore: others see what the client has sent") {
+    SessionScript script;
+    script.query("SELECT CONNECTION_ID(), SLEEP(5)");
+    ProcessRow row;
+    script.core.describe(row, std::chrono::steady_clock::now());
+    EXPECT(row.info == "SELECT CONNECTION_ID(), SLEEP(5)");
   }
 }
 

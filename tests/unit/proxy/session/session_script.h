@@ -355,7 +355,7 @@ class SessionScript : public SessionEffects {
     kill = std::move(ticket);
   }
 
-  void list_sessions() override { ++lists_asked; }
+  void list_sessions(bool) override { ++lists_asked; }
 
   std::string_view user() override { return "u"; }
 
