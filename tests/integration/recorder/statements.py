@@ -338,7 +338,7 @@ class Generator:
             ("SELECT LAST_INSERT_ID()", 0), ("SELECT * FROM nosuch", 0), ("SELEC ?", 1),
             ("SELECT v / ? FROM a ORDER BY id", 1), ("INSERT INTO a VALUES (?, ?, ?)", 3),
             ("REPLACE INTO a VALUES (?, ?, ?)", 3), ("SELECT * FROM b ORDER BY id LIMIT ?", 1),
-            ("CALL p_rows(?)", 1), ("CALL p_out(?, ?)", 2), ("USE r2", 0), ("SELECT \"s\" FROM a", 0),
+            ("CALL p_rows(?)", 1), ("CALL p_out(?, ?)", 2), ("USE r2", 0), ("SELECT \"s\" FROM a ORDER BY id", 0),
             ("SELECT s FROM a WHERE s = 'a\\'b'", 0), ("SET autocommit = 0", 0), ("DO ?", 1),
             ("SELECT * FROM w WHERE k = ? FOR UPDATE", 1), ("SAVEPOINT a", 0), ("ROLLBACK", 0),
             ("SELECT id INTO @got FROM a WHERE id = ?", 1), ("", 0), ("SET autocommit = 1", 0),
