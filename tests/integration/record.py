@@ -97,8 +97,10 @@ class Run:
             return
         self.differences += 1
         print(f"==== seed {seed}, {time.strftime('%H:%M:%S')}", flush=True)
-        smallest = shrink(difference, replay, SHRINK_SECONDS)
-        print(smallest.describe(), flush=True)
+        try:
+            difference = shrink(difference, replay, SHRINK_SECONDS)
+        finally:  # also when the tables cannot be made anew
+            print(difference.describe(), flush=True)
 
     def all(self):
         began = time.monotonic()
