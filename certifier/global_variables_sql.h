@@ -4,6 +4,7 @@
 // Threads: any.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -26,6 +27,21 @@ inline constexpr std::string_view kGlobalsTable = "global_variables";
 /// Fails where they cannot be kept. What this server does not take (another version's variable, a
 /// plugin's that it lacks) is left out without an error. To be followed by lane_session_setup().
 [[nodiscard]] std::string set_globals_sql(std::span<const GlobalVariable> variables);
+
+/// A lane's statement, behind lane_session_setup(). What clients have SET GLOBAL max_allowed_packet
+/// to is for them: a lane's session takes packets of any length, and a session has what was global
+/// at its login. Fails with kConnectAgainErrno where it has less, and the next login gets enough;
+/// the value that is kept is global again by kRestoreGlobalsSql. What nobody has SET through
+/// Consort stays as it is.
+inline constexpr std::string_view kTakeAnyPacketSql =
+    "BEGIN NOT ATOMIC DECLARE kept INT DEFAULT 0; "
+    "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; "
+    "SELECT COUNT(*) INTO kept FROM consort.global_variables WHERE name='max_allowed_packet'; END; "
+    "IF kept>0 AND @@session.max_allowed_packet<1073741824 THEN "
+    "SET GLOBAL max_allowed_packet=1073741824; "
+    "SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1153,"
+    "MESSAGE_TEXT='consort: connect again to take larger packets'; END IF; END";
+inline constexpr std::uint16_t kConnectAgainErrno = 1153;
 
 /// A lane's statement, when it has connected: gives the values that are kept to the server and to
 /// the lane's own session. Never fails for want of a table or because of a value. To be followed by

@@ -57,6 +57,8 @@ constexpr std::array kQueries = {
               "SELECT CONCAT(TRIGGER_SCHEMA, '.', TRIGGER_NAME) FROM information_schema.TRIGGERS"
               " WHERE TRIGGER_SCHEMA <> 'sys' LIMIT 5"},
     FactQuery{kFactCluster, "SELECT cluster FROM consort.`position` LIMIT 1"},
+    FactQuery{kFactPacketLimit,
+              "SELECT value FROM consort.global_variables WHERE name='max_allowed_packet'"},
     FactQuery{kFactCollationId,
               "SELECT ID FROM information_schema.COLLATIONS WHERE COLLATION_NAME="
               "@@GLOBAL.collation_server"},

@@ -153,7 +153,8 @@ void check_variables(const Facts& facts, Findings& out) {
         "my.cnf: remove binlog_do_db and binlog_ignore_db (then restart)");
   }
   const auto packet = find(facts, "max_allowed_packet");
-  if (packet && to_number(*packet) < kPacketBytesWanted) {
+  const bool of_clients = !fact(facts, kFactPacketLimit).empty();  // what applies rows has its own
+  if (packet && !of_clients && to_number(*packet) < kPacketBytesWanted) {
     add(out, to_number(*packet) < kPacketBytesMin ? Severity::kError : Severity::kWarning,
         "max_allowed_packet is " + std::string(*packet) +
             ": a transaction with more row data than this cannot be applied",

@@ -30,6 +30,8 @@ inline constexpr std::string_view kFactTriggers = "consort.triggers";
 inline constexpr std::string_view kFactKeyless = "consort.tables_without_primary_key";
 inline constexpr std::string_view kFactInnodb = "consort.innodb";  ///< SUPPORT of SHOW ENGINES
 inline constexpr std::string_view kFactCluster = "consort.cluster";
+/// What clients have SET GLOBAL max_allowed_packet to through Consort; empty: nothing.
+inline constexpr std::string_view kFactPacketLimit = "consort.max_allowed_packet";
 inline constexpr std::string_view kFactCollationId =
     "consort.collation_id";  ///< of collation_server
 

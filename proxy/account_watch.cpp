@@ -25,8 +25,28 @@ void AccountWatch::on_request(TimePoint now) {
   next_ = std::min(next_, std::max(now, last_ + options_.gap));
 }
 
+void AccountWatch::on_needed(Seqno as_of, TimePoint now) {
+  if (as_of <= as_of_) {
+    return;
+  }
+  needed_ = std::max(needed_, as_of);
+  needed_until_ = now + options_.needed_max;
+  needed_gap_ = options_.needed_gap;
+  next_ = std::min(next_, std::max(now, last_ + needed_gap_));
+}
+
+/// Whoever waits for accounts needs newer ones than there are: their backend has not applied the
+/// change yet, or was asked before it had.
+void AccountWatch::hurry(TimePoint now) {
+  if (needed_ > as_of_ && now < needed_until_) {
+    next_ = std::min(next_, now + needed_gap_);
+    needed_gap_ = std::min(2 * needed_gap_, options_.needed_gap_max);
+  }
+}
+
 AccountWatch::Outcome AccountWatch::on_loaded(BackendId backend,
                                               std::shared_ptr<const AccountSet> accounts,
+                                              Seqno as_of,
                                               std::span<const AccountSource> sources,
                                               TimePoint now) {
   CHECK(sources.size() == reads_.size());
@@ -41,9 +61,11 @@ AccountWatch::Outcome AccountWatch::on_loaded(BackendId backend,
   if (accounts != nullptr && !outdated) {
     read.accounts = std::move(accounts);
     read.round = read.asked_round;
+    read.as_of = as_of;
     adopt(sources, outcome);
     compare(sources, now, outcome);
   }
+  hurry(now);
   return outcome;
 }
 
@@ -76,12 +98,17 @@ std::vector<BackendId> AccountWatch::due(std::span<const AccountSource> sources,
 void AccountWatch::adopt(std::span<const AccountSource> sources, Outcome& outcome) {
   std::optional<std::size_t> chosen;
   for (std::size_t i = 0; i < sources.size(); ++i) {
-    if (reads_[i].accounts == nullptr || reads_[i].round < accounts_round_) {
+    const Read& read = reads_[i];
+    if (read.accounts == nullptr || read.round < accounts_round_ || read.as_of < as_of_) {
       continue;
     }
-    if (sources[i].online) {
+    if (sources[i].online && read.as_of >= needed_) {
       chosen = i;
       break;
+    }
+    if (sources[i].online && (!chosen || !sources[*chosen].online)) {
+      chosen = i;  // unless another one knows what a login waits for
+      continue;
     }
     if (accounts_ == nullptr && !chosen) {
       chosen = i;
@@ -91,6 +118,7 @@ void AccountWatch::adopt(std::span<const AccountSource> sources, Outcome& outcom
     return;
   }
   accounts_round_ = reads_[*chosen].round;
+  as_of_ = reads_[*chosen].as_of;
   if (accounts_ != nullptr && accounts_->digest() == reads_[*chosen].accounts->digest()) {
     return;
   }

@@ -1,8 +1,9 @@
 // AccountWatch: when to read the backends' accounts, whose set counts, and whether they agree.
 // Pure. The set of the first online backend counts, in id order; before any is online, of the first
 // that has one. But never one that was asked for before the set that counts: it may be older. Sets
-// that differ for longer than a change takes through the lanes are told of.
-// Threads: none.
+// that differ for longer than a change takes through the lanes are told of. A set is known to hold
+// what its backend had applied of the log when it was asked for; a login behind a change of
+// accounts waits for one that holds it. Threads: none.
 #pragma once
 
 #include <chrono>
@@ -26,6 +27,10 @@ struct AccountWatchOptions {
   /// moment after it was made elsewhere.
   Duration again = std::chrono::milliseconds(500);
   Duration warn_after = std::chrono::seconds(3);  ///< how long sets may differ quietly
+  /// Between refreshes while a login waits for one: at first, and at most, since it doubles.
+  Duration needed_gap = std::chrono::milliseconds(5);
+  Duration needed_gap_max = std::chrono::milliseconds(100);
+  Duration needed_max = std::chrono::seconds(2);  ///< for so long after a login has asked
 };
 
 /// What the watch must know of a backend, by BackendId.
@@ -42,6 +47,9 @@ class AccountWatch {
   /// Accounts may have changed. Cheap to call often.
   void on_request(TimePoint now);
 
+  /// A login waits for accounts that hold every change up to this entry of the log.
+  void on_needed(Seqno as_of, TimePoint now);
+
   /// What changed by a set that was read.
   struct Outcome {
     bool adopted = false;  ///< accounts() is another set now
@@ -49,9 +57,11 @@ class AccountWatch {
     std::string warning;   ///< for the log; may be empty
   };
 
-  /// The answer to a refresh; null: it failed. REQUIRES: sources of all backends.
+  /// The answer to a refresh; null: it failed. `as_of`: what the backend had applied when it was
+  /// asked. REQUIRES: sources of all backends.
   [[nodiscard]] Outcome on_loaded(BackendId backend,
                                   std::shared_ptr<const AccountSet> accounts,
+                                  Seqno as_of,
                                   std::span<const AccountSource> sources,
                                   TimePoint now);
 
@@ -66,9 +76,16 @@ class AccountWatch {
   /// The set that counts; null until one was read.
   [[nodiscard]] const std::shared_ptr<const AccountSet>& accounts() const { return accounts_; }
 
+  /// They hold every change up to this entry.
+  [[nodiscard]] Seqno as_of() const { return as_of_; }
+
+  /// The newest that a login has waited for.
+  [[nodiscard]] Seqno needed() const { return needed_; }
+
  private:
   struct Read {
     std::shared_ptr<const AccountSet> accounts;
+    Seqno as_of;                    ///< of `accounts`
     std::uint64_t round = 0;        ///< in which `accounts` were asked for
     std::uint64_t asked_round = 0;  ///< of the load under way
     std::uint64_t requests = 0;     ///< that had come when it began
@@ -77,6 +94,7 @@ class AccountWatch {
   };
 
   void adopt(std::span<const AccountSource> sources, Outcome& outcome);
+  void hurry(TimePoint now);
   void compare(std::span<const AccountSource> sources, TimePoint now, Outcome& outcome);
   [[nodiscard]] std::string differences(std::span<const AccountSource> sources) const;
 
@@ -89,6 +107,10 @@ class AccountWatch {
   TimePoint next_;
   TimePoint last_;
   std::uint32_t quick_left_ = 0;  ///< refreshes that shall follow soon
+  Seqno as_of_;                   ///< of accounts()
+  Seqno needed_;                  ///< of logins
+  TimePoint needed_until_;
+  Duration needed_gap_{};
   std::optional<TimePoint> differ_since_;
   bool warned_ = false;
 };

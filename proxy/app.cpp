@@ -337,6 +337,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
   using std::chrono::milliseconds;
   options.core.cluster_id = cluster_id;
   options.may_found = [this] { return commit_started_ ? positions_.head == 0 : log_is_new_; };
+  options.applied = [this](BackendId backend) { return Seqno{positions_.applied[backend.value]}; };
   options.core.health.intervals.steady = milliseconds(health.probe_interval_ms);
   options.core.health.intervals.quick = milliseconds(health.probe_quick_interval_ms);
   options.core.health.intervals.backoff_max = milliseconds(health.backoff_ms_max);
@@ -450,6 +451,7 @@ WorkerHooks App::worker_hooks() {
   hooks.answer_kill = [this](KillAnswer answer) { workers_[answer.to.worker]->post(answer); };
   hooks.list_sessions = [this](SessionId to, bool with_states) { list_sessions(to, with_states); };
   hooks.refresh_accounts = [this] { control_->request_account_refresh(); };
+  hooks.need_accounts = [this](Seqno as_of) { control_->need_accounts(as_of); };
   return hooks;
 }
 

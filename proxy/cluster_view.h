@@ -45,6 +45,7 @@ struct ClusterView {
   std::uint64_t version = 0;
   std::vector<BackendView> backends;  ///< index = BackendId::value
   std::shared_ptr<const AccountSet> accounts;
+  Seqno accounts_as_of;  ///< they hold every change of accounts up to this entry
   ReadConsistency read_consistency = ReadConsistency::kSession;
   /// A view may call one that writes. True as long as a backend has not said otherwise.
   bool stored_functions = true;
@@ -56,6 +57,8 @@ struct ClusterView {
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   std::string server_version;             ///< what Consort's own greeting says
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci
+  /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
+  std::uint64_t packet_bytes_max = 0;
 };
 
 /// Positions that the commit thread publishes and everybody reads.
@@ -71,6 +74,8 @@ struct AppliedPositions {
   std::array<std::atomic<std::uint64_t>, kBackendsMax> newest_replays{};
   /// Newest seqno that clients were or may have been told of.
   std::atomic<std::uint64_t> head{0};
+  /// The newest entry that changed accounts or rights. Written before its client hears of it.
+  std::atomic<std::uint64_t> accounts_changed{0};
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
 };

@@ -148,7 +148,7 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     }
     view_dirty_ |= view_->stored_functions != may_have(healthcheck::kFactFunctions) ||
                    view_->triggers != may_have(healthcheck::kFactTriggers) ||
-                   view_->lexer != lexer();
+                   view_->lexer != lexer() || view_->packet_bytes_max != packet_bytes_max();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -170,10 +170,12 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
 
 void ControlCore::on_accounts(BackendId id,
                               std::shared_ptr<const AccountSet> accounts,
+                              Seqno as_of,
                               TimePoint now) {
   AccountWatch::Outcome outcome =
-      accounts_.on_loaded(id, std::move(accounts), account_sources(), now);
+      accounts_.on_loaded(id, std::move(accounts), as_of, account_sources(), now);
   view_dirty_ |= outcome.adopted;
+  tell_needed_accounts();
   if (!outcome.info.empty()) {
     say(Level::kInfo, std::move(outcome.info));
   }
@@ -184,6 +186,17 @@ void ControlCore::on_accounts(BackendId id,
 
 void ControlCore::on_account_request(TimePoint now) {
   accounts_.on_request(now);
+}
+
+void ControlCore::on_accounts_needed(Seqno as_of, TimePoint now) {
+  accounts_.on_needed(as_of, now);
+  view_dirty_ |= as_of > view_->accounts_as_of && as_of <= accounts_.as_of();
+}
+
+/// Accounts that a login waits for may be the same as before.
+void ControlCore::tell_needed_accounts() {
+  const Seqno needed = accounts_.needed();
+  view_dirty_ |= needed > view_->accounts_as_of && needed <= accounts_.as_of();
 }
 
 ControlEffects ControlCore::advance(TimePoint now) {
@@ -381,16 +394,31 @@ router::LexerOptions ControlCore::lexer() const {
   return with_mode.value_or(options);
 }
 
+/// Of the first backend that keeps one: all have the same.
+std::uint64_t ControlCore::packet_bytes_max() const {
+  for (const auto& backend : backends_) {
+    const auto kept = backend->facts.find(healthcheck::kFactPacketLimit);
+    if (kept != backend->facts.end() && !kept->second.empty()) {
+      std::uint64_t bytes = 0;
+      std::from_chars(kept->second.data(), kept->second.data() + kept->second.size(), bytes);
+      return bytes;
+    }
+  }
+  return 0;
+}
+
 std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   auto view = std::make_shared<ClusterView>();
   view->version = view_ == nullptr ? 1 : view_->version + 1;
   view->accounts = accounts_.accounts();
+  view->accounts_as_of = accounts_.as_of();
   view->read_consistency = read_consistency_;
   view->read_affinity = options_.read_affinity;
   view->read_wait_ms_max = options_.read_wait_ms_max;
   view->stored_functions = may_have(healthcheck::kFactFunctions);
   view->triggers = may_have(healthcheck::kFactTriggers);
   view->lexer = lexer();
+  view->packet_bytes_max = packet_bytes_max();
   view->server_version = options_.server_version;
   bool collation_known = false;
   for (const auto& backend : backends_) {

@@ -122,9 +122,14 @@ class ControlCore {
   void on_weights(const std::vector<BackendWeight>& weights);
   void on_read_consistency(ReadConsistency consistency);
   void on_admission(BackendId backend, AdmissionResult result, TimePoint now);
-  /// `accounts` null: they could not be read.
-  void on_accounts(BackendId backend, std::shared_ptr<const AccountSet> accounts, TimePoint now);
+  /// `accounts` null: they could not be read. `as_of`: what the backend had applied before.
+  void on_accounts(BackendId backend,
+                   std::shared_ptr<const AccountSet> accounts,
+                   Seqno as_of,
+                   TimePoint now);
   void on_account_request(TimePoint now);
+  /// A login waits for a view whose accounts hold every change up to this entry.
+  void on_accounts_needed(Seqno as_of, TimePoint now);
 
   /// Everything that is due at `now` because of the time or of the events before.
   [[nodiscard]] ControlEffects advance(TimePoint now);
@@ -145,11 +150,13 @@ class ControlCore {
 
   [[nodiscard]] Backend& at(BackendId id);
   void say(ControlLine::Level level, std::string text);
+  void tell_needed_accounts();
   void judge_preflight(Backend& backend);
   void advance_backend(Backend& backend, TimePoint now, ControlEffects& effects);
   [[nodiscard]] std::vector<AccountSource> account_sources() const;
   [[nodiscard]] bool may_have(std::string_view fact) const;
   [[nodiscard]] router::LexerOptions lexer() const;
+  [[nodiscard]] std::uint64_t packet_bytes_max() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;
 
   const ControlCoreOptions options_;

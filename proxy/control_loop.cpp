@@ -149,6 +149,18 @@ void ControlLoop::request_account_refresh() {
   }
 }
 
+void ControlLoop::need_accounts(Seqno as_of) {
+  std::uint64_t before = accounts_needed_.load();
+  while (before < as_of.value && !accounts_needed_.compare_exchange_weak(before, as_of.value)) {
+  }
+  if (!accounts_need_posted_.exchange(true)) {
+    post([this](ControlCore& core, TimePoint now) {
+      accounts_need_posted_ = false;
+      core.on_accounts_needed(Seqno{accounts_needed_}, now);
+    });
+  }
+}
+
 std::vector<BackendStatus> ControlLoop::snapshot() const {
   const std::lock_guard<std::mutex> lock(mutex_);
   return statuses_;
@@ -249,14 +261,15 @@ void ControlLoop::begin_admission(const AdmissionEffect& effect) {
 }
 
 void ControlLoop::begin_account_load(BackendId backend) {
-  const auto answer = [this, backend](Result<std::shared_ptr<const AccountSet>> result) {
+  const Seqno as_of = options_.applied ? options_.applied(backend) : Seqno{};  // before the look
+  const auto answer = [this, backend, as_of](Result<std::shared_ptr<const AccountSet>> result) {
     if (!result.ok()) {
       spdlog::warn("backend {}: cannot read its accounts: {}",
                    options_.core.backends[backend.value].name, result.error().message);
     }
-    post([backend, accounts = result.ok() ? *result : nullptr](ControlCore& core, TimePoint now) {
-      core.on_accounts(backend, accounts, now);
-    });
+    post(
+        [backend, as_of, accounts = result.ok() ? *result : nullptr](
+            ControlCore& core, TimePoint now) { core.on_accounts(backend, accounts, as_of, now); });
   };
   if (!controller(backend).load_accounts(answer)) {
     answer(make_error("the control queue is full"));

@@ -42,6 +42,8 @@ struct ControlOptions {
   /// Whether the log is still empty, so that a backend without a position may begin with it. Empty:
   /// always. Called on controllers' threads.
   std::function<bool()> may_found;
+  /// What a backend has applied of the log. Empty: nothing.
+  std::function<Seqno(BackendId)> applied;
 };
 
 class ControlLoop {
@@ -88,6 +90,10 @@ class ControlLoop {
   /// Accounts may have changed: a login failed, or account DDL was applied. Cheap to call often.
   void request_account_refresh();
 
+  /// A login waits for accounts that hold every change up to this entry: a view that does follows
+  /// as soon as a backend has applied it.
+  void need_accounts(Seqno as_of);
+
   /// What is known of every backend, for admin and metrics.
   [[nodiscard]] std::vector<BackendStatus> snapshot() const;
 
@@ -114,6 +120,8 @@ class ControlLoop {
   std::vector<Event> events_;  ///< being handled
   std::atomic<bool> stopping_{false};
   std::atomic<bool> refresh_requested_{false};
+  std::atomic<bool> accounts_need_posted_{false};
+  std::atomic<std::uint64_t> accounts_needed_{0};
   mutable std::mutex mutex_;
   std::vector<BackendStatus> statuses_;      ///< under mutex_
   std::shared_ptr<const ClusterView> view_;  ///< under mutex_

@@ -272,14 +272,7 @@ void Worker::on_commit_event(CommitEvent& event) {
       (void)hooks_.post_commit(DdlExecuted{turn->seqno, turn->backend, false, false});
     }
   } else if (auto* done = std::get_if<DdlOutcome>(&event)) {
-    if (Session* session = find(done->session); session != nullptr) {
-      const bool accounts = session->core().changes_accounts();
-      session->core().on_ddl_outcome(*done);
-      session->pump();
-      if (accounts) {
-        hooks_.refresh_accounts();
-      }
-    }
+    on_ddl_outcome(*done);
   } else if (auto* changed = std::get_if<GlobalsChanged>(&event)) {
     globals_.note(*changed);
     for_each_session([&](Session& session) { session.core().on_globals_changed(*changed); });
@@ -310,6 +303,26 @@ void Worker::on_commit_event(CommitEvent& event) {
         session.pump();
       }
     });
+  }
+}
+
+void Worker::on_ddl_outcome(const DdlOutcome& outcome) {
+  Session* session = find(outcome.session);
+  if (session == nullptr) {
+    return;
+  }
+  const bool accounts = session->core().changes_accounts();
+  if (accounts) {  // a login that begins when the client has its answer must know of it
+    std::atomic<std::uint64_t>& changed = positions_.accounts_changed;
+    std::uint64_t before = changed.load();
+    while (before < outcome.seqno.value &&
+           !changed.compare_exchange_weak(before, outcome.seqno.value)) {
+    }
+  }
+  session->core().on_ddl_outcome(outcome);
+  session->pump();
+  if (accounts) {
+    hooks_.refresh_accounts();
   }
 }
 
@@ -344,6 +357,7 @@ void Worker::on_kill_answer(const KillAnswer& answer) {
 void Worker::on_view(std::shared_ptr<const ClusterView> view) {
   view_ = std::move(view);
   globals_.on_lexer_known(view_->lexer);
+  globals_.on_packet_limit_known(view_->packet_bytes_max);
   for (const BackendView& backend : view_->backends) {
     if (backend.state == healthcheck::BackendState::kOffline) {
       pool_->drop_idle(backend.id);

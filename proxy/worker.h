@@ -38,6 +38,8 @@ struct WorkerHooks {
   std::function<void(BackendId, std::uint64_t thread_id, KillTicket)> kill_query;
   std::function<void(BackendId, bool refused)> report_failure;
   std::function<void()> refresh_accounts;
+  /// A login waits for a view whose accounts hold every change up to this entry.
+  std::function<void(Seqno)> need_accounts;
   /// To the worker that gave the connection its number. False: there is none.
   std::function<bool(KillRequest)> post_kill;
   std::function<void(KillAnswer)> answer_kill;
@@ -219,6 +221,7 @@ class Worker {
   void on_connection(uv_stream_t* listener);
   void on_wake();
   void on_commit_event(CommitEvent& event);
+  void on_ddl_outcome(const DdlOutcome& outcome);
   void on_kill(const KillRequest& request);
   void on_kill_answer(const KillAnswer& answer);
   [[nodiscard]] std::uint32_t next_connection_id();

@@ -35,7 +35,8 @@ void classify_query(StatementScan& scan, Statement& out) {
 
 void classify_load(StatementScan& scan, Statement& out) {
   if (!scan.accept("DATA") && !scan.accept("XML")) {
-    out.kind = StatementKind::kServerAdmin;  // LOAD INDEX INTO CACHE
+    const bool known = scan.token().is("INDEX");  // LOAD INDEX INTO CACHE; the rest is of old
+    out.kind = known ? StatementKind::kServerAdmin : StatementKind::kUnknown;
     return;
   }
   out.kind = StatementKind::kLoadData;

@@ -12,7 +12,8 @@ enum class Form : std::uint8_t {
   kAnywhere,
   kTouching,  ///< a blank before `(` makes it a stored function's name
   kMariaDb,   ///< MySQL knows no such built-in
-  kTouchingMariaDb
+  kTouchingMariaDb,
+  kMariaDb1011  ///< where every server is MariaDB 10.11 or later
 };
 
 struct Entry {
@@ -21,10 +22,10 @@ struct Entry {
   Form form = Form::kAnywhere;
 };
 
-// Only built-ins that every MariaDB from 10.6 on has: an older server would take a newer name for
-// a stored function's. Left out on purpose: LOAD_FILE, MASTER_POS_WAIT, MASTER_GTID_WAIT,
-// BINLOG_GTID_POS and WSREP_* (they speak of one server), POINT (a stored function may bear that
-// name and be called with one or three arguments). Every list is sorted.
+// Only built-ins that every MariaDB from 10.6 on has, but for kMariaDb1011: an older server would
+// take a newer name for a stored function's. Left out on purpose: LOAD_FILE, MASTER_POS_WAIT,
+// MASTER_GTID_WAIT, BINLOG_GTID_POS and WSREP_* (they speak of one server), POINT (a stored
+// function may bear that name and be called with one or three arguments). Every list is sorted.
 // clang-format off
 constexpr std::string_view kSafe[] = {
     "ABS", "ACOS", "ADDTIME", "AES_DECRYPT", "AES_ENCRYPT", "ASCII", "ASIN", "ATAN", "ATAN2",
@@ -96,6 +97,10 @@ constexpr std::string_view kMariaDb[] = {
     "POLYGONFROMTEXT", "POLYGONFROMWKB", "ROWNUM", "SRID", "STARTPOINT", "ST_BOUNDARY",
     "ST_ISRING", "ST_POINTONSURFACE", "ST_RELATE", "SYS_GUID", "TOUCHES", "TO_CHAR", "WITHIN"};
 
+constexpr std::string_view kMariaDb1011[] = {
+    "CRC32C", "JSON_EQUALS", "JSON_NORMALIZE", "JSON_OVERLAPS", "NATURAL_SORT_KEY",
+    "RANDOM_BYTES", "SFORMAT"};
+
 constexpr std::string_view kTouchingMariaDb[] = {
     "MEDIAN", "PERCENTILE_CONT", "PERCENTILE_DISC"};
 
@@ -135,7 +140,7 @@ constexpr Entry kSpecial[] = {
 
 constexpr std::size_t kEntriesCount =
     std::size(kSafe) + std::size(kTouching) + std::size(kMariaDb) + std::size(kTouchingMariaDb) +
-    std::size(kGeometry) + std::size(kSyntax) + std::size(kSpecial);
+    std::size(kMariaDb1011) + std::size(kGeometry) + std::size(kSyntax) + std::size(kSpecial);
 
 constexpr bool by_name(const Entry& left, const Entry& right) {
   return left.name < right.name;
@@ -170,6 +175,7 @@ constexpr Table make_table() {
   table.add(kTouching, FunctionClass::kSafe, Form::kTouching);
   table.add(kMariaDb, FunctionClass::kSafe, Form::kMariaDb);
   table.add(kTouchingMariaDb, FunctionClass::kSafe, Form::kTouchingMariaDb);
+  table.add(kMariaDb1011, FunctionClass::kSafe, Form::kMariaDb1011);
   table.add(kGeometry, FunctionClass::kGeometry, Form::kAnywhere);
   table.add(kSyntax, FunctionClass::kSyntax, Form::kAnywhere);
   table.add(kSpecial);
@@ -200,6 +206,10 @@ constexpr std::size_t longest_name() {
 constexpr std::size_t kNameBytesMax = longest_name();
 
 bool holds(Form form, bool spaced, const LexerOptions& options) {
+  constexpr std::uint32_t kVersion1011 = 101100;
+  if (form == Form::kMariaDb1011) {
+    return !options.mysql && options.server_version >= kVersion1011;
+  }
   const bool must_touch = form == Form::kTouching || form == Form::kTouchingMariaDb;
   const bool mariadb_only = form == Form::kMariaDb || form == Form::kTouchingMariaDb;
   return !(must_touch && spaced && !options.ignore_space) && !(mariadb_only && options.mysql);

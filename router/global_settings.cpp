@@ -21,6 +21,7 @@ constexpr std::string_view kEvents = "events would run on every server, past Con
 
 constexpr std::array kKeptNames = {
     Kept{"autocommit", kCommits},
+    Kept{"completion_type", kCommits},
     Kept{"connect_timeout", "limits.login_timeout_ms of Consort's configuration is in its place"},
     Kept{"default_master_connection", kOneServer},
     Kept{"enforce_storage_engine", kCommits},
@@ -34,9 +35,6 @@ constexpr std::array kKeptNames = {
     Kept{"log_bin_compress", kCommits},
     Kept{"log_bin_compress_min_len", kCommits},
     Kept{"master_verify_checksum", kOneServer},
-    Kept{"max_allowed_packet",
-         "limits.packet_bytes_max of Consort's configuration is in its place; the servers' must be "
-         "larger"},
     Kept{"max_connections",
          "limits.connections_max of Consort's configuration is in its place; the servers' must be "
          "more than pool.connections_max"},

@@ -9,12 +9,10 @@ namespace {
 // What each is for: rows must reach the binlog as full row images (sql_log_bin, binlog_*,
 // skip_replication); branches must detach (pseudo_slave_mode, xa_detach_on_prepare); the session
 // reads what the OK packets carry (session_track_schema, session_track_system_variables); numbers
-// of AUTO_INCREMENT must not collide; COMMIT is the session's own affair (completion_type); the
-// rest names servers and their streams.
+// of AUTO_INCREMENT must not collide; the rest names servers and their streams.
 constexpr std::string_view kNames[] = {
     "auto_increment_increment",
     "auto_increment_offset",
-    "completion_type",
     "pseudo_slave_mode",
     "pseudo_thread_id",
     "server_id",

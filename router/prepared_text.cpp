@@ -9,35 +9,91 @@
 namespace consort::router {
 namespace {
 
+constexpr std::string_view kAsk = "SELECT ";
+/// Its parameters may be what a text of PREPARE may be: no stored functions, which might write.
+constexpr std::string_view kAskStrictly = "EXECUTE IMMEDIATE 'SELECT ?' USING ";
+
 bool is_value(const Token& token) {
   return token.is(TokenKind::kUserVariable) ||
          (token.is(TokenKind::kString) && (token.text[0] == '\'' || token.text[0] == '"'));
 }
 
-/// What is left of the text, if it is one value.
-std::optional<std::string_view> lone_value(SqlLexer& lexer, bool may_have_parameters) {
-  const Token value = lexer.next();
-  const Token next = lexer.next();
-  const bool ends = next.is(TokenKind::kEnd) || (may_have_parameters && next.is(Keyword::kUsing));
-  if (!is_value(value) || !ends || lexer.saw_uncertain_text()) {
+/// The lexer's next tokens up to the statement's end, or to USING outside parentheses. nullopt:
+/// there is none, or the text cannot be read with certainty.
+std::optional<std::string_view> read_expressions(SqlLexer& lexer, bool& using_follows) {
+  using_follows = false;
+  const Token first = lexer.next();
+  Token last;
+  std::size_t depth = 0;
+  for (Token token = first;; token = lexer.next()) {
+    if (token.is(TokenKind::kSemicolon) && !lexer.next().is(TokenKind::kEnd)) {
+      return std::nullopt;
+    }
+    using_follows = depth == 0 && token.is(Keyword::kUsing);
+    if (token.is(TokenKind::kSemicolon) || token.is(TokenKind::kEnd) || using_follows) {
+      break;
+    }
+    depth += token.is(TokenKind::kOpenParen) ? 1 : 0;
+    depth -= token.is(TokenKind::kCloseParen) && depth > 0 ? 1 : 0;
+    last = token;
+  }
+  if (last.text.empty() || lexer.saw_uncertain_text() || lexer.saw_conditional_comment()) {
     return std::nullopt;
   }
-  return value.text;
+  const char* begin = first.text.data();
+  return std::string_view(begin,
+                          static_cast<std::size_t>(last.text.data() - begin) + last.text.size());
 }
 
-/// The expressions behind USING, separated by commas. nullopt: there is something else.
-std::optional<std::vector<std::string_view>> parameters_of(std::string_view sql,
-                                                           const LexerOptions& options) {
+bool is_lone_value(std::string_view expression, const LexerOptions& options) {
+  SqlLexer lexer(expression, options);
+  return is_value(lexer.next()) && lexer.next().is(TokenKind::kEnd);
+}
+
+/// The value of what `statement` selects may be asked for, and then be computed once more.
+bool has_no_effect(const Statement& statement) {
+  return statement.kind == StatementKind::kSelect &&
+         !statement.flags.has_any({Flag::kAssignsUserVariable, Flag::kIntoVariable,
+                                   Flag::kIntoOutfile, Flag::kSetsLastInsertId, Flag::kFoundRows,
+                                   Flag::kRowCount, Flag::kDiagnostics, Flag::kUserLock,
+                                   Flag::kTakesUserLock, Flag::kReleasesUserLocks, Flag::kSequence,
+                                   Flag::kMultiStatement, Flag::kPlaceholders, Flag::kUncertain});
+}
+
+std::optional<TextSource> read_source(SqlLexer& lexer, const LexerOptions& options) {
+  bool has_parameters = false;
+  const auto expression = read_expressions(lexer, has_parameters);
+  if (!expression) {
+    return std::nullopt;
+  }
+  TextSource source{*expression, {}};
+  if (!is_lone_value(*expression, options)) {
+    const std::string sql = std::string(kAsk) + std::string(*expression);
+    const Statement statement = classify(sql, options);
+    if (!has_no_effect(statement)) {
+      return std::nullopt;
+    }
+    source.calls_unknown = statement.has(Flag::kUnknownFunction);
+  }
+  if (has_parameters) {
+    const auto parameters = read_expressions(lexer, has_parameters);
+    if (!parameters || has_parameters) {
+      return std::nullopt;
+    }
+    source.parameters = *parameters;
+  }
+  return source;
+}
+
+/// Expressions separated by commas. nullopt: there is something else.
+std::optional<std::vector<std::string_view>> split_parameters(std::string_view list,
+                                                              const LexerOptions& options) {
   std::vector<std::string_view> parameters;
-  SqlLexer lexer(sql, options);
-  (void)lexer.next();  // EXECUTE
-  if (lexer.next().is("IMMEDIATE")) {
-    (void)lexer.next();
+  if (list.empty()) {
+    return parameters;
   }
-  Token token = lexer.next();
-  if (!token.is(Keyword::kUsing)) {
-    return token.is(TokenKind::kEnd) ? std::optional(parameters) : std::nullopt;
-  }
+  SqlLexer lexer(list, options);
+  Token token;
   int depth = 0;
   const char* begin = nullptr;
   const char* end = nullptr;
@@ -85,29 +141,28 @@ bool speaks_of_sessions(const Statement& statement, std::string_view schema) {
 
 }  // namespace
 
-std::optional<std::string_view> prepared_text_source(std::string_view sql,
-                                                     const LexerOptions& options) {
+std::optional<TextSource> prepared_text_source(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
   if (options.doubtful || !lexer.next().is(Keyword::kPrepare) || !lexer.next().is_name() ||
       !lexer.next().is(Keyword::kFrom)) {
     return std::nullopt;
   }
-  return lone_value(lexer, false);
+  const auto source = read_source(lexer, options);
+  return source && source->parameters.empty() ? source : std::nullopt;
 }
 
-std::optional<std::string_view> immediate_text_source(std::string_view sql,
-                                                      const LexerOptions& options) {
+std::optional<TextSource> immediate_text_source(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
   if (options.doubtful || !lexer.next().is(Keyword::kExecute) || !lexer.next().is("IMMEDIATE")) {
     return std::nullopt;
   }
-  return lone_value(lexer, true);
+  return read_source(lexer, options);
 }
 
-std::optional<std::string> executed_text(std::string_view sql,
-                                         std::string_view prepared,
-                                         const LexerOptions& options) {
-  const auto parameters = parameters_of(sql, options);
+std::optional<std::string> text_with_parameters(std::string_view prepared,
+                                                std::string_view list,
+                                                const LexerOptions& options) {
+  const auto parameters = split_parameters(list, options);
   if (!parameters) {
     return std::nullopt;
   }
@@ -143,18 +198,32 @@ std::optional<std::string> executed_text(std::string_view sql,
   return out;
 }
 
-std::optional<std::string_view> executed_name(std::string_view sql, const LexerOptions& options) {
+std::string text_question(std::string_view expression, const LexerOptions& options) {
+  return std::string(is_lone_value(expression, options) ? kAsk : kAskStrictly) +
+         std::string(expression);
+}
+
+std::optional<ExecutedText> executed_text(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
   if (options.doubtful || !lexer.next().is(Keyword::kExecute)) {
     return std::nullopt;
   }
   const Token name = lexer.next();
-  const Token next = lexer.next();
-  const bool is_immediate = name.is("IMMEDIATE") && is_value(next);
-  if (!name.is_name() || is_immediate || (!next.is(TokenKind::kEnd) && !next.is(Keyword::kUsing))) {
+  Token next = lexer.next();
+  const bool lone = next.is(TokenKind::kEnd) || next.is(TokenKind::kSemicolon);
+  if (!name.is_name() || (name.is("IMMEDIATE") && !lone && !next.is(Keyword::kUsing))) {
     return std::nullopt;
   }
-  return name.name();
+  if (next.is(TokenKind::kSemicolon)) {
+    next = lexer.next();
+  }
+  if (next.is(TokenKind::kEnd)) {
+    return ExecutedText{name.name(), {}};
+  }
+  bool again = false;
+  const auto parameters = next.is(Keyword::kUsing) ? read_expressions(lexer, again) : std::nullopt;
+  return parameters && !again ? std::optional(ExecutedText{name.name(), *parameters})
+                              : std::nullopt;
 }
 
 bool runs_outside_execute(const Statement& statement, std::string_view schema) {
@@ -164,8 +233,8 @@ bool runs_outside_execute(const Statement& statement, std::string_view schema) {
   if (speaks_of_sessions(statement, schema)) {
     return true;
   }
-  if (statement.has(Flag::kPlaceholders)) {
-    return false;
+  if (statement.has(Flag::kPlaceholders)) {  // what collects its rows takes them (decision 0027)
+    return statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary);
   }
   switch (statement.kind) {
     case StatementKind::kDdl:

@@ -264,7 +264,7 @@ struct KillInfo {
   std::string_view operand;  ///< the expression or account as written
 };
 
-inline constexpr std::size_t kTablesMax = 8;
+inline constexpr std::size_t kTablesMax = 32;
 inline constexpr std::size_t kSettingsMax = 12;
 
 struct Statement {

@@ -20,6 +20,7 @@ using namespace std::chrono_literals;
 
 constexpr unsigned kArchiveReadsPerPump = 4;
 constexpr unsigned kListingsMax = 100;
+constexpr unsigned kConnectAgainMax = 3;
 constexpr auto kListAgainAfter = 5ms;
 constexpr auto kBackOff = 1000ms;
 constexpr auto kPacketLimitRetry = 5000ms;
@@ -130,6 +131,7 @@ void LaneConnection::on_sql_ready(const protocol::ServerInfo& /*server*/) {
   setup_ = certifier::lane_session_setup();
   // The server may have been restarted: its variables, and this session's, are those of its file.
   const std::vector<std::string> again = setup_;
+  setup_.emplace_back(certifier::kTakeAnyPacketSql);
   setup_.emplace_back(certifier::kRestoreGlobalsSql);
   setup_.insert(setup_.end(), again.begin(), again.end());
   next_setup_ = 0;
@@ -185,6 +187,11 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
   }
   if (question_ == Question::kSettle) {
     on_settled(reply);
+    return;
+  }
+  const bool again = question_ == Question::kSetup && reply.error == certifier::kConnectAgainErrno;
+  if (again && ++connected_again_ <= kConnectAgainMax) {
+    connect();
     return;
   }
   if (!reply.ok()) {
@@ -353,6 +360,7 @@ void LaneConnection::begin_running() {
   attached_ = true;
   retry_ = options_.retry_min;
   listings_ = 0;
+  connected_again_ = 0;
   if (anew) {
     spdlog::info("{}: lane runs from seqno {}", options_.name, position_.seqno.value);
   }

@@ -214,6 +214,7 @@ class LaneConnection final : private SqlConnectionObserver {
   std::size_t next_commit_ = 0;
   std::size_t next_rollback_ = 0;
   unsigned listings_ = 0;
+  unsigned connected_again_ = 0;  // for the sake of larger packets
 
   // Running.
   std::map<Seqno, EntryPtr> ddl_entries_;  // pushed, not yet applied

@@ -87,7 +87,7 @@ bool BackendPool::grant(BackendId id, PoolClient& client) {
   Backend& backend = backends_[id.value];
   const PoolAccount& account = client.lease_account();
   const SessionState& wanted = client.lease_state();
-  PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, account.key, wanted);
+  PooledConnection* idle = account.fresh ? nullptr : take_idle(backend, account, wanted);
   if (idle != nullptr) {
     idle->client_ = &client;
     idle->state_.has_traces = idle->state_.has_traces || globals_.outdated(id, idle->age_);
@@ -126,6 +126,7 @@ PooledConnection& BackendPool::open(BackendId id,
   connection->statements_max_ = limits_.statements_max;
   connection->expires_ = draw_expiry();
   connection->age_ = globals_.age(id);
+  connection->login_as_of_ = connection->age_.applied;
   BackendConnection::Params params;
   params.address = options_.addresses[id.value];
   params.connect_timeout = options_.connect_timeout;
@@ -160,11 +161,12 @@ TimePoint BackendPool::draw_expiry() {
   return loop_.now() + limits_.lifetime + std::chrono::milliseconds(jitter(random_));
 }
 
-/// The one that is nearest to the state, of equals the one used last: the others grow old.
+/// The one that is nearest to the state, of equals the one used last: the others grow old. Those of
+/// a login before a change of accounts are for sessions that were there before, as on a server.
 PooledConnection* BackendPool::take_idle(Backend& backend,
-                                         const std::string& key,
+                                         const PoolAccount& account,
                                          const SessionState& wanted) {
-  const auto found = backend.idle.find(key);
+  const auto found = backend.idle.find(account.key);
   if (found == backend.idle.end()) {
     return nullptr;
   }
@@ -172,6 +174,9 @@ PooledConnection* BackendPool::take_idle(Backend& backend,
   auto best = idle.rend();
   StateDistance least = StateDistance::kUnusable;
   for (auto at = idle.rbegin(); at != idle.rend() && least != StateDistance::kNone; ++at) {
+    if ((*at)->login_as_of_ < account.logins_as_of) {
+      continue;
+    }
     if (const StateDistance away = distance((*at)->state_, wanted); away < least) {
       least = away;
       best = at;

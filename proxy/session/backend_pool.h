@@ -138,7 +138,9 @@ class BackendPool final : private BackendConnectionObserver {
   void on_backend_drained(BackendConnection& wire) override;
   void on_backend_closed(BackendConnection& wire, const BackendFailure& failure) override;
   [[nodiscard]] bool grant(BackendId id, PoolClient& client);
-  PooledConnection* take_idle(Backend& backend, const std::string& key, const SessionState& wanted);
+  PooledConnection* take_idle(Backend& backend,
+                              const PoolAccount& account,
+                              const SessionState& wanted);
   void hand_out(PooledConnection& connection, PoolClient& client);
   PooledConnection& open(BackendId id, const PoolAccount& account, const SessionState* wanted);
   void bring_into_state(PooledConnection& connection, const SessionState& wanted);

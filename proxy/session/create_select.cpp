@@ -129,20 +129,26 @@ StepReply read_rows_reply(Bytes wire, std::uint64_t capabilities) {
   return reply;
 }
 
-Buffer rows_reply(const OwnResult& result, std::uint64_t capabilities, std::uint16_t status) {
+Buffer rows_reply(const OwnResult& result,
+                  std::uint64_t capabilities,
+                  std::uint16_t status,
+                  std::uint8_t sequence,
+                  bool (*hides)(Bytes row)) {
   Buffer reply;
   Bytes rest = result.wire();
   if (rest.empty()) {
     return reply;
   }
   const std::uint8_t count[] = {static_cast<std::uint8_t>(result.columns())};  // a handful
-  std::uint8_t sequence = protocol::append_packet(reply, count, 1);
+  sequence = protocol::append_packet(reply, count, sequence);
   const bool has_eof = (capabilities & protocol::capability::kDeprecateEof) == 0;
   for (std::size_t at = 0; const auto frame = protocol::peek_packet(rest); ++at) {
     if (has_eof && at == result.columns()) {
       sequence = protocol::append_eof(reply, {0, status}, sequence);
     }
-    sequence = protocol::append_packet(reply, frame->payload, sequence);
+    if (hides == nullptr || at < result.columns() || !hides(frame->payload)) {
+      sequence = protocol::append_packet(reply, frame->payload, sequence);
+    }
     rest = rest.subspan(frame->bytes);
   }
   protocol::OkPacket end;
@@ -181,6 +187,17 @@ std::string collect_sql(const CreateSelectJob& job) {
   sql += job.character_set;
   append_without(sql, job.parts.rest, {job.parts.versioning, job.parts.partitions});
   return sql;
+}
+
+std::string execute_collect_sql(const CreateSelectJob& job, bool backslash_escapes) {
+  std::string sql = "EXECUTE IMMEDIATE '";
+  for (const char c : collect_sql(job)) {
+    if (c == '\'' || (c == '\\' && backslash_escapes)) {
+      sql += c;
+    }
+    sql += c;
+  }
+  return sql + "' USING " + job.parameters;
 }
 
 std::string character_set_option(std::string_view shown) {

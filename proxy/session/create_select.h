@@ -59,6 +59,7 @@ struct CreateSelectJob {
   std::uint8_t reply_sequence = 1;
   std::uint32_t statement_id = 0;  ///< of COM_STMT_EXECUTE; 0: COM_QUERY
   Buffer execution;                ///< its payload, where the statement has parameters
+  std::string parameters;          ///< those of an EXECUTE .. USING
   std::uint32_t collect_id = 0;    ///< of kPrepareCollect; 0: none
   TimePoint began;
   router::CreateSelect parts;  ///< views into `sql`
@@ -115,9 +116,12 @@ struct StepReply {
 [[nodiscard]] StepReply read_prepare_reply(Bytes wire);
 
 /// `result` as a reply of its own to a client with these capabilities; empty where it is too large.
+/// `hides`: of a row's packet; null: none.
 [[nodiscard]] Buffer rows_reply(const OwnResult& result,
                                 std::uint64_t capabilities,
-                                std::uint16_t status);
+                                std::uint16_t status,
+                                std::uint8_t sequence = 1,
+                                bool (*hides)(Bytes row) = nullptr);
 
 /// The table that collects the rows, as messages name it. Sessions do not see each other's.
 inline constexpr std::string_view kCollectedTable = "`consort`.`create_select`";
@@ -130,6 +134,9 @@ inline constexpr std::uint16_t kTableExistsErrno = 1050;
 
 /// The client's statement with another table.
 [[nodiscard]] std::string collect_sql(const CreateSelectJob& job);
+
+/// An EXECUTE of it with the parameters of the client's. `backslash_escapes`: in literals.
+[[nodiscard]] std::string execute_collect_sql(const CreateSelectJob& job, bool backslash_escapes);
 
 /// The table option that says what `shown` (of SHOW CREATE DATABASE) says; empty: nothing found.
 [[nodiscard]] std::string character_set_option(std::string_view shown);

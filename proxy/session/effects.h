@@ -120,7 +120,7 @@ class SessionEffects {
   [[nodiscard]] virtual const LockedTableFilter& locked_tables() = 0;
   /// GlobalSettings::seen().
   [[nodiscard]] virtual Seqno globals_seen() = 0;
-  /// GlobalSettings::changed_at().
+  /// What a session that begins must see of the log: GlobalSettings::changed_at(), its account.
   [[nodiscard]] virtual Seqno globals_changed_at() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.

@@ -1,8 +1,23 @@
 #include "proxy/session/global_settings.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace consort::proxy {
+namespace {
+
+constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
+
+/// 0: it is none.
+std::uint64_t number_of(const std::optional<std::string>& text) {
+  std::uint64_t number = 0;
+  if (text) {
+    std::from_chars(text->data(), text->data() + text->size(), number);
+  }
+  return number;
+}
+
+}  // namespace
 
 void GlobalSettings::note(const GlobalsChanged& changed) {
   seen_ = std::max(seen_, changed.seqno);
@@ -11,9 +26,28 @@ void GlobalSettings::note(const GlobalsChanged& changed) {
   }
   changed_at_ = std::max(changed_at_, changed.seqno);
   for (const GlobalChange& change : changed.changes) {
-    if (change.variable.name == "sql_mode") {
+    const std::string& name = change.variable.name;
+    if (name == "sql_mode") {
       sql_mode_ = change.variable.value.value_or("");
+    } else if (name == "max_allowed_packet") {
+      max_allowed_packet_ = number_of(change.variable.value);
+      logins_changed_at_ = std::max(logins_changed_at_, changed.seqno);
+    } else if (name == "net_buffer_length") {
+      net_buffer_length_ = number_of(change.variable.value);
+      logins_changed_at_ = std::max(logins_changed_at_, changed.seqno);
     }
+  }
+}
+
+// A server takes what fits into its buffer in any case.
+std::size_t GlobalSettings::packet_bytes_max(std::uint64_t known) const {
+  const std::uint64_t packet = max_allowed_packet_.value_or(known);
+  return packet == 0 ? 0 : std::min(std::max(packet, net_buffer_length_), kPacketBytesMax);
+}
+
+void GlobalSettings::on_packet_limit_known(std::uint64_t known) {
+  if (max_allowed_packet_ == known) {
+    max_allowed_packet_.reset();
   }
 }
 

@@ -34,6 +34,13 @@ class GlobalSettings {
   /// The newest that changed something: a session that begins now has these values.
   [[nodiscard]] Seqno changed_at() const { return changed_at_; }
 
+  /// The newest that changed what a session keeps from its login on: how long packets may be.
+  [[nodiscard]] Seqno logins_changed_at() const { return logins_changed_at_; }
+
+  /// How long a packet a session may send that logs in now, by what clients have SET GLOBAL.
+  /// `known`: max_allowed_packet when the servers were looked at last, or 0. 0: nobody has.
+  [[nodiscard]] std::size_t packet_bytes_max(std::uint64_t known) const;
+
   /// Of a connection that is about to take the server's values.
   [[nodiscard]] SettingsAge age(BackendId backend) const;
 
@@ -49,11 +56,17 @@ class GlobalSettings {
   /// The servers were looked at again; what they say then needs no correction any more.
   void on_lexer_known(const router::LexerOptions& known);
 
+  /// The same of packet_bytes_max().
+  void on_packet_limit_known(std::uint64_t known);
+
  private:
   const AppliedPositions& positions_;
   Seqno seen_;
   Seqno changed_at_;
-  std::optional<std::string> sql_mode_;  ///< newer than what the servers said
+  Seqno logins_changed_at_;
+  std::optional<std::string> sql_mode_;              ///< newer than what the servers said
+  std::optional<std::uint64_t> max_allowed_packet_;  ///< likewise
+  std::uint64_t net_buffer_length_ = 16384;          ///< the servers' default
 };
 
 }  // namespace consort::proxy

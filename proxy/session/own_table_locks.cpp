@@ -38,6 +38,10 @@ const TableRef* table_changed(const Statement& statement) {
   if (may_use_aliases(statement)) {
     return nullptr;
   }
+  if (statement.ddl.verb == router::DdlVerb::kCreate && !statement.tables.empty() &&
+      statement.ddl.object == router::DdlObject::kTable) {
+    return &statement.tables[0];  // others are what it is made like, or refers to
+  }
   const TableRef* only = nullptr;
   for (const TableRef& table : statement.tables) {
     if (table.role == TableRole::kRead) {

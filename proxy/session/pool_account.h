@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/ids.h"
 #include "protocol/login_secret.h"
 
 namespace consort::proxy {
@@ -17,6 +18,9 @@ struct PoolAccount {
   bool fresh = false;
   /// The servers count its connections and let in no more than its clients: none is kept idle.
   bool counted = false;
+  /// Its connections are of logins behind this entry of the log: the server looks at an account,
+  /// its global rights and max_allowed_packet when it logs in, never again.
+  Seqno logins_as_of;
   std::uint64_t capabilities = 0;
   std::uint16_t collation = 0;
   std::string key;  ///< equal accounts have equal keys: make_key() of the rest

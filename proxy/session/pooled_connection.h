@@ -47,6 +47,7 @@ class PooledConnection {
   PoolClient* client_ = nullptr;
   ConnectionState state_;
   SettingsAge age_;        ///< of the server's own values in it
+  Seqno login_as_of_;      ///< what the server had applied before its login
   bool becoming_ = false;  ///< being brought into another state; else made
   std::optional<std::uint64_t> insert_id_ = 0;
   StatementCache statements_;

@@ -35,6 +35,7 @@ enum class ReplyRole : std::uint8_t {
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
+  kGrants,          ///< the client's SHOW GRANTS: all but what Consort has granted is relayed
   kWarnings,        ///< of the client's statement, before others of ours take their place
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
@@ -57,6 +58,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kSubject:
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
+    case ReplyRole::kGrants:
     case ReplyRole::kWarnings:
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
@@ -75,7 +77,7 @@ struct ExpectedReply {
 
 class ReplyQueue {
  public:
-  static constexpr std::size_t kRepliesMax = 16;
+  static constexpr std::size_t kRepliesMax = 48;
 
   void push(ExpectedReply reply) {
     CHECK(count_ < kRepliesMax);

@@ -1,5 +1,6 @@
 #include "proxy/session/session.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -201,7 +202,9 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     if (!core_.idle() || client_is_full()) {
       break;
     }
-    const auto message = protocol::peek_message(unread, 0, {worker_.limits().packet_bytes_max});
+    const std::size_t bytes_max =
+        packet_bytes_max_ > 0 ? packet_bytes_max_ : worker_.limits().packet_bytes_max;
+    const auto message = protocol::peek_message(unread, 0, {bytes_max});
     if (!message.ok()) {
       protocol_error(message.error(), unread.size() > 3 ? unread[3] : 0);
       return bytes.size();
@@ -666,7 +669,7 @@ Seqno Session::globals_seen() {
 }
 
 Seqno Session::globals_changed_at() {
-  return worker_.globals().changed_at();
+  return std::max(worker_.globals().changed_at(), account_.logins_as_of);
 }
 
 std::uint32_t Session::lane_generation(BackendId backend) {

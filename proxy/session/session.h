@@ -210,6 +210,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::string client_ip_;  ///< "localhost" through a Unix socket
   std::string client_address_;
   std::string account_wanted_;
+  std::size_t packet_bytes_max_ = 0;  ///< of its client; 0: as configured
+  Seqno accounts_needed_;  ///< changes of accounts up to this entry were made before this login
   Account login_account_;  ///< of the login under way
   std::string definer_;
   UserConnections::Place place_;  ///< among the clients of its account

@@ -9,6 +9,7 @@
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/named_account.h"
+#include "router/own_schema.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
 
@@ -135,8 +136,8 @@ void SessionCore::run_query(std::string_view sql, const Statement& statement) {
 }
 
 /// The text with this session's values for CONNECTION_ID(), ROW_COUNT() and @@session_track_*, with
-/// ours where it sets session_track_*, its account where one is meant, and a scope for every
-/// variable that it sets, then also in `command_`.
+/// ours where it sets session_track_*, its account where one is meant, a scope for every variable
+/// that it sets, and without our schema in a list of all, then also in `command_`.
 std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
                                                         const Statement& statement,
                                                         Command kind) {
@@ -169,6 +170,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     }
   } else if (values.connection_id || values.row_count || statement.has(Flag::kTracking)) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
+  } else if (statement.kind == StatementKind::kShow) {
+    own = router::without_own_schema(sql, statement, lexer_options());
   } else if (statement.has(Flag::kCurrentUser)) {
     own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }
@@ -336,6 +339,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
       answer_about_sessions(sql, kind == JobKind::kExecute)) {
     return;
   }
+  job_.shows_grants = !job_.wants_cursor && router::shows_grants(sql, statement, lexer_options());
   if (asks_process_table(statement, sql, kind)) {
     return;  // the answer goes on
   }

@@ -58,6 +58,7 @@
 #include "proxy/session/user_locks.h"
 #include "proxy/session/user_variables.h"
 #include "router/own_tracking.h"
+#include "router/prepared_text.h"
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -248,7 +249,7 @@ class SessionCore {
   class Relay;
   using ResponseStep = protocol::ResponseTracker::Step;
 
-  /// Whatever completion_type the server has.
+  /// Whatever completion_type the session has.
   static constexpr std::string_view kPlainCommit = "COMMIT AND NO CHAIN NO RELEASE";
   static constexpr std::string_view kPlainRollback = "ROLLBACK AND NO CHAIN NO RELEASE";
 
@@ -295,6 +296,7 @@ class SessionCore {
   void run_ordered(const router::Statement& statement, std::string_view sql);
   void run_in_session(const router::Statement& statement);
   void begin_transaction(const router::TransactionOptions& options);
+  void note_completion(const router::TransactionOptions& options);
   [[nodiscard]] bool session_reads_only() const;
   [[nodiscard]] bool next_reads_only() const;
   [[nodiscard]] bool begins_against_default() const;
@@ -433,6 +435,7 @@ class SessionCore {
   [[nodiscard]] std::string restoring_sql() const;
   void keep_step_reply(std::initializer_list<Bytes> pieces);
   void go_on_create_select();
+  void collect();
   void execute_collect();
   void append_warnings_question();
   [[nodiscard]] CreateSelectStep after_name_check() const;
@@ -454,13 +457,17 @@ class SessionCore {
 
   // PREPARE .. FROM: session_text.cpp.
   void forget_text_statements(const router::Statement& statement);
+  [[nodiscard]] bool executes_known_text() const;
   [[nodiscard]] bool texts_are_unconverted() const;
-  [[nodiscard]] std::optional<std::string_view> text_source() const;
+  [[nodiscard]] std::optional<router::TextSource> text_source() const;
   void append_text_question();
   [[nodiscard]] std::string told_text() const;
   void note_text_statement();
   [[nodiscard]] bool asks_immediate_text();
   void on_immediate_text();
+  void on_immediate_text_error(const protocol::SqlError& error);
+  void leave_immediate_text(bool harmless);
+  [[nodiscard]] bool run_text(std::string text, std::string_view parameters);
   /// Of an EXECUTE: true when the statement that it means is on its way.
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
 
@@ -561,6 +568,9 @@ class SessionCore {
   void execute_instead(std::string_view sql);
   [[nodiscard]] const std::string& execution_key();
   void forget_own_text();
+
+  // SHOW GRANTS: session_grants.cpp.
+  void on_grants(Channel channel, const ResponseStep& step);
 
   // SET GLOBAL: session_globals.cpp.
   void plan_globals(const router::Statement& statement);

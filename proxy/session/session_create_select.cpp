@@ -71,6 +71,7 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
     return;
   }
   job.sql.assign(sql);
+  job.parameters = std::move(job_.parameters);
   const auto parts = router::read_create_select(job.sql, lexer_options());
   const bool has_parameters = job_.statement_id != 0 && statement.has(Flag::kPlaceholders);
   const bool other_quotes = lexer_options().ansi_quotes || lexer_options().no_backslash_escapes;
@@ -138,7 +139,7 @@ void SessionCore::run_step(CreateSelectStep step) {
       return;
     }
     case Step::kCollect:
-      job.collect_id == 0 ? run_step_sql(collect_sql(job)) : execute_collect();
+      collect();
       return;
     case Step::kReadWarnings:
       run_step_sql(kShowWarnings);
@@ -185,6 +186,20 @@ void SessionCore::run_step_sql(std::string_view sql) {
   options.doubtful = options.doubtful && !is_ascii(sql);  // the client's part of it is certain
   replace_command(sql, Command::kQuery);
   run_statement(router::classify(sql, options), sql, JobKind::kQuery);
+}
+
+void SessionCore::collect() {
+  const CreateSelectJob& job = create_select_;
+  if (job.collect_id != 0) {
+    execute_collect();
+  } else if (job.parameters.empty()) {
+    run_step_sql(collect_sql(job));
+  } else {
+    const std::string sql = collect_sql(job);
+    replace_command(execute_collect_sql(job, !lexer_options().no_backslash_escapes),
+                    Command::kQuery);
+    run_statement(router::classify(sql, lexer_options()), sql, JobKind::kQuery);
+  }
 }
 
 /// With the parameters of the client's execution.

@@ -100,6 +100,7 @@ struct SessionJob {
   std::uint32_t text_statement = 0;  ///< as which it has prepared it for that; 0: it has not
   bool bulk = false;                 ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;         ///< of an execution
+  bool shows_grants = false;         ///< SHOW GRANTS
   bool full_list = false;            ///< SHOW FULL PROCESSLIST
   bool counts_sessions = false;      ///< Threads_connected
   bool binary_list = false;          ///< one of these, prepared
@@ -116,6 +117,8 @@ struct SessionJob {
   std::string own_text;
   std::string own_key;    ///< under which a backend connection knows it
   std::string shown_sql;  ///< the client's own text, where `command_` has another
+  /// Of a statement that an EXECUTE .. USING means: what stands behind USING.
+  std::string parameters;
   router::AccessMode access = router::AccessMode::kUnset;  ///< of a BEGIN, a SET TRANSACTION
   std::string tracking;            ///< assignments of session_track_* whose meaning is asked for
   std::string names_collation;     ///< of SET NAMES .. COLLATE

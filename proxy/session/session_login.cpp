@@ -1,6 +1,8 @@
 // Session: the login, from the claim to a session that may ask.
+#include <algorithm>
 #include <functional>
 #include <spdlog/spdlog.h>
+#include <utility>
 
 #include "protocol/packet_writer.h"
 #include "proxy/accounts.h"
@@ -10,7 +12,8 @@
 namespace consort::proxy {
 namespace {
 
-/// How long an unknown user is looked for in accounts that are read again.
+/// How long an unknown user is looked for in accounts that are read again, and how long a login
+/// waits for accounts that hold a change made before it.
 constexpr std::chrono::milliseconds kAccountWait{2000};
 
 }  // namespace
@@ -20,6 +23,7 @@ void Session::follow(protocol::ClientAuth::Step step) {
     send_client({send->bytes});
   } else if (const auto* need = std::get_if<protocol::ClientAuth::NeedAccount>(&step)) {
     account_wanted_ = need->user;
+    accounts_needed_ = Seqno{worker_.positions().accounts_changed.load(std::memory_order_acquire)};
     look_up_account(false);
   } else if (const auto* failed = std::get_if<protocol::ClientAuth::Failed>(&step)) {
     on_login_failed(*failed);
@@ -69,15 +73,23 @@ void Session::look_up_account(bool final_try) {
   const ClusterView& view = worker_.view();
   const Account* account =
       view.accounts ? view.accounts->find(account_wanted_, client_host(client_ip_)) : nullptr;
-  if (account == nullptr && !final_try) {
+  const bool outdated = view.accounts_as_of < accounts_needed_;
+  if ((account == nullptr || outdated) && !final_try) {
     awaiting_account_ = true;
     timer_use_ = TimerUse::kAccounts;
     timer_once(kAccountWait);
     worker_.await_accounts(id_);
-    worker_.hooks().refresh_accounts();
+    if (outdated) {
+      worker_.hooks().need_accounts(accounts_needed_);
+    } else {
+      worker_.hooks().refresh_accounts();
+    }
     return;
   }
-  awaiting_account_ = false;
+  if (std::exchange(awaiting_account_, false)) {  // from here on the client has to answer
+    timer_use_ = TimerUse::kLogin;
+    timer_once(worker_.limits().login_timeout);
+  }
   std::optional<protocol::AccountCredential> credential;
   if (account != nullptr) {
     credential = credential_of(*account);
@@ -110,7 +122,7 @@ protocol::AccountCredential Session::credential_of(const Account& account) const
 
 void Session::on_accounts() {
   const ClusterView& view = worker_.view();
-  if (awaiting_account_ && view.accounts &&
+  if (awaiting_account_ && view.accounts && view.accounts_as_of >= accounts_needed_ &&
       view.accounts->find(account_wanted_, client_host(client_ip_)) != nullptr) {
     look_up_account(true);
   } else if (awaiting_account_) {
@@ -137,6 +149,8 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   account_.expired = login_account_.password_expired;
   account_.fresh = !login.proven;
   account_.counted = login_account_.user_connections_max > 0;
+  account_.logins_as_of = std::max(accounts_needed_, worker_.globals().logins_changed_at());
+  packet_bytes_max_ = worker_.globals().packet_bytes_max(worker_.view().packet_bytes_max);
   account_.capabilities = protocol::backend_capabilities_for(login.capabilities);
   account_.collation = login.collation != 0 ? login.collation : worker_.view().default_collation;
   account_.key = account_.make_key();

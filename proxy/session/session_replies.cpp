@@ -102,6 +102,9 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
+    case ReplyRole::kGrants:
+      on_grants(channel, step);
+      return;
     case ReplyRole::kKillRight:
       answer(&SessionCore::on_kill_right);
       return;
@@ -121,8 +124,8 @@ void SessionCore::on_internal_reply(Channel channel,
       job_.text = failed ? std::string() : told_text();  // failed: the PREPARE fails likewise
       return;
     case ReplyRole::kImmediateText:
-      if (failed) {  // a KILL QUERY, a time limit: meant for the statement
-        fail_question(protocol::sql_error_of(step.payload));
+      if (failed) {
+        on_immediate_text_error(protocol::sql_error_of(step.payload));
       } else {
         on_immediate_text();
       }

@@ -204,8 +204,7 @@ void SessionCore::run_in_session(const Statement& statement) {
       return;
     case StatementKind::kCommit:
     case StatementKind::kRollback:
-      chain_ = statement.transaction.chain == router::Choice::kYes;
-      release_ = statement.transaction.release == router::Choice::kYes;
+      note_completion(statement.transaction);
       if (statement.kind == StatementKind::kCommit) {
         begin_commit(AfterCommit::kReply);
       } else {
@@ -225,6 +224,16 @@ void SessionCore::run_in_session(const Statement& statement) {
       reply_error(protocol::not_supported_error(router::to_text(statement.kind)));
       return;
   }
+}
+
+/// What follows the end of the transaction: as the statement says, else as completion_type does.
+void SessionCore::note_completion(const router::TransactionOptions& options) {
+  const std::string_view usual = state_.variable("completion_type").value_or("NO_CHAIN");
+  const auto chosen = [&](router::Choice choice, std::string_view name) {
+    return choice == router::Choice::kUnset ? usual == name : choice == router::Choice::kYes;
+  };
+  chain_ = chosen(options.chain, "CHAIN");
+  release_ = chosen(options.release, "RELEASE");
 }
 
 bool SessionCore::session_reads_only() const {

@@ -133,7 +133,7 @@ void SessionCore::send_job() {
     }
     append_text_question();
     branch_keeps_ = branch_keeps_ || (job_.keeps && transaction_.on_backend());
-    expect(job_.channel, ReplyRole::kClient, kind);
+    expect(job_.channel, job_.shows_grants ? ReplyRole::kGrants : ReplyRole::kClient, kind);
     effects_.send_backend(job_.channel, {xa_buffer_, command, restoration()});
   }
 }

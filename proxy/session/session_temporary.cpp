@@ -109,6 +109,8 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   if (subjects.empty()) {
     return false;
   }
+  static_assert(router::kTablesMax + 8 <= ReplyQueue::kRepliesMax);
+  static_assert(router::kTablesMax <= 8 * sizeof(subjects_temporary_));
   phase_ = SessionPhase::kRelaying;
   subjects_temporary_ = 0;
   subjects_answered_ = 0;

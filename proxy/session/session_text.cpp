@@ -2,8 +2,10 @@
 // Consort's sessions.
 #include "protocol/constants.h"
 #include "protocol/packet_writer.h"
+#include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
-#include "router/prepared_text.h"
+#include "proxy/session/statement_rules.h"
+#include "router/own_schema.h"
 
 namespace consort::proxy {
 
@@ -20,13 +22,23 @@ std::string_view query_text(const Buffer& command) {
   return fits ? as_text(Bytes(command).subspan(protocol::kHeaderBytes + 1)) : std::string_view();
 }
 
+/// It is not the server's to execute.
+bool is_ours(std::string_view text,
+             const Statement& statement,
+             const router::LexerOptions& options,
+             std::string_view schema) {
+  return router::runs_outside_execute(statement, schema) ||
+         router::without_own_schema(text, statement, options).has_value() ||
+         router::shows_grants(text, statement, options);
+}
+
 }  // namespace
 
 /// Everything that may prepare, or forget, a statement of that name: forgotten before it runs,
 /// since it may have done so even if it fails.
 void SessionCore::forget_text_statements(const Statement& statement) {
   if (job_.pins.added.has(router::PinReason::kUnknownState)) {
-    if (!text_source()) {  // else it is known soon what runs
+    if (!text_source() && !executes_known_text()) {  // else it is known soon, or now, what runs
       text_statements_.clear();
     }
   } else if (statement.kind == StatementKind::kPrepareText ||
@@ -35,30 +47,36 @@ void SessionCore::forget_text_statements(const Statement& statement) {
   }
 }
 
-/// Character sets in which a text is the same for the server, the statement and the reply.
+/// It is an EXECUTE of a name under which nothing is prepared that might prepare something.
+bool SessionCore::executes_known_text() const {
+  if (job_.statement_kind != StatementKind::kExecuteText || job_.kind != JobKind::kQuery) {
+    return false;
+  }
+  const auto executed = router::executed_text(query_text(command_), lexer_options());
+  return executed && text_statements_.find(executed->name) != nullptr;
+}
+
+/// The reply has the text as the server would prepare it, which is in the client's character set.
 bool SessionCore::texts_are_unconverted() const {
-  const auto client = state_.variable("character_set_client");
-  return client == state_.variable("character_set_results") &&
-         client == state_.variable("character_set_connection");
+  return state_.variable("character_set_client") == state_.variable("character_set_results");
 }
 
 /// The expression whose value the command's text is, if it may be asked for. A view into
 /// `command_`.
-std::optional<std::string_view> SessionCore::text_source() const {
+std::optional<router::TextSource> SessionCore::text_source() const {
   // FOUND_ROWS() would be this question's.
   if (job_.kind != JobKind::kQuery || job_.channel != Channel::kHome || !texts_are_unconverted() ||
       pins_.has(router::PinReason::kFoundRows)) {
     return std::nullopt;
   }
   const std::string_view sql = query_text(command_);
-  switch (job_.statement_kind) {
-    case StatementKind::kPrepareText:
-      return router::prepared_text_source(sql, lexer_options());
-    case StatementKind::kExecuteText:
-      return router::immediate_text_source(sql, lexer_options());
-    default:
-      return std::nullopt;
-  }
+  const auto source = job_.statement_kind == StatementKind::kPrepareText
+                          ? router::prepared_text_source(sql, lexer_options())
+                      : job_.statement_kind == StatementKind::kExecuteText
+                          ? router::immediate_text_source(sql, lexer_options())
+                          : std::nullopt;
+  // The question runs in no branch.
+  return source && source->calls_unknown && effects_.stored_functions() ? std::nullopt : source;
 }
 
 /// The text that the server has told; empty: NULL, or too long to be kept.
@@ -76,7 +94,8 @@ void SessionCore::append_text_question() {
     return;
   }
   expect(Channel::kHome, ReplyRole::kPreparedText, Command::kQuery);
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("SELECT " + std::string(*source)));
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(router::text_question(source->expression, lexer_options())));
 }
 
 /// The server has prepared it.
@@ -84,30 +103,62 @@ void SessionCore::note_text_statement() {
   if (job_.kind != JobKind::kQuery || job_.statement_kind != StatementKind::kPrepareText) {
     return;
   }
-  const std::string& text = job_.text;
-  if (text.empty() ||
-      !router::runs_outside_execute(router::classify(text, lexer_options()), state_.schema())) {
+  std::string text = std::move(job_.text);
+  const Statement statement = router::classify(text, lexer_options());
+  const bool ours = is_ours(text, statement, lexer_options(), state_.schema());
+  if (text.empty() || (!ours && may_commit_inside(statement))) {
     return;
   }
+  if (!ours) {
+    text.clear();
+  }
   const Statement prepare = router::classify(query_text(command_), lexer_options());
-  text_statements_.add({std::string(prepare.name), text, state_.schema(), lexer_options()});
+  text_statements_.add(
+      {std::string(prepare.name), std::move(text), state_.schema(), lexer_options()});
 }
 
 bool SessionCore::run_text_statement(std::string_view sql, const Statement& statement) {
   if (statement.kind != StatementKind::kExecuteText) {
     return false;
   }
-  const auto name = router::executed_name(sql, lexer_options());
-  const TextStatements::Entry* entry = name ? text_statements_.find(*name) : nullptr;
-  if (entry == nullptr || entry->schema != state_.schema() || entry->lexer != lexer_options()) {
+  const auto executed = router::executed_text(sql, lexer_options());
+  const TextStatements::Entry* entry = executed ? text_statements_.find(executed->name) : nullptr;
+  if (entry == nullptr || entry->sql.empty() || entry->schema != state_.schema() ||
+      entry->lexer != lexer_options()) {
     return false;
   }
-  const auto text = router::executed_text(sql, entry->sql, lexer_options());
-  if (!text) {
+  return run_text(entry->sql, executed->parameters);
+}
+
+/// A statement that cannot run in a branch, as if the client had sent it. False: it is the server's
+/// to say what is wrong.
+bool SessionCore::run_text(std::string text, std::string_view parameters) {
+  const Statement statement = router::classify(text, lexer_options());
+  if (!is_ours(text, statement, lexer_options(), state_.schema()) ||
+      (statement.has(router::Flag::kCreateSelect) &&
+       statement.has(router::Flag::kPlaceholders) != !parameters.empty())) {
     return false;
   }
-  replace_command(*text, Command::kQuery);
-  run_query(*text, router::classify(*text, lexer_options()));
+  if (statement.has(router::Flag::kCreateSelect)) {
+    // With parameters it will be a literal, in the connection's character set.
+    if (!parameters.empty() && !is_ascii(text) &&
+        state_.variable("character_set_connection") != state_.variable("character_set_client")) {
+      return false;
+    }
+    std::string with(parameters);  // a view into the command
+    begin_command();
+    job_.parameters = std::move(with);
+    replace_command(text, Command::kQuery);
+    run_query(text, statement);
+    return true;
+  }
+  const auto with = router::text_with_parameters(text, parameters, lexer_options());
+  if (!with) {
+    return false;
+  }
+  begin_command();
+  replace_command(*with, Command::kQuery);
+  run_query(*with, router::classify(*with, lexer_options()));
   return true;
 }
 
@@ -123,28 +174,43 @@ bool SessionCore::asks_immediate_text() {
   phase_ = SessionPhase::kRelaying;
   xa_buffer_.clear();
   append_preparation();  // the text may be in a variable that travelled
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes("SELECT " + std::string(*source)));
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(router::text_question(source->expression, lexer_options())));
   expect(Channel::kHome, ReplyRole::kImmediateText, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   return true;
 }
 
 void SessionCore::on_immediate_text() {
-  const std::string told = told_text();
-  const bool outside =
-      !told.empty() &&
-      router::runs_outside_execute(router::classify(told, lexer_options()), state_.schema());
-  const auto text =
-      outside ? router::executed_text(query_text(command_), told, lexer_options()) : std::nullopt;
-  if (!text) {
-    job_.text_known = true;
-    text_statements_.clear();  // it may be a CALL
-    send_job();
+  const auto source = text_source();
+  const std::string text = told_text();
+  if (source && run_text(text, source->parameters)) {
     return;
   }
-  begin_command();
-  replace_command(*text, Command::kQuery);
-  run_query(*text, router::classify(*text, lexer_options()));
+  const Statement statement = router::classify(text, lexer_options());
+  leave_immediate_text(!text.empty() && !may_commit_inside(statement));
+}
+
+/// Of the EXECUTE IMMEDIATE nothing is known, or that the server may execute it. `harmless`: it
+/// prepares nothing by name, as a CALL may.
+void SessionCore::leave_immediate_text(bool harmless) {
+  job_.text_known = true;
+  if (!harmless) {
+    text_statements_.clear();
+  }
+  send_job();
+}
+
+/// The question failed. A KILL QUERY and a time limit were meant for the statement; else the server
+/// says again what is wrong, in its words for the statement.
+void SessionCore::on_immediate_text_error(const protocol::SqlError& error) {
+  constexpr std::uint16_t kQueryInterrupted = 1317;
+  constexpr std::uint16_t kStatementTimeout = 1969;
+  if (error.code == kQueryInterrupted || error.code == kStatementTimeout) {
+    fail_question(error);
+  } else {
+    leave_immediate_text(false);
+  }
 }
 
 }  // namespace consort::proxy

@@ -1,6 +1,7 @@
 // TextStatements: what the session has prepared by PREPARE .. FROM and must not leave to the
-// server's EXECUTE, which runs inside a branch: DDL, transaction control and the like. The server
-// is asked for the text's value right before it prepares it. Decision 0021.
+// server's EXECUTE, which runs inside a branch: DDL, transaction control and the like; and what it
+// may leave, since it is known to prepare nothing itself. The server is asked for the text's value
+// right before it prepares it. Decision 0021.
 // Threads: none; its session's.
 #pragma once
 
@@ -16,8 +17,8 @@ namespace consort::proxy {
 class TextStatements {
  public:
   struct Entry {
-    std::string name;  ///< compared without regard to case
-    std::string sql;
+    std::string name;    ///< compared without regard to case
+    std::string sql;     ///< empty: the server is to execute it
     std::string schema;  ///< in which its names were meant
     router::LexerOptions lexer;
   };

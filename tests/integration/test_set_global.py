@@ -1,5 +1,6 @@
 """SET GLOBAL through Consort: on every server, in one order, for every session that comes after."""
 
+import contextlib
 import threading
 import time
 
@@ -179,6 +180,61 @@ def a_restarted_server_has_them_again(_context, cluster):
     wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30, "online")
     assert everywhere(cluster, "max_sort_length") == [3000, 1024, 3000]
     cluster.sql("SET GLOBAL max_sort_length = DEFAULT")
+
+
+@case(seconds=60)
+def max_allowed_packet_is_for_clients(_context, cluster):
+    """New sessions have it as on a server; what applies rows takes larger ones, also when it has
+    connected again; a Consort that restarts knows it."""
+    table = cluster.table("id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT")
+
+    def fresh(statement):
+        """What a new session gets: its first column, or the error's number."""
+        with contextlib.closing(cluster.connect()) as client:
+            try:
+                return client.value(statement)
+            except wire.ServerError as failed:
+                return failed.code
+            except wire.Closed:
+                return 1153
+
+    def writes(many):
+        """A transaction of more bytes than a packet may have, in statements of less."""
+        with cluster.connect() as client:
+            client.query("BEGIN")
+            for _ in range(many):
+                client.query(f"INSERT INTO {table} (v) VALUES (REPEAT('y', 100000))")
+            client.query("COMMIT")
+        cluster.settle()
+
+    long_text = f"SELECT LENGTH('{'x' * 200000}')"
+    with cluster.connect() as old:
+        assert fresh(long_text) == "200000"
+        old.query("SET GLOBAL max_allowed_packet = 131072")
+        assert fresh("SELECT @@max_allowed_packet") == "131072"
+        assert fresh("SELECT REPEAT('x', 131073) IS NULL") == "1"
+        assert fresh(long_text) == 1153
+        assert everywhere(cluster, "max_allowed_packet") == [131072] * 3
+        assert old.value(long_text) == "200000"  # it runs since before
+        writes(5)
+    for number, server in enumerate(cluster.servers):
+        thread = server.query("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = 'consort'"
+                              " ORDER BY ID")
+        for (connection,) in thread:
+            server.query(f"KILL {connection}")
+        wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30,
+                   f"lane {number} again")
+    writes(5)
+    assert everywhere(cluster, "max_allowed_packet") == [131072] * 3
+    cluster.consort.stop()
+    cluster.consort.start()
+    assert fresh(long_text) == 1153
+    assert fresh("SELECT @@max_allowed_packet") == "131072"
+    writes(5)
+    cluster.assert_identical()
+    assert int(cluster.sql(f"SELECT COUNT(*) FROM {table}")[0][0]) == 15
+    cluster.sql("SET GLOBAL max_allowed_packet = 1073741824")
+    assert fresh(long_text) == "200000"
 
 
 @case(seconds=60)

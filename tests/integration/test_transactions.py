@@ -28,6 +28,15 @@ SCRIPTS = {
               "INSERT INTO t VALUES (6, 6, 6)", "COMMIT AND NO CHAIN",
               "SELECT id FROM t ORDER BY id"],
     "chain_alone": ["COMMIT AND CHAIN", "ROLLBACK", "ROLLBACK AND CHAIN", "COMMIT"],
+    "completion": ["SET completion_type = 1", "BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "COMMIT",
+                   "INSERT INTO t VALUES (5, 5, 5)", "ROLLBACK", "INSERT INTO t VALUES (6, 6, 6)",
+                   "COMMIT AND NO CHAIN", "INSERT INTO t VALUES (7, 7, 7)", "ROLLBACK",
+                   "SELECT @@completion_type, @@in_transaction", "ALTER TABLE t COMMENT 'x'",
+                   "SELECT @@in_transaction", "SELECT id FROM t ORDER BY id",
+                   "SET completion_type = DEFAULT", "COMMIT"],
+    "completion_release": ["SET completion_type = 'RELEASE'", "BEGIN", "COMMIT NO RELEASE",
+                           "INSERT INTO t VALUES (4, 4, 4)", "SET completion_type = 0", "COMMIT",
+                           "SELECT COUNT(*) FROM t"],
     "no_release": ["BEGIN", "INSERT INTO t VALUES (4, 4, 4)", "COMMIT NO RELEASE",
                    "SELECT COUNT(*) FROM t"],
     "autocommit_off": ["SET autocommit = 0", "SELECT 1", "INSERT INTO t VALUES (4, 4, 4)",
@@ -453,7 +462,7 @@ def programs_in_read_only_transactions(_context, pair):
                     client.query(sql)
                 for sql in ("CALL writes_behind()",
                             f"BEGIN NOT ATOMIC COMMIT; INSERT INTO {table} VALUES (2, 2); END",
-                            "EXECUTE IMMEDIATE CONCAT('COM', 'MIT')"):
+                            "EXECUTE IMMEDIATE CONCAT(@x := 'COM', 'MIT')"):
                     try:
                         client.query(sql)
                         raise AssertionError(f"{sql} ended {begin}")

@@ -431,7 +431,8 @@ class Generator:
     def _show(self):
         return self.pick(
             "SHOW TABLES", "SHOW TABLES LIKE 'a%'", "SHOW CREATE TABLE a", "SHOW COLUMNS FROM b",
-            "SHOW FULL COLUMNS FROM w", "SHOW INDEX FROM c", "SHOW DATABASES LIKE 'r%'", "DESC a",
+            "SHOW FULL COLUMNS FROM w", "SHOW INDEX FROM c", "SHOW DATABASES LIKE 'r%'", "SHOW DATABASES",
+            "DESC a",
             "EXPLAIN SELECT * FROM a WHERE id = 1", "SHOW CREATE VIEW va", "SHOW CREATE DATABASE r",
             "SHOW TABLES FROM nosuch", "SHOW GRANTS", "SHOW COLLATION LIKE 'utf8mb4_bin'",
             "SHOW CHARACTER SET LIKE 'latin1'", "SHOW CREATE PROCEDURE p_rows",

@@ -127,6 +127,16 @@ TEST_SUITE("healthcheck") {
     }
   }
 
+  TEST_CASE("Preflight: how long clients' packets may be is theirs to say") {
+    Facts facts = fit_server();
+    facts["max_allowed_packet"] = "1024";
+    REQUIRE_FALSE(refusal(check_backend(facts, kCluster)).empty());
+    facts[std::string(kFactPacketLimit)] = "";  // nobody has said anything
+    REQUIRE_FALSE(refusal(check_backend(facts, kCluster)).empty());
+    facts[std::string(kFactPacketLimit)] = "1024";
+    EXPECT(check_backend(facts, kCluster).empty());
+  }
+
   TEST_CASE("Preflight: running events are an error, SUPER counts for what it held") {
     Facts facts = fit_server();
     facts["event_scheduler"] = "ON";

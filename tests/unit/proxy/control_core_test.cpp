@@ -47,6 +47,7 @@ struct Stage {
     std::uint64_t uptime_s = 100;
     bool lane_follows = true;  ///< the commit thread reports caught up when it may
     std::shared_ptr<const AccountSet> accounts = accounts_of({"app"});
+    Seqno applied;
     int admissions = 0;
     int account_loads = 0;
   };
@@ -90,7 +91,7 @@ struct Stage {
     }
     for (const BackendId id : effects.account_loads) {
       ++actors[id.value].account_loads;
-      core.on_accounts(id, actors[id.value].accounts, clock.now());
+      core.on_accounts(id, actors[id.value].accounts, actors[id.value].applied, clock.now());
     }
     return effects.view != nullptr || !effects.probes.empty() || !effects.admissions.empty() ||
            !effects.account_loads.empty();
@@ -272,6 +273,29 @@ TEST_SUITE("proxy") {
     stage.core.on_operator(BackendId{2}, OperatorState::kOnline, stage.clock.now());
     stage.play(seconds(1));
     EXPECT(stage.states() == "online online online");
+  }
+
+  TEST_CASE("ControlCore: who waits for accounts gets a view of them, the same or not") {
+    Stage stage;
+    stage.play(seconds(1));
+    REQUIRE((stage.view().accounts_as_of == Seqno{0}));
+    for (Stage::Actor& actor : stage.actors) {
+      actor.applied = Seqno{8};
+    }
+    stage.core.on_accounts_needed(Seqno{8}, stage.clock.now());
+    stage.play(milliseconds(50));
+    EXPECT((stage.view().accounts_as_of == Seqno{8}));
+    // Read by chance before anybody asks: told when somebody does.
+    for (Stage::Actor& actor : stage.actors) {
+      actor.applied = Seqno{9};
+    }
+    stage.play(seconds(6));
+    EXPECT((stage.view().accounts_as_of == Seqno{8}));
+    const std::size_t views = stage.views.size();
+    stage.core.on_accounts_needed(Seqno{9}, stage.clock.now());
+    (void)stage.step();
+    EXPECT(stage.views.size() == views + 1);
+    EXPECT((stage.view().accounts_as_of == Seqno{9}));
   }
 
   TEST_CASE("ControlCore: the first online backend's accounts count, differences are told late") {

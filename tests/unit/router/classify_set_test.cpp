@@ -172,7 +172,7 @@ TEST_SUITE("classify_set") {
     for (const std::string_view name :
          {"sql_log_bin", "BINLOG_FORMAT", "binlog_row_image", "pseudo_slave_mode", "server_id",
           "gtid_domain_id", "session_track_system_variables", "SESSION_TRACK_SCHEMA",
-          "auto_increment_offset", "wsrep_on", "completion_type", "skip_replication"}) {
+          "auto_increment_offset", "wsrep_on", "skip_replication"}) {
       CAPTURE(name);
       EXPECT(is_guarded_setting(name));
     }

@@ -88,6 +88,10 @@ TEST_SUITE("digest") {
     EXPECT(classify_function("in", true, mariadb) == FunctionClass::kSyntax);
     EXPECT(classify_function("nextval", true, mariadb) == FunctionClass::kSequence);
     EXPECT(classify_function("", false, mariadb) == FunctionClass::kUnknown);
+    EXPECT(classify_function("sformat", false, mariadb) == FunctionClass::kUnknown);
+    LexerOptions newer;
+    newer.server_version = 101106;
+    EXPECT(classify_function("sformat", true, newer) == FunctionClass::kSafe);
     EXPECT(classify_function("my_function", false, mariadb) == FunctionClass::kUnknown);
     EXPECT(classify_function(std::string(500, 'a'), false, mariadb) == FunctionClass::kUnknown);
   }

@@ -7,16 +7,25 @@ namespace consort::router {
 namespace {
 
 TEST_SUITE("router") {
-  TEST_CASE("PreparedText: a source is one literal or one variable") {
+  TEST_CASE("PreparedText: a source is any expression without an effect") {
     const auto source = [](std::string_view sql) {
-      return prepared_text_source(sql, {}).value_or("-");
+      const auto found = prepared_text_source(sql, {});
+      return found ? found->expression : "-";
     };
     EXPECT(source("PREPARE s FROM 'DROP TABLE t'") == "'DROP TABLE t'");
     EXPECT(source("prepare `a b` from @sql /* c */") == "@sql");
-    EXPECT(source("PREPARE s FROM \"COMMIT\"") == "\"COMMIT\"");
+    EXPECT(source("PREPARE s FROM \"COMMIT\";") == "\"COMMIT\"");
+    EXPECT(source("PREPARE s FROM CONCAT('a', CONVERT(@b USING latin1)) -- c") ==
+           "CONCAT('a', CONVERT(@b USING latin1))");
+    EXPECT(source("PREPARE s FROM 'a' 'b'") == "'a' 'b'");
+    EXPECT(source("PREPARE s FROM f(1)") == "f(1)");  // the server refuses a stored function
+    EXPECT(prepared_text_source("PREPARE s FROM f(1)", {})->calls_unknown);
+    EXPECT_FALSE(prepared_text_source("PREPARE s FROM LOWER(@a)", {})->calls_unknown);
     for (const char* sql :
-         {"PREPARE s FROM CONCAT('a', @b)", "PREPARE s FROM 'a' 'b'", "PREPARE s FROM N'a'",
-          "PREPARE s FROM NULL", "PREPARE s FROM 'a", "PREPARE s", "EXECUTE s", "SELECT 1"}) {
+         {"PREPARE s FROM CONCAT(@a := 'x', 'y')", "PREPARE s FROM GET_LOCK('a', 1)",
+          "PREPARE s FROM CONCAT(FOUND_ROWS())", "PREPARE s FROM LAST_INSERT_ID(5)",
+          "PREPARE s FROM 'a' USING @b", "PREPARE s FROM NEXTVAL(q)", "PREPARE s FROM 'a",
+          "PREPARE s FROM", "PREPARE s", "PREPARE s FROM 'a'; SELECT 1", "EXECUTE s", "SELECT 1"}) {
       CAPTURE(sql);
       EXPECT(source(sql) == "-");
     }
@@ -25,36 +34,57 @@ TEST_SUITE("router") {
     EXPECT_FALSE(prepared_text_source("PREPARE s FROM 'a'", doubtful).has_value());
   }
 
-  TEST_CASE("PreparedText: what is executed immediately") {
+  TEST_CASE("PreparedText: what is executed immediately, and with what") {
     const auto source = [](std::string_view sql) {
-      return immediate_text_source(sql, {}).value_or("-");
+      const auto found = immediate_text_source(sql, {});
+      return found ? std::string(found->expression) + "|" + std::string(found->parameters) : "-";
     };
-    EXPECT(source("EXECUTE IMMEDIATE 'DROP TABLE t'") == "'DROP TABLE t'");
-    EXPECT(source("execute immediate @sql") == "@sql");
-    EXPECT(source("EXECUTE IMMEDIATE 'SELECT ?' USING 1") == "'SELECT ?'");
-    for (const char* sql : {"EXECUTE IMMEDIATE 'a' 'b'", "EXECUTE IMMEDIATE f()", "EXECUTE s",
-                            "PREPARE s FROM 'a'"}) {
+    EXPECT(source("EXECUTE IMMEDIATE 'DROP TABLE t'") == "'DROP TABLE t'|");
+    EXPECT(source("execute immediate @sql") == "@sql|");
+    EXPECT(source("EXECUTE IMMEDIATE 'SELECT ?' USING 1, NULL") == "'SELECT ?'|1, NULL");
+    EXPECT(source("EXECUTE IMMEDIATE CONCAT('a', @b) USING CONVERT('c' USING utf8mb4);") ==
+           "CONCAT('a', @b)|CONVERT('c' USING utf8mb4)");
+    for (const char* sql :
+         {"EXECUTE IMMEDIATE 'a' USING", "EXECUTE IMMEDIATE USING 1",
+          "EXECUTE IMMEDIATE 'a' USING 1 USING 2", "EXECUTE s", "PREPARE s FROM 'a'"}) {
       CAPTURE(sql);
       EXPECT(source(sql) == "-");
     }
   }
 
+  TEST_CASE("PreparedText: the question lets no stored function run") {
+    EXPECT(text_question("@a", {}) == "SELECT @a");
+    EXPECT(text_question("'it''s'", {}) == "SELECT 'it''s'");
+    EXPECT(text_question("f()", {}) == "EXECUTE IMMEDIATE 'SELECT ?' USING f()");
+    LexerOptions ansi;
+    ansi.ansi_quotes = true;
+    EXPECT(text_question("\"f\"", ansi) == "EXECUTE IMMEDIATE 'SELECT ?' USING \"f\"");
+  }
+
   TEST_CASE("PreparedText: an execution by name") {
-    const auto name = [](std::string_view sql) { return executed_name(sql, {}).value_or("-"); };
-    EXPECT(name("EXECUTE s") == "s");
-    EXPECT(name("execute `a b` -- c") == "a b");
-    EXPECT(name("EXECUTE s USING @a, 1") == "s");
-    EXPECT(name("EXECUTE immediate") == "immediate");
-    for (const char* sql : {"EXECUTE IMMEDIATE 'a'", "EXECUTE IMMEDIATE @a USING 1",
-                            "EXECUTE s + 1", "EXECUTE", "CALL s"}) {
+    const auto executed = [](std::string_view sql) {
+      const auto found = executed_text(sql, {});
+      return found ? std::string(found->name) + "|" + std::string(found->parameters) : "-";
+    };
+    EXPECT(executed("EXECUTE s") == "s|");
+    EXPECT(executed("execute `a b` ; -- c") == "a b|");
+    EXPECT(executed("EXECUTE s USING @a, 1") == "s|@a, 1");
+    EXPECT(executed("EXECUTE immediate") == "immediate|");
+    for (const char* sql : {"EXECUTE IMMEDIATE 'a'", "EXECUTE s USING", "EXECUTE s USING 1 USING 2",
+                            "EXECUTE s x", "EXECUTE", "CALL s"}) {
       CAPTURE(sql);
-      EXPECT(name(sql) == "-");
+      EXPECT(executed(sql) == "-");
     }
   }
 
   TEST_CASE("PreparedText: what is executed, with its parameters") {
     const auto text = [](std::string_view sql, std::string_view prepared) {
-      return executed_text(sql, prepared, {}).value_or("-");
+      const auto named = executed_text(sql, {});
+      const auto source = immediate_text_source(sql, {});
+      return !named && !source ? "-"
+                               : text_with_parameters(
+                                     prepared, named ? named->parameters : source->parameters, {})
+                                     .value_or("-");
     };
     EXPECT(text("EXECUTE s", "KILL 5") == "KILL 5");
     EXPECT(text("EXECUTE s USING @id", "KILL ?") == "KILL (@id)");
@@ -85,16 +115,16 @@ TEST_SUITE("router") {
   }
 
   TEST_CASE("PreparedText: what cannot run inside a branch") {
-    for (const char* sql :
-         {"DROP TABLE t", "ALTER TABLE t ADD c INT", "GRANT ALL ON *.* TO u", "COMMIT", "BEGIN",
-          "SET autocommit = 1", "SET @a = 1, autocommit = 0", "ANALYZE TABLE t",
-          "SET TRANSACTION READ ONLY", "SET sql_log_bin = 0", "SET GLOBAL x = 1", "FLUSH TABLES"}) {
+    for (const char* sql : {"DROP TABLE t", "ALTER TABLE t ADD c INT", "GRANT ALL ON *.* TO u",
+                            "COMMIT", "BEGIN", "SET autocommit = 1", "SET @a = 1, autocommit = 0",
+                            "ANALYZE TABLE t", "SET TRANSACTION READ ONLY", "SET sql_log_bin = 0",
+                            "SET GLOBAL x = 1", "FLUSH TABLES", "CREATE TABLE t SELECT ? AS a"}) {
       CAPTURE(sql);
       EXPECT(runs_outside_execute(classify(sql, {}), "test"));
     }
-    for (const char* sql :
-         {"SELECT 1", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (?)", "CALL p()",
-          "SET @a = 1", "SAVEPOINT a", "DROP TABLE t; DROP TABLE u"}) {
+    for (const char* sql : {"SELECT 1", "INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (?)",
+                            "CALL p()", "SET @a = 1", "SAVEPOINT a", "DROP TABLE t; DROP TABLE u",
+                            "CREATE TEMPORARY TABLE t SELECT ? AS a"}) {
       CAPTURE(sql);
       EXPECT_FALSE(runs_outside_execute(classify(sql, {}), "test"));
     }

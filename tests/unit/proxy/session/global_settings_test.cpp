@@ -49,6 +49,26 @@ TEST_SUITE("session") {
     known.ansi_quotes = false;  // somebody changed it past Consort
     EXPECT_FALSE(globals.lexer(known).ansi_quotes);
   }
+
+  TEST_CASE("GlobalSettings: how long packets may be") {
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    EXPECT(globals.packet_bytes_max(0) == 0);  // nobody has SET it: as configured
+    EXPECT(globals.packet_bytes_max(1 << 20) == 1 << 20);
+    EXPECT(globals.packet_bytes_max(std::uint64_t{1} << 40) == 1 << 30);
+    globals.note(change(9, "sort_buffer_size", "1"));
+    EXPECT((globals.logins_changed_at() == Seqno{0}));
+    globals.note(change(10, "max_allowed_packet", "2048"));
+    EXPECT((globals.logins_changed_at() == Seqno{10}));
+    EXPECT(globals.packet_bytes_max(1 << 20) == 16384);  // what fits into a buffer
+    globals.note(change(11, "net_buffer_length", "1024"));
+    EXPECT((globals.logins_changed_at() == Seqno{11}));
+    EXPECT(globals.packet_bytes_max(1 << 20) == 2048);
+    globals.on_packet_limit_known(1 << 20);  // from before
+    EXPECT(globals.packet_bytes_max(1 << 20) == 2048);
+    globals.on_packet_limit_known(2048);
+    EXPECT(globals.packet_bytes_max(4096) == 4096);
+  }
 }
 
 }  // namespace

@@ -29,6 +29,8 @@ TEST_SUITE("session") {
     EXPECT(error_of("UPDATE r SET a = 1") == 1099);
     EXPECT(error_of("INSERT INTO `r` VALUES (1)") == 1099);
     EXPECT(error_of("TRUNCATE r") == 1099);
+    EXPECT(error_of("CREATE TABLE IF NOT EXISTS r LIKE w") == 1099);
+    EXPECT(error_of("CREATE TABLE IF NOT EXISTS w LIKE r") == 0);
     EXPECT(error_of("ALTER TABLE w DISABLE KEYS") == 0);
     EXPECT(error_of("DELETE FROM w") == 0);
   }
@@ -39,6 +41,8 @@ TEST_SUITE("session") {
     EXPECT(error_of("INSERT INTO other VALUES (1)") == 1100);
     EXPECT(error_of("INSERT INTO w SELECT * FROM other") == 1100);
     EXPECT(error_of("CREATE TABLE other (a INT)") == 1100);
+    EXPECT(error_of("CREATE TABLE other LIKE r") == 1100);
+    EXPECT(error_of("CREATE TABLE other (a INT REFERENCES w (a))") == 1100);
     EXPECT(error_of("DROP TABLE other") == 1100);
     EXPECT(error_of("FLUSH TABLES WITH READ LOCK") == 1192);
     EXPECT(error_of("DROP DATABASE e") == 1192);

@@ -1,5 +1,8 @@
 #include "proxy/session/session_core.h"
 
+#include <array>
+#include <vector>
+
 #include "certifier/ddl_fence.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
@@ -536,6 +539,25 @@ TEST_SUITE("session") {
     script.outcome(BranchVerdict::kCommitted, 11);
     EXPECT(script.answer() == "OK trx");
     EXPECT(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: completion_type says what follows a COMMIT that does not") {
+    for (const auto& [sql, type, answer] :
+         std::vector<std::array<const char*, 3>>{{"COMMIT", "CHAIN", "OK trx"},
+                                                 {"COMMIT AND NO CHAIN", "CHAIN", "OK"},
+                                                 {"COMMIT NO RELEASE", "RELEASE", "OK"},
+                                                 {"COMMIT AND CHAIN", "NO_CHAIN", "OK trx"}}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.query("SET completion_type = 1");
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("completion_type", type);
+      script.backend_ok(Channel::kHome, ok);
+      script.query("BEGIN");
+      script.query(sql);
+      EXPECT(script.answer() == answer);
+    }
   }
 
   TEST_CASE("SessionCore: a deadlock inside the branch cleans the connection") {

@@ -409,6 +409,26 @@ TEST_SUITE("session") {
     EXPECT(home_got_one(script) == "CREATE TABLE t SELECT ? AS a");
   }
 
+  TEST_CASE("CreateSelect: the parameters of an EXECUTE are those of the query") {
+    SessionScript script;
+    const std::string sql = "CREATE TABLE t SELECT ? AS a, 'it''s' AS b";
+    script.query("EXECUTE IMMEDIATE @a USING 5, @b");
+    REQUIRE(home_got_one(script) == "SELECT @a");
+    script.backend_row(Channel::kHome, {sql});
+    EXPECT(home_got_one(script) == sql);
+    answer_prepare(script, Channel::kHome, 7, 1);
+    script.backend_error(Channel::kHome, 1113);
+    home_got(script);
+    script.backend_row(Channel::kHome, {"d", "CREATE DATABASE `d`"});
+    EXPECT(home_got_one(script) ==
+           "EXECUTE IMMEDIATE 'CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  SELECT "
+           "? AS a, ''it''''s'' AS b' USING 5, @b");
+    script.backend_error(Channel::kHome, 1210);  // one too many
+    EXPECT(script.answer() == "ERR 1210");
+    EXPECT(script.core.idle());
+    EXPECT(script.posted.empty());
+  }
+
   TEST_CASE("CreateSelect: one of several statements") {
     SessionScript script({0xC1, 3, 16, {}},
                          SessionScript::kClient | protocol::capability::kMultiStatements);

@@ -334,6 +334,22 @@ TEST_SUITE("session") {
     EXPECT(script.posted.empty());
   }
 
+  TEST_CASE("SessionCore: DDL of as many tables as anybody writes asks of each") {
+    SessionScript script;
+    create(script, "tmp");
+    std::string sql = "DROP TABLE t0";
+    for (std::size_t i = 1; i < router::kTablesMax; ++i) {
+      sql += ", t" + std::to_string(i);
+    }
+    script.query(sql);
+    REQUIRE(script.sent(Channel::kHome).size() == router::kTablesMax);
+    for (std::size_t i = 0; i < router::kTablesMax; ++i) {
+      script.backend_error(Channel::kHome, 1146);
+    }
+    EXPECT(script.posted_back<DdlRequest>().sql == sql);
+    EXPECT(script.posted_back<DdlRequest>().targets.size() == router::kTablesMax);
+  }
+
   TEST_CASE("SessionCore: DDL does not run when the server could not say") {
     SessionScript script;
     create(script, "tmp");

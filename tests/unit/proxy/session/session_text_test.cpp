@@ -22,9 +22,10 @@ void reply_text(SessionScript& script, std::string_view text) {
 }
 
 /// PREPARE s FROM @a, whose value is `text`.
-void prepare(SessionScript& script, std::string_view text) {
-  script.query("PREPARE s FROM @a");
-  REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT @a", "PREPARE s FROM @a"}));
+void prepare(SessionScript& script, std::string_view text, const std::string& name = "s") {
+  const std::string sql = "PREPARE " + name + " FROM @a";
+  script.query(sql);
+  REQUIRE((script.sent(Channel::kHome) == Texts{"SELECT @a", sql}));
   reply_text(script, text);
   REQUIRE(script.answer().empty());
   protocol::OkPacket ok;
@@ -95,6 +96,63 @@ TEST_SUITE("session") {
       script.query("EXECUTE s");
       EXPECT(script.sent(Channel::kHome).empty() == (text == "COMMIT"));
     }
+  }
+
+  TEST_CASE("SessionCore: the text may be any expression") {
+    const std::string sql = "EXECUTE IMMEDIATE CONCAT('DROP TABLE ', @t)";
+    const std::string question = "EXECUTE IMMEDIATE 'SELECT ?' USING CONCAT('DROP TABLE ', @t)";
+    SessionScript script;
+    script.query(sql);
+    REQUIRE((script.sent(Channel::kHome) == Texts{question}));
+    reply_text(script, "DROP TABLE t");
+    REQUIRE_FALSE(script.posted.empty());
+    EXPECT(script.posted_back<DdlRequest>().sql == "DROP TABLE t");
+    // What is wrong with it the server says of the statement, not of the question.
+    SessionScript other;
+    other.query(sql);
+    REQUIRE((other.sent(Channel::kHome) == Texts{question}));
+    other.backend_error(Channel::kHome, 1970);
+    EXPECT((other.sent(Channel::kHome) == Texts{"XA START", sql, "XA END", "XA PREPARE"}));
+  }
+
+  TEST_CASE("SessionCore: what may be a stored function is not asked for a text") {
+    for (const bool there : {false, true}) {
+      CAPTURE(there);
+      SessionScript script;
+      script.functions = there;
+      script.query("EXECUTE IMMEDIATE f('x')");
+      EXPECT((script.sent(Channel::kHome).front() == "XA START") == there);
+    }
+  }
+
+  TEST_CASE("SessionCore: EXECUTE of what prepares nothing forgets no other") {
+    for (const std::string text : {"SELECT 1", "INSERT INTO t VALUES (?)", "CALL p()"}) {
+      CAPTURE(text);
+      SessionScript script;
+      prepare(script, "DROP TABLE t");
+      prepare(script, text, "q");
+      script.query("EXECUTE q");
+      for (int i = 0; i < 6 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+      REQUIRE(script.core.idle());
+      script.sent(Channel::kHome);
+      script.query("EXECUTE s");
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE_FALSE(sent.empty());
+      EXPECT(sent.front() == (text == "CALL p()" ? "XA START" : "SHOW CREATE TABLE `t`"));
+    }
+  }
+
+  TEST_CASE("SessionCore: SHOW DATABASES leaves Consort's schema out, also by EXECUTE") {
+    const std::string shown = "SHOW DATABASES WHERE BINARY `Database`<>'consort'";
+    SessionScript script;
+    script.query("SHOW DATABASES");
+    EXPECT((script.sent(Channel::kRead) == Texts{shown}));
+    SessionScript other;
+    prepare(other, "SHOW DATABASES");
+    other.query("EXECUTE s");
+    EXPECT((other.sent(Channel::kHome) == Texts{shown}));
   }
 
   TEST_CASE("SessionCore: a home that is lost before it has told the text is asked again") {
@@ -202,7 +260,7 @@ TEST_SUITE("session") {
     script.query("PREPARE s FROM @a");
     script.backend_error(Channel::kHome, 1317);
     script.backend_ok(Channel::kHome);
-    script.query("PREPARE p FROM CONCAT(@a, '')");  // nothing is asked
+    script.query("PREPARE p FROM CONCAT(@a, FOUND_ROWS())");  // nothing is asked
     script.backend_ok(Channel::kHome);
     script.sent(Channel::kHome);
     for (const char* sql : {"EXECUTE s", "EXECUTE p"}) {
