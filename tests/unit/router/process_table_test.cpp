@@ -84,7 +84,8 @@ TEST_SUITE("router") {
           "DESCRIBE information_schema.processlist",
           "CREATE TABLE t LIKE information_schema.processlist",
           "SELECT * FROM information_schema.processlist /* open",
-          "SELECT * FROM information_schema.processlist, a, b, c, d, e, f, g, h",
+          "SELECT * FROM information_schema.processlist, a, b, c, d, e, f, g, h, i, j, k, l, m, n, "
+          "o, p",
           "BEGIN NOT ATOMIC SELECT * FROM information_schema.processlist; END"}) {
       CAPTURE(sql);
       EXPECT(with_table(sql) == "-");
