@@ -241,7 +241,13 @@ void LaneConnection::on_position(const SqlReply& reply) {
     lose(reason);
     return;
   }
-  if (position->owner < owner_.value()) {
+  const bool newer = position->owner > owner_.value();
+  const bool of_this_run = position->owner >> 32 == options_.epoch;
+  if (newer && of_this_run) {
+    // It came with a copy of another backend, whose lane has begun anew more often than ours.
+    generation_ = static_cast<std::uint32_t>(position->owner);
+  }
+  if (position->owner < owner_.value() || (newer && of_this_run)) {
     // Somebody has put another row there, a copy's perhaps, since we claimed it: claim it again.
     SqlCloseReason reason;
     reason.logged_in = true;

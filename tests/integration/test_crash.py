@@ -252,6 +252,21 @@ def autocommit_statements_survive_a_backend(_context, cluster):
 
 
 @case(seconds=60)
+def a_copy_from_a_backend_whose_lane_began_more_often(_context, cluster):
+    """consort.position comes with a copy, the number of its lane's connection too: that is of this
+    very run, and no other Consort's."""
+    table = cluster.table("id INT PRIMARY KEY")
+    with cluster.servers[1].connect() as direct, direct.cursor() as cursor:
+        cursor.execute("SET SESSION sql_log_bin = 0")
+        cursor.execute("UPDATE consort.position SET owner = owner + 1000")
+    with cluster.connect() as client:
+        for number in range(10):
+            client.query(f"INSERT INTO {table} VALUES ({number})")
+    all_online(cluster)
+    cluster.assert_identical()
+
+
+@case(seconds=60)
 def a_stranger_in_place_of_a_backend(_context, cluster):
     """A fresh server on a known port holds none of the data: it must never serve."""
     server = cluster.servers[2]
