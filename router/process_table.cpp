@@ -22,21 +22,7 @@ bool may_take_rows(const Statement& statement) {
       statement.tables.overflowed()) {
     return false;
   }
-  switch (statement.kind) {
-    case StatementKind::kSelect:
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kCall:
-    case StatementKind::kDo:
-    case StatementKind::kSetUserVariable:
-      return true;
-    case StatementKind::kDdl:
-      return statement.has(Flag::kCreateSelect);
-    default:
-      return false;
-  }
+  return is_evaluated_at_once(statement.kind) || statement.has(Flag::kCreateSelect);
 }
 
 /// What may stand behind a table and is not its alias: the server reserves these words.

@@ -19,20 +19,7 @@ bool may_replace(const Statement& statement, const SessionValues& values) {
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
-  switch (statement.kind) {
-    case StatementKind::kSelect:
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kCall:
-    case StatementKind::kDo:
-    case StatementKind::kSetUserVariable:
-    case StatementKind::kExplain:
-      return true;
-    default:
-      return false;
-  }
+  return is_evaluated_at_once(statement.kind) || statement.kind == StatementKind::kExplain;
 }
 
 /// Writes the new text while it goes through the old one's tokens.

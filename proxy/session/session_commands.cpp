@@ -203,7 +203,8 @@ void SessionCore::on_prepare(std::string_view sql) {
   }
   const Statement statement = router::classify(sql, lexer_options());
   // Of several statements in one text the server has its own opinion: it prepares no such thing.
-  if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
+  if (const std::string_view what = unsupported_feature(statement, state_.schema());
+      !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
@@ -318,7 +319,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     finish_aborted(statement);
     return;
   }
-  if (const std::string_view what = unsupported_feature(statement); !what.empty()) {
+  if (const std::string_view what = unsupported_feature(statement, state_.schema());
+      !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
   }

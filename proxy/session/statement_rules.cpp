@@ -347,7 +347,30 @@ std::string named_in_backticks(const router::TableRef& table) {
   return (table.schema.empty() ? "" : quoted(table.schema) + ".") + quoted(table.name);
 }
 
-std::string_view unsupported_feature(const Statement& statement) {
+namespace {
+
+/// Rows of these schemas are each backend's own: the commit thread passes over them.
+bool writes_system_tables(const Statement& statement, std::string_view schema) {
+  switch (statement.kind) {
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kLoadData:
+      break;
+    default:
+      return false;
+  }
+  return std::any_of(
+      statement.tables.begin(), statement.tables.end(), [schema](const router::TableRef& table) {
+        const std::string_view named = table.schema.empty() ? schema : table.schema;
+        return table.role == router::TableRole::kWrite && (named == "mysql" || named == "consort");
+      });
+}
+
+}  // namespace
+
+std::string_view unsupported_feature(const Statement& statement, std::string_view schema) {
   if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
     return "sequences (use AUTO_INCREMENT)";
   }
@@ -356,6 +379,9 @@ std::string_view unsupported_feature(const Statement& statement) {
   }
   if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
     return "KILL with an expression that has effects of its own";
+  }
+  if (writes_system_tables(statement, schema)) {
+    return "changing rows of the schemas mysql and consort (use CREATE USER, GRANT and the like)";
   }
   return {};
 }

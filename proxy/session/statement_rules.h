@@ -89,8 +89,10 @@ inline constexpr std::array kIsolationLevels = {
 /// A table as a statement may name it: in backticks, with its schema where the client gave one.
 [[nodiscard]] std::string named_in_backticks(const router::TableRef& table);
 
-/// What this version refuses although the server could do it; empty: nothing.
-[[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement);
+/// What this version refuses although the server could do it; empty: nothing. `schema`: the
+/// session's.
+[[nodiscard]] std::string_view unsupported_feature(const router::Statement& statement,
+                                                   std::string_view schema);
 
 /// The call in a statement that asks for nothing but ROW_COUNT(), as it is spelt; else empty.
 [[nodiscard]] std::string_view lone_row_count(std::string_view sql);

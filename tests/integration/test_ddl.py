@@ -438,6 +438,29 @@ def whoever_runs_it(_context, cluster):
     cluster.sql("DROP ROLE held, made", "DROP USER own")
 
 
+@case(seconds=20)
+def system_tables_stay_as_they_are(_context, cluster):
+    """Their rows are each server's own: who changes them is told so, and nothing has happened."""
+    with cluster.connect() as client:
+        client.query("USE mysql")
+        for sql in ("INSERT INTO mysql.time_zone (Use_leap_seconds) VALUES ('N')",
+                    "DELETE FROM db", "UPDATE mysql.global_priv SET Priv='{}'"):
+            try:
+                client.query(sql)
+                raise AssertionError(f"{sql} was executed")
+            except wire.ServerError as error:
+                assert error.code == 1235, error
+            try:
+                client.prepare(sql)
+                raise AssertionError(f"{sql} was prepared")
+            except wire.ServerError as error:
+                assert error.code == 1235, error
+        assert client.value("SELECT 1") == "1"
+    for server in cluster.servers:
+        assert server.query("SELECT COUNT(*) FROM mysql.time_zone") == ((0,),)
+        assert server.query("SELECT COUNT(*) > 0 FROM mysql.global_priv WHERE Priv <> '{}'") == ((1,),)
+
+
 def can_login(cluster, user, password):
     try:
         cluster.connect(None, user=user, password=password).quit()

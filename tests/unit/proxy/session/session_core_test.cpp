@@ -881,6 +881,21 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE("SessionCore: rows of system tables would be changed on one backend only") {
+    SessionScript script;
+    for (const char* sql :
+         {"INSERT mysql.global_priv VALUES ('h', 'u', '{}')", "UPDATE `mysql`.user SET a=1",
+          "DELETE FROM mysql.db", "REPLACE INTO consort.position VALUES (1)",
+          "LOAD DATA INFILE 'f' INTO TABLE mysql.time_zone"}) {
+      CAPTURE(sql);
+      script.query(sql);
+      EXPECT(script.answer() == "ERR 1235");
+      EXPECT(script.core.idle());
+    }
+    script.query("INSERT INTO t SELECT * FROM mysql.user");
+    EXPECT(script.sent(Channel::kHome).front() == "XA START");
+  }
+
   TEST_CASE("SessionCore: without any backend a command ends in an error after its tries") {
     SessionScript script;
     script.online = false;

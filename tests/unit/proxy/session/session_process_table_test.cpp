@@ -9,15 +9,6 @@
 namespace consort::proxy {
 namespace {
 
-ProcessRow table_row(std::uint32_t id, std::string user) {
-  ProcessRow out;
-  out.id = id;
-  out.user = std::move(user);
-  out.host = "10.0.0.1:5";
-  out.command = "Sleep";
-  return out;
-}
-
 /// The document in a statement with JSON_TABLE; empty: there is none.
 std::string table_document(std::string_view sql) {
   constexpr std::string_view kBefore = "JSON_TABLE(_latin1 X'";
@@ -39,7 +30,7 @@ std::string table_columns(std::string_view sql) {
 
 TEST_SUITE("session") {
   TEST_CASE("process_table_sql: newest first, NULL where a server has it") {
-    ProcessRow busy = table_row(4, "a");
+    ProcessRow busy = sleeping_session(4, "a");
     busy.schema = "d";
     busy.command = "Query";
     busy.state = "User sleep";
@@ -47,7 +38,7 @@ TEST_SUITE("session") {
     busy.time = std::chrono::microseconds(2001234);
     busy.query_id = process_query_id(4, 9);
     busy.effort = {1, 2, "50.125", 3, 4, 5};
-    const std::string sql = process_table_sql({table_row(3, "u"), busy}, 101100);
+    const std::string sql = process_table_sql({sleeping_session(3, "u"), busy}, 101100);
     EXPECT(
         table_document(sql) ==
         R"([[4,"a","10.0.0.1:5","d","Query",2,"User sleep","SELECT 1",2001.234,1,2,50.125,3,4,5,0,)"
@@ -56,7 +47,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("process_table_sql: any bytes") {
-    ProcessRow row = table_row(1, "m\xC3\xBCller");
+    ProcessRow row = sleeping_session(1, "m\xC3\xBCller");
     row.info = "a'\"\\\n\xE2\x82\xAC\xF0\x9F\x98\x80\xFF\xC3(\x7F";
     const std::string sql = process_table_sql({row}, 101100);
     EXPECT(std::all_of(sql.begin(), sql.end(), [](char c) { return c >= ' ' && c < 0x7F; }));
@@ -70,7 +61,7 @@ TEST_SUITE("session") {
   TEST_CASE("process_table_sql: much text is cut") {
     std::vector<ProcessRow> rows;
     for (std::uint32_t id = 1; id <= 100; ++id) {
-      rows.push_back(table_row(id, "u"));
+      rows.push_back(sleeping_session(id, "u"));
       rows.back().info = std::string(kProcessInfoBytesMax, 'x');
     }
     const std::string sql = process_table_sql(rows, 101100);
@@ -99,7 +90,7 @@ TEST_SUITE("session") {
     script.core.describe(asking, std::chrono::steady_clock::now());
     EXPECT(asking.state == "Filling schema table");
     EXPECT(asking.info == "SELECT COUNT(*) FROM information_schema.processlist p WHERE p.id>1");
-    script.core.on_sessions({table_row(3, "u"), table_row(7, "u")});
+    script.core.on_sessions({sleeping_session(3, "u"), sleeping_session(7, "u")});
     const Texts sent = script.sent(Channel::kRead);
     REQUIRE(sent.size() == 1);
     EXPECT(sent[0].starts_with("SELECT COUNT(*) FROM JSON_TABLE(_latin1 X'"));
@@ -117,7 +108,7 @@ TEST_SUITE("session") {
     for (const bool may : {false, true}) {
       SessionScript script;
       script.query("SELECT * FROM information_schema.processlist");
-      script.core.on_sessions({table_row(3, "u"), table_row(7, "other")});
+      script.core.on_sessions({sleeping_session(3, "u"), sleeping_session(7, "other")});
       EXPECT(script.sent(Channel::kHome) ==
              Texts{"SELECT 1 FROM information_schema.INNODB_CMP LIMIT 1"});
       if (may) {
@@ -134,7 +125,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: the table inside a transaction, and in an INSERT") {
     SessionScript script;
     script.query("INSERT INTO t SELECT id FROM information_schema.processlist");
-    script.core.on_sessions({table_row(3, "u")});
+    script.core.on_sessions({sleeping_session(3, "u")});
     Texts sent = script.sent(Channel::kHome);
     REQUIRE(sent.size() == 4);
     EXPECT(sent[0].starts_with("XA START"));
@@ -148,7 +139,7 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kRead);
     EXPECT(script.lists_asked == 1);
-    script.core.on_sessions({table_row(3, "u")});
+    script.core.on_sessions({sleeping_session(3, "u")});
     EXPECT_FALSE(script.sent(Channel::kRead).empty());
     script.backend_rows(Channel::kRead);
     const Texts sent = script.sent(Channel::kRead);
@@ -175,7 +166,7 @@ TEST_SUITE("session") {
     SessionScript script;
     script.query("SELECT * FROM information_schema.processlist");
     script.core.on_client_gone();
-    script.core.on_sessions({table_row(3, "u")});
+    script.core.on_sessions({sleeping_session(3, "u")});
     EXPECT(script.sent(Channel::kRead).empty());
     EXPECT(script.to_client.empty());
   }
@@ -186,7 +177,7 @@ TEST_SUITE("session") {
     const std::size_t known = script.statements.size();
     for (int i = 0; i < 2; ++i) {
       execute(script, 1);
-      script.core.on_sessions({table_row(3, "u")});
+      script.core.on_sessions({sleeping_session(3, "u")});
       const Channel channel = Channel::kRead;
       Texts sent = script.sent(channel);
       REQUIRE(sent.size() == 1);

@@ -6,15 +6,6 @@
 namespace consort::proxy {
 namespace {
 
-ProcessRow session_row(std::uint32_t id, std::string user) {
-  ProcessRow out;
-  out.id = id;
-  out.user = std::move(user);
-  out.host = "10.0.0.1:5";
-  out.command = "Sleep";
-  return out;
-}
-
 /// Packets of the result set: a count, nine definitions, rows, the end.
 std::size_t rows_in(const SessionScript& script) {
   std::size_t packets = 0;
@@ -48,12 +39,12 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("append_process_list: rows of the binary protocol") {
-    ProcessRow idle = session_row(3, "u");
+    ProcessRow idle = sleeping_session(3, "u");
     idle.schema.clear();
     idle.info.reset();
     idle.command = "Sleep";
     idle.time = std::chrono::seconds(258);
-    ProcessRow busy = session_row(4, "v");
+    ProcessRow busy = sleeping_session(4, "v");
     busy.schema = "d";
     busy.info = "SELECT 1";
     ProcessListFormat format;
@@ -106,7 +97,8 @@ TEST_SUITE("session") {
       SessionScript script({0xC1, 3, 16, {}}, capabilities);
       script.query("SHOW STATUS LIKE 'Threads_connected'");
       EXPECT(script.lists_asked == 1);
-      script.core.on_sessions({session_row(3, "u"), session_row(4, "other"), session_row(5, "")});
+      script.core.on_sessions(
+          {sleeping_session(3, "u"), sleeping_session(4, "other"), sleeping_session(5, "")});
       EXPECT(script.leases == 0);
       const bool old_eof = capabilities != SessionScript::kClient;
       EXPECT(script.last_sequence() == (old_eof ? 6 : 5));
@@ -121,7 +113,7 @@ TEST_SUITE("session") {
     script.query("SHOW PROCESSLIST");
     EXPECT(script.lists_asked == 1);
     EXPECT(script.answer().empty());
-    script.core.on_sessions({session_row(7, "u"), session_row(3, "u")});
+    script.core.on_sessions({sleeping_session(7, "u"), sleeping_session(3, "u")});
     EXPECT(rows_in(script) == 2);
     EXPECT(script.leases == 0);
     EXPECT(script.core.idle());
@@ -131,8 +123,8 @@ TEST_SUITE("session") {
     for (const bool may : {false, true}) {
       SessionScript script;
       script.query("SHOW FULL PROCESSLIST");
-      script.core.on_sessions(
-          {session_row(3, "u"), session_row(4, "other"), session_row(5, "unauthenticated user")});
+      script.core.on_sessions({sleeping_session(3, "u"), sleeping_session(4, "other"),
+                               sleeping_session(5, "unauthenticated user")});
       EXPECT(script.sent(Channel::kHome) ==
              Texts{"SELECT 1 FROM information_schema.INNODB_CMP LIMIT 1"});
       if (may) {
@@ -149,14 +141,14 @@ TEST_SUITE("session") {
     SessionScript script;
     script.query("SHOW PROCESSLIST");
     script.core.on_client_gone();
-    script.core.on_sessions({session_row(3, "u")});
+    script.core.on_sessions({sleeping_session(3, "u")});
     EXPECT(script.to_client.empty());
   }
 
   TEST_CASE("SessionCore: the home lost while it is asked: another one is") {
     SessionScript script;
     script.query("SHOW PROCESSLIST");
-    script.core.on_sessions({session_row(3, "u"), session_row(4, "other")});
+    script.core.on_sessions({sleeping_session(3, "u"), sleeping_session(4, "other")});
     script.sent(Channel::kHome);
     script.lose(Channel::kHome);
     EXPECT(script.retries == 1);

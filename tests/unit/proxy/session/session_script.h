@@ -465,4 +465,14 @@ class SessionScript : public SessionEffects {
   router::ClassificationCache classifications_;
 };
 
+/// As a list of sessions shows one that does nothing.
+inline ProcessRow sleeping_session(std::uint32_t id, std::string user) {
+  ProcessRow out;
+  out.id = id;
+  out.user = std::move(user);
+  out.host = "10.0.0.1:5";
+  out.command = "Sleep";
+  return out;
+}
+
 }  // namespace consort::proxy
