@@ -423,7 +423,7 @@ LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view messag
   const bool to_be_tolerated = result != nullptr && result->outcome == DdlOutcome::kRunTolerant;
   const bool already_applied = ddl_already_applied(error);
   // It failed where it was executed first, and has dropped what was to be replaced.
-  const bool replaces = replaces_table(queue_.front().entry->ddl()->sql);
+  const bool replaces = drops_before_creating(queue_.front().entry->ddl()->sql);
   const bool tolerated =
       (already_applied && (ddl_may_have_run_ || to_be_tolerated)) || (replaces && to_be_tolerated);
   if (result != nullptr && result->outcome != DdlOutcome::kSkip && !tolerated) {

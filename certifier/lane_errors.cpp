@@ -88,6 +88,17 @@ constexpr std::array<std::uint16_t, 30> kAlreadyApplied{
 constexpr std::array<std::uint16_t, 8> kPartialEffect{1051, 1133, 1141, 1269,
                                                       1396, 1451, 4091, 4092};
 
+/// What an account may not do.
+constexpr std::array<std::uint16_t, 7> kDenials{
+    1044,  // the database
+    1045,  // anything
+    1142,  // the table
+    1143,  // the column
+    1227,  // without a global privilege
+    1370,  // the routine
+    1410,  // make an account by GRANT
+};
+
 template <std::size_t Size>
 bool contains(const std::array<std::uint16_t, Size>& errors, std::uint16_t error) {
   return std::find(errors.begin(), errors.end(), error) != errors.end();
@@ -123,18 +134,24 @@ bool take_word(std::string_view& sql, std::string_view word) {
 
 }  // namespace
 
-bool replaces_table(std::string_view sql) {
-  for (const std::string_view word : {"CREATE", "OR", "REPLACE", "TABLE"}) {
+bool drops_before_creating(std::string_view sql) {
+  for (const std::string_view word : {"CREATE", "OR", "REPLACE", ""}) {
     const std::optional<std::string_view> rest = skip_blanks(sql);
     if (!rest) {
       return true;
     }
     sql = *rest;
-    if (!take_word(sql, word) && !(word == "TABLE" && take_word(sql, "SEQUENCE"))) {
+    if (!word.empty() && !take_word(sql, word)) {
       return false;
     }
   }
-  return true;
+  constexpr std::array<std::string_view, 4> kObjects{"TABLE", "SEQUENCE", "USER", "ROLE"};
+  return std::any_of(kObjects.begin(), kObjects.end(),
+                     [&sql](std::string_view object) { return take_word(sql, object); });
+}
+
+bool is_denial(std::uint16_t error) {
+  return contains(kDenials, error);
 }
 
 LaneAction classify_lane_error(std::uint16_t error) {

@@ -41,8 +41,11 @@ inline constexpr std::uint16_t kNoRoleAdminErrno = 1698;
 /// succeeded. nullopt: the error is transient and decides nothing, execute it again.
 [[nodiscard]] std::optional<DdlOutcome> ddl_outcome(std::uint16_t error);
 
-/// CREATE OR REPLACE TABLE or SEQUENCE: MariaDB 10.11 drops the old one first, and where the new
-/// one cannot be made the old one is gone. True in doubt.
-[[nodiscard]] bool replaces_table(std::string_view sql);
+/// CREATE OR REPLACE of a table, sequence, account or role: MariaDB 10.11 drops the old one first,
+/// and where the new one cannot be made the old one is gone. True in doubt.
+[[nodiscard]] bool drops_before_creating(std::string_view sql);
+
+/// The account that executed a DDL may not do so: the server has done nothing of it.
+[[nodiscard]] bool is_denial(std::uint16_t error);
 
 }  // namespace consort::certifier

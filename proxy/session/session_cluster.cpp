@@ -27,9 +27,16 @@ bool SessionCore::Ordered::partly() const {
   if (error == kReadOnlyTransaction) {
     return false;
   }
+  // The others would do it with Consort's own rights.
+  if (certifier::is_denial(error)) {
+    return false;
+  }
   const auto outcome = certifier::ddl_outcome(error);
-  return certifier::replaces_table(request.sql) ||
-         (outcome ? *outcome == certifier::DdlOutcome::kRunTolerant : drops_list);
+  if (!outcome) {  // interrupted, most likely while it waited, with nothing done
+    return drops_list;
+  }
+  return *outcome == certifier::DdlOutcome::kRunTolerant ||
+         certifier::drops_before_creating(request.sql);
 }
 
 void SessionCore::on_abort_branch() {

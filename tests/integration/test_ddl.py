@@ -439,6 +439,47 @@ def whoever_runs_it(_context, cluster):
 
 
 @case(seconds=20)
+def accounts_that_cannot_be_replaced(_context, cluster):
+    """Where the new one cannot be made, the old one may be gone: on all servers or on none."""
+    cluster.sql("CREATE USER gone, stays IDENTIFIED BY 'x'")
+    for sql in ("CREATE OR REPLACE USER gone IDENTIFIED WITH no_such_plugin",
+                "CREATE USER stays IDENTIFIED WITH no_such_plugin"):
+        try:
+            cluster.sql(sql)
+            raise AssertionError(f"{sql} was executed")
+        except wire.ServerError as error:
+            print(sql, error)
+        cluster.settle()
+        accounts = [server.query("SELECT User, Host, Priv FROM mysql.global_priv"
+                                 " WHERE User IN ('gone', 'stays') ORDER BY 1")
+                    for server in cluster.servers]
+        print(accounts[0], flush=True)
+        assert accounts[0] == accounts[1] == accounts[2], (sql, accounts)
+    cluster.sql("DROP USER IF EXISTS gone, stays")
+
+
+@case(seconds=20)
+def replacing_needs_rights(_context, cluster):
+    """Who may not replace a table or an account replaces it nowhere."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 1)", "CREATE USER meek IDENTIFIED BY 'x'",
+                f"GRANT SELECT ON test.{table} TO meek", "CREATE USER kept IDENTIFIED BY 'x'")
+    with cluster.connect(None, user="meek", password="x") as client:
+        for sql in (f"CREATE OR REPLACE TABLE test.{table} (id INT)",
+                    "CREATE OR REPLACE USER kept IDENTIFIED BY 'y'", "CREATE OR REPLACE ROLE kept_role"):
+            try:
+                client.query(sql)
+                raise AssertionError(f"{sql} was executed")
+            except wire.ServerError as error:
+                print(sql, error, flush=True)
+            cluster.settle()
+    for server in cluster.servers:
+        assert server.query(f"SELECT * FROM test.{table}") == ((1, 1),)
+    cluster.assert_identical()
+    cluster.sql("DROP USER meek, kept")
+
+
+@case(seconds=20)
 def system_tables_stay_as_they_are(_context, cluster):
     """Their rows are each server's own: who changes them is told so, and nothing has happened."""
     with cluster.connect() as client:

@@ -34,6 +34,13 @@ TEST_SUITE("session") {
         {"DROP TABLE a, b", 1317, true},
         {"DROP TABLE a, b", 1792, false},
         {"CREATE OR REPLACE TABLE a (id INT)", 1792, false},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1142, false},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1205, false},
+        {"CREATE /*!100000 OR REPLACE */ TABLE a (id INT)", 1044, false},
+        {"CREATE OR REPLACE USER u IDENTIFIED WITH nosuch", 1524, true},
+        {"CREATE OR REPLACE USER u", 1227, false},
+        {"CREATE OR REPLACE ROLE r WITH ADMIN nobody", 1959, true},
+        {"CREATE USER u IDENTIFIED WITH nosuch", 1524, false},
         {"CREATE USER a, b", 1396, true},
     };
     for (const Row& row : rows) {
