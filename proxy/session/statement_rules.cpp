@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/sql_identifier.h"
+#include "certifier/global_variables_sql.h"
 #include "router/token.h"
 
 namespace consort::proxy {
@@ -349,7 +350,8 @@ std::string named_in_backticks(const router::TableRef& table) {
 
 namespace {
 
-/// Rows of these schemas are each backend's own: the commit thread passes over them.
+/// Rows of these schemas are each backend's own. Only what SET GLOBAL has kept an administrator may
+/// delete, on all (docs/operations.md).
 bool writes_system_tables(const Statement& statement, std::string_view schema) {
   switch (statement.kind) {
     case StatementKind::kInsert:
@@ -364,7 +366,8 @@ bool writes_system_tables(const Statement& statement, std::string_view schema) {
   return std::any_of(
       statement.tables.begin(), statement.tables.end(), [schema](const router::TableRef& table) {
         const std::string_view named = table.schema.empty() ? schema : table.schema;
-        return table.role == router::TableRole::kWrite && (named == "mysql" || named == "consort");
+        const bool own = named == "consort" && table.name != certifier::kGlobalsTable;
+        return table.role == router::TableRole::kWrite && (named == "mysql" || own);
       });
 }
 
