@@ -1,7 +1,6 @@
 #include "proxy/control_core.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 #include <utility>
 
@@ -399,9 +398,7 @@ std::uint64_t ControlCore::packet_bytes_max() const {
   for (const auto& backend : backends_) {
     const auto kept = backend->facts.find(healthcheck::kFactPacketLimit);
     if (kept != backend->facts.end() && !kept->second.empty()) {
-      std::uint64_t bytes = 0;
-      std::from_chars(kept->second.data(), kept->second.data() + kept->second.size(), bytes);
-      return bytes;
+      return healthcheck::to_number(kept->second);
     }
   }
   return 0;
@@ -431,9 +428,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
     }
     const auto collation = backend->facts.find(healthcheck::kFactCollationId);
     if (!collation_known && collation != backend->facts.end()) {
-      unsigned id = 0;
-      std::from_chars(collation->second.data(), collation->second.data() + collation->second.size(),
-                      id);
+      const std::uint64_t id = healthcheck::to_number(collation->second);
       collation_known = id > 0 && id < 256;
       view->default_collation =
           collation_known ? static_cast<std::uint8_t>(id) : view->default_collation;

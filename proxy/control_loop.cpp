@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "base/atomic_max.h"
 #include "base/check.h"
 #include "proxy/backend_setup.h"
 
@@ -150,9 +151,7 @@ void ControlLoop::request_account_refresh() {
 }
 
 void ControlLoop::need_accounts(Seqno as_of) {
-  std::uint64_t before = accounts_needed_.load();
-  while (before < as_of.value && !accounts_needed_.compare_exchange_weak(before, as_of.value)) {
-  }
+  raise_to(accounts_needed_, as_of.value);
   if (!accounts_need_posted_.exchange(true)) {
     post([this](ControlCore& core, TimePoint now) {
       accounts_need_posted_ = false;

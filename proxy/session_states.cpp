@@ -1,7 +1,6 @@
 #include "proxy/session_states.h"
 
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "base/mutex.h"
+#include "healthcheck/fact_tools.h"
 
 namespace consort::proxy {
 namespace {
@@ -16,11 +16,7 @@ namespace {
 constexpr std::size_t kStateColumns = 8;
 
 std::uint64_t cell_number(const std::optional<std::string>& cell) {
-  std::uint64_t value = 0;
-  if (cell) {
-    std::from_chars(cell->data(), cell->data() + cell->size(), value);
-  }
-  return value;
+  return cell ? healthcheck::to_number(*cell) : 0;
 }
 
 /// As a server writes 7.3 digits.

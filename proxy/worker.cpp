@@ -5,6 +5,8 @@
 #include <atomic>
 #include <spdlog/spdlog.h>
 
+#include "base/atomic_max.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -313,11 +315,7 @@ void Worker::on_ddl_outcome(const DdlOutcome& outcome) {
   }
   const bool accounts = session->core().changes_accounts();
   if (accounts) {  // a login that begins when the client has its answer must know of it
-    std::atomic<std::uint64_t>& changed = positions_.accounts_changed;
-    std::uint64_t before = changed.load();
-    while (before < outcome.seqno.value &&
-           !changed.compare_exchange_weak(before, outcome.seqno.value)) {
-    }
+    raise_to(positions_.accounts_changed, outcome.seqno.value);
   }
   session->core().on_ddl_outcome(outcome);
   session->pump();

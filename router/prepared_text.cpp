@@ -123,20 +123,11 @@ std::optional<std::vector<std::string_view>> split_parameters(std::string_view l
 }
 
 bool speaks_of_sessions(const Statement& statement, std::string_view schema) {
-  switch (statement.kind) {
-    case StatementKind::kKill:
-      return true;
-    case StatementKind::kSelect:
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kDo:
-    case StatementKind::kSetUserVariable:
-      return statement.has(Flag::kConnectionId) || reads_process_table(statement, schema);
-    default:
-      return false;
+  if (statement.kind == StatementKind::kKill) {
+    return true;
   }
+  return is_evaluated_at_once(statement.kind) && statement.kind != StatementKind::kCall &&
+         (statement.has(Flag::kConnectionId) || reads_process_table(statement, schema));
 }
 
 }  // namespace

@@ -10,9 +10,6 @@ namespace consort::proxy {
 
 namespace {
 
-/// Changes nothing that the client could notice but ROW_COUNT(), opens no table, begins no
-/// transaction, and the server lets go of the handlers that are waited for (measured).
-constexpr std::string_view kLetGo = "SET last_insert_id=@@last_insert_id";
 /// DDL asks every 50 ms or so, for the first time before it can be waiting.
 constexpr std::uint32_t kAskOfEvery = 4;
 
@@ -28,7 +25,7 @@ void SessionCore::let_go_of_handlers() {
   }
   diagnostics_.keep_row_count();
   xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, protocol::Command::kQuery, as_bytes(kLetGo));
+  protocol::append_command(xa_buffer_, protocol::Command::kQuery, as_bytes(kAskInsertId));
   expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }

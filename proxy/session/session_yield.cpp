@@ -14,14 +14,6 @@ namespace consort::proxy {
 
 using protocol::Command;
 
-namespace {
-
-/// Changes nothing, and the server reports the value with its OK. Neither warnings nor FOUND_ROWS()
-/// suffer (measured).
-constexpr std::string_view kAskInsertId = "SET last_insert_id=@@last_insert_id";
-
-}  // namespace
-
 bool SessionCore::can_spare_home() const {
   // A read elsewhere may wait for the connection of somebody who waits for this one.
   const bool unused = idle() || phase_ == SessionPhase::kAwaitingTables ||
