@@ -271,7 +271,7 @@ void Worker::on_commit_event(CommitEvent& event) {
       session->pump();
     } else {
       // Nobody is left to execute it: it did not happen.
-      (void)hooks_.post_commit(DdlExecuted{turn->seqno, turn->backend, false, false});
+      (void)hooks_.post_commit(DdlExecuted{turn->seqno, turn->backend, DdlEnd::kNotExecuted});
     }
   } else if (auto* done = std::get_if<DdlOutcome>(&event)) {
     on_ddl_outcome(*done);

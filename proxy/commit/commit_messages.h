@@ -102,18 +102,27 @@ struct TableUnfilled {
   DdlRequest drop;
 };
 
-/// The home executed the statement at its turn. `succeeded` false: it must run nowhere else.
+/// What became of a statement at its turn, as its session knows it.
+enum class DdlEnd : std::uint8_t {
+  kSucceeded,
+  kNotExecuted,  ///< the session cannot, or is gone: no server was asked
+  kFailed,       ///< the server refused it, and it has done nothing
+  kPartly,       ///< it failed, but some of the objects that it names may have been treated
+  /// Interrupted amid such a list, or while it waited for the first: the binlog knows. Its session
+  /// does not try it again.
+  kInterrupted,
+  /// Its connection was lost while it ran: nobody knows. The commit thread finds out, and may let
+  /// the session execute it on another home (a new DdlTurn).
+  kLost,
+};
+
+/// The home's part of a statement is over.
 struct DdlExecuted {
   Seqno seqno;
   BackendId backend;
-  bool succeeded = false;
-  /// True when the home connection was lost while it ran: nobody knows. The commit thread finds
-  /// out, and may let the session execute it on another home (a new DdlTurn).
-  bool unknown = false;
-  /// It failed, but some of the objects that it names may have been treated.
-  bool partly = false;
+  DdlEnd end = DdlEnd::kNotExecuted;
   std::vector<GlobalChange> globals = {};  ///< of a SET GLOBAL: what all servers do; empty: nothing
-  /// When it failed: the server's error; 0: no server was asked, the session cannot execute it.
+  /// When it failed: the server's error.
   std::uint16_t error = 0;
 };
 

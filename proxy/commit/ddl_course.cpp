@@ -31,23 +31,27 @@ void DdlCourse::on_offered(BackendId backend) {
 std::optional<Outcome> DdlCourse::on_executed(const DdlExecuted& executed, bool sets_globals) {
   end_turn();
   Site& site = sites_[executed.backend];
-  if (executed.unknown) {
-    if (sets_globals) {
-      return Outcome::kSkip;  // the values are gone with its session's connection
-    }
-    session_may_ = session_may_ && ++turns_in_vain_ < kTurnsMax;
-    return std::nullopt;
-  }
-  if (executed.succeeded) {
-    return Outcome::kRun;
-  }
-  site.absent = true;
-  if (executed.error == 0) {
-    session_may_ = false;  // it is gone, or may not go there
-    return std::nullopt;
-  }
-  if (executed.partly) {
-    return Outcome::kRunTolerant;
+  switch (executed.end) {
+    case DdlEnd::kSucceeded:
+      return Outcome::kRun;
+    case DdlEnd::kPartly:
+      return Outcome::kRunTolerant;
+    case DdlEnd::kLost:
+      if (sets_globals) {
+        return Outcome::kSkip;  // the values are gone with its session's connection
+      }
+      session_may_ = session_may_ && ++turns_in_vain_ < kTurnsMax;
+      return std::nullopt;
+    case DdlEnd::kInterrupted:
+      session_may_ = false;
+      return std::nullopt;
+    case DdlEnd::kNotExecuted:
+      site.absent = true;
+      session_may_ = false;
+      return std::nullopt;
+    case DdlEnd::kFailed:
+      site.absent = true;
+      break;
   }
   if (!may_have_run_elsewhere(executed.backend)) {
     return Outcome::kSkip;

@@ -161,10 +161,10 @@ void DdlDesk::on_executed(const DdlExecuted& executed) {
     go_on(executed.seqno, ddl);
     return;
   }
-  if (!executed.unknown) {
+  if (executed.end != DdlEnd::kLost) {
     parts_.lane(executed.backend).lane().on_ddl_executed(executed.seqno);
   }
-  if (ddl.sets_globals && !executed.unknown) {
+  if (ddl.sets_globals && executed.end != DdlEnd::kLost) {
     ddl.globals = executed.globals;
     const bool any = !executed.globals.empty();
     decide(executed.seqno, ddl, any ? certifier::DdlOutcome::kRun : certifier::DdlOutcome::kSkip,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "certifier/lane_errors.h"
 #include "certifier/lane_sql.h"
 #include "certifier/sql_words.h"
 
@@ -46,7 +47,8 @@ std::string_view without_use(std::string_view logged) {
 
 }  // namespace
 
-DdlTraceReader::DdlTraceReader(std::string_view sql) : verb_(certifier::first_word(sql)) {}
+DdlTraceReader::DdlTraceReader(std::string_view sql)
+    : verb_(certifier::first_word(sql)), drops_first_(certifier::drops_before_creating(sql)) {}
 
 std::string DdlTraceReader::question() const {
   switch (step_) {
@@ -137,7 +139,7 @@ std::optional<DdlTraces> DdlTraceReader::on_files(const SqlReply& reply) {
 // XA ROLLBACK commit themselves, too.
 bool DdlTraceReader::is_like(std::string_view logged) const {
   const std::string verb = certifier::first_word(logged);
-  return verb_.empty() ? verb != "XA" : verb == verb_;
+  return verb_.empty() ? verb != "XA" : verb == verb_ || (drops_first_ && verb == "DROP");
 }
 
 }  // namespace consort::proxy

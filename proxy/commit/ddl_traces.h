@@ -38,6 +38,7 @@ class DdlTraceReader {
   [[nodiscard]] bool is_like(std::string_view logged) const;
 
   std::string verb_;  ///< its first word; empty: unknown
+  bool drops_first_;  ///< one that fails behind that is logged as a DROP
   Step step_ = Step::kMark;
   std::string file_;
   std::uint64_t position_ = 0;

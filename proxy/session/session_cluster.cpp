@@ -20,23 +20,24 @@ constexpr std::string_view kOwnSchema = "consort";
 
 }  // namespace
 
-bool SessionCore::Ordered::partly() const {
+DdlEnd SessionCore::Ordered::end_of_failure() const {
   // The session, or its next transaction, is READ ONLY: the server has not even looked at the
   // objects, and the others, where nothing is, would do as they are told.
   constexpr std::uint16_t kReadOnlyTransaction = 1792;
   if (error == kReadOnlyTransaction) {
-    return false;
+    return DdlEnd::kFailed;
   }
   // The others would do it with Consort's own rights.
   if (certifier::is_denial(error)) {
-    return false;
+    return DdlEnd::kFailed;
   }
+  const bool replaces = certifier::drops_before_creating(request.sql);
   const auto outcome = certifier::ddl_outcome(error);
-  if (!outcome) {  // interrupted, most likely while it waited, with nothing done
-    return drops_list;
+  if (!outcome) {
+    return drops || replaces ? DdlEnd::kInterrupted : DdlEnd::kFailed;
   }
-  return *outcome == certifier::DdlOutcome::kRunTolerant ||
-         certifier::drops_before_creating(request.sql);
+  return *outcome == certifier::DdlOutcome::kRunTolerant || replaces ? DdlEnd::kPartly
+                                                                     : DdlEnd::kFailed;
 }
 
 void SessionCore::on_abort_branch() {
@@ -169,8 +170,8 @@ void SessionCore::finish_ordered(bool succeeded) {
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
-  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, succeeded, false,
-                                         !succeeded && ordered_.partly(),
+  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,
+                                         succeeded ? DdlEnd::kSucceeded : ordered_.end_of_failure(),
                                          changed_globals(ordered_.globals, ordered_.succeeded),
                                          succeeded ? std::uint16_t{0} : ordered_.error});
 }
@@ -178,7 +179,7 @@ void SessionCore::finish_ordered(bool succeeded) {
 /// It cannot be executed for the client: nobody shall.
 void SessionCore::refuse_turn(const protocol::SqlError& error) {
   hold_error(error, reply_sequence_);
-  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, false});
+  (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kNotExecuted});
 }
 
 /// The home knows it, the accounts that were read last did not.
@@ -193,7 +194,7 @@ void SessionCore::on_password_expired() {
 
 void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   if (phase_ != SessionPhase::kOrdering) {
-    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, DdlEnd::kNotExecuted});
     return;
   }
   ordered_.seqno = turn.seqno;
@@ -205,7 +206,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   held_.clear();
   if (home_lease_.held() && home_ != turn.backend && !pins_.empty()) {
     // Its own home cannot; elsewhere its variables are not. Without an executor it did not happen.
-    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, false, false});
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, DdlEnd::kNotExecuted});
     close_with(protocol::server_shutdown_error());
     return;
   }

@@ -645,7 +645,7 @@ class SessionCore {
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool changes_accounts = false;
     bool fenced = false;      ///< no other connection executes DDL on the home, and ours alone may
-    bool drops_list = false;  ///< it drops several objects, one after the other
+    bool drops = false;       ///< maybe several objects, one after the other
     std::uint16_t error = 0;  ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
@@ -655,9 +655,8 @@ class SessionCore {
     /// The number of the client's next packet, once it had reports of an execution that was lost.
     std::uint8_t reply_from = 0;
 
-    /// Failed as it did, may it have treated some of its objects? What was interrupted between two
-    /// of them did.
-    [[nodiscard]] bool partly() const;
+    /// Failed as it did, may it have treated some of its objects?
+    [[nodiscard]] DdlEnd end_of_failure() const;
   };
 
   Ordered ordered_;

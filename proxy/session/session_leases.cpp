@@ -236,7 +236,7 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
     return;
   }
   if (phase_ == SessionPhase::kOrdering) {
-    (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
+    (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kLost});
     return;  // the commit thread gives another turn, or decides
   }
   if (!failure.retryable) {

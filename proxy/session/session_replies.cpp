@@ -96,7 +96,7 @@ void SessionCore::on_internal_reply(Channel channel,
       }
       if (failed) {
         // Another connection still executes one. The lane has more patience.
-        (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
+        (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kLost});
         return;
       }
       ordered_.fenced = true;
@@ -337,7 +337,7 @@ void SessionCore::on_home_lost(bool awaited) {
         if (!ordered_.globals.empty() && !ordered_.finished) {
           held_.clear();  // what it has set cannot be told to the others
         }
-        (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, false, true});
+        (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kLost});
       }
       return;
     case SessionPhase::kRollingBack:

@@ -168,7 +168,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     effects_.note_trigger();
   }
   ordered_ = {};
-  ordered_.drops_list = statement.ddl.verb == router::DdlVerb::kDrop && statement.tables.size() > 1;
+  ordered_.drops = statement.ddl.verb == router::DdlVerb::kDrop;
   protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));
   DdlRequest& request = ordered_.request;
   request.sql.assign(sql);

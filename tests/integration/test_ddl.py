@@ -109,6 +109,37 @@ def errors_of_statements_about_several_tables(_context, cluster):
 
 
 @case(seconds=30)
+def an_interrupted_drop(_context, cluster):
+    """What its home gives up while it waits for a lock happens nowhere."""
+    cluster.sql("CREATE TABLE one (id INT)", "CREATE TABLE two (id INT)", "CREATE DATABASE many",
+                "CREATE TABLE many.one (id INT)")
+    with cluster.connect() as client:
+        client.query("SET lock_wait_timeout = 1")
+        client.query("BEGIN")
+        home = next(server for server in cluster.servers
+                    if server.server_id == int(client.value("SELECT @@server_id")))
+        client.query("ROLLBACK")
+        with home.connect() as past_consort:
+            holder = past_consort.cursor()
+            holder.execute("BEGIN")
+            holder.execute("SELECT 1 FROM test.two, many.one")
+            for sql in ("DROP TABLE one, two", "DROP DATABASE many",
+                        "CREATE OR REPLACE TABLE two (other INT)"):
+                try:
+                    client.query(sql)
+                    raise AssertionError(sql)
+                except wire.ServerError as error:
+                    assert error.code == 1205, (sql, error)
+        client.query("INSERT INTO one SELECT * FROM two")
+        assert set(cluster.consort.backend_states().values()) == {"online"}
+        cluster.assert_identical()
+        for server in cluster.servers:
+            assert server.query("SELECT COUNT(*) FROM many.one, test.two") == ((0,),)
+        client.query("DROP TABLE one, two")
+    cluster.sql("DROP DATABASE many")
+
+
+@case(seconds=30)
 def errors_change_nothing(_context, cluster):
     """DDL that fails on the home runs nowhere; its own error reaches the client."""
     cluster.sql("CREATE TABLE once (a INT)", "CREATE TABLE orphan (a INT)",

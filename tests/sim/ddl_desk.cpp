@@ -126,7 +126,9 @@ void DdlDesk::offer(Seqno seqno, BackendId backend, Undecided& ddl) {
     ddl.conn = cluster_.backends[backend.value].connect();
     ddl.fenced = ddl.sent = false;
   } else {
-    take({seqno, backend, false, sessions_.contains(seqno)}, ddl);  // gone, or its server is
+    take({seqno, backend,
+          sessions_.contains(seqno) ? proxy::DdlEnd::kLost : proxy::DdlEnd::kNotExecuted},
+         ddl);  // gone, or its server is
   }
 }
 
@@ -164,7 +166,7 @@ void DdlDesk::execute(Seqno seqno, Undecided& ddl) {
     if (dies && cluster_.percent(50)) {
       sessions_.erase(seqno);
     }
-    take({seqno, id, false, true}, ddl);
+    take({seqno, id, proxy::DdlEnd::kLost}, ddl);
     return;
   }
   if (!std::exchange(ddl.sent, true)) {
@@ -183,14 +185,11 @@ void DdlDesk::execute(Seqno seqno, Undecided& ddl) {
   }
   end_turn(ddl, false);
   const auto outcome = certifier::ddl_outcome(reply->error);
-  take({seqno,
-        id,
-        reply->error == 0,
-        !outcome,
-        outcome == DdlOutcome::kRunTolerant,
-        {},
-        reply->error},
-       ddl);
+  const proxy::DdlEnd end = reply->error == 0                     ? proxy::DdlEnd::kSucceeded
+                            : !outcome                            ? proxy::DdlEnd::kLost
+                            : outcome == DdlOutcome::kRunTolerant ? proxy::DdlEnd::kPartly
+                                                                  : proxy::DdlEnd::kFailed;
+  take({seqno, id, end, {}, reply->error}, ddl);
 }
 
 /// `server_side`: the server ends the connection, and with it what it was sent.

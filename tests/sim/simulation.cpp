@@ -257,7 +257,7 @@ void Simulation::tell(const proxy::CommitEvent& event) {
     if (session != nullptr && session->session_id() == turn->session) {
       session->post(event);
     } else {
-      proxy_->post(proxy::DdlExecuted{turn->seqno, turn->backend, false, false});
+      proxy_->post(proxy::DdlExecuted{turn->seqno, turn->backend, proxy::DdlEnd::kNotExecuted});
     }
   } else if (const auto* done = std::get_if<proxy::DdlOutcome>(&event)) {
     const auto& session = sessions_[done->session.slot - kSessionSlots];

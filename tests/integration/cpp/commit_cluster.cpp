@@ -312,13 +312,12 @@ unsigned CommitCluster::ddl(BackendId home,
     do {
       error = link.run(sql);
     } while (error == 1205);
-    need(loop_->post(proxy::DdlExecuted{turn->seqno,
-                                        turn->backend,
-                                        error == 0,
-                                        false,
-                                        false,
-                                        {},
-                                        static_cast<std::uint16_t>(error)}),
+    need(loop_->post(
+             proxy::DdlExecuted{turn->seqno,
+                                turn->backend,
+                                error == 0 ? proxy::DdlEnd::kSucceeded : proxy::DdlEnd::kFailed,
+                                {},
+                                static_cast<std::uint16_t>(error)}),
          "the mailbox is full");
   }
 }

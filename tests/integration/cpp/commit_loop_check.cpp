@@ -336,7 +336,7 @@ TEST_SUITE("commit_loop") {
           c.stop_loop();
           c.start_loop();
         } else {
-          REQUIRE(c.loop().post(DdlExecuted{turn->seqno, turn->backend, false, true}));
+          REQUIRE(c.loop().post(DdlExecuted{turn->seqno, turn->backend, DdlEnd::kLost}));
         }
         if (runs == Runs::kAfter) {
           // The lane must wait for the connection that may still execute it.
@@ -347,7 +347,7 @@ TEST_SUITE("commit_loop") {
         if (runs == Runs::kNever) {
           const auto again = c.expect_turn(slot);  // its session may: it surely did not run
           REQUIRE(again.has_value());
-          REQUIRE(c.loop().post(DdlExecuted{again->seqno, again->backend, false, false}));
+          REQUIRE(c.loop().post(DdlExecuted{again->seqno, again->backend, DdlEnd::kNotExecuted}));
         }
         c.wait_until_caught_up();
         c.wait_until_applied();

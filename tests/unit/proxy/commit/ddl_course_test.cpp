@@ -51,11 +51,11 @@ struct Rig {
   }
 
   auto unknown(BackendId backend) {
-    return course.on_executed({Seqno{7}, backend, false, true}, false);
+    return course.on_executed({Seqno{7}, backend, DdlEnd::kLost}, false);
   }
 
-  auto failed(BackendId backend, std::uint16_t error, bool partly = false) {
-    return course.on_executed({Seqno{7}, backend, false, false, partly, {}, error}, false);
+  auto failed(BackendId backend, std::uint16_t error, DdlEnd end = DdlEnd::kFailed) {
+    return course.on_executed({Seqno{7}, backend, end, {}, error}, false);
   }
 
   void wait() {
@@ -83,7 +83,7 @@ TEST_SUITE("commit") {
       EXPECT(rig.next().empty());
       EXPECT_FALSE(rig.course.outcome().has_value());
       if (error == 0) {
-        EXPECT(rig.course.on_executed({Seqno{7}, kHome, true}, false) == outcome);
+        EXPECT(rig.course.on_executed({Seqno{7}, kHome, DdlEnd::kSucceeded}, false) == outcome);
       } else {
         EXPECT(rig.failed(kHome, static_cast<std::uint16_t>(error)) == outcome);
       }
@@ -91,7 +91,25 @@ TEST_SUITE("commit") {
     Rig rig;
     rig.reached(kHome);
     rig.turn(kHome);
-    EXPECT(rig.failed(kHome, 1051, true) == Outcome::kRunTolerant);
+    EXPECT(rig.failed(kHome, 1051, DdlEnd::kPartly) == Outcome::kRunTolerant);
+  }
+
+  TEST_CASE("DdlCourse: what was interrupted amid a list: the binlog knows whether it began") {
+    for (const bool began : {false, true}) {
+      Rig rig;
+      rig.reached(kHome);
+      rig.reached(kOther);
+      rig.turn(kHome);
+      EXPECT_FALSE(rig.failed(kHome, 1205, DdlEnd::kInterrupted).has_value());
+      EXPECT_FALSE(rig.course.outcome().has_value());
+      EXPECT(rig.next() == "look 1");
+      const auto looked = rig.course.on_looked(kHome, began ? DdlTraces::kRan : DdlTraces::kNone);
+      EXPECT(looked == (began ? std::optional(Outcome::kRunTolerant) : std::nullopt));
+      if (!began) {
+        EXPECT(rig.next().empty());  // its client has got the error
+        EXPECT(rig.course.outcome() == Outcome::kSkip);
+      }
+    }
   }
 
   TEST_CASE("DdlCourse: nobody executes a client's statement but its session") {
@@ -148,7 +166,8 @@ TEST_SUITE("commit") {
       EXPECT(rig.failed(kOther, row.error) == row.outcome);
       if (!row.outcome) {  // this backend's own trouble: again
         rig.turn(kOther);
-        EXPECT(rig.course.on_executed({Seqno{7}, kOther, true}, false) == Outcome::kRun);
+        EXPECT(rig.course.on_executed({Seqno{7}, kOther, DdlEnd::kSucceeded}, false) ==
+               Outcome::kRun);
       }
     }
   }
@@ -179,7 +198,7 @@ TEST_SUITE("commit") {
       rig.lost(kHome);
       (void)rig.unknown(kHome);
       rig.turn(kOther);
-      EXPECT_FALSE(rig.failed(kOther, 0).has_value());  // it is gone
+      EXPECT_FALSE(rig.failed(kOther, 0, DdlEnd::kNotExecuted).has_value());  // it is gone
       EXPECT(rig.next().empty());
       EXPECT_FALSE(rig.course.outcome().has_value());
       rig.reached(kHome, true);
@@ -215,7 +234,7 @@ TEST_SUITE("commit") {
       rig.course.on_look();
     }
     rig.lost(kHome);
-    EXPECT_FALSE(rig.failed(kHome, 0).has_value());
+    EXPECT_FALSE(rig.failed(kHome, 0, DdlEnd::kNotExecuted).has_value());
     EXPECT(rig.course.outcome() == Outcome::kSkip);
     Rig lost;
     lost.reached(kHome);
@@ -227,7 +246,7 @@ TEST_SUITE("commit") {
     for (unsigned i = 0; i <= DdlCourse::kLooksBeforeVoid; ++i) {
       lost.course.on_look();
     }
-    (void)lost.failed(kOther, 0);
+    (void)lost.failed(kOther, 0, DdlEnd::kNotExecuted);
     EXPECT_FALSE(lost.course.outcome().has_value());
   }
 
@@ -235,7 +254,7 @@ TEST_SUITE("commit") {
     Rig rig;
     rig.reached(kHome);
     rig.turn(kHome);
-    EXPECT(rig.course.on_executed({Seqno{7}, kHome, false, true}, true) == Outcome::kSkip);
+    EXPECT(rig.course.on_executed({Seqno{7}, kHome, DdlEnd::kLost}, true) == Outcome::kSkip);
   }
 
   TEST_CASE("DdlCourse: Consort's own statement is executed by lanes, first where it was begun") {

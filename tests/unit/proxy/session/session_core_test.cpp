@@ -337,7 +337,7 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     script.query("CREATE TABLE x (id INT PRIMARY KEY)");
     script.core.on_ddl_turn({{}, Seqno{11}, BackendId{2}});
-    EXPECT_FALSE(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kNotExecuted);
     EXPECT(script.closed);
   }
 
@@ -724,7 +724,7 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kHome) == Texts{std::string(certifier::kDdlReleaseSql)});
     script.backend_ok(Channel::kHome);
     EXPECT(script.answer().empty());
-    EXPECT(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "OK");
   }
@@ -767,8 +767,7 @@ TEST_SUITE("session") {
     script.lease_fails_permanently = true;
     script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
     const auto executed = script.posted_back<DdlExecuted>();
-    EXPECT_FALSE(executed.succeeded);
-    EXPECT_FALSE(executed.unknown);
+    EXPECT(executed.end == DdlEnd::kNotExecuted);
     EXPECT(executed.error == 0);  // no server was asked
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1049");
@@ -781,7 +780,7 @@ TEST_SUITE("session") {
     script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
     script.backend_ok(Channel::kHome);
     script.core.on_backend_lost(Channel::kHome);
-    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kLost);
     EXPECT(script.answer().empty());
     script.sent(Channel::kHome);
     script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
@@ -790,8 +789,7 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kHome) == Texts{"DROP TABLE x"});
     script.backend_error(Channel::kHome, 1142);
     const auto executed = script.posted_back<DdlExecuted>();
-    EXPECT_FALSE(executed.succeeded);
-    EXPECT_FALSE(executed.unknown);
+    EXPECT(executed.end == DdlEnd::kFailed);
     EXPECT(executed.error == 1142);
     EXPECT((executed.backend == BackendId{2}));
     script.backend_ok(Channel::kHome);
@@ -805,7 +803,7 @@ TEST_SUITE("session") {
     auto request = script.posted_back<DdlRequest>();
     script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
     script.backend_error(Channel::kHome, 1820);
-    EXPECT_FALSE(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kNotExecuted);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1820");
     script.query("CREATE USER v");
@@ -816,7 +814,7 @@ TEST_SUITE("session") {
     script.core.on_ddl_turn({request.session, Seqno{12}, request.home});
     EXPECT(script.sent(Channel::kHome) == Texts{"SET PASSWORD FOR 'u'@'%' = ''"});
     script.backend_ok(Channel::kHome);
-    EXPECT(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
     EXPECT(script.core.pins().has(router::PinReason::kUnknownState));
     script.core.on_ddl_outcome({request.session, Seqno{12}});
     EXPECT(script.answer() == "OK");
@@ -830,7 +828,7 @@ TEST_SUITE("session") {
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1205);
     EXPECT(script.sent(Channel::kHome).empty());
-    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kLost);
   }
 
   TEST_CASE("SessionCore: a pinned session that loses its home in a DDL says so before it ends") {
@@ -844,7 +842,7 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     script.core.on_backend_lost(Channel::kHome);
     EXPECT(script.closed);
-    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kLost);
   }
 
   TEST_CASE("SessionCore: DDL commits the open transaction first") {

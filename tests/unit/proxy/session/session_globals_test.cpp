@@ -44,7 +44,7 @@ TEST_SUITE("session") {
     script.backend_row(Channel::kHome, {"37"});
     EXPECT(script.sent(Channel::kHome) == Texts{kRelease});
     const auto executed = script.posted_back<DdlExecuted>();
-    EXPECT(executed.succeeded);
+    EXPECT(executed.end == DdlEnd::kSucceeded);
     REQUIRE(executed.globals.size() == 1);
     EXPECT((executed.globals[0].variable == certifier::GlobalVariable{"a", "7", false}));
     EXPECT(executed.globals[0].old_value == "5");
@@ -62,7 +62,7 @@ TEST_SUITE("session") {
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1232);
     EXPECT(script.sent(Channel::kHome) == Texts{kRelease});
-    EXPECT_FALSE(script.posted_back<DdlExecuted>().succeeded);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
     EXPECT(script.posted_back<DdlExecuted>().globals.empty());
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1232");
@@ -85,7 +85,7 @@ TEST_SUITE("session") {
     answer_question(script);
     script.backend_ok(Channel::kHome);
     script.lose(Channel::kHome);
-    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kLost);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1158");
   }

@@ -18,30 +18,31 @@ TEST_SUITE("session") {
     struct Row {
       const char* sql;
       std::uint16_t error;
-      bool partly;
+      DdlEnd end;
     };
 
     const Row rows[] = {
-        {"CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT * FROM t", 1221, false},
-        {"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES p (nosuch))", 1005, false},
-        {"CREATE OR REPLACE TABLE t (a INT, a INT)", 1060, true},
-        {"-- x\n/* y */ create  or replace\ttable t (a NOTYPE)", 4161, true},
-        {"CREATE /*!100000 OR REPLACE */ TABLE t (a INT, a INT)", 1060, true},
-        {"CREATE VIEW v AS SELECT * FROM t", 1317, false},
-        {"DROP TABLE a, b", 1064, false},
-        {"DROP TABLE a, b", 1051, true},
-        {"DROP TABLE a, b", 1451, true},
-        {"DROP TABLE a, b", 1317, true},
-        {"DROP TABLE a, b", 1792, false},
-        {"CREATE OR REPLACE TABLE a (id INT)", 1792, false},
-        {"CREATE OR REPLACE TABLE a (id INT)", 1142, false},
-        {"CREATE OR REPLACE TABLE a (id INT)", 1205, false},
-        {"CREATE /*!100000 OR REPLACE */ TABLE a (id INT)", 1044, false},
-        {"CREATE OR REPLACE USER u IDENTIFIED WITH nosuch", 1524, true},
-        {"CREATE OR REPLACE USER u", 1227, false},
-        {"CREATE OR REPLACE ROLE r WITH ADMIN nobody", 1959, true},
-        {"CREATE USER u IDENTIFIED WITH nosuch", 1524, false},
-        {"CREATE USER a, b", 1396, true},
+        {"CREATE OR REPLACE VIEW IF NOT EXISTS v AS SELECT * FROM t", 1221, DdlEnd::kFailed},
+        {"CREATE TABLE c (id INT, FOREIGN KEY (id) REFERENCES p (nosuch))", 1005, DdlEnd::kFailed},
+        {"CREATE OR REPLACE TABLE t (a INT, a INT)", 1060, DdlEnd::kPartly},
+        {"-- x\n/* y */ create  or replace\ttable t (a NOTYPE)", 4161, DdlEnd::kPartly},
+        {"CREATE /*!100000 OR REPLACE */ TABLE t (a INT, a INT)", 1060, DdlEnd::kPartly},
+        {"CREATE VIEW v AS SELECT * FROM t", 1317, DdlEnd::kFailed},
+        {"DROP TABLE a, b", 1064, DdlEnd::kFailed},
+        {"DROP TABLE a, b", 1051, DdlEnd::kPartly},
+        {"DROP TABLE a, b", 1451, DdlEnd::kPartly},
+        {"DROP TABLE a, b", 1317, DdlEnd::kInterrupted},
+        {"DROP DATABASE d", 1205, DdlEnd::kInterrupted},
+        {"DROP TABLE a, b", 1792, DdlEnd::kFailed},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1792, DdlEnd::kFailed},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1142, DdlEnd::kFailed},
+        {"CREATE OR REPLACE TABLE a (id INT)", 1205, DdlEnd::kInterrupted},
+        {"CREATE /*!100000 OR REPLACE */ TABLE a (id INT)", 1044, DdlEnd::kFailed},
+        {"CREATE OR REPLACE USER u IDENTIFIED WITH nosuch", 1524, DdlEnd::kPartly},
+        {"CREATE OR REPLACE USER u", 1227, DdlEnd::kFailed},
+        {"CREATE OR REPLACE ROLE r WITH ADMIN nobody", 1959, DdlEnd::kPartly},
+        {"CREATE USER u IDENTIFIED WITH nosuch", 1524, DdlEnd::kFailed},
+        {"CREATE USER a, b", 1396, DdlEnd::kPartly},
     };
     for (const Row& row : rows) {
       CAPTURE(row.sql);
@@ -52,8 +53,7 @@ TEST_SUITE("session") {
       script.backend_ok(Channel::kHome);
       script.backend_error(Channel::kHome, row.error);
       const auto executed = script.posted_back<DdlExecuted>();
-      EXPECT_FALSE(executed.succeeded);
-      EXPECT(executed.partly == row.partly);
+      EXPECT(executed.end == row.end);
     }
   }
 

@@ -62,7 +62,7 @@ TEST_SUITE("session") {
     const DdlRequest request = script.ordered("ALTER TABLE t FORCE", BackendId{0});
     script.home_reports(1, 2);
     script.lose(Channel::kHome);
-    EXPECT(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kLost);
     script.take_turn(request, BackendId{1});
     script.home_reports(1, 3);
     script.home_ok(4);

@@ -48,8 +48,7 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 1105");
     // Its turn comes after all: nobody executes it.
     script.core.on_ddl_turn({{0, 1, 1}, Seqno{5}, BackendId{0}});
-    EXPECT_FALSE(script.posted_back<DdlExecuted>().succeeded);
-    EXPECT_FALSE(script.posted_back<DdlExecuted>().unknown);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kNotExecuted);
   }
 
   TEST_CASE("SessionCore: the look after DDL does not disturb what comes later") {
