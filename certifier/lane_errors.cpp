@@ -50,9 +50,10 @@ constexpr std::array<std::uint16_t, 16> kBackOffErrors{
 };
 
 /// The object is already there, or already gone.
-constexpr std::array<std::uint16_t, 30> kAlreadyApplied{
+constexpr std::array<std::uint16_t, 31> kAlreadyApplied{
     1007,  // create database: it exists
     1008,  // drop database: it does not
+    1010,  // drop database: its tables are gone, a file that is none of them is not
     1049,  // unknown database
     1050,  // create table, rename: it exists
     1051,  // drop table: unknown

@@ -108,9 +108,9 @@ enum class DdlEnd : std::uint8_t {
   kNotExecuted,  ///< the session cannot, or is gone: no server was asked
   kFailed,       ///< the server refused it, and it has done nothing
   kPartly,       ///< it failed, but some of the objects that it names may have been treated
-  /// Interrupted amid such a list, or while it waited for the first: the binlog knows. Its session
-  /// does not try it again.
-  kInterrupted,
+  /// It failed, and the error does not tell whether it had done a part: the binlog knows. Its
+  /// session does not try it again.
+  kUnclear,
   /// Its connection was lost while it ran: nobody knows. The commit thread finds out, and may let
   /// the session execute it on another home (a new DdlTurn).
   kLost,

@@ -42,7 +42,7 @@ std::optional<Outcome> DdlCourse::on_executed(const DdlExecuted& executed, bool 
       }
       session_may_ = session_may_ && ++turns_in_vain_ < kTurnsMax;
       return std::nullopt;
-    case DdlEnd::kInterrupted:
+    case DdlEnd::kUnclear:
       session_may_ = false;
       return std::nullopt;
     case DdlEnd::kNotExecuted:

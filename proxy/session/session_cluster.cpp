@@ -33,11 +33,11 @@ DdlEnd SessionCore::Ordered::end_of_failure() const {
   }
   const bool replaces = certifier::drops_before_creating(request.sql);
   const auto outcome = certifier::ddl_outcome(error);
-  if (!outcome) {
-    return drops || replaces ? DdlEnd::kInterrupted : DdlEnd::kFailed;
+  if (outcome == certifier::DdlOutcome::kRunTolerant || (outcome && replaces)) {
+    return DdlEnd::kPartly;
   }
-  return *outcome == certifier::DdlOutcome::kRunTolerant || replaces ? DdlEnd::kPartly
-                                                                     : DdlEnd::kFailed;
+  // A lock or file that stood in the way of a later object; mostly of the first.
+  return drops || replaces ? DdlEnd::kUnclear : DdlEnd::kFailed;
 }
 
 void SessionCore::on_abort_branch() {

@@ -1,5 +1,6 @@
 """DDL, users and grants through Consort reach every server in one order."""
 
+import os
 import threading
 import time
 
@@ -115,11 +116,7 @@ def an_interrupted_drop(_context, cluster):
                 "CREATE TABLE many.one (id INT)")
     with cluster.connect() as client:
         client.query("SET lock_wait_timeout = 1")
-        client.query("BEGIN")
-        home = next(server for server in cluster.servers
-                    if server.server_id == int(client.value("SELECT @@server_id")))
-        client.query("ROLLBACK")
-        with home.connect() as past_consort:
+        with home_of(cluster, client).connect() as past_consort:
             holder = past_consort.cursor()
             holder.execute("BEGIN")
             holder.execute("SELECT 1 FROM test.two, many.one")
@@ -137,6 +134,30 @@ def an_interrupted_drop(_context, cluster):
             assert server.query("SELECT COUNT(*) FROM many.one, test.two") == ((0,),)
         client.query("DROP TABLE one, two")
     cluster.sql("DROP DATABASE many")
+
+
+@case(seconds=30)
+def a_drop_that_fails_amid(_context, cluster):
+    """What its home has done before the error is done everywhere."""
+    cluster.sql("CREATE DATABASE many", "CREATE TABLE many.one (id INT)")
+    with cluster.connect() as client:
+        home = home_of(cluster, client)
+        stray = os.path.join(home.data_dir, "many", "stray")
+        with open(stray, "w", encoding="ascii") as file:
+            file.write("not a table's")
+        try:
+            client.query("DROP DATABASE many")
+            raise AssertionError("dropped")
+        except wire.ServerError as error:
+            assert error.code == 1010, error
+        client.query("CREATE TABLE after (id INT)")
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    for server in cluster.servers:
+        assert not server.query("SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'many'")
+    os.unlink(stray)
+    home.query("DROP DATABASE many")
+    cluster.sql("DROP TABLE after")
 
 
 @case(seconds=30)
@@ -531,6 +552,13 @@ def system_tables_stay_as_they_are(_context, cluster):
     for server in cluster.servers:
         assert server.query("SELECT COUNT(*) FROM mysql.time_zone") == ((0,),)
         assert server.query("SELECT COUNT(*) > 0 FROM mysql.global_priv WHERE Priv <> '{}'") == ((1,),)
+
+
+def home_of(cluster, client):
+    client.query("BEGIN")
+    number = int(client.value("SELECT @@server_id"))
+    client.query("ROLLBACK")
+    return next(server for server in cluster.servers if server.server_id == number)
 
 
 def can_login(cluster, user, password):

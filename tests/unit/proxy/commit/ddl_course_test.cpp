@@ -100,7 +100,7 @@ TEST_SUITE("commit") {
       rig.reached(kHome);
       rig.reached(kOther);
       rig.turn(kHome);
-      EXPECT_FALSE(rig.failed(kHome, 1205, DdlEnd::kInterrupted).has_value());
+      EXPECT_FALSE(rig.failed(kHome, 1205, DdlEnd::kUnclear).has_value());
       EXPECT_FALSE(rig.course.outcome().has_value());
       EXPECT(rig.next() == "look 1");
       const auto looked = rig.course.on_looked(kHome, began ? DdlTraces::kRan : DdlTraces::kNone);
