@@ -29,18 +29,27 @@ inline constexpr std::string_view kDdlFenceSql =
 /// The same for the session whose turn it is to execute the DDL of `seqno`. It fails with 1205,
 /// too, when the lane's mark does not stand: a crash took it, perhaps with entries before it, and
 /// the turn with it. Of a connection that passes, a crash is the end. The time limit of the
-/// client's statements is not for it.
-[[nodiscard]] inline std::string ddl_turn_fence_sql(Seqno seqno) {
+/// client's statements is not for it. `timestamp`: what the session's clock shows from then on, in
+/// seconds; empty: as it was.
+[[nodiscard]] inline std::string ddl_turn_fence_sql(Seqno seqno, std::string_view timestamp = {}) {
   constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
+  constexpr std::string_view kEnd = "END";
   const std::string number = std::to_string(seqno.value);
+  const std::string clock =
+      timestamp.empty() ? "" : "SET SESSION timestamp=" + std::string(timestamp) + "; ";
   return "SET STATEMENT max_statement_time=0 FOR " + std::string(kHead) +
          "IF NOT EXISTS(SELECT 1 FROM consort.`position` p JOIN consort.ddl_mark m ON m.id=p.id "
          "WHERE p.id=1 AND m.ddl=" +
          number + " AND p.seqno<" + number +
          ") THEN COMMIT; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO=1205,"
          "MESSAGE_TEXT='consort: a crash took the turn of this statement'; END IF; COMMIT; " +
-         std::string(kDdlFenceSql.substr(kHead.size()));
+         std::string(
+             kDdlFenceSql.substr(kHead.size(), kDdlFenceSql.size() - kHead.size() - kEnd.size())) +
+         clock + std::string(kEnd);
 }
+
+/// Lets the session's clock run again. Leaves the DDL's warnings alone.
+inline constexpr std::string_view kDdlClockSql = "SET SESSION timestamp=DEFAULT";
 
 /// Lets the lock go, however short the client's time limit is; the end of the connection does, too.
 /// Leaves the DDL's warnings alone.

@@ -176,14 +176,10 @@ void check_events(const Facts& facts, Findings& out) {
     return;
   }
   const std::string events = fact(facts, kFactEvents);
-  if (events.empty()) {
-    add(out, Severity::kWarning,
-        "event_scheduler is ON: an event would run on every backend, past Consort",
-        "SET GLOBAL event_scheduler=OFF; my.cnf: event_scheduler=OFF");
-  } else {
-    add(out, Severity::kError, "events run on this backend by themselves, past Consort: " + events,
-        "SET GLOBAL event_scheduler=OFF; my.cnf: event_scheduler=OFF");
-  }
+  add(out, Severity::kError,
+      events.empty() ? "event_scheduler is ON: an event would run on every backend, past Consort"
+                     : "events run on this backend by themselves, past Consort: " + events,
+      "SET GLOBAL event_scheduler=OFF; my.cnf: event_scheduler=OFF");
 }
 
 void check_privileges(const Facts& facts, Findings& out) {

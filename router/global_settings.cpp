@@ -1,5 +1,6 @@
 #include "router/global_settings.h"
 
+#include <algorithm>
 #include <array>
 
 #include "router/guarded_settings.h"
@@ -17,7 +18,8 @@ constexpr std::string_view kCommits = "commits through Consort depend on it";
 constexpr std::string_view kOneServer = "it concerns one server: set it there";
 constexpr std::string_view kPlain =
     "Consort's own statements could not run on its servers any more";
-constexpr std::string_view kEvents = "events would run on every server, past Consort";
+constexpr std::string_view kEvents =
+    "events are stored on all servers, but Consort does not run them";
 
 constexpr std::array kKeptNames = {
     Kept{"autocommit", kCommits},
@@ -63,6 +65,14 @@ constexpr std::array kKeptPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"repl
                                       Kept{"sync_relay_", kOneServer}};
 
 }  // namespace
+
+bool leaves_events_off(std::string_view name, std::string_view value) {
+  constexpr std::array<std::string_view, 6> kOff = {"OFF",     "0",     "FALSE",
+                                                    "DEFAULT", "'OFF'", "\"OFF\""};
+  return equals_ignoring_case(name, "event_scheduler") &&
+         std::any_of(kOff.begin(), kOff.end(),
+                     [value](std::string_view off) { return equals_ignoring_case(value, off); });
+}
 
 std::string_view why_global_is_kept(std::string_view name) {
   if (is_guarded_setting(name)) {

@@ -6,6 +6,9 @@
 
 namespace consort::router {
 
+/// What event_scheduler is anyway, as a client may write it: it may be SET GLOBAL.
+[[nodiscard]] bool leaves_events_off(std::string_view name, std::string_view value);
+
 /// Why `name` (in any case) keeps its global value, as the end of a sentence; empty: a client with
 /// the server's privilege may change it, on all servers.
 [[nodiscard]] std::string_view why_global_is_kept(std::string_view name);

@@ -9,8 +9,8 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/ddl_definer.h"
 #include "certifier/global_variables_sql.h"
-#include "proxy/commit/ddl_definer.h"
 
 namespace consort::proxy {
 namespace {
@@ -461,7 +461,8 @@ void LaneConnection::take_turn(certifier::LaneTurn turn) {
     if (batch_->ddl_statement) {
       if (const EntryPtr ddl = ddl_under_way(); ddl != nullptr) {
         std::string& sql = batch_->statements[*batch_->ddl_statement];
-        sql = with_definer(sql, ddl->ddl()->definer);
+        sql = certifier::with_definer(sql, ddl->ddl()->definer)
+                  .value_or(sql);  // sessions refuse the rest
       }
     }
     statement_ = 0;

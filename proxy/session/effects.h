@@ -139,6 +139,8 @@ class SessionEffects {
   /// Ends in on_applied() when `backend` (or any serving backend, when `any`: then `backend` is the
   /// one that shall hurry) has applied `seqno`, or in on_applied_timeout().
   virtual void wait_applied(BackendId backend, bool any, Seqno seqno) = 0;
+  /// Microseconds since 1970.
+  [[nodiscard]] virtual std::uint64_t wall_clock_us() = 0;
   /// Ends in on_retry_due().
   virtual void retry_after(std::chrono::milliseconds delay) = 0;
   /// Takes back what the core waits for: a lease, wait_applied(), retry_after().

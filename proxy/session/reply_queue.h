@@ -26,6 +26,7 @@ enum class ReplyRole : std::uint8_t {
   kPlainEnd,        ///< COMMIT or ROLLBACK of a plain read-only transaction
   kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
+  kDdlClock,        ///< lets the clock run again that a fence has stopped
   kKillRight,       ///< whether the client may end other users' sessions
   kKillValue,       ///< the number that the client's KILL means
   kProcessRight,    ///< whether the client may see other users' sessions

@@ -409,6 +409,12 @@ void Session::on_applied() {
   pump();
 }
 
+std::uint64_t Session::wall_clock_us() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::microseconds>(now).count());
+}
+
 void Session::retry_after(std::chrono::milliseconds delay) {
   timer_use_ = TimerUse::kRetry;
   timer_once(delay);

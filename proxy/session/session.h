@@ -146,6 +146,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::optional<UserLockHome::Place> user_lock_home() override;
   void count_user_lock_holder(int change) override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
+  [[nodiscard]] std::uint64_t wall_clock_us() override;
   void retry_after(std::chrono::milliseconds delay) override;
   void stop_waiting() override;
   [[nodiscard]] BranchId next_branch() override;

@@ -17,6 +17,14 @@ namespace {
 constexpr std::chrono::milliseconds kOrderLook{1000};
 constexpr unsigned kOrderLooksMax = 30;
 constexpr std::string_view kOwnSchema = "consort";
+constexpr std::string_view kTimestamp = "timestamp";
+
+/// A value for that variable.
+std::string timestamp_of(std::uint64_t microseconds) {
+  constexpr std::uint64_t kSecond = 1'000'000;
+  const std::string fraction = std::to_string(kSecond + microseconds % kSecond);
+  return std::to_string(microseconds / kSecond) + "." + fraction.substr(1);
+}
 
 }  // namespace
 
@@ -133,6 +141,13 @@ void SessionCore::request_order() {
   ordered_.request.lock_wait_s = lock_wait_s();
   if (!ordered_.request.sets_globals) {  // else the lanes execute a text of ours, as they are
     ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+    // It may fill columns with the time, or keep it: ALTER TABLE .. ADD .. DEFAULT NOW(), CREATE
+    // EVENT, CREATE USER. A client that has stopped its clock has the variable in its state.
+    ordered_.timestamp =
+        state_.variable(kTimestamp) ? std::string() : timestamp_of(effects_.wall_clock_us());
+    if (!ordered_.timestamp.empty()) {
+      ordered_.request.session_set += ", SESSION timestamp=" + ordered_.timestamp;
+    }
     if (job_.names_engine) {
       ordered_.request.session_set += state_.substituting_engines();
     }
@@ -169,6 +184,10 @@ void SessionCore::finish_ordered(bool succeeded) {
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  if (!ordered_.timestamp.empty()) {
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlClockSql));
+    expect(Channel::kHome, ReplyRole::kDdlClock, Command::kQuery);
+  }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,
                                          succeeded ? DdlEnd::kSucceeded : ordered_.end_of_failure(),

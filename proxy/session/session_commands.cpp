@@ -289,6 +289,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
   job_.sets_state = router::sets_session_state(statement);
   job_.sets_several = statement.settings.size() > 1;
+  job_.restarts_clock = restarts_clock(statement);
   job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.uses_engine = uses_engine(statement, state_.schema());

@@ -644,6 +644,7 @@ class SessionCore {
     Seqno seqno;                 ///< of its turn
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool changes_accounts = false;
+    std::string timestamp;    ///< at which it is executed, everywhere; empty: its session's own
     bool fenced = false;      ///< no other connection executes DDL on the home, and ours alone may
     bool drops = false;       ///< maybe several objects, one after the other
     std::uint16_t error = 0;  ///< of its execution

@@ -90,6 +90,7 @@ struct SessionJob {
   bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_state = false;        ///< variables or the schema: its OK tells which
+  bool restarts_clock = false;    ///< SET timestamp = DEFAULT
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once

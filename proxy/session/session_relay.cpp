@@ -259,6 +259,10 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     const bool amid = transaction_.on_backend() && router::is_transaction_setting(name);
     home_transaction_settings_stale_ = home_transaction_settings_stale_ || amid;
     home_has_traces_ = home_has_traces_ || amid || SessionState::leaves_traces(name);
+    if (name == "timestamp" && job_.restarts_clock) {
+      state_.forget_variable(name);  // the server reports what the clock shows just now
+      continue;
+    }
     state_.set_variable(name, value);
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", job_.names_collation);

@@ -102,6 +102,11 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
+    case ReplyRole::kDdlClock:
+      if (failed) {
+        lose(channel);  // nobody shall have a connection on which time stands still
+      }
+      return;
     case ReplyRole::kGrants:
       on_grants(channel, step);
       return;

@@ -2,12 +2,39 @@
 // or answered by the session itself.
 #include <algorithm>
 
+#include "certifier/ddl_definer.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/session_scope.h"
 
 namespace consort::proxy {
+
+namespace {
+
+/// What DDL about events is about: no table, and no transaction stands in its way.
+const DdlTarget kAllEvents{"consort", "events"};
+
+/// It has a definer, or in doubt may have one.
+bool makes_program(const router::Statement& statement) {
+  using router::DdlObject;
+  if (statement.kind != router::StatementKind::kDdl) {
+    return false;
+  }
+  switch (statement.ddl.object) {
+    case DdlObject::kTable:
+    case DdlObject::kIndex:
+    case DdlObject::kDatabase:
+    case DdlObject::kSequence:
+    case DdlObject::kServer:
+      return false;
+    default:
+      return statement.ddl.verb == router::DdlVerb::kCreate ||
+             statement.ddl.verb == router::DdlVerb::kAlter;
+  }
+}
+
+}  // namespace
 
 using router::Flag;
 using router::Statement;
@@ -159,6 +186,11 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
         "SET GLOBAL inside a transaction (COMMIT or ROLLBACK it before)"));
     return;
   }
+  if (makes_program(statement) && !certifier::with_definer(sql, owner_.definer)) {
+    reply_error(protocol::not_supported_error(
+        "a definer that is CURRENT_ROLE, or behind a comment that only some servers execute"));
+    return;
+  }
   job_.kind = JobKind::kOrdered;
   job_.commit_first = transaction_.open() && !globals;
   if (defines_function(statement)) {
@@ -183,6 +215,9 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
       (statement.kind == StatementKind::kDdl && statement.tables.empty())) {
     request.targets.clear();
     request.targets.push_back({state_.schema(), ""});
+  }
+  if (statement.ddl.object == router::DdlObject::kEvent) {
+    request.targets.assign(1, kAllEvents);
   }
   ordered_.changes_accounts = changes_accounts;
   if (changes_accounts) {

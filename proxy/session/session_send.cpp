@@ -58,7 +58,10 @@ void SessionCore::send_job() {
     return;
   }
   // Who has to set a password may do nothing else there. To set it twice does no harm.
-  ordered_.fenced = ordered_.fenced || owner_.password_expired;
+  if (owner_.password_expired) {
+    ordered_.fenced = true;
+    ordered_.timestamp.clear();
+  }
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
     xa_buffer_.clear();
     const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'
@@ -66,8 +69,9 @@ void SessionCore::send_job() {
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNarrowLiterals));
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
     }
-    protocol::append_command(xa_buffer_, Command::kQuery,
-                             as_bytes(certifier::ddl_turn_fence_sql(ordered_.seqno)));
+    protocol::append_command(
+        xa_buffer_, Command::kQuery,
+        as_bytes(certifier::ddl_turn_fence_sql(ordered_.seqno, ordered_.timestamp)));
     expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
     if (wide) {
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(state_.set_statement()));

@@ -164,6 +164,17 @@ void SessionState::set_variable(std::string_view name, std::string_view value) {
   settings_ = std::move(changed);
 }
 
+void SessionState::forget_variable(std::string_view name) {
+  if (!variable(name)) {
+    return;
+  }
+  auto changed = std::make_shared<SessionSettings>(*settings_);
+  std::erase_if(changed->variables,
+                [&](const SessionSettings::Variable& one) { return one.name == name; });
+  changed->fingerprint = fingerprint_of(changed->variables);
+  settings_ = changed->variables.empty() ? nullptr : std::move(changed);
+}
+
 std::optional<std::string_view> SessionState::variable(std::string_view name) const {
   if (settings_) {
     for (const SessionSettings::Variable& variable : settings_->variables) {

@@ -42,6 +42,9 @@ class SessionState {
   /// variables that only report (last_gtid, timestamps of the connection) are ignored.
   void set_variable(std::string_view name, std::string_view value);
 
+  /// The session has what its connection had from the start.
+  void forget_variable(std::string_view name);
+
   /// What a session that set `name` leaves on its connection is not in this state.
   [[nodiscard]] static bool leaves_traces(std::string_view name);
 

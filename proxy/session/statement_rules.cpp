@@ -98,6 +98,14 @@ bool may_turn_autocommit_on(const Statement& statement) {
 
 }  // namespace
 
+bool restarts_clock(const Statement& statement) {
+  return std::any_of(
+      statement.settings.begin(), statement.settings.end(), [](const router::SetItem& item) {
+        return router::equals_ignoring_case(item.name, "timestamp") &&
+               (item.value == "0" || router::equals_ignoring_case(item.value, "DEFAULT"));
+      });
+}
+
 bool commits_first(const Statement& statement, bool autocommit) {
   return statement.has(Flag::kImplicitCommit) || (!autocommit && may_turn_autocommit_on(statement));
 }
@@ -376,9 +384,6 @@ bool writes_system_tables(const Statement& statement, std::string_view schema) {
 std::string_view unsupported_feature(const Statement& statement, std::string_view schema) {
   if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
     return "sequences (use AUTO_INCREMENT)";
-  }
-  if (statement.kind == StatementKind::kDdl && statement.ddl.object == router::DdlObject::kEvent) {
-    return "events (they would run once on every backend)";
   }
   if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
     return "KILL with an expression that has effects of its own";

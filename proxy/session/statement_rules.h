@@ -18,6 +18,9 @@ namespace consort::proxy {
 
 [[nodiscard]] bool is_savepoint(router::StatementKind kind);
 
+/// SET timestamp = DEFAULT, among others perhaps: the session's clock runs again.
+[[nodiscard]] bool restarts_clock(const router::Statement& statement);
+
 /// It ends an open transaction by itself. `autocommit`: the session's, before the statement.
 [[nodiscard]] bool commits_first(const router::Statement& statement, bool autocommit);
 

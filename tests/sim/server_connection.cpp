@@ -20,7 +20,8 @@ void append_text(Buffer& out, const std::string& text) {
 
 bool is_ours(const std::string& sql) {
   return sql.starts_with("CREATE ") || sql.starts_with("DROP ") || sql.starts_with("TRUNCATE ") ||
-         sql.find("GET_LOCK(_latin1'consort_ddl'") != sql.npos || sql == certifier::kDdlReleaseSql;
+         sql.find("GET_LOCK(_latin1'consort_ddl'") != sql.npos ||
+         sql == certifier::kDdlReleaseSql || sql == certifier::kDdlClockSql;
 }
 
 }  // namespace

@@ -127,6 +127,8 @@ class SimSession final : public proxy::SessionEffects {
     applied_wait_ = AppliedWait{backend, any, seqno};
   }
 
+  std::uint64_t wall_clock_us() override { return 1'700'000'000'000'000; }
+
   void retry_after(std::chrono::milliseconds) override { retry_due_ = true; }
 
   void stop_waiting() override {}  // nobody kills here

@@ -104,7 +104,7 @@ TEST_SUITE("healthcheck") {
         {"max_allowed_packet", "1048576", "E max_allowed_packet", "1073741824"},
         {"tx_isolation", "SERIALIZABLE", "W the default isolation", "READ COMMITTED"},
         {"server_id", "0", "E server_id is 0", "server_id"},
-        {"event_scheduler", "ON", "W event_scheduler", "OFF"},
+        {"event_scheduler", "ON", "E event_scheduler", "OFF"},
         {std::string(kFactReplicaOf), "Master_Host=db9", "E it is a replica", "RESET SLAVE"},
         {std::string(kFactInnodb), "NO", "E InnoDB", "skip_innodb"},
         {std::string(kFactCluster), "other", "E its consort.position", "DROP DATABASE consort"},

@@ -80,7 +80,7 @@ TEST_SUITE("session") {
     const auto request = script.posted_back<DdlRequest>();
     script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
     EXPECT((script.sent(Channel::kHome) ==
-            Texts{"SET collation_connection=latin1_bin", certifier::ddl_turn_fence_sql(Seqno{11}),
+            Texts{"SET collation_connection=latin1_bin", turn_fence(Seqno{11}),
                   "SET SESSION collation_connection=_utf8mb4 X'756373325F62696E'"}));
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "certifier/ddl_fence.h"
 #include "protocol/decode.h"
 #include "protocol/lenenc.h"
 #include "protocol/packet_reader.h"
@@ -19,6 +20,11 @@ namespace consort::proxy {
 
 /// Statements, as they are expected on a connection.
 using Texts = std::vector<std::string>;
+
+/// The fence of a turn as such a session sends it, whose clock stands at clock_us.
+inline std::string turn_fence(Seqno seqno) {
+  return certifier::ddl_turn_fence_sql(seqno, "1700000000.000250");
+}
 
 class SessionScript : public SessionEffects {
  public:
@@ -329,6 +335,8 @@ class SessionScript : public SessionEffects {
 
   void wait_applied(BackendId, bool, Seqno seqno) override { waits.push_back(seqno); }
 
+  std::uint64_t wall_clock_us() override { return clock_us; }
+
   void retry_after(std::chrono::milliseconds) override { ++retries; }
 
   void stop_waiting() override { ++waits_stopped; }
@@ -388,6 +396,7 @@ class SessionScript : public SessionEffects {
   std::uint64_t branches = 0;
   int leases = 0;
   int retries = 0;
+  std::uint64_t clock_us = 1'700'000'000'000'250;
   int waits_stopped = 0;
   int lists_asked = 0;
   bool lease_hangs = false;
