@@ -86,6 +86,7 @@ void create(SessionScript& script) {
   script.backend_ok(Channel::kHome, plain_ok());  // the fence
   script.backend_ok(Channel::kHome, plain_ok());
   script.backend_ok(Channel::kHome, plain_ok());  // and its end
+  script.backend_ok(Channel::kHome, plain_ok());  // the clock
   script.applied_seqno = Seqno{11};
   script.core.on_ddl_outcome({request.session, Seqno{11}});
   home_got(script);
@@ -290,6 +291,7 @@ TEST_SUITE("session") {
     script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
     script.backend_ok(Channel::kHome, plain_ok());
     script.backend_error(Channel::kHome, 1050);
+    script.backend_ok(Channel::kHome, plain_ok());
     script.backend_ok(Channel::kHome, plain_ok());
     script.applied_seqno = Seqno{11};
     script.core.on_ddl_outcome({request.session, Seqno{11}});

@@ -70,6 +70,7 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 65535 | ERR 65535 | OK");
     EXPECT(script.last_sequence() == 3);
     script.backend_ok(Channel::kHome);  // the fence is released
+    script.backend_ok(Channel::kHome);  // the clock runs again
     script.applied_seqno = Seqno{11};
     script.sent(Channel::kHome);
     script.query("LOAD DATA INFILE 'x' INTO TABLE t");  // the next one begins anew
