@@ -26,7 +26,7 @@ enum class ReplyRole : std::uint8_t {
   kPlainEnd,        ///< COMMIT or ROLLBACK of a plain read-only transaction
   kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
-  kDdlClock,        ///< lets the clock run again that a fence has stopped
+  kTurnSetting,     ///< what a connection is only for an ordered statement; must succeed
   kKillRight,       ///< whether the client may end other users' sessions
   kKillValue,       ///< the number that the client's KILL means
   kProcessRight,    ///< whether the client may see other users' sessions
@@ -38,6 +38,7 @@ enum class ReplyRole : std::uint8_t {
   kCollation,       ///< what collation_server is, where session tracking has not told
   kGrants,          ///< the client's SHOW GRANTS: all but what Consort has granted is relayed
   kWarnings,        ///< of the client's statement, before others of ours take their place
+  kRows,            ///< whether an ALTER TABLE would treat its rows alike on all servers
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
   kTracking,        ///< what a SET of session_track_* means
@@ -61,6 +62,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kCollation:
     case ReplyRole::kGrants:
     case ReplyRole::kWarnings:
+    case ReplyRole::kRows:
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
     case ReplyRole::kTracking:

@@ -151,6 +151,10 @@ void SessionCore::request_order() {
     if (job_.names_engine) {
       ordered_.request.session_set += state_.substituting_engines();
     }
+    if (ordered_.rows.numbered) {
+      ordered_.request.session_set +=
+          ", SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
+    }
   }
   ordered_.request.globals_seen = effects_.globals_seen();
   if (!effects_.post_commit(ordered_.request)) {
@@ -186,8 +190,9 @@ void SessionCore::finish_ordered(bool succeeded) {
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
   if (!ordered_.timestamp.empty()) {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlClockSql));
-    expect(Channel::kHome, ReplyRole::kDdlClock, Command::kQuery);
+    expect(Channel::kHome, ReplyRole::kTurnSetting, Command::kQuery);
   }
+  append_count_as_ever();
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,
                                          succeeded ? DdlEnd::kSucceeded : ordered_.end_of_failure(),
@@ -217,7 +222,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
     return;
   }
   ordered_.seqno = turn.seqno;
-  ordered_.fenced = false;
+  ordered_.fenced = ordered_.rows_known = false;
   if (create_select_.step == CreateSelectStep::kCreate) {
     create_select_.made_by = turn.seqno;
   }

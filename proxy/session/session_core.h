@@ -57,6 +57,7 @@
 #include "proxy/session/transaction_tracker.h"
 #include "proxy/session/user_locks.h"
 #include "proxy/session/user_variables.h"
+#include "router/altered_rows.h"
 #include "router/own_tracking.h"
 #include "router/prepared_text.h"
 #include "router/router.h"
@@ -574,6 +575,11 @@ class SessionCore {
 
   // SET GLOBAL: session_globals.cpp.
   void plan_globals(const router::Statement& statement);
+  void plan_altered_rows(const router::Statement& statement, std::string_view sql);
+  [[nodiscard]] bool asks_about_rows();
+  void on_rows_known(const protocol::SqlError* error);
+  void append_count_as_ever();
+  void append_count(std::string_view sql);
   [[nodiscard]] bool asks_globals();
   [[nodiscard]] bool asks_new_globals(bool succeeded);
   void on_globals_known(const protocol::SqlError* error);
@@ -644,10 +650,12 @@ class SessionCore {
     Seqno seqno;                 ///< of its turn
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool changes_accounts = false;
-    std::string timestamp;    ///< at which it is executed, everywhere; empty: its session's own
-    bool fenced = false;      ///< no other connection executes DDL on the home, and ours alone may
-    bool drops = false;       ///< maybe several objects, one after the other
-    std::uint16_t error = 0;  ///< of its execution
+    std::string timestamp;  ///< at which it is executed, everywhere; empty: its session's own
+    bool fenced = false;    ///< no other connection executes DDL on the home, and ours alone may
+    bool drops = false;     ///< maybe several objects, one after the other
+    router::AlteredRows rows;
+    bool rows_known = false;              ///< all servers will treat them alike
+    std::uint16_t error = 0;              ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
     unsigned globals_asked = 0;  ///< how often what they are now

@@ -102,9 +102,9 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
-    case ReplyRole::kDdlClock:
+    case ReplyRole::kTurnSetting:
       if (failed) {
-        lose(channel);  // nobody shall have a connection on which time stands still
+        lose(channel);  // nobody shall have a connection with a clock or count of its own
       }
       return;
     case ReplyRole::kGrants:
@@ -137,6 +137,9 @@ void SessionCore::on_internal_reply(Channel channel,
       return;
     case ReplyRole::kSubject:
       answer(&SessionCore::on_subject);
+      return;
+    case ReplyRole::kRows:
+      answer(&SessionCore::on_rows_known);
       return;
     case ReplyRole::kGlobals:
       answer(&SessionCore::on_globals_known);

@@ -219,6 +219,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   if (statement.ddl.object == router::DdlObject::kEvent) {
     request.targets.assign(1, kAllEvents);
   }
+  plan_altered_rows(statement, sql);
   ordered_.changes_accounts = changes_accounts;
   if (changes_accounts) {
     request.targets.assign(1, DdlTarget{});

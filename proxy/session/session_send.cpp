@@ -84,7 +84,7 @@ void SessionCore::send_job() {
     send_table_lock();
     return;
   }
-  if (asks_globals()) {
+  if (asks_globals() || asks_about_rows()) {
     return;  // its answer goes on
   }
   if (job_.kind == JobKind::kKill) {

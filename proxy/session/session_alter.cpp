@@ -1,0 +1,110 @@
+// SessionCore: ALTER TABLE that does to rows what each server would do in its own way. Rows of a
+// table with a key are read in the key's order everywhere, and numbered alike where all servers
+// count alike. Of others the home is asked, in the statement's turn, whether there are any: then it
+// is refused. Decision 0038.
+#include "base/sql_identifier.h"
+#include "protocol/packet_writer.h"
+#include "proxy/session/session_core.h"
+
+namespace consort::proxy {
+
+using protocol::Command;
+
+namespace {
+
+constexpr std::string_view kCountByOne =
+    "SET SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
+constexpr std::string_view kCountAsEver =
+    "SET SESSION auto_increment_increment=DEFAULT, SESSION auto_increment_offset=DEFAULT";
+
+std::string name_of(const DdlTarget& table) {
+  return sql_identifier(table.schema) + "." + sql_identifier(table.table);
+}
+
+/// InnoDB keeps rows in the order of such an index; of a table without one in that of their coming.
+std::string orders_rows(const DdlTarget& table) {
+  return "EXISTS(SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=" +
+         sql_text_literal(table.schema) + " AND TABLE_NAME=" + sql_text_literal(table.table) +
+         " AND NON_UNIQUE=0 AND INDEX_TYPE='BTREE' GROUP BY INDEX_NAME HAVING "
+         "INDEX_NAME='PRIMARY' OR SUM(NULLABLE='YES')+SUM(SUB_PART IS NOT NULL)=0)";
+}
+
+/// 1: the servers would not do it alike.
+std::string question_of(const router::AlteredRows& rows, const DdlTarget& table) {
+  const std::string has_rows = "EXISTS(SELECT 1 FROM " + name_of(table) + ")";
+  const std::string in_doubt =
+      rows.own_value.empty() ? "NOT " + orders_rows(table) + " AND " + has_rows : has_rows;
+  return "SELECT " + in_doubt + " LIMIT 1";  // whatever sql_select_limit is
+}
+
+protocol::SqlError refusal_of(const router::AlteredRows& rows) {
+  if (!rows.own_value.empty()) {
+    return protocol::not_supported_error(
+        "ALTER TABLE .. ADD of a column whose default is another value on each server (" +
+        rows.own_value +
+        ") to a table with rows: add the column without, fill it by UPDATE, then set the default");
+  }
+  return protocol::not_supported_error(
+      rows.numbered
+          ? "AUTO_INCREMENT for the rows of a table without a primary key, which each server keeps "
+            "in an order of its own: add the column, number it by UPDATE, then make it the key"
+          : "ALTER IGNORE of a table without a primary key, whose rows each server keeps in an "
+            "order of its own: delete the duplicates first");
+}
+
+}  // namespace
+
+void SessionCore::plan_altered_rows(const router::Statement& statement, std::string_view sql) {
+  const bool alters = statement.ddl.verb == router::DdlVerb::kAlter &&
+                      statement.ddl.object == router::DdlObject::kTable;
+  if (alters && !ordered_.request.targets.front().schema.empty()) {
+    ordered_.rows = router::altered_rows(sql, lexer_options());
+  }
+}
+
+/// Behind the fence, before the client's statement.
+bool SessionCore::asks_about_rows() {
+  if (job_.kind != JobKind::kOrdered || !ordered_.rows.any() || ordered_.rows_known) {
+    return false;
+  }
+  xa_buffer_.clear();
+  if (ordered_.rows.numbered) {
+    append_count(kCountByOne);
+  }
+  const std::string question = question_of(ordered_.rows, ordered_.request.targets.front());
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
+  expect(Channel::kHome, ReplyRole::kRows, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
+void SessionCore::on_rows_known(const protocol::SqlError* error) {
+  constexpr std::uint16_t kNoSuchTable = 1146;
+  const auto rows = own_rows_.rows();
+  const bool absent = error != nullptr && error->code == kNoSuchTable;  // the statement tells
+  const bool alike = rows && rows->size() == 1 && rows->front().at(0) == "0";
+  if (absent || (error == nullptr && alike)) {
+    ordered_.rows_known = true;
+    send_job();
+    return;
+  }
+  const protocol::SqlError refusal = error != nullptr ? *error : refusal_of(ordered_.rows);
+  ordered_.error = refusal.code;
+  held_.clear();
+  hold_error(refusal, reply_sequence_);
+  finish_ordered(false);
+}
+
+/// Behind it: the connection counts as all of its server's do.
+void SessionCore::append_count_as_ever() {
+  if (ordered_.rows.numbered) {
+    append_count(kCountAsEver);
+  }
+}
+
+void SessionCore::append_count(std::string_view sql) {
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  expect(Channel::kHome, ReplyRole::kTurnSetting, Command::kQuery);
+}
+
+}  // namespace consort::proxy

@@ -1,0 +1,104 @@
+// ALTER TABLE that numbers rows or gives them values: alike on all servers, or not at all.
+#include "certifier/ddl_fence.h"
+#include "proxy/session/session_core.h"
+#include "tests/support/test.h"
+#include "tests/unit/proxy/session/session_script.h"
+
+namespace consort::proxy {
+namespace {
+
+const std::string kByOne =
+    "SET SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
+const std::string kAsEver =
+    "SET SESSION auto_increment_increment=DEFAULT, SESSION auto_increment_offset=DEFAULT";
+const std::string kRelease(certifier::kDdlReleaseSql);
+
+/// `sql` up to its turn at the home; answers the fence.
+DdlRequest give_turn(SessionScript& script, std::string_view sql) {
+  script.query(sql);
+  const auto request = script.posted_back<DdlRequest>();
+  script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+  script.sent(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  return request;
+}
+
+TEST_SUITE("session") {
+  TEST_CASE("SessionCore: an ALTER that numbers rows counts by one on all servers") {
+    constexpr std::string_view kAlter = "ALTER TABLE d.t ADD id INT AUTO_INCREMENT PRIMARY KEY";
+    SessionScript script;
+    const DdlRequest request = give_turn(script, kAlter);
+    EXPECT(request.session_set.find(kByOne.substr(kByOne.find(' ', 4))) != std::string::npos);
+    const Texts asked = script.sent(Channel::kHome);
+    REQUIRE(asked.size() == 2);
+    EXPECT(asked[0] == kByOne);
+    EXPECT(asked[1].starts_with("SELECT NOT EXISTS(SELECT 1 FROM information_schema.STATISTICS"));
+    EXPECT(asked[1].ends_with("AND EXISTS(SELECT 1 FROM `d`.`t`) LIMIT 1"));
+    script.backend_ok(Channel::kHome);
+    script.backend_row(Channel::kHome, {"0"});
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(kAlter)});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kAsEver});
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: what servers would do to rows in their own ways is not done") {
+    for (const auto& [sql, set] :
+         {std::pair{"ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY", true},
+          {"ALTER IGNORE TABLE t ADD UNIQUE (a)", false},
+          {"ALTER TABLE t ADD u CHAR(36) DEFAULT (UUID())", false}}) {
+      CAPTURE(sql);
+      SessionScript script;
+      const DdlRequest request = give_turn(script, sql);
+      if (set) {
+        script.backend_ok(Channel::kHome);
+      }
+      script.sent(Channel::kHome);
+      script.backend_row(Channel::kHome, {"1"});
+      EXPECT(script.sent(Channel::kHome) == (set ? Texts{kRelease, kAsEver} : Texts{kRelease}));
+      EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
+      script.core.on_ddl_outcome({request.session, Seqno{11}});
+      EXPECT(script.answer() == "ERR 1235");
+    }
+  }
+
+  TEST_CASE("SessionCore: of a table that is not there the ALTER itself tells") {
+    SessionScript script;
+    (void)give_turn(script, "ALTER TABLE IF EXISTS t ADD u CHAR(36) DEFAULT (UUID())");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1146);
+    EXPECT(script.sent(Channel::kHome).size() == 1);
+    script.backend_error(Channel::kHome, 1146);
+    EXPECT(script.posted_back<DdlExecuted>().error == 1146);
+  }
+
+  TEST_CASE("SessionCore: another error of the question is the client's") {
+    SessionScript script;
+    const DdlRequest request = give_turn(script, "ALTER TABLE t ADD u INT DEFAULT (RAND())");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1142);
+    EXPECT(script.sent(Channel::kHome) == Texts{kRelease});
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1142");
+  }
+
+  TEST_CASE("SessionCore: a connection that would go on counting by one is closed") {
+    SessionScript script;
+    (void)give_turn(script, "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY");
+    script.backend_ok(Channel::kHome);
+    script.backend_row(Channel::kHome, {"0"});
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.releases.empty());
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.releases == std::vector<bool>{false});
+  }
+}
+
+}  // namespace
+}  // namespace consort::proxy
