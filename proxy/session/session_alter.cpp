@@ -47,7 +47,8 @@ protocol::SqlError refusal_of(const router::AlteredRows& rows) {
   return protocol::not_supported_error(
       rows.numbered
           ? "AUTO_INCREMENT for the rows of a table without a primary key, which each server keeps "
-            "in an order of its own: add the column, number it by UPDATE, then make it the key"
+            "in an order of its own: add the column, number it by UPDATE, make it the primary key, "
+            "then AUTO_INCREMENT"
           : "ALTER IGNORE of a table without a primary key, whose rows each server keeps in an "
             "order of its own: delete the duplicates first");
 }

@@ -12,6 +12,7 @@ const std::string kByOne =
 const std::string kAsEver =
     "SET SESSION auto_increment_increment=DEFAULT, SESSION auto_increment_offset=DEFAULT";
 const std::string kRelease(certifier::kDdlReleaseSql);
+const std::string kClock(certifier::kDdlClockSql);
 
 /// `sql` up to its turn at the home; answers the fence.
 DdlRequest give_turn(SessionScript& script, std::string_view sql) {
@@ -38,8 +39,9 @@ TEST_SUITE("session") {
     script.backend_row(Channel::kHome, {"0"});
     EXPECT(script.sent(Channel::kHome) == Texts{std::string(kAlter)});
     script.backend_ok(Channel::kHome);
-    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kAsEver});
+    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kClock, kAsEver});
     EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
+    script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
@@ -60,7 +62,8 @@ TEST_SUITE("session") {
       }
       script.sent(Channel::kHome);
       script.backend_row(Channel::kHome, {"1"});
-      EXPECT(script.sent(Channel::kHome) == (set ? Texts{kRelease, kAsEver} : Texts{kRelease}));
+      EXPECT(script.sent(Channel::kHome) ==
+             (set ? Texts{kRelease, kClock, kAsEver} : Texts{kRelease, kClock}));
       EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
       script.core.on_ddl_outcome({request.session, Seqno{11}});
       EXPECT(script.answer() == "ERR 1235");
@@ -82,7 +85,7 @@ TEST_SUITE("session") {
     const DdlRequest request = give_turn(script, "ALTER TABLE t ADD u INT DEFAULT (RAND())");
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1142);
-    EXPECT(script.sent(Channel::kHome) == Texts{kRelease});
+    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kClock});
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1142");
   }
@@ -92,6 +95,7 @@ TEST_SUITE("session") {
     (void)give_turn(script, "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY");
     script.backend_ok(Channel::kHome);
     script.backend_row(Channel::kHome, {"0"});
+    script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     EXPECT(script.releases.empty());
