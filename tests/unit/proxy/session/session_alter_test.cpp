@@ -7,28 +7,24 @@
 namespace consort::proxy {
 namespace {
 
+const Texts kTurnEnd = {std::string(certifier::kDdlReleaseSql),
+                        std::string(certifier::kDdlClockSql)};
 const std::string kByOne =
     "SET SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
 const std::string kAsEver =
     "SET SESSION auto_increment_increment=DEFAULT, SESSION auto_increment_offset=DEFAULT";
-const std::string kRelease(certifier::kDdlReleaseSql);
-const std::string kClock(certifier::kDdlClockSql);
 
-/// `sql` up to its turn at the home; answers the fence.
-DdlRequest give_turn(SessionScript& script, std::string_view sql) {
-  script.query(sql);
-  const auto request = script.posted_back<DdlRequest>();
-  script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
-  script.sent(Channel::kHome);
-  script.backend_ok(Channel::kHome);
-  return request;
+Texts counting_ends() {
+  Texts texts = kTurnEnd;
+  texts.push_back(kAsEver);
+  return texts;
 }
 
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: an ALTER that numbers rows counts by one on all servers") {
     constexpr std::string_view kAlter = "ALTER TABLE d.t ADD id INT AUTO_INCREMENT PRIMARY KEY";
     SessionScript script;
-    const DdlRequest request = give_turn(script, kAlter);
+    const DdlRequest request = pass_fence(script, kAlter);
     EXPECT(request.session_set.find(kByOne.substr(kByOne.find(' ', 4))) != std::string::npos);
     const Texts asked = script.sent(Channel::kHome);
     REQUIRE(asked.size() == 2);
@@ -39,7 +35,7 @@ TEST_SUITE("session") {
     script.backend_row(Channel::kHome, {"0"});
     EXPECT(script.sent(Channel::kHome) == Texts{std::string(kAlter)});
     script.backend_ok(Channel::kHome);
-    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kClock, kAsEver});
+    EXPECT(script.sent(Channel::kHome) == counting_ends());
     EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
@@ -56,14 +52,13 @@ TEST_SUITE("session") {
           {"ALTER TABLE t ADD u CHAR(36) DEFAULT (UUID())", false}}) {
       CAPTURE(sql);
       SessionScript script;
-      const DdlRequest request = give_turn(script, sql);
+      const DdlRequest request = pass_fence(script, sql);
       if (set) {
         script.backend_ok(Channel::kHome);
       }
       script.sent(Channel::kHome);
       script.backend_row(Channel::kHome, {"1"});
-      EXPECT(script.sent(Channel::kHome) ==
-             (set ? Texts{kRelease, kClock, kAsEver} : Texts{kRelease, kClock}));
+      EXPECT(script.sent(Channel::kHome) == (set ? counting_ends() : kTurnEnd));
       EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
       script.core.on_ddl_outcome({request.session, Seqno{11}});
       EXPECT(script.answer() == "ERR 1235");
@@ -72,7 +67,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: of a table that is not there the ALTER itself tells") {
     SessionScript script;
-    (void)give_turn(script, "ALTER TABLE IF EXISTS t ADD u CHAR(36) DEFAULT (UUID())");
+    (void)pass_fence(script, "ALTER TABLE IF EXISTS t ADD u CHAR(36) DEFAULT (UUID())");
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1146);
     EXPECT(script.sent(Channel::kHome).size() == 1);
@@ -82,17 +77,17 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: another error of the question is the client's") {
     SessionScript script;
-    const DdlRequest request = give_turn(script, "ALTER TABLE t ADD u INT DEFAULT (RAND())");
+    const DdlRequest request = pass_fence(script, "ALTER TABLE t ADD u INT DEFAULT (RAND())");
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1142);
-    EXPECT(script.sent(Channel::kHome) == Texts{kRelease, kClock});
+    EXPECT(script.sent(Channel::kHome) == kTurnEnd);
     script.core.on_ddl_outcome({request.session, Seqno{11}});
     EXPECT(script.answer() == "ERR 1142");
   }
 
   TEST_CASE("SessionCore: a connection that would go on counting by one is closed") {
     SessionScript script;
-    (void)give_turn(script, "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY");
+    (void)pass_fence(script, "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY");
     script.backend_ok(Channel::kHome);
     script.backend_row(Channel::kHome, {"0"});
     script.backend_ok(Channel::kHome);

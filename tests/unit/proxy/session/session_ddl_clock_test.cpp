@@ -16,13 +16,6 @@ void set_clock(SessionScript& script, std::string_view sql, std::string shown) {
   script.sent(Channel::kHome);
 }
 
-DdlRequest give_turn(SessionScript& script, std::string_view sql) {
-  script.query(sql);
-  const auto request = script.posted_back<DdlRequest>();
-  script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
-  return request;
-}
-
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: a client that has stopped its clock keeps it so in its DDL") {
     SessionScript script;

@@ -10,16 +10,6 @@ namespace {
 const std::string kAskValue = "SELECT HEX(CONVERT(@@global.a USING utf8mb4)) LIMIT 1";
 const std::string kRelease(certifier::kDdlReleaseSql);
 
-/// `sql` up to its turn at the home; answers the fence.
-DdlRequest give_turn(SessionScript& script, std::string_view sql) {
-  script.query(sql);
-  const auto request = script.posted_back<DdlRequest>();
-  script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
-  script.sent(Channel::kHome);
-  script.backend_ok(Channel::kHome);
-  return request;
-}
-
 /// What the server says of variable `a`.
 void answer_question(SessionScript& script) {
   const Texts sent = script.sent(Channel::kHome);
@@ -31,7 +21,7 @@ void answer_question(SessionScript& script) {
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: SET GLOBAL runs in its turn, and its values are told") {
     SessionScript script;
-    const DdlRequest request = give_turn(script, "SET GLOBAL a = @x + 1");
+    const DdlRequest request = pass_fence(script, "SET GLOBAL a = @x + 1");
     EXPECT(request.sets_globals);
     EXPECT(request.sql == certifier::kNoGlobalsSql);
     EXPECT(request.session_set.empty());  // what the lanes execute is not in the client's spelling
@@ -57,7 +47,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a SET GLOBAL that fails changes nothing elsewhere") {
     SessionScript script;
-    const DdlRequest request = give_turn(script, "SET GLOBAL a = 'x'");
+    const DdlRequest request = pass_fence(script, "SET GLOBAL a = 'x'");
     answer_question(script);
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1232);
@@ -70,7 +60,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: one of several that failed may have set the first") {
     SessionScript script;
-    (void)give_turn(script, "SET GLOBAL a = 7, SESSION b = 'x'");
+    (void)pass_fence(script, "SET GLOBAL a = 7, SESSION b = 'x'");
     answer_question(script);
     script.sent(Channel::kHome);
     script.backend_error(Channel::kHome, 1232);
@@ -81,7 +71,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: a SET GLOBAL whose home is lost amid it is not believed") {
     SessionScript script;
-    const DdlRequest request = give_turn(script, "SET GLOBAL a = 7");
+    const DdlRequest request = pass_fence(script, "SET GLOBAL a = 7");
     answer_question(script);
     script.backend_ok(Channel::kHome);
     script.lose(Channel::kHome);
@@ -93,7 +83,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: SET GLOBAL waits for no open transaction, and ends none") {
     SessionScript script;
     script.query("BEGIN");
-    (void)give_turn(script, "SET GLOBAL a = 7");
+    (void)pass_fence(script, "SET GLOBAL a = 7");
     EXPECT(script.core.in_transaction());
     SessionScript busy;
     busy.query("BEGIN");

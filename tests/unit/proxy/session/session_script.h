@@ -484,4 +484,20 @@ inline ProcessRow sleeping_session(std::uint32_t id, std::string user) {
   return out;
 }
 
+/// `sql`, which is ordered, up to its turn at the home: the fence is asked for.
+inline DdlRequest give_turn(SessionScript& script, std::string_view sql) {
+  script.query(sql);
+  const auto request = script.posted_back<DdlRequest>();
+  script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+  return request;
+}
+
+/// The same, and the fence's OK.
+inline DdlRequest pass_fence(SessionScript& script, std::string_view sql) {
+  const DdlRequest request = give_turn(script, sql);
+  script.sent(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  return request;
+}
+
 }  // namespace consort::proxy
