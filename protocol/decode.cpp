@@ -95,7 +95,18 @@ bool read_session_change(SessionTrack type, Bytes data, SessionChanges& out) {
   return !reader.failed();
 }
 
+/// MariaDB writes the block's length as a character of the default database's character set
+/// (session_tracker.cc, Session_tracker::store): behind one zero for ucs2 and utf16, three for
+/// utf32. Nothing stands behind a length that is zero.
+void skip_padding(Reader& reader) {
+  constexpr int kPaddingMax = 3;
+  for (int i = 0; i < kPaddingMax && reader.remaining() > 1 && reader.peek() == 0; ++i) {
+    reader.skip(1);
+  }
+}
+
 bool read_session_changes(Reader& reader, SessionChanges& out) {
+  skip_padding(reader);
   Reader block(reader.lenenc_bytes());
   while (!block.at_end()) {
     const auto type = static_cast<SessionTrack>(block.u8());

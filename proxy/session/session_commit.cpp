@@ -121,8 +121,9 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   const Result<protocol::OkPacket> ok =
       protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
   const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
+  const bool unread = !ok.ok();  // its rows in the home's binlog will tell, or none of them
   const bool surely_not = branch_keeps_ || home_tells_all_;  // the former is refused
-  if (!changed && surely_not) {
+  if (!changed && !unread && surely_not) {
     finish_unchanged(branch);
     return;
   }
@@ -136,7 +137,7 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
                                 branch_keeps_,
                                 lock_wait_s(),
                                 changed};
-  changed ? certify(prepared) : ask_whether_told(prepared);
+  changed || unread ? certify(prepared) : ask_whether_told(prepared);
 }
 
 void SessionCore::certify(const BranchPrepared& prepared) {

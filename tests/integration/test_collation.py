@@ -121,3 +121,29 @@ def case_change_of_a_key_is_an_update(_context, cluster):
         except wire.ServerError as error:
             assert error.code == DUPLICATE
     cluster.assert_identical()
+
+
+@case(seconds=30, each=[(name, name) for name in ("ucs2", "utf16", "utf16le", "utf32")])
+def writes_in_a_database_of_wide_characters(_context, cluster, character_set):
+    """There MariaDB pads what its OKs tell of the session: nothing of it may be missed."""
+    cluster.sql("CREATE TABLE IF NOT EXISTS test.wide (a INT PRIMARY KEY, b INT)")
+    cluster.sql("REPLACE INTO test.wide VALUES (1, 1), (2, 2)")
+    cluster.sql(f"CREATE DATABASE wide CHARACTER SET {character_set}")
+    try:
+        with cluster.connect("test") as client:
+            client.query("USE wide")
+            assert client.query("UPDATE test.wide SET b = 10 WHERE a = 1").affected == 1
+            client.query("CREATE TABLE t (a INT PRIMARY KEY, v VARCHAR(9))")
+            assert client.query("INSERT INTO t VALUES (1, 'x'), (2, 'y')").affected == 2
+            client.query("BEGIN")
+            client.query("DELETE FROM t WHERE a = 1")
+            client.query("UPDATE test.wide SET b = 20 WHERE a = 2")
+            client.query("COMMIT")
+            client.query("SET sql_mode = 'ANSI_QUOTES'")
+            assert client.query('SELECT "a", "v" FROM "t"').rows == [(b"2", b"y")]
+        with cluster.connect("wide") as other:
+            assert other.query("SELECT * FROM t").rows == [(b"2", b"y")]
+            assert other.query("SELECT * FROM test.wide").rows == [(b"1", b"10"), (b"2", b"20")]
+        cluster.assert_identical()
+    finally:
+        cluster.sql("DROP DATABASE wide")

@@ -217,6 +217,38 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("codec: an OK as MariaDB writes it in a database of ucs2, utf16 or utf32") {
+    // UPDATE, XA PREPARE, and with more than fits into one byte of length; 10.11.
+    const std::string_view info = "(Rows matched: 2  Changed: 2  Warnings: 0";
+    for (const std::size_t zeros : {0U, 1U, 3U}) {
+      for (const bool informs : {true, false}) {
+        for (const bool is_long : {true, false}) {
+          Buffer wire = bytes_of({0x00, 0x02, 0x00, 0x22, 0x40, 0x00, 0x00});
+          append(wire, informs ? info : std::string_view("\0", 1));
+          wire.insert(wire.end(), zeros, 0);
+          const std::string schema(is_long ? 300 : 2, 'd');
+          append(wire, is_long ? std::string_view("\xFC\x46\x01", 3) : std::string_view("\x18"));
+          append(wire, std::string_view("\x00\x11\x09last_gtid\x06"
+                                        "0-9-18",
+                                        19));
+          append(wire, is_long ? std::string_view("\x01\xFC\x2F\x01\xFC\x2C\x01", 7)
+                               : std::string_view("\x01\x03\x02"));
+          append(wire, schema);
+          const auto ok = decode_ok(wire, capability::kSessionTrack);
+          REQUIRE(ok.ok());
+          EXPECT(ok->affected_rows == 2);
+          EXPECT(ok->info == (informs ? info.substr(1) : std::string_view()));
+          EXPECT(ok->changes.find_variable("last_gtid") == "0-9-18");
+          EXPECT(ok->changes.schema == schema);
+        }
+      }
+    }
+    Buffer nothing = bytes_of({0x00, 0x00, 0x00, 0x02, 0x40, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00});
+    const auto ok = decode_ok(nothing, capability::kSessionTrack);
+    REQUIRE(ok.ok());
+    EXPECT(ok->changes.empty());
+  }
+
   TEST_CASE("codec: an OK as MariaDB writes it, byte by byte") {
     // BEGIN with every tracker on: schema, state change, transaction state and characteristics.
     Buffer wire = bytes_of({0x00, 0x00, 0x00, 0x03, 0x40, 0x00, 0x00, 0x00, 0x2B});
