@@ -86,7 +86,7 @@ std::vector<std::string> lane_session_setup() {
       "sql_select_limit=18446744073709551615,group_concat_max_len=1048576,foreign_key_checks=1,"
       "unique_checks=1,check_constraint_checks=1,"
       "binlog_annotate_row_events=0,time_zone=DEFAULT,session_track_system_variables=''",
-      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+      "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
       "SET NAMES utf8mb4",
       std::string(kDdlReleaseSql),
   };

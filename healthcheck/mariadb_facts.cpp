@@ -125,6 +125,24 @@ Status add_replication(MariadbLink& link, Facts& facts) {
   return Ok{};
 }
 
+/// Each has a fact, so that one which is kept no longer is known to be gone.
+Status add_kept_globals(MariadbLink& link, Facts& facts) {
+  for (const std::string_view name : kKeptGlobals) {
+    facts[std::string(kFactKeptGlobal) + std::string(name)] = "";
+  }
+  const auto rows = link.query("SELECT name, value FROM consort.global_variables");
+  if (!rows.ok()) {
+    return link.connected() ? Status(Ok{}) : Status(rows.error());
+  }
+  for (const auto& row : rows->rows) {
+    const auto fact = facts.find(std::string(kFactKeptGlobal) + lower(row[0].value_or("")));
+    if (fact != facts.end()) {
+      fact->second = row[1].value_or("");
+    }
+  }
+  return Ok{};
+}
+
 }  // namespace
 
 Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth) {
@@ -150,6 +168,10 @@ Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth) {
     } else if (!link.connected()) {
       return rows.error();
     }
+  }
+  const Status kept = add_kept_globals(link, facts);
+  if (!kept.ok()) {
+    return kept.error();
   }
   const Status replication = add_replication(link, facts);
   if (!replication.ok()) {

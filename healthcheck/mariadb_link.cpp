@@ -199,7 +199,7 @@ Status MariadbLink::connect() {
   // tells of missing privileges.
   for (const char* setting :
        {"SET SESSION sql_log_bin=0", "SET SESSION lock_wait_timeout=1, innodb_lock_wait_timeout=1",
-        "SET SESSION autocommit=1"}) {
+        "SET SESSION autocommit=1, wait_timeout=31536000", "SET SESSION TRANSACTION READ WRITE"}) {
     const auto done = query(setting);
     if (!done.ok() && !connected()) {
       return done.error();

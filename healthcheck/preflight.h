@@ -4,6 +4,7 @@
 // except where its absence is itself the fault. Threads: any.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <span>
@@ -32,6 +33,10 @@ inline constexpr std::string_view kFactInnodb = "consort.innodb";  ///< SUPPORT 
 inline constexpr std::string_view kFactCluster = "consort.cluster";
 /// What clients have SET GLOBAL max_allowed_packet to through Consort; empty: nothing.
 inline constexpr std::string_view kFactPacketLimit = "consort.max_allowed_packet";
+/// In front of a variable's name: what clients have SET GLOBAL it to through Consort, which needs
+/// to know; empty: nothing.
+inline constexpr std::string_view kFactKeptGlobal = "consort.kept.";
+inline constexpr std::array<std::string_view, 2> kKeptGlobals = {"tx_read_only", "wait_timeout"};
 inline constexpr std::string_view kFactCollationId =
     "consort.collation_id";  ///< of collation_server
 

@@ -53,6 +53,7 @@ const Transition<ClientAuth::State> ClientAuth::kMoves[] = {
     {State::kAwaitEncrypted, State::kFailed},
     {State::kAuthenticated, State::kAwaitAccount},
     {State::kAuthenticated, State::kFailed},
+    {State::kFailed, State::kAuthenticated},
 };
 
 ClientAuth::ClientAuth(Params params) : params_(std::move(params)), machine_(State::kNew, kMoves) {}
@@ -127,7 +128,7 @@ ClientAuth::Step ClientAuth::begin_change_user(Bytes payload, std::uint8_t seque
   next_sequence_ = static_cast<std::uint8_t>(sequence + 1);
   const Result<ChangeUser> change = decode_change_user(payload, login_.capabilities);
   if (!change) {
-    return fail(malformed_packet_error());
+    return fail(unknown_command_error());  // a server says no more either
   }
   login_.user = change->user;
   login_.database = change->database;

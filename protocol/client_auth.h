@@ -5,7 +5,7 @@
 //        |             ^                                   +-> Failed
 //        |             |                                   +-> Send -> [its answer] -+
 //   [SSLRequest] -> StartTls                               ^------------------------+
-//                 [COM_CHANGE_USER] -> NeedAccount
+//                 [COM_CHANGE_USER] -> NeedAccount ..    after Failed: stay()
 //
 // An account may have several methods, which are tried in their order as a server does; each is a
 // switch to its plugin, and caching_sha2_password may ask once or twice more. Who does not exist
@@ -119,7 +119,8 @@ class ClientAuth {
     Buffer bytes;
   };
 
-  /// The caller sends the error numbered next_sequence() and closes.
+  /// The caller sends the error numbered next_sequence() and closes, or, after COM_CHANGE_USER,
+  /// calls stay() unless the error is packets_out_of_order_error().
   struct Failed {
     SqlError error;
     std::string advice;  ///< for the log: what would make this account usable; mostly empty
@@ -146,6 +147,9 @@ class ClientAuth {
   /// A COM_CHANGE_USER payload (with its command byte) of an authenticated client.
   /// REQUIRES: authenticated.
   [[nodiscard]] Step begin_change_user(Bytes payload, std::uint8_t sequence);
+
+  /// A COM_CHANGE_USER has Failed: the client stays who it was, and may send another one.
+  void stay() { machine_.move(State::kAuthenticated); }
 
   /// Sequence id of the packet that the caller sends next.
   [[nodiscard]] std::uint8_t next_sequence() const { return next_sequence_; }

@@ -6,8 +6,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/ids.h"
@@ -41,6 +44,12 @@ struct BackendWeight {
   std::uint32_t weight = 0;
 };
 
+/// Global variables by name, such as Consort heeds itself.
+using KeptGlobals = std::map<std::string, std::string, std::less<>>;
+inline constexpr std::string_view kWaitTimeout = "wait_timeout";
+inline constexpr std::string_view kInteractiveTimeout = "interactive_timeout";
+inline constexpr std::string_view kTxReadOnly = "tx_read_only";
+
 struct ClusterView {
   std::uint64_t version = 0;
   std::vector<BackendView> backends;  ///< index = BackendId::value
@@ -59,6 +68,8 @@ struct ClusterView {
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci
   /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
   std::uint64_t packet_bytes_max = 0;
+  /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout.
+  KeptGlobals kept_globals;
 };
 
 /// Positions that the commit thread publishes and everybody reads.

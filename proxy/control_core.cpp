@@ -147,7 +147,8 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     }
     view_dirty_ |= view_->stored_functions != may_have(healthcheck::kFactFunctions) ||
                    view_->triggers != may_have(healthcheck::kFactTriggers) ||
-                   view_->lexer != lexer() || view_->packet_bytes_max != packet_bytes_max();
+                   view_->lexer != lexer() || view_->packet_bytes_max != packet_bytes_max() ||
+                   view_->kept_globals != kept_globals();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -404,6 +405,25 @@ std::uint64_t ControlCore::packet_bytes_max() const {
   return 0;
 }
 
+/// Likewise.
+KeptGlobals ControlCore::kept_globals() const {
+  KeptGlobals kept;
+  for (const auto& backend : backends_) {
+    for (const std::string_view name : healthcheck::kKeptGlobals) {
+      const auto fact =
+          backend->facts.find(std::string(healthcheck::kFactKeptGlobal) + std::string(name));
+      if (fact != backend->facts.end() && !fact->second.empty()) {
+        kept.emplace(name, fact->second);
+      }
+    }
+    const auto interactive = backend->facts.find(kInteractiveTimeout);
+    if (interactive != backend->facts.end()) {
+      kept.emplace(kInteractiveTimeout, interactive->second);
+    }
+  }
+  return kept;
+}
+
 std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   auto view = std::make_shared<ClusterView>();
   view->version = view_ == nullptr ? 1 : view_->version + 1;
@@ -416,6 +436,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->triggers = may_have(healthcheck::kFactTriggers);
   view->lexer = lexer();
   view->packet_bytes_max = packet_bytes_max();
+  view->kept_globals = kept_globals();
   view->server_version = options_.server_version;
   bool collation_known = false;
   for (const auto& backend : backends_) {

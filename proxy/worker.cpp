@@ -356,6 +356,7 @@ void Worker::on_view(std::shared_ptr<const ClusterView> view) {
   view_ = std::move(view);
   globals_.on_lexer_known(view_->lexer);
   globals_.on_packet_limit_known(view_->packet_bytes_max);
+  globals_.on_kept_known(view_->kept_globals);
   for (const BackendView& backend : view_->backends) {
     if (backend.state == healthcheck::BackendState::kOffline) {
       pool_->drop_idle(backend.id);

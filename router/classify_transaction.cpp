@@ -157,10 +157,6 @@ void classify_set_transaction(StatementScan& scan, Statement& out, SetScope scop
     out.transaction = options;
     if (scope == SetScope::kGlobal) {
       out.flags.set(Flag::kSetsGlobal);
-      if (options.access != AccessMode::kUnset) {
-        out.flags.set(Flag::kGuardedSetting);
-        out.name = "tx_read_only";
-      }
     }
   }
 }

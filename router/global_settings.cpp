@@ -54,9 +54,7 @@ constexpr std::array kKeptNames = {
     Kept{"sql_select_limit", kPlain},
     Kept{"super_read_only", kOneServer},
     Kept{"sync_master_info", kOneServer},
-    Kept{"transaction_read_only", kCommits},
-    Kept{"tx_read_only", kCommits},
-    Kept{"wait_timeout", "limits.idle_timeout_s of Consort's configuration is in its place"},
+    Kept{"transaction_read_only", "set tx_read_only"},
 };
 
 constexpr std::array kKeptPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},

@@ -78,6 +78,11 @@ class SessionEffects {
   virtual void send_client(std::initializer_list<Bytes> pieces) = 0;
   /// Closes when what was sent has left.
   virtual void close_client() = 0;
+  /// begin_checked() has failed after COM_CHANGE_USER: the client stays who it was, and hears
+  /// `error`, packet `sequence` of the command's reply, a while later.
+  virtual void deny_change(const protocol::SqlError& error, std::uint8_t sequence) = 0;
+  /// GlobalSettings::first_settings(). `interactive`: the client logs in as such.
+  [[nodiscard]] virtual KeptGlobals first_settings(bool interactive) = 0;
 
   // Backend connections.
   /// Asks for a connection to `backend` in the session's present state. Answers with on_leased() or

@@ -72,7 +72,12 @@ void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
 std::vector<GlobalQuestion> globals_of(const router::Statement& statement) {
   std::vector<GlobalQuestion> globals;
   if (statement.kind == router::StatementKind::kSetTransaction) {
-    add(globals, "tx_isolation");
+    if (statement.transaction.isolation != router::IsolationLevel::kUnset) {
+      add(globals, "tx_isolation");
+    }
+    if (statement.transaction.access != router::AccessMode::kUnset) {
+      add(globals, "tx_read_only");
+    }
   }
   for (const router::SetItem& item : statement.settings) {
     if (item.scope == router::SetScope::kGlobal) {

@@ -8,8 +8,12 @@ namespace {
 
 constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 
+bool is_heeded(std::string_view name) {
+  return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly;
+}
+
 /// 0: it is none.
-std::uint64_t number_of(const std::optional<std::string>& text) {
+std::uint64_t number_of(const std::optional<std::string_view>& text) {
   std::uint64_t number = 0;
   if (text) {
     std::from_chars(text->data(), text->data() + text->size(), number);
@@ -35,8 +39,42 @@ void GlobalSettings::note(const GlobalsChanged& changed) {
     } else if (name == "net_buffer_length") {
       net_buffer_length_ = number_of(change.variable.value);
       logins_changed_at_ = std::max(logins_changed_at_, changed.seqno);
+    } else if (is_heeded(name)) {
+      heeded_[name] = change.variable.value.value_or("");
     }
   }
+}
+
+std::optional<std::string_view> GlobalSettings::value_of(const KeptGlobals& known,
+                                                         std::string_view name) const {
+  for (const KeptGlobals* values : {&heeded_, &known}) {
+    if (const auto found = values->find(name); found != values->end()) {
+      return found->second;
+    }
+  }
+  return std::nullopt;
+}
+
+KeptGlobals GlobalSettings::first_settings(const KeptGlobals& known,
+                                           bool interactive,
+                                           std::chrono::seconds usual) const {
+  KeptGlobals settings;
+  const auto seconds = value_of(known, interactive ? kInteractiveTimeout : kWaitTimeout);
+  if (seconds && number_of(seconds) != static_cast<std::uint64_t>(usual.count())) {
+    settings.emplace(kWaitTimeout, *seconds);
+  }
+  const auto read_only = value_of(known, kTxReadOnly).value_or("");
+  if (read_only == "1" || read_only == "ON") {
+    settings.emplace(kTxReadOnly, "ON");
+  }
+  return settings;
+}
+
+void GlobalSettings::on_kept_known(const KeptGlobals& known) {
+  std::erase_if(heeded_, [&](const auto& newer) {
+    const auto found = known.find(newer.first);
+    return found != known.end() && found->second == newer.second;
+  });
 }
 
 // A server takes what fits into its buffer in any case.

@@ -3,9 +3,11 @@
 // sessions that came since are read. Threads: its worker's.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/ids.h"
 #include "proxy/cluster_view.h"
@@ -41,6 +43,13 @@ class GlobalSettings {
   /// `known`: max_allowed_packet when the servers were looked at last, or 0. 0: nobody has.
   [[nodiscard]] std::size_t packet_bytes_max(std::uint64_t known) const;
 
+  /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
+  /// `usual` one that its connections are set up with, and tx_read_only, which decides how its
+  /// transactions are begun. `known`: ClusterView::kept_globals.
+  [[nodiscard]] KeptGlobals first_settings(const KeptGlobals& known,
+                                           bool interactive,
+                                           std::chrono::seconds usual) const;
+
   /// Of a connection that is about to take the server's values.
   [[nodiscard]] SettingsAge age(BackendId backend) const;
 
@@ -59,7 +68,13 @@ class GlobalSettings {
   /// The same of packet_bytes_max().
   void on_packet_limit_known(std::uint64_t known);
 
+  /// And of what Consort heeds.
+  void on_kept_known(const KeptGlobals& known);
+
  private:
+  [[nodiscard]] std::optional<std::string_view> value_of(const KeptGlobals& known,
+                                                         std::string_view name) const;
+
   const AppliedPositions& positions_;
   Seqno seen_;
   Seqno changed_at_;
@@ -67,6 +82,7 @@ class GlobalSettings {
   std::optional<std::string> sql_mode_;              ///< newer than what the servers said
   std::optional<std::uint64_t> max_allowed_packet_;  ///< likewise
   std::uint64_t net_buffer_length_ = 16384;          ///< the servers' default
+  KeptGlobals heeded_;                               ///< likewise newer
 };
 
 }  // namespace consort::proxy

@@ -121,7 +121,7 @@ void Session::on_stream_read(MutableBytes bytes) {
     inbox_.feed(bytes);
     pump();
   }
-  const bool busy = authenticated_ ? !listens() && !core_.wants_file() : awaiting_account_;
+  const bool busy = authenticated_ ? !listens() && !core_.wants_file() : login_waits();
   if (busy && waiting_bytes() > kPipelinedBytesMax) {
     client_.pause_reading();
     worker_.own_metrics().backpressure_from_backend.add();
@@ -148,7 +148,7 @@ void Session::pump() {
     }
   } while (compression_ && decompress_more());
   pumping_ = false;
-  if (!closing_ && listens() && !client_.reading() && !awaiting_account_) {
+  if (!closing_ && listens() && !client_.reading() && !login_waits()) {
     client_.resume_reading();
   }
 }
@@ -175,7 +175,7 @@ std::size_t Session::take_packets(MutableBytes bytes) {
   while (used < bytes.size() && !closing_) {
     const Bytes unread = Bytes(bytes).subspan(used);
     if (!authenticated_) {
-      if (awaiting_account_) {
+      if (login_waits()) {
         break;
       }
       const std::size_t taken = take_login_packet(unread);
@@ -216,9 +216,7 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     used += found.wire.size();
     if (!found.payload_front.empty() &&
         found.payload_front[0] == static_cast<std::uint8_t>(protocol::Command::kChangeUser)) {
-      core_.reset();
-      authenticated_ = false;
-      follow(auth_->begin_change_user(found.payload_front, found.sequence));
+      begin_change_user(found);
       continue;
     }
     if (found.split) {
@@ -354,6 +352,9 @@ void Session::on_timer() {
       break;
     case TimerUse::kNextStatement:
       break;  // pump() goes on with it
+    case TimerUse::kDeniedChange:
+      answer_denied_change();
+      break;
   }
   pump();
 }
@@ -475,6 +476,7 @@ void Session::on_lease(PooledConnection& connection) {
   const protocol::ServerInfo& server = connection.wire().server();
   core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
                             connection.wire().isolation(), connection.insert_id()});
+  settle_change_user();
   pump();
 }
 

@@ -119,6 +119,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   // SessionEffects.
   void send_client(std::initializer_list<Bytes> pieces) override;
   void close_client() override;
+  void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override;
+  [[nodiscard]] KeptGlobals first_settings(bool interactive) override;
   void lease(Channel channel, BackendId backend) override;
   void release(Channel channel, bool reusable) override;
   void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override;
@@ -174,6 +176,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void close_quietly();
   void take_file_packet(const protocol::Frame& frame, MutableBytes wire);
   [[nodiscard]] bool listens() const;
+
+  [[nodiscard]] bool login_waits() const { return awaiting_account_ || denied_change_; }
+
   [[nodiscard]] bool client_is_full() const;
   [[nodiscard]] bool decompress_more();
   void write_compressed(std::initializer_list<Bytes> pieces);
@@ -184,6 +189,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] protocol::AccountCredential credential_of(const Account& account) const;
   void on_login_failed(const protocol::ClientAuth::Failed& failed);
   void note_failed_login();
+  void begin_change_user(const protocol::Message& message);
+  void settle_change_user();
+  void answer_denied_change();
   void on_authenticated(const protocol::ClientAuth::Authenticated& done);
   void deny(const protocol::SqlError& error, std::uint8_t sequence);
   void protocol_error(const Error& error, std::uint8_t sequence);
@@ -195,7 +203,31 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void on_timer();
   [[nodiscard]] std::optional<Channel> channel_of(const PooledConnection& connection) const;
 
-  enum class TimerUse : std::uint8_t { kNone, kLogin, kAccounts, kApplied, kRetry, kNextStatement };
+  enum class TimerUse : std::uint8_t {
+    kNone,
+    kLogin,
+    kAccounts,
+    kApplied,
+    kRetry,
+    kNextStatement,
+    kDeniedChange
+  };
+
+  /// Who the client is, as long as its COM_CHANGE_USER has not succeeded.
+  struct Identity {
+    Account login_account;
+    std::string definer;
+    std::string user;
+    PoolAccount account;
+    UserConnections::Place place;
+    std::size_t packet_bytes_max = 0;
+  };
+
+  /// The answer to a COM_CHANGE_USER that has failed.
+  struct DeniedChange {
+    protocol::SqlError error;
+    std::uint8_t sequence = 0;
+  };
 
   Worker& worker_;
   const SessionId id_;
@@ -216,6 +248,9 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   Account login_account_;  ///< of the login under way
   std::string definer_;
   UserConnections::Place place_;  ///< among the clients of its account
+  std::optional<Identity> prior_;
+  std::optional<DeniedChange> denied_change_;  ///< nothing is read until it is sent
+  unsigned denied_changes_ = 0;
   PooledConnection* leases_[2] = {nullptr, nullptr};
   AppliedWait applied_wait_;
   TimePoint began_{};

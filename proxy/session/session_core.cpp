@@ -42,6 +42,7 @@ void SessionCore::begin(SessionOwner owner) {
   if (!authenticated_) {  // COM_CHANGE_USER leaves what COM_SET_OPTION said
     authenticated_ = true;
     multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
+    note_first_settings((owner_.capabilities & protocol::capability::kInteractive) != 0);
   }
   state_.set_schema(owner_.schema);
   diagnostics_.set_row_count(
@@ -51,6 +52,9 @@ void SessionCore::begin(SessionOwner owner) {
 }
 
 void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
+  if (authenticated_) {
+    prior_owner_.emplace(owner_, state_.schema());
+  }
   begin(std::move(owner));
   job_ = {};
   job_.kind = JobKind::kLogin;
@@ -58,6 +62,28 @@ void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
   reply_sequence_ = sequence;
   reply_started_ = false;
   advance_job();
+}
+
+/// The account may not use the database, or a plugin's password was wrong.
+void SessionCore::refuse_login(const protocol::SqlError& error) {
+  if (!prior_owner_) {
+    close_with(error);
+    return;
+  }
+  job_ = {};
+  owner_ = std::move(prior_owner_->first);
+  state_.set_schema(prior_owner_->second);
+  prior_owner_.reset();
+  phase_ = SessionPhase::kIdle;
+  effects_.deny_change(error, reply_sequence_);
+}
+
+/// What it has from its beginning on as if it had set it. As on a server, a client is interactive
+/// only until it resets its session.
+void SessionCore::note_first_settings(bool interactive) {
+  for (const auto& [name, value] : effects_.first_settings(interactive)) {
+    state_.set_variable(name, value);
+  }
 }
 
 void SessionCore::reset() {
@@ -86,6 +112,7 @@ void SessionCore::reset() {
   const std::string schema = state_.schema();
   state_.reset();
   state_.set_schema(schema);
+  note_first_settings(false);
   statements_.clear();
   text_statements_.clear();
   branch_tables_.clear();

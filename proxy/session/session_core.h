@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -116,8 +117,9 @@ class SessionCore {
   /// The client is authenticated (again, after COM_CHANGE_USER).
   void begin(SessionOwner owner);
   /// The same, when a database was named: a home connection proves that the backends let the
-  /// account use it, then the client gets its OK (or their error, and is closed). `sequence`: of
-  /// that reply.
+  /// account use it, then the client gets its OK (or their error, and is closed; after
+  /// COM_CHANGE_USER it stays who it was: SessionEffects::deny_change()). `sequence`: of that
+  /// reply.
   void begin_checked(SessionOwner owner, std::uint8_t sequence);
   /// Others wait for the connection: gives it back, now or when LAST_INSERT_ID() is known (true),
   /// unless the session needs it. `keeps_diagnostics`: what SHOW WARNINGS would say is needed, too.
@@ -254,6 +256,8 @@ class SessionCore {
   static constexpr std::string_view kPlainCommit = "COMMIT AND NO CHAIN NO RELEASE";
   static constexpr std::string_view kPlainRollback = "ROLLBACK AND NO CHAIN NO RELEASE";
 
+  void note_first_settings(bool interactive);
+
   // Commands: session_commands.cpp.
   void begin_command();
   void on_query(std::string_view sql);
@@ -313,6 +317,7 @@ class SessionCore {
   void choose_new_home();
   void retry_job();
   void fail_job(const protocol::SqlError& error);
+  void refuse_login(const protocol::SqlError& error);
   [[nodiscard]] bool home_usable();
   [[nodiscard]] Seqno needed_at_home();
   [[nodiscard]] bool meets_held_commits();
@@ -775,6 +780,8 @@ class SessionCore {
   OwnResult own_rows_;  ///< of the question of our own that is being answered
 
   // The session.
+  /// Whose it was before a COM_CHANGE_USER under way, and its schema.
+  std::optional<std::pair<SessionOwner, std::string>> prior_owner_;
   SessionState state_;
   router::PinSet pins_;
   PreparedStatements statements_;

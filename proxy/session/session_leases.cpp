@@ -164,7 +164,7 @@ void SessionCore::fail_job(const protocol::SqlError& error) {
     transaction_over();
   }
   if (job_.kind == JobKind::kLogin) {
-    close_with(error);
+    refuse_login(error);
   } else {
     reply_error(error);
   }

@@ -42,6 +42,11 @@ void Session::on_login_failed(const protocol::ClientAuth::Failed& failed) {
   if (failed.guess) {
     note_failed_login();
   }
+  if (prior_ && failed.error.code != protocol::packets_out_of_order_error().code) {
+    auth_->stay();
+    deny_change(failed.error, auth_->next_sequence());
+    return;
+  }
   deny(failed.error, auth_->next_sequence());
 }
 
@@ -136,7 +141,11 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
       login_account_, login.user, worker_.limits().user_connections_max);
   if (!entry.admitted) {
     worker_.own_metrics().count_refused(RefusalReason::kTooManyOfAccount);
-    deny(entry.refusal, auth_->next_sequence());
+    if (prior_) {
+      deny_change(entry.refusal, auth_->next_sequence());
+    } else {
+      deny(entry.refusal, auth_->next_sequence());
+    }
     return;
   }
   place_ = std::move(entry.place);
@@ -177,6 +186,7 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
     return;
   }
   core_.begin(std::move(owner));
+  settle_change_user();
   protocol::OkPacket ok;
   ok.status = protocol::status_flag::kAutocommit;
   Buffer packet;

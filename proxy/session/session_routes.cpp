@@ -342,6 +342,7 @@ void SessionCore::advance_job() {
   if (ready && job_.kind == JobKind::kLogin) {
     give_back(Channel::kHome, true);
     job_.kind = JobKind::kNone;
+    prior_owner_.reset();
     reply_ok();
   } else if (ready) {
     send_job();

@@ -135,7 +135,7 @@ def errors_are_the_servers(_context, cluster):
         client.query("SET GLOBAL max_error_count = DEFAULT")
         for sql in ("SET GLOBAL read_only = 1", "SET GLOBAL binlog_format = 'STATEMENT'",
                     "SET GLOBAL innodb_snapshot_isolation = 1", "SET GLOBAL event_scheduler = 1",
-                    "SET GLOBAL query_cache_type = ON", "SET GLOBAL TRANSACTION READ ONLY",
+                    "SET GLOBAL query_cache_type = ON",
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",
                     "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"):
             assert error(client, sql) == (1238, "HY000"), sql

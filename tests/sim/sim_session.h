@@ -67,6 +67,10 @@ class SimSession final : public proxy::SessionEffects {
 
   void close_client() override { client_gone_ = true; }
 
+  void deny_change(const protocol::SqlError&, std::uint8_t) override {}  // nobody changes here
+
+  proxy::KeptGlobals first_settings(bool) override { return {}; }
+
   void lease(proxy::Channel channel, BackendId backend) override;
   void release(proxy::Channel channel, bool reusable) override;
   void send_backend(proxy::Channel channel, std::initializer_list<Bytes> pieces) override;

@@ -375,7 +375,16 @@ TEST_SUITE("protocol") {
         EXPECT(auth.next_sequence() == (switched ? 3 : 1));
       }
     }
-    const auto step = auth.begin_change_user(bytes_of({0x11, 'u'}), 0);
-    EXPECT(error_of(step).code == sql_code::kMalformedPacket);
+    EXPECT(error_of(auth.begin_change_user(bytes_of({0x11, 'u'}), 0)).code == 1047);
+    auth.stay();  // it is who it was, and may try again
+    ChangeUser change;
+    change.user = "second";
+    change.auth_plugin = kNativePlugin;
+    Buffer payload;
+    encode_change_user(payload, change, kClientCapabilities);
+    REQUIRE(std::holds_alternative<ClientAuth::NeedAccount>(auth.begin_change_user(payload, 0)));
+    EXPECT(error_of(auth.on_account(account_of("two"))).code == sql_code::kAccessDenied);
+    auth.stay();
+    EXPECT(auth.authenticated());
   }
 }

@@ -69,7 +69,7 @@ TEST_SUITE("classify_set") {
         {"SET a = 1, GLOBAL Read_Only = 1", "set_session", "a=1; global Read_Only=1", kGuarded},
         {"SET GLOBAL gtid_domain_id = 3", "set_session", "global gtid_domain_id=3", kGuarded},
         {"SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED", "set_transaction", "", kGlobal},
-        {"SET GLOBAL TRANSACTION READ ONLY", "set_transaction", "", kGuarded},
+        {"SET GLOBAL TRANSACTION READ ONLY", "set_transaction", "", kGlobal},
         {"SET SESSION a = 1, @@b = 2, c = 3", "set_session", "session a=1; b=2; session c=3",
          kSession},
         {"SET SESSION a = 1, @@sql_log_bin = 0", "set_session",

@@ -50,6 +50,29 @@ TEST_SUITE("session") {
     EXPECT_FALSE(globals.lexer(known).ansi_quotes);
   }
 
+  TEST_CASE("GlobalSettings: what a session has at first") {
+    constexpr std::chrono::seconds kUsual{28800};
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    EXPECT(globals.first_settings({}, false, kUsual).empty());
+    KeptGlobals known = {{"wait_timeout", "28800"}, {"interactive_timeout", "60"}};
+    EXPECT(globals.first_settings(known, false, kUsual).empty());
+    EXPECT((globals.first_settings(known, true, kUsual) == KeptGlobals{{"wait_timeout", "60"}}));
+    globals.note(change(9, "wait_timeout", "5"));
+    globals.note(change(10, "tx_read_only", "1"));
+    const KeptGlobals both = {{"tx_read_only", "ON"}, {"wait_timeout", "5"}};
+    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    globals.on_kept_known(known);  // not looked at since
+    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    known["wait_timeout"] = "5";
+    known["tx_read_only"] = "1";
+    globals.on_kept_known(known);
+    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    known.erase("wait_timeout");  // somebody has deleted what was kept
+    known["tx_read_only"] = "0";
+    EXPECT(globals.first_settings(known, false, kUsual).empty());
+  }
+
   TEST_CASE("GlobalSettings: how long packets may be") {
     AppliedPositions positions;
     GlobalSettings globals(positions);

@@ -234,6 +234,15 @@ class SessionScript : public SessionEffects {
 
   void close_client() override { closed = true; }
 
+  void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override {
+    denied_change = error;
+    denied_sequence = sequence;
+  }
+
+  KeptGlobals first_settings(bool interactive) override {
+    return interactive ? KeptGlobals{{"wait_timeout", "77"}} : KeptGlobals{};
+  }
+
   void lease(Channel channel, BackendId backend) override {
     if (lease_fails_permanently) {
       core.on_lease_failed(channel, {protocol::unknown_database_error("d"), false});
@@ -408,6 +417,8 @@ class SessionScript : public SessionEffects {
   bool shows_guards =
       false;  ///< what stands between XA START and the statement: else it is seen to
   bool closed = false;
+  std::optional<protocol::SqlError> denied_change;
+  std::uint8_t denied_sequence = 0;
   bool lease_fails_permanently = false;
   std::optional<protocol::SqlError> lease_error;
   SessionCore core;
