@@ -6,8 +6,9 @@
 namespace consort::proxy {
 namespace {
 
-struct Script : SessionScript {
-  Script() : SessionScript({0xC1, 3, 16, {}}, kClient | protocol::capability::kMariadbProgress) {
+struct ProgressScript : SessionScript {
+  ProgressScript()
+      : SessionScript({0xC1, 3, 16, {}}, kClient | protocol::capability::kMariadbProgress) {
     lease_capabilities = kCapabilities | protocol::capability::kMariadbProgress;
   }
 
@@ -46,7 +47,7 @@ struct Script : SessionScript {
 
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: reports pass amid a statement that all backends execute") {
-    Script script;
+    ProgressScript script;
     const DdlRequest request = script.ordered("ALTER TABLE t FORCE", BackendId{0});
     script.home_reports(1, 2);
     EXPECT(script.answer() == "ERR 65535 | ERR 65535");
@@ -58,7 +59,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: executed once more elsewhere, the reply goes on where reports ended") {
-    Script script;
+    ProgressScript script;
     const DdlRequest request = script.ordered("ALTER TABLE t FORCE", BackendId{0});
     script.home_reports(1, 2);
     script.lose(Channel::kHome);
@@ -89,7 +90,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: behind a report a write is not run again in secret") {
     for (const bool prepared : {false, true}) {
       CAPTURE(prepared);
-      Script script;
+      ProgressScript script;
       script.query("LOAD DATA INFILE 'x' INTO TABLE t");
       script.backend_ok(Channel::kHome);
       script.home_reports(1, 2);

@@ -7,8 +7,8 @@ namespace {
 
 constexpr std::uint64_t kTracking = SessionScript::kClient | protocol::capability::kSessionTrack;
 
-struct Script : SessionScript {
-  Script() : SessionScript({0xC1, 3, 16, {}}, kTracking) {}
+struct TrackingScript : SessionScript {
+  TrackingScript() : SessionScript({0xC1, 3, 16, {}}, kTracking) {}
 
   /// What the client's last packet tells: "name=value ..", "schema d", "state T_______",
   /// "how START TRANSACTION;", "changed".
@@ -67,7 +67,7 @@ struct Script : SessionScript {
 
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: session_track_schema by a literal stays with the session") {
-    Script script;
+    TrackingScript script;
     script.query("SET session_track_schema=0");
     EXPECT((script.sent(Channel::kHome) ==
             Texts{"SET session_track_schema=@@session.session_track_schema"}));
@@ -86,7 +86,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: the server says what a list of variables means") {
-    Script script;
+    TrackingScript script;
     script.shows_guards = true;
     script.query("SET autocommit=1, session_track_system_variables=CONCAT('sql_mode',', a')");
     EXPECT((script.sent(Channel::kHome) ==
@@ -125,7 +125,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: a list that the server refuses changes nothing") {
-    Script script;
+    TrackingScript script;
     script.shows_guards = true;
     script.query("SET autocommit=0, session_track_system_variables=NULL");
     script.backend_ok(Channel::kHome);
@@ -144,7 +144,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: a connection that may not tell of everything any more is closed") {
     for (const int answers : {0, 2, 3}) {
       CAPTURE(answers);
-      Script script;
+      TrackingScript script;
       script.shows_guards = true;
       script.query("SET session_track_system_variables='*'");
       for (int i = 0; i < answers; ++i) {
@@ -162,7 +162,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: a SET that fails leaves the client's tracking as it was") {
-    Script script;
+    TrackingScript script;
     script.query("SET session_track_schema=0, sql_mode='x'");
     script.backend_error(Channel::kHome, 1231);
     script.query("USE d2");
@@ -171,7 +171,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: a prepared SET of session_track_schema runs as a text") {
-    Script script;
+    TrackingScript script;
     script.command(protocol::Command::kStmtPrepare, as_bytes("SET session_track_schema=0"));
     script.sent(Channel::kHome);
     Buffer reply;
@@ -187,7 +187,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: session_track_state_change is the server's, on every connection") {
-    Script script;
+    TrackingScript script;
     script.query("SET session_track_state_change=1");
     EXPECT((script.sent(Channel::kHome) == Texts{"SET session_track_state_change=1"}));
     script.home_tells({{"session_track_state_change", "ON"}});
@@ -200,7 +200,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: the client's transaction is told, not the branch") {
-    Script script;
+    TrackingScript script;
     script.track("CHARACTERISTICS");
     EXPECT(script.told() == "state ________ how ");
     script.query("BEGIN");
@@ -224,7 +224,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: an autocommit write tells of no transaction") {
-    Script script;
+    TrackingScript script;
     script.track("CHARACTERISTICS");
     script.query("UPDATE t SET v=1");
     script.home_state("T_______", true);
@@ -237,7 +237,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: what the home says of the next transaction is told, and ends with it") {
-    Script script;
+    TrackingScript script;
     script.track("CHARACTERISTICS");
     script.query("SET TRANSACTION READ ONLY");
     script.backend_ok(Channel::kHome);
@@ -262,13 +262,13 @@ TEST_SUITE("session") {
     const std::string ours = ClientTracking::own_set_statement();
     for (const std::string text : {"CALL p()", "SELECT f(1)", "UPDATE t SET v=f(1)"}) {
       CAPTURE(text);
-      Script script;
+      TrackingScript script;
       script.shows_guards = true;
       script.query(text);
       EXPECT((script.sent(Channel::kHome) ==
               Texts{"XA START", "START TRANSACTION", text, ours, "XA END", "XA PREPARE"}));
     }
-    Script script;
+    TrackingScript script;
     script.functions = true;
     script.shows_guards = true;
     script.query("BEGIN");
@@ -348,7 +348,7 @@ TEST_SUITE("session") {
     const std::string ours = ClientTracking::own_set_statement();
     for (const bool triggers : {true, false}) {
       CAPTURE(triggers);
-      Script script;
+      TrackingScript script;
       script.has_triggers = triggers;
       script.shows_guards = true;
       for (const std::string text : {"USE d2", "SET sql_mode=''", "SET NAMES latin1"}) {
@@ -373,7 +373,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: who has seen to it that it is told need not ask") {
-    Script script;
+    TrackingScript script;
     script.shows_guards = true;
     for (const bool heard : {true, false}) {
       CAPTURE(heard);
@@ -396,7 +396,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: what only one of our own statements is told of the branch is told") {
-    Script script;
+    TrackingScript script;
     script.track("STATE");
     script.query("START TRANSACTION WITH CONSISTENT SNAPSHOT");
     EXPECT(
@@ -407,7 +407,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: behind an error only a new change is told") {
-    Script script;
+    TrackingScript script;
     script.track("STATE");
     script.query("BEGIN");
     script.query("UPDATE t SET v=1");
