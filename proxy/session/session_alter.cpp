@@ -12,10 +12,10 @@ using protocol::Command;
 
 namespace {
 
-constexpr std::string_view kCountByOne =
-    "SET SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
-constexpr std::string_view kCountAsEver =
-    "SET SESSION auto_increment_increment=DEFAULT, SESSION auto_increment_offset=DEFAULT";
+std::string count_sql(std::string_view increment, std::string_view offset) {
+  return "SET SESSION auto_increment_increment=" + std::string(increment) +
+         ", SESSION auto_increment_offset=" + std::string(offset);
+}
 
 std::string name_of(const DdlTarget& table) {
   return sql_identifier(table.schema) + "." + sql_identifier(table.table);
@@ -29,12 +29,14 @@ std::string orders_rows(const DdlTarget& table) {
          "INDEX_NAME='PRIMARY' OR SUM(NULLABLE='YES')+SUM(SUB_PART IS NOT NULL)=0)";
 }
 
-/// 1: the servers would not do it alike.
+/// First column 1: the servers would not do it alike. Then how the connection counts.
 std::string question_of(const router::AlteredRows& rows, const DdlTarget& table) {
   const std::string has_rows = "EXISTS(SELECT 1 FROM " + name_of(table) + ")";
   const std::string in_doubt =
       rows.own_value.empty() ? "NOT " + orders_rows(table) + " AND " + has_rows : has_rows;
-  return "SELECT " + in_doubt + " LIMIT 1";  // whatever sql_select_limit is
+  return "SELECT " + in_doubt +
+         ", @@auto_increment_increment, @@auto_increment_offset "
+         "LIMIT 1";  // whatever sql_select_limit is
 }
 
 protocol::SqlError refusal_of(const router::AlteredRows& rows) {
@@ -69,9 +71,6 @@ bool SessionCore::asks_about_rows() {
     return false;
   }
   xa_buffer_.clear();
-  if (ordered_.rows.numbered) {
-    append_count(kCountByOne);
-  }
   const std::string question = question_of(ordered_.rows, ordered_.request.targets.front());
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
   expect(Channel::kHome, ReplyRole::kRows, Command::kQuery);
@@ -83,9 +82,12 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
   constexpr std::uint16_t kNoSuchTable = 1146;
   const auto rows = own_rows_.rows();
   const bool absent = error != nullptr && error->code == kNoSuchTable;  // the statement tells
-  const bool alike = rows && rows->size() == 1 && rows->front().at(0) == "0";
-  if (absent || (error == nullptr && alike)) {
+  const bool told = error == nullptr && rows && rows->size() == 1 && rows->front().size() == 3;
+  if (absent || (told && rows->front()[0] == "0")) {
     ordered_.rows_known = true;
+    if (told && ordered_.rows.numbered) {
+      count_by_one(rows->front()[1].value_or("1"), rows->front()[2].value_or("1"));
+    }
     send_job();
     return;
   }
@@ -96,14 +98,15 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
   finish_ordered(false);
 }
 
-/// Behind it: the connection counts as all of its server's do.
-void SessionCore::append_count_as_ever() {
-  if (ordered_.rows.numbered) {
-    append_count(kCountAsEver);
-  }
+/// `increment`, `offset`: how the connection has counted, and will behind the statement.
+void SessionCore::count_by_one(std::string_view increment, std::string_view offset) {
+  ordered_.count_as_ever = count_sql(increment, offset);
+  xa_buffer_.clear();
+  append_turn_setting(count_sql("1", "1"));
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
-void SessionCore::append_count(std::string_view sql) {
+void SessionCore::append_turn_setting(std::string_view sql) {
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   expect(Channel::kHome, ReplyRole::kTurnSetting, Command::kQuery);
 }

@@ -189,10 +189,11 @@ void SessionCore::finish_ordered(bool succeeded) {
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
   if (!ordered_.timestamp.empty()) {
-    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlClockSql));
-    expect(Channel::kHome, ReplyRole::kTurnSetting, Command::kQuery);
+    append_turn_setting(certifier::kDdlClockSql);
   }
-  append_count_as_ever();
+  if (!ordered_.count_as_ever.empty()) {
+    append_turn_setting(ordered_.count_as_ever);
+  }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,
                                          succeeded ? DdlEnd::kSucceeded : ordered_.end_of_failure(),
@@ -223,6 +224,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   }
   ordered_.seqno = turn.seqno;
   ordered_.fenced = ordered_.rows_known = false;
+  ordered_.count_as_ever.clear();
   if (create_select_.step == CreateSelectStep::kCreate) {
     create_select_.made_by = turn.seqno;
   }

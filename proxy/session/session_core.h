@@ -583,8 +583,8 @@ class SessionCore {
   void plan_altered_rows(const router::Statement& statement, std::string_view sql);
   [[nodiscard]] bool asks_about_rows();
   void on_rows_known(const protocol::SqlError* error);
-  void append_count_as_ever();
-  void append_count(std::string_view sql);
+  void count_by_one(std::string_view increment, std::string_view offset);
+  void append_turn_setting(std::string_view sql);
   [[nodiscard]] bool asks_globals();
   [[nodiscard]] bool asks_new_globals(bool succeeded);
   void on_globals_known(const protocol::SqlError* error);
@@ -659,8 +659,9 @@ class SessionCore {
     bool fenced = false;    ///< no other connection executes DDL on the home, and ours alone may
     bool drops = false;     ///< maybe several objects, one after the other
     router::AlteredRows rows;
-    bool rows_known = false;              ///< all servers will treat them alike
-    std::uint16_t error = 0;              ///< of its execution
+    bool rows_known = false;    ///< all servers will treat them alike
+    std::string count_as_ever;  ///< the SET that undoes one for this statement; empty: none
+    std::uint16_t error = 0;    ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
     unsigned globals_asked = 0;  ///< how often what they are now
