@@ -141,6 +141,7 @@ def writes_in_a_database_of_wide_characters(_context, cluster, character_set):
             client.query("COMMIT")
             client.query("SET sql_mode = 'ANSI_QUOTES'")
             assert client.query('SELECT "a", "v" FROM "t"').rows == [(b"2", b"y")]
+        cluster.settle()
         with cluster.connect("wide") as other:
             assert other.query("SELECT * FROM t").rows == [(b"2", b"y")]
             assert other.query("SELECT * FROM test.wide").rows == [(b"1", b"10"), (b"2", b"20")]
