@@ -16,7 +16,7 @@ void set_clock(SessionScript& script, std::string_view sql, std::string shown) {
   script.sent(Channel::kHome);
 }
 
-DdlRequest give_turn(SessionScript& script, std::string_view sql) {
+DdlRequest begin_ddl(SessionScript& script, std::string_view sql) {
   script.query(sql);
   const auto request = script.posted_back<DdlRequest>();
   script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
@@ -27,7 +27,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: a client that has stopped its clock keeps it so in its DDL") {
     SessionScript script;
     set_clock(script, "SET timestamp = 5", "5.000000");
-    const DdlRequest request = give_turn(script, "CREATE TABLE x (a INT)");
+    const DdlRequest request = begin_ddl(script, "CREATE TABLE x (a INT)");
     EXPECT(request.session_set.ends_with(", SESSION timestamp=5.000000"));
     EXPECT(script.sent(Channel::kHome) == Texts{certifier::ddl_turn_fence_sql(Seqno{11})});
     script.backend_ok(Channel::kHome);
@@ -44,14 +44,14 @@ TEST_SUITE("session") {
       EXPECT(script.core.state().variable("timestamp") == "5.000000");
       set_clock(script, sql, "1795785116.072889");
       EXPECT_FALSE(script.core.state().has_variables());
-      (void)give_turn(script, "CREATE TABLE x (a INT)");
+      (void)begin_ddl(script, "CREATE TABLE x (a INT)");
       EXPECT(script.sent(Channel::kHome) == Texts{turn_fence(Seqno{11})});
     }
   }
 
   TEST_CASE("SessionCore: nobody gets a connection on which time stands still") {
     SessionScript script;
-    const DdlRequest request = give_turn(script, "CREATE TABLE x (a INT)");
+    const DdlRequest request = begin_ddl(script, "CREATE TABLE x (a INT)");
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
