@@ -71,6 +71,31 @@ def the_connection_is_lost(_context, cluster, when):
 
 
 @case(seconds=30, each=WHEN)
+def about_an_event(_context, cluster, when):
+    """The binlog spells it otherwise, with its definer."""
+    event = "CREATE EVENT made ON SCHEDULE EVERY 1 DAY DO DO 1"
+
+    def made():
+        cluster.all_online()
+        cluster.settle()
+        told = {server.query("SELECT COUNT(*), MIN(definer), MIN(starts) FROM mysql.event")[0]
+                for server in cluster.servers}
+        assert len(told) == 1, told
+        return told.pop()[:2]
+
+    with cluster.as_low() as low:
+        cluster.trap.set("CREATE EVENT made", when)
+        assert code_of(lambda: low.query(event)) == 1044
+    assert cluster.trap.sprung.is_set() and made() == (0, None)
+    with cluster.connect() as client:
+        cluster.trap.set("CREATE EVENT made", when)
+        told = code_of(lambda: client.query(event))
+        assert told == 0 if when == BEFORE else told, told
+    assert cluster.trap.sprung.is_set() and made() == (1, "app@%")
+    cluster.sql("DROP EVENT made")
+
+
+@case(seconds=30, each=WHEN)
 def the_session_ends_with_it(_context, cluster, when):
     """A session that is bound to its home cannot execute it again."""
     for connect, has_right in ((cluster.as_low, False), (cluster.connect, True)):

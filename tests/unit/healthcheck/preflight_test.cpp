@@ -93,6 +93,7 @@ TEST_SUITE("healthcheck") {
         {"autocommit", "OFF", "E autocommit", "autocommit=1"},
         {"wsrep_on", "ON", "E wsrep_on", "wsrep_on=OFF"},
         {"read_only", "ON", "W read_only", "read_only=OFF"},
+        {"secure_timestamp", "SUPER", "E secure_timestamp", "secure_timestamp=NO"},
         {"super_read_only", "ON", "E super_read_only", "OFF"},
         {"innodb_rollback_on_timeout", "ON", "W innodb_rollback_on_timeout", "OFF"},
         {"default_storage_engine", "MyISAM", "W default_storage_engine", "InnoDB"},
