@@ -107,6 +107,9 @@ BackendLogin::Step BackendLogin::on_greeting(Bytes payload) {
   if (!params_.database.empty()) {
     wanted |= capability::kConnectWithDb;
   }
+  if (params_.compression) {
+    wanted |= capability::kCompress;
+  }
   server_.version = own_version(greeting->server_version);
   server_.thread_id = greeting->connection_id;
   server_.status = greeting->status;

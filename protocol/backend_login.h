@@ -76,6 +76,7 @@ class BackendLogin {
     std::uint16_t collation = kUtf8mb4GeneralCi;        ///< only its low byte travels
     std::uint32_t packet_bytes_max = 1U << 30U;
     TlsMode tls = TlsMode::kOff;  ///< from kRequired on there is no login without
+    bool compression = false;     ///< zlib, if the server has it: in force behind its last packet
     std::vector<std::pair<std::string, std::string>> attributes;
   };
 

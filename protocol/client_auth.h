@@ -77,8 +77,8 @@ inline constexpr std::uint64_t kClientCapabilities =
     capability::kMultiStatements | capability::kMultiResults | capability::kPsMultiResults |
     capability::kPluginAuth | capability::kConnectAttrs | capability::kPluginAuthLenenc |
     capability::kSessionTrack | capability::kDeprecateEof | capability::kMariadbStmtBulk |
-    capability::kMariadbExtendedMetadata | capability::kMariadbProgress |
-    capability::kExpiredPasswords;
+    capability::kMariadbExtendedMetadata | capability::kMariadbCacheMetadata |
+    capability::kMariadbProgress | capability::kExpiredPasswords;
 
 class ClientAuth {
  public:

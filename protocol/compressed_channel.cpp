@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/check.h"
 #include "protocol/constants.h"
 
 namespace consort::protocol {
@@ -35,7 +36,9 @@ Result<bool> CompressedChannel::open_packet() {
     return false;
   }
   const std::uint8_t sequence = unread[3];
-  if (sequence != sequence_) {
+  if (peer_ == CompressedPeer::kServer) {
+    sequence_ = sequence;  // what the server is sent now goes on from there: a file that it wants
+  } else if (sequence != sequence_) {
     return make_error(CompressedError::kSequenceMismatch,
                       "compressed packet " + std::to_string(sequence) + " where " +
                           std::to_string(sequence_) + " was due");
@@ -115,6 +118,24 @@ void CompressedChannel::write(std::initializer_list<Bytes> pieces, Buffer& out) 
   }
   if (!joined.empty()) {
     write_packet(joined, out);
+  }
+}
+
+void CompressedChannel::write_commands(std::initializer_list<Bytes> pieces, Buffer& out) {
+  for (Bytes piece : pieces) {
+    while (!piece.empty()) {
+      std::size_t end = 0;
+      do {
+        CHECK(piece.size() - end >= kHeaderBytes);
+        end += kHeaderBytes + load_le<3>(piece.data() + end);
+        CHECK(end <= piece.size());
+      } while (end < piece.size() && piece[end + kHeaderBytes - 1] != 0);
+      if (piece[kHeaderBytes - 1] == 0) {
+        sequence_ = 0;
+      }
+      write({piece.first(end)}, out);
+      piece = piece.subspan(end);
+    }
   }
 }
 

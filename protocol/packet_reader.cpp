@@ -108,7 +108,7 @@ Result<std::optional<Packet>> PacketReader::next() {
 }
 
 Result<std::optional<Packet>> PacketReader::whole_frame(const Frame& frame) {
-  if (frame.sequence != expected_sequence_) {
+  if (frame.sequence != expected_sequence_ && !ignores_sequence_) {
     return fail(sequence_error(expected_sequence_, frame.sequence));
   }
   if (frame.payload.size() > limits_.packet_bytes_max) {
@@ -159,7 +159,7 @@ bool PacketReader::take_header() {
 
 std::optional<Error> PacketReader::begin_frame() {
   const Header header = read_header(header_);
-  if (header.sequence != expected_sequence_) {
+  if (header.sequence != expected_sequence_ && !ignores_sequence_) {
     return sequence_error(expected_sequence_, header.sequence);
   }
   if (joined_.size() + header.payload_bytes > limits_.packet_bytes_max) {

@@ -1,6 +1,6 @@
 // PacketReader: turns a byte stream into logical packets.
-// Joins payloads split at 0xFFFFFF bytes; checks sequence ids. The peek functions do the same in
-// place on bytes the caller holds, without storing or allocating anything.
+// Joins payloads split at 0xFFFFFF bytes; checks sequence ids, where they mean something. The peek
+// functions do the same in place on bytes the caller holds, without storing or allocating anything.
 // Spec: MariaDB KB "0 - Packet". Threads: none; one connection owns it.
 #pragma once
 
@@ -75,6 +75,9 @@ class PacketReader {
   /// The sequence id that the next packet must carry. A peer starts each command at 0.
   void expect_sequence(std::uint8_t sequence) { expected_sequence_ = sequence; }
 
+  /// From now on the packets' numbers mean nothing, as those in compressed packets.
+  void ignore_sequence() { ignores_sequence_ = true; }
+
   [[nodiscard]] std::uint8_t expected_sequence() const { return expected_sequence_; }
 
   /// True after an error: the stream is lost and the connection must be closed.
@@ -102,6 +105,7 @@ class PacketReader {
   bool joining_ = false;     ///< joined_ holds the front of a logical packet
   bool handed_out_ = false;  ///< joined_ is the payload of the packet given last
   bool failed_ = false;
+  bool ignores_sequence_ = false;
 };
 
 }  // namespace consort::protocol

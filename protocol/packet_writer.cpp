@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "protocol/encode.h"
+#include "protocol/lenenc.h"
 
 namespace consort::protocol {
 namespace {
@@ -69,6 +70,18 @@ std::uint8_t append_ok(Buffer& out,
 std::uint8_t append_err(Buffer& out, const SqlError& error, std::uint8_t sequence) {
   const std::size_t place = begin_packet(out);
   encode_err(out, ErrPacket{error.code, error.state, error.message});
+  return finish_packet(out, place, sequence);
+}
+
+std::uint8_t append_column_count(Buffer& out,
+                                 const ColumnCount& count,
+                                 std::uint64_t capabilities,
+                                 std::uint8_t sequence) {
+  const std::size_t place = begin_packet(out);
+  append_lenenc(out, count.columns);
+  if ((capabilities & capability::kMariadbCacheMetadata) != 0) {
+    out.push_back(count.definitions_follow ? 1 : 0);
+  }
   return finish_packet(out, place, sequence);
 }
 

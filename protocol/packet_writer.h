@@ -35,6 +35,18 @@ std::uint8_t append_ok(Buffer& out,
 /// Appends an ERR packet.
 std::uint8_t append_err(Buffer& out, const SqlError& error, std::uint8_t sequence);
 
+/// How many columns a result set has.
+struct ColumnCount {
+  std::uint64_t columns = 0;
+  bool definitions_follow = true;  ///< false only for clients with kMariadbCacheMetadata
+};
+
+/// Appends the packet with which a result set begins for a client with `capabilities`.
+std::uint8_t append_column_count(Buffer& out,
+                                 const ColumnCount& count,
+                                 std::uint64_t capabilities,
+                                 std::uint8_t sequence);
+
 /// Appends an EOF packet of the old form (5 bytes).
 std::uint8_t append_eof(Buffer& out, const EofPacket& eof, std::uint8_t sequence);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "protocol/lenenc.h"
@@ -59,6 +60,12 @@ void ResponseTracker::begin(Command command,
   continues_ = false;
   forwarded_ = false;
   any_sequence_ = false;
+  dropping_ = 0;
+  gathered_bytes_ = 0;
+  dropped_packets_ = 0;
+  unnumbered_ = (capabilities & capability::kCompress) != 0;
+  renumbers_ = unnumbered_;
+  gathers_ = false;
   switch (command) {
     case Command::kQuery:
     case Command::kStmtExecute:
@@ -93,8 +100,14 @@ void ResponseTracker::begin(Command command,
   }
 }
 
-Result<ResponseTracker::Step> ResponseTracker::step(Bytes unread) {
+Result<ResponseTracker::Step> ResponseTracker::step(MutableBytes unread) {
   Step step;
+  if (dropping_ > 0) {
+    CHECK(dropping_ <= unread.size());
+    step.kind = StepKind::kDropped;
+    step.bytes = std::exchange(dropping_, 0);
+    return step;
+  }
   step.bytes = forward(unread);
   if (step.bytes > 0) {
     step.kind = StepKind::kForward;
@@ -122,7 +135,7 @@ Result<ResponseTracker::Step> ResponseTracker::step(Bytes unread) {
 }
 
 /// Passes over definitions and rows; stops in front of the first packet to look at.
-std::size_t ResponseTracker::forward(Bytes unread) {
+std::size_t ResponseTracker::forward(MutableBytes unread) {
   std::size_t at = 0;
   while (true) {
     if (frame_missing_ > 0) {
@@ -134,7 +147,7 @@ std::size_t ResponseTracker::forward(Bytes unread) {
       }
       finish_frame();
     }
-    if (phase_ == Phase::kRows && !continues_) {
+    if (phase_ == Phase::kRows && !continues_ && !renumbers_) {
       at += forward_whole_rows(unread.subspan(at));
     }
     const std::optional<Look> front = look(unread.subspan(at));
@@ -143,8 +156,17 @@ std::size_t ResponseTracker::forward(Bytes unread) {
     }
     frame_missing_ = kHeaderBytes + front->payload_bytes;
     continues_ = front->payload_bytes == kMaxPayload;
-    next_sequence_ = next_of(front->sequence);
+    next_sequence_ = next_of(number(unread.data() + at));
   }
+}
+
+/// Gives the packet at `header` the number that it has for the client, and returns that.
+std::uint8_t ResponseTracker::number(std::uint8_t* header) {
+  std::uint8_t& sequence = header[kHeaderBytes - 1];
+  if (renumbers_) {
+    sequence = next_sequence_;
+  }
+  return sequence;
 }
 
 /// The common case in one tight loop; forward() does the rest packet by packet.
@@ -198,7 +220,7 @@ std::optional<ResponseTracker::Look> ResponseTracker::look(Bytes unread) const {
 /// True for a packet that goes to the client unseen.
 bool ResponseTracker::passes(const Look& look) const {
   if (continues_) {
-    return look.sequence == next_sequence_;
+    return numbered_right(look);
   }
   if (look.first == kErrByte || look.payload_bytes == 0 || !numbered_right(look)) {
     return false;
@@ -217,7 +239,8 @@ bool ResponseTracker::passes(const Look& look) const {
 bool ResponseTracker::numbered_right(const Look& look) const {
   // A server that ends the connection may number its ERR as it likes.
   const bool error = look.first == kErrByte && look.payload_bytes > 0 && !continues_;
-  return look.sequence == next_sequence_ || any_sequence_ || error;
+  const auto due = static_cast<std::uint8_t>(next_sequence_ + dropped_packets_);
+  return look.sequence == due || any_sequence_ || unnumbered_ || error;
 }
 
 /// No control packet is empty or as long as a packet can be.
@@ -256,7 +279,7 @@ void ResponseTracker::begin_rows(bool metadata_follows) {
 }
 
 /// A packet to look at is in front: hands it out once it is complete, and moves on.
-Result<ResponseTracker::Step> ResponseTracker::control(Bytes unread, const Look& look) {
+Result<ResponseTracker::Step> ResponseTracker::control(MutableBytes unread, const Look& look) {
   Step step;
   if (unread.size() - kHeaderBytes < look.payload_bytes) {
     return step;
@@ -264,12 +287,24 @@ Result<ResponseTracker::Step> ResponseTracker::control(Bytes unread, const Look&
   step.kind = StepKind::kControl;
   step.bytes = kHeaderBytes + look.payload_bytes;
   step.payload = unread.subspan(kHeaderBytes, look.payload_bytes);
-  step.sequence = look.sequence;
+  const Phase phase = phase_;
   if (!classify(step)) {
     return fail(TrackError::kMalformed, "malformed reply from the backend");
   }
+  const bool describes = (step.control == ControlKind::kColumnCount && phase_ == Phase::kColumns) ||
+                         step.control == ControlKind::kPrepareOk;
+  if (gathers_ && describes) {
+    const Gathered gathered = gather_behind(step, unread);
+    if (!gathered.whole) {
+      phase_ = phase;
+      return Step();
+    }
+    step.definitions = gathered.packets;
+    gathered_bytes_ = gathered.packets.size();
+  }
   any_sequence_ = step.control == ControlKind::kAuth || step.control == ControlKind::kLocalInfile;
-  next_sequence_ = next_of(look.sequence);
+  step.sequence = number(unread.data());
+  next_sequence_ = next_of(step.sequence);
   step.last = done();
   return step;
 }

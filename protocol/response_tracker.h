@@ -1,6 +1,8 @@
 // ResponseTracker: follows the reply to one command to its last packet.
 // Copies nothing, allocates nothing, decodes no rows. The caller holds the received bytes and asks
-// step() what lies in front of them.
+// step() what lies in front of them. Packets that would come to the client under other numbers than
+// they have are numbered anew where they lie: all of a compressed connection, where a server counts
+// on from the compressed packets of the command, and those behind definitions that were dropped.
 //
 //             COM_QUERY, COM_STMT_EXECUTE             COM_STMT_PREPARE
 //   kFirst -- OK, ERR ---------------> done           kPrepare -- ERR --> done
@@ -48,6 +50,7 @@ class ResponseTracker {
   enum class StepKind : std::uint8_t {
     kForward,  ///< the first `bytes` bytes pass unchanged: definitions, rows, parts of them
     kControl,  ///< a whole packet of `bytes` bytes, header included, to look at
+    kDropped,  ///< `bytes` bytes are not for the client: drop_definitions()
     kNeedMore  ///< an incomplete packet is in front: read more, then call step() again
   };
 
@@ -62,16 +65,31 @@ class ResponseTracker {
     std::size_t bytes = 0;
     std::uint64_t columns = 0;  ///< of kColumnCount
     Bytes payload;              ///< of the control packet
+    /// Of kColumnCount and kPrepareOk when gather_definitions() has asked for them: the packets of
+    /// the columns' definitions, which come next. Empty: there are none, or more than are gathered.
+    Bytes definitions;
   };
 
+  /// Definitions that take more bytes are not gathered.
+  static constexpr std::size_t kGatheredBytesMax = std::size_t{256} << 10;
+
   /// A reply is expected to `command`, sent on a connection with `capabilities` in force.
-  /// `command_sequence`: sequence id of the command's last packet (not 0 above 16 MiB).
+  /// `command_sequence`: sequence id of the command's last packet (not 0 above 16 MiB). With
+  /// capability::kCompress the packets' own numbers mean nothing.
   /// Afterwards done() is true at once for a command without a reply.
   void begin(Command command, std::uint64_t capabilities, std::uint8_t command_sequence = 0);
 
+  /// The packets that describe columns are wanted as a whole, with the packet in front of them.
+  /// REQUIRES: begin() was the last call.
+  void gather_definitions() { gathers_ = true; }
+
   /// Looks at the front of the received bytes. Errors: TrackError; afterwards only begin() helps,
   /// and the connection must be closed. Bytes behind the reply's end are not touched.
-  [[nodiscard]] Result<Step> step(Bytes unread);
+  [[nodiscard]] Result<Step> step(MutableBytes unread);
+
+  /// The definitions behind the kColumnCount packet that step() returned last shall not reach the
+  /// client: the next step passes over them. REQUIRES: that Step::definitions is not empty.
+  void drop_definitions();
 
   /// No reply is under way.
   [[nodiscard]] bool done() const { return phase_ == Phase::kDone; }
@@ -89,7 +107,8 @@ class ResponseTracker {
   /// True while the next byte lies inside a row that has been forwarded in part.
   [[nodiscard]] bool inside_packet() const { return frame_missing_ > 0 || continues_; }
 
-  /// Sequence id that the reply's next packet must carry: for an ERR of our own in its place.
+  /// Sequence id that the reply's next packet has for the client: for an ERR of our own in its
+  /// place.
   [[nodiscard]] std::uint8_t next_sequence() const { return next_sequence_; }
 
  private:
@@ -118,7 +137,7 @@ class ResponseTracker {
     return static_cast<std::uint8_t>(sequence + 1);
   }
 
-  [[nodiscard]] std::size_t forward(Bytes unread);
+  [[nodiscard]] std::size_t forward(MutableBytes unread);
   [[nodiscard]] std::size_t forward_whole_rows(Bytes unread);
   [[nodiscard]] std::size_t row_like_eof_bytes_min() const;
   [[nodiscard]] std::optional<Look> look(Bytes unread) const;
@@ -128,8 +147,18 @@ class ResponseTracker {
   void finish_frame();
   void next_definitions();
   void begin_rows(bool metadata_follows);
+  [[nodiscard]] std::uint8_t number(std::uint8_t* header);
 
-  [[nodiscard]] Result<Step> control(Bytes unread, const Look& look);
+  /// Packets at the front of bytes; not `whole`: more must be read to know.
+  struct Gathered {
+    Bytes packets;
+    bool whole = true;
+  };
+
+  [[nodiscard]] Gathered gather(Bytes unread, std::uint64_t count) const;
+  [[nodiscard]] Gathered gather_behind(const Step& step, Bytes unread) const;
+
+  [[nodiscard]] Result<Step> control(MutableBytes unread, const Look& look);
   [[nodiscard]] bool classify(Step& step);
   [[nodiscard]] bool on_error(Step& step);
   [[nodiscard]] bool on_first(Step& step);
@@ -144,11 +173,17 @@ class ResponseTracker {
   std::uint64_t capabilities_ = 0;
   std::uint64_t definitions_left_ = 0;
   std::uint16_t columns_after_parameters_ = 0;
-  std::size_t frame_missing_ = 0;  ///< bytes of a forwarded packet that are still to come
-  std::uint8_t next_sequence_ = 0;
-  bool continues_ = false;  ///< the next packet continues a payload of kMaxPayload
+  std::size_t frame_missing_ = 0;     ///< bytes of a forwarded packet that are still to come
+  std::size_t dropping_ = 0;          ///< bytes in front that the client does not get
+  std::size_t gathered_bytes_ = 0;    ///< of the definitions that were handed out last
+  std::uint8_t next_sequence_ = 0;    ///< as the client counts
+  std::uint8_t dropped_packets_ = 0;  ///< by so many the backend is ahead
+  bool continues_ = false;            ///< the next packet continues a payload of kMaxPayload
   bool forwarded_ = false;
   bool any_sequence_ = false;  ///< the client speaks in between: take what comes next
+  bool unnumbered_ = false;    ///< the backend's numbers mean nothing
+  bool renumbers_ = false;     ///< they are not the client's
+  bool gathers_ = false;
 };
 
 /// Overwrites the status flags of a whole EOF packet of the old form (header included) in place.

@@ -43,8 +43,7 @@ void append_single_value(Buffer& out,
                          std::uint16_t status,
                          std::uint8_t sequence) {
   const bool old_eof = (capabilities & capability::kDeprecateEof) == 0;
-  const std::uint8_t one[] = {1};
-  sequence = append_packet(out, one, sequence);
+  sequence = append_column_count(out, {1}, capabilities, sequence);
   sequence = append_packet(out, definition(value.name, capabilities), sequence);
   if (old_eof) {
     sequence = append_eof(out, {0, status}, sequence);

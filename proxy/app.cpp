@@ -322,7 +322,7 @@ Status App::reload_tls() {
 
 BackendTransport App::transport_to(std::size_t backend) const {
   const BackendConfig& config = config_.backends[backend];
-  return {config_.tls_of(config).mode, backend_tls_[backend], config.host};
+  return {config_.tls_of(config).mode, backend_tls_[backend], config.host, config.compression};
 }
 
 // ---- putting it together ----------------------------------------------------------------------

@@ -170,6 +170,7 @@ void read_backend(const ConfigJson& json,
   reader.text("host", out.host, Need::kRequired, 255);
   reader.integer("port", out.port, 1, 65535);
   reader.integer("weight", out.weight, 0, 1000);
+  reader.boolean("compression", out.compression);
   if (const ConfigJson* tls = reader.object("tls")) {
     read_backend_tls(*tls, reader.path_of("tls"), out.tls.emplace(), base_dir, problems);
   }

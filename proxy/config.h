@@ -51,6 +51,7 @@ struct BackendConfig {
   std::uint16_t port = 3306;
   std::uint32_t weight = 1;       ///< share of reads and of new homes; 0: none
   std::optional<BackendTls> tls;  ///< nullopt: as Config::backend_tls
+  bool compression = false;       ///< of what is said to it, if it offers that
 };
 
 /// The account that Consort itself uses on every backend.

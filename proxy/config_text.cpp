@@ -63,7 +63,8 @@ ConfigJson backends(const std::vector<BackendConfig>& configs) {
     list.push_back({{"name", backend.name},
                     {"host", backend.host},
                     {"port", backend.port},
-                    {"weight", backend.weight}});
+                    {"weight", backend.weight},
+                    {"compression", backend.compression}});
     if (backend.tls) {
       list.back()["tls"] = backend_tls(*backend.tls);
     }

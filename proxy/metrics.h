@@ -98,6 +98,7 @@ struct alignas(64) WorkerMetrics {
   std::array<Gauge, kBackendsMax> pool_idle;
   std::array<Counter, kBackendsMax> pool_opened;         ///< connections logged in
   std::array<Counter, kBackendsMax> pool_secured;        ///< of those, through TLS
+  std::array<Counter, kBackendsMax> pool_compressed;     ///< of those, compressed
   std::array<Counter, kBackendsMax> pool_failures;       ///< connections refused, reset or denied
   std::array<Counter, kBackendsMax> pool_waits;          ///< a session waited for a connection
   std::array<Gauge, kBackendsMax> pool_waiting;          ///< sessions that wait now

@@ -218,6 +218,12 @@ void collect_pools(MetricFamilies& out, const MetricsSources& sources) {
                     return sum(
                         workers, [i](const auto& w) -> auto& { return w.pool_secured[i]; });
                   });
+  add_per_backend(out, MetricType::Counter, "consort_pool_compressed_connections_opened_total",
+                  "Connections logged in to a backend that are compressed", sources,
+                  [&](std::size_t i) {
+                    return sum(
+                        workers, [i](const auto& w) -> auto& { return w.pool_compressed[i]; });
+                  });
   add_per_backend(out, MetricType::Counter, "consort_pool_connection_failures_total",
                   "Connections to a backend that were refused, reset or denied", sources,
                   [&](std::size_t i) {

@@ -1,5 +1,7 @@
 #include "proxy/commit/sql_connection.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "protocol/decode.h"
 #include "protocol/lenenc.h"
@@ -50,6 +52,7 @@ void SqlConnection::connect(const SqlTarget& target) {
                         protocol::capability::kMultiResults;
   params.attributes = {{"program_name", "consort"}};
   params.tls = target.transport.mode;
+  params.compression = target.transport.compression;
   transport_ = target.transport;
   login_timeout_ = target.connect_timeout;
   login_.emplace(std::move(params));
@@ -67,7 +70,7 @@ void SqlConnection::query(std::string_view sql) {
   const std::uint8_t next =
       protocol::append_command(packet_, protocol::Command::kQuery, as_bytes(sql));
   reader_.expect_sequence(next);
-  stream_->write(packet_);
+  send();
   if (packet_.capacity() > kKeptBufferBytes) {
     Buffer().swap(packet_);
   }
@@ -77,7 +80,17 @@ void SqlConnection::stream(Bytes payload) {
   machine_.move(State::kStreaming);
   packet_.clear();
   reader_.expect_sequence(protocol::append_packet(packet_, payload, 0));
-  stream_->write(packet_);
+  send();
+}
+
+void SqlConnection::send() {
+  if (!compression_) {
+    stream_->write(packet_);
+    return;
+  }
+  Buffer compressed;
+  compression_->write_commands({packet_}, compressed);
+  stream_->write(compressed);
 }
 
 void SqlConnection::on_stream_connected() {
@@ -90,7 +103,31 @@ void SqlConnection::on_stream_read(MutableBytes bytes) {
   const std::shared_ptr<bool> alive = alive_;
   last_read_ = loop_.now();
   bytes_received_ += bytes.size();
-  reader_.feed(bytes);
+  if (!compression_) {
+    take(bytes);
+    return;
+  }
+  compression_->feed(bytes);
+  ReadBuffer plain;
+  while (*alive && !machine_.is(State::kClosed)) {
+    const Result<std::size_t> read = compression_->read(plain);
+    if (!read.ok()) {
+      fail(read.error().message);
+      return;
+    }
+    if (*read == 0) {
+      return;
+    }
+    const Bytes unread = std::as_const(plain).unread();
+    take(unread);
+    plain.consume(unread.size());
+  }
+}
+
+/// Everything that is whole now. May destroy the connection.
+void SqlConnection::take(Bytes plain) {
+  const std::shared_ptr<bool> alive = alive_;
+  reader_.feed(plain);
   while (*alive && !machine_.is(State::kClosed)) {
     Result<std::optional<protocol::Packet>> packet = reader_.next();
     if (!packet.ok()) {
@@ -160,6 +197,11 @@ void SqlConnection::on_login_packet(const protocol::Packet& packet) {
   stream_->expire_never();
   const protocol::ServerInfo server = done.server;
   login_.reset();
+  if ((server.capabilities & protocol::capability::kCompress) != 0) {
+    compression_.emplace(protocol::CompressionChoice{protocol::CompressionAlgorithm::kZlib, 0},
+                         contexts_, protocol::CompressedPeer::kServer);
+    reader_.ignore_sequence();
+  }
   observer_.on_sql_ready(server);
 }
 

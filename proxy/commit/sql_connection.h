@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/state_machine.h"
 #include "protocol/backend_login.h"
+#include "protocol/compressed_channel.h"
 #include "protocol/packet_reader.h"
 #include "proxy/uv/event_loop.h"
 #include "proxy/uv/socket_address.h"
@@ -116,6 +117,8 @@ class SqlConnection final : private TcpStreamObserver {
   void on_stream_read(MutableBytes bytes) override;
   void on_stream_closed(CloseReason reason) override;
 
+  void send();
+  void take(Bytes plain);
   void on_packet(const protocol::Packet& packet);
   void on_login_packet(const protocol::Packet& packet);
   void on_reply_packet(Bytes payload);
@@ -129,6 +132,8 @@ class SqlConnection final : private TcpStreamObserver {
   std::optional<protocol::BackendLogin> login_;
   BackendTransport transport_;
   std::chrono::milliseconds login_timeout_{};
+  protocol::CompressionContexts contexts_;
+  std::optional<protocol::CompressedChannel> compression_;
   protocol::PacketReader reader_;
   std::uint64_t thread_id_ = 0;
   TimePoint last_read_{};

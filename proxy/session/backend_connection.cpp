@@ -27,13 +27,15 @@ BackendConnection::BackendConnection(EventLoop& loop,
                                      BackendId backend,
                                      Params params,
                                      BackendConnectionObserver& observer)
-    : backend_(backend),
+    : loop_(loop),
+      backend_(backend),
       observer_(&observer),
       login_(std::make_unique<protocol::BackendLogin>(std::move(params.login))),
       transport_(std::move(params.transport)),
       setup_(std::move(params.setup)),
       login_timeout_(params.connect_timeout),
-      stream_(loop, *this) {
+      stream_(loop, *this),
+      contexts_(params.compression) {
   stream_.connect(params.address, params.connect_timeout);
 }
 
@@ -49,7 +51,71 @@ void BackendConnection::on_stream_connected() {
   stream_.expire_after(login_timeout_);
 }
 
+void BackendConnection::send(std::initializer_list<Bytes> pieces) {
+  if (!compression_) {
+    stream_.write(pieces);
+    return;
+  }
+  Buffer compressed;
+  compression_->write_commands(pieces, compressed);
+  stream_.write(compressed);
+}
+
+void BackendConnection::send_file(std::initializer_list<Bytes> pieces) {
+  if (!compression_) {
+    stream_.write(pieces);
+    return;
+  }
+  Buffer compressed;
+  compression_->write(pieces, compressed);
+  stream_.write(compressed);
+}
+
+void BackendConnection::pause_reading() {
+  paused_ = true;
+  stream_.pause_reading();
+}
+
+void BackendConnection::resume_reading() {
+  paused_ = false;
+  stream_.resume_reading();
+  if (compression_ && compression_->has_more()) {
+    go_on_->start_once(std::chrono::milliseconds(0));  // the caller may be amid something
+  }
+}
+
 void BackendConnection::on_stream_read(MutableBytes bytes) {
+  if (compression_) {
+    compression_->feed(bytes);
+    decompress();
+  } else {
+    take(bytes);
+  }
+}
+
+/// Little by little, so that a reader who does not keep up bounds what a few bytes become.
+void BackendConnection::decompress() {
+  bool gone = false;
+  gone_ = &gone;
+  while (!paused_) {
+    const Result<std::size_t> read = compression_->read(inbox_);
+    if (!read.ok()) {
+      fail(lost("the backend sends " + read.error().message, false));
+      return;
+    }
+    if (*read == 0) {
+      break;
+    }
+    const std::size_t used = dispatch(inbox_.unread());
+    if (gone) {
+      return;
+    }
+    inbox_.consume(used);
+  }
+  gone_ = nullptr;
+}
+
+void BackendConnection::take(MutableBytes bytes) {
   bool gone = false;
   gone_ = &gone;
   const bool direct = inbox_.empty();
@@ -93,8 +159,8 @@ std::size_t BackendConnection::dispatch(MutableBytes bytes) {
       if (!log_in(frame->payload, frame->sequence, rest.subspan(step))) {
         return used;
       }
-      if (plain && !*gone && secured()) {
-        return bytes.size();
+      if ((plain && secured()) || compression_) {
+        return bytes.size();  // nothing comes unasked behind these
       }
     }
     if (step == 0 || *gone) {
@@ -126,6 +192,13 @@ bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence, Bytes behin
   }
   server_ = std::get<protocol::BackendLogin::Done>(step).server;
   login_.reset();
+  if ((server_.capabilities & protocol::capability::kCompress) != 0) {
+    CHECK(contexts_ != nullptr);
+    compression_ = std::make_unique<protocol::CompressedChannel>(
+        protocol::CompressionChoice{protocol::CompressionAlgorithm::kZlib, 0}, *contexts_,
+        protocol::CompressedPeer::kServer);
+    go_on_ = std::make_unique<Timer>(loop_, [this] { decompress(); });
+  }
   std::vector<Buffer> commands;
   for (const std::string& statement : setup_) {
     protocol::append_command(commands.emplace_back(), protocol::Command::kQuery,
@@ -149,7 +222,7 @@ void BackendConnection::set_up(const std::vector<Buffer>& commands) {
   for (const Buffer& command : commands) {
     setup_replies_.insert(setup_replies_.begin(),
                           static_cast<protocol::Command>(command[protocol::kHeaderBytes]));
-    stream_.write(command);
+    send({command});
   }
   tracker_.begin(setup_replies_.back(), server_.capabilities);
 }

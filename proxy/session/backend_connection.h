@@ -18,8 +18,10 @@
 #include "base/ids.h"
 #include "base/read_buffer.h"
 #include "protocol/backend_login.h"
+#include "protocol/compressed_channel.h"
 #include "protocol/response_tracker.h"
 #include "proxy/uv/tcp_stream.h"
+#include "proxy/uv/timer.h"
 #include "proxy/uv/tls_context.h"
 
 namespace consort::proxy {
@@ -58,6 +60,8 @@ class BackendConnection final : private TcpStreamObserver {
     SocketAddress address;
     protocol::BackendLogin::Params login;
     BackendTransport transport;
+    /// For transport.compression; null only without it. Outlives the connection.
+    protocol::CompressionContexts* compression = nullptr;
     std::vector<std::string> setup;  ///< statements that must succeed before it is ready
     /// To connect; and from there until it is ready: greeting, TLS, login, settings.
     std::chrono::milliseconds connect_timeout{2000};
@@ -76,13 +80,16 @@ class BackendConnection final : private TcpStreamObserver {
   /// REQUIRES: ready(), no reply outstanding.
   void set_up(const std::vector<Buffer>& commands);
 
-  void send(std::initializer_list<Bytes> pieces) { stream_.write(pieces); }
+  /// Commands. REQUIRES: each piece is whole packets.
+  void send(std::initializer_list<Bytes> pieces);
+
+  /// A part of what the server has asked for amid a command: packets of a file.
+  void send_file(std::initializer_list<Bytes> pieces);
 
   void set_low_water(std::size_t bytes) { stream_.set_low_water(bytes); }
 
-  void pause_reading() { stream_.pause_reading(); }
-
-  void resume_reading() { stream_.resume_reading(); }
+  void pause_reading();
+  void resume_reading();
 
   [[nodiscard]] std::size_t queued_bytes() const { return stream_.queued_bytes(); }
 
@@ -91,6 +98,8 @@ class BackendConnection final : private TcpStreamObserver {
   [[nodiscard]] BackendId backend() const { return backend_; }
 
   [[nodiscard]] bool secured() const { return stream_.tls() != nullptr; }
+
+  [[nodiscard]] bool compressed() const { return compression_ != nullptr; }
 
   [[nodiscard]] const protocol::ServerInfo& server() const { return server_; }
 
@@ -105,12 +114,15 @@ class BackendConnection final : private TcpStreamObserver {
   void on_stream_read(MutableBytes bytes) override;
   void on_stream_drained() override;
   void on_stream_closed(CloseReason reason) override;
+  void take(MutableBytes bytes);
+  void decompress();
   std::size_t dispatch(MutableBytes bytes);
   bool log_in(Bytes payload, std::uint8_t sequence, Bytes behind);
   std::size_t follow_setup(MutableBytes bytes);
   void learn_isolation(Bytes ok_payload);
   void fail(BackendFailure failure);
 
+  EventLoop& loop_;
   const BackendId backend_;
   BackendConnectionObserver* observer_;
   std::unique_ptr<protocol::BackendLogin> login_;
@@ -121,6 +133,10 @@ class BackendConnection final : private TcpStreamObserver {
   std::string isolation_;
   TcpStream stream_;
   ReadBuffer inbox_;
+  protocol::CompressionContexts* const contexts_;
+  std::unique_ptr<protocol::CompressedChannel> compression_;  ///< null: none is spoken
+  std::unique_ptr<Timer> go_on_;  ///< decompresses what was left when reading paused
+  bool paused_ = false;
   protocol::ResponseTracker tracker_;
   std::vector<protocol::Command> setup_replies_;  ///< still owed, last first
   State state_ = State::kConnecting;

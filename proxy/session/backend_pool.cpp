@@ -134,6 +134,8 @@ PooledConnection& BackendPool::open(BackendId id,
   params.login.credential = account.secret;
   params.transport = options_.transports[id.value];
   params.login.tls = params.transport.mode;
+  params.login.compression = params.transport.compression;
+  params.compression = &compression_;
   params.login.capabilities = account.capabilities;
   params.login.collation = account.collation;
   params.setup = options_.setup[id.value];
@@ -390,6 +392,9 @@ void BackendPool::on_backend_ready(BackendConnection& wire) {
     metrics_.pool_opened[connection.backend_.value].add();
     if (wire.secured()) {
       metrics_.pool_secured[connection.backend_.value].add();
+    }
+    if (wire.compressed()) {
+      metrics_.pool_compressed[connection.backend_.value].add();
     }
   }
   if (connection.client_ != nullptr) {

@@ -163,6 +163,7 @@ class BackendPool final : private BackendConnectionObserver {
   PoolLimits limits_;
   WorkerMetrics& metrics_;
   const std::function<void(BackendId, bool)> report_;
+  protocol::CompressionContexts compression_;
   std::array<Backend, kBackendsMax> backends_;
   std::unordered_map<const BackendConnection*, std::unique_ptr<PooledConnection>> connections_;
   Timer wait_timer_;

@@ -41,13 +41,19 @@ class ChannelLease {
   [[nodiscard]] const ExpectedReply& reply() const { return replies_.front(); }
 
   /// What lies in front of the received bytes. REQUIRES: owes_reply().
-  [[nodiscard]] Result<protocol::ResponseTracker::Step> step(Bytes unread) {
+  [[nodiscard]] Result<protocol::ResponseTracker::Step> step(MutableBytes unread) {
     if (!tracking_) {
       tracker_.begin(reply().command, connection_.capabilities, reply().command_sequence);
       tracking_ = true;
+      if (reply().gathers_definitions) {
+        tracker_.gather_definitions();
+      }
     }
     return tracker_.step(unread);
   }
+
+  /// ResponseTracker::drop_definitions().
+  void drop_definitions() { tracker_.drop_definitions(); }
 
   /// The client's file is sent, its last packet numbered `sequence`: the reply goes on.
   void note_file_sent(std::uint8_t sequence) { tracker_.on_infile_sent(sequence); }

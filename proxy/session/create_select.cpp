@@ -139,8 +139,7 @@ Buffer rows_reply(const OwnResult& result,
   if (rest.empty()) {
     return reply;
   }
-  const std::uint8_t count[] = {static_cast<std::uint8_t>(result.columns())};  // a handful
-  sequence = protocol::append_packet(reply, count, sequence);
+  sequence = protocol::append_column_count(reply, {result.columns()}, capabilities, sequence);
   const bool has_eof = (capabilities & protocol::capability::kDeprecateEof) == 0;
   for (std::size_t at = 0; const auto frame = protocol::peek_packet(rest); ++at) {
     if (has_eof && at == result.columns()) {

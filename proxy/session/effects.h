@@ -92,6 +92,11 @@ class SessionEffects {
   virtual void release(Channel channel, bool reusable) = 0;
   virtual void send_backend(Channel channel, std::initializer_list<Bytes> pieces) = 0;
 
+  /// Packets of a file that the home has asked for, amid its command.
+  virtual void send_file(std::initializer_list<Bytes> pieces) {
+    send_backend(Channel::kHome, pieces);
+  }
+
   // Prepared statements of a leased connection, by schema and text.
   /// nullptr: not prepared there. The pointer dies with the next call that changes the connection.
   virtual BackendStatement* backend_statement(Channel channel, std::string_view key) = 0;

@@ -66,6 +66,7 @@ void PreparedStatements::erase(std::uint32_t client_id) {
   if (const ClientStatement* statement = find(client_id); statement != nullptr) {
     reset(statement->client_id);
     cursors_.erase(statement->client_id);
+    told_.erase(statement->client_id);
     known_.erase(statement->client_id);
     statements_.erase(client_id);
   }
@@ -77,6 +78,7 @@ void PreparedStatements::clear() {
   long_data_.clear();
   long_data_bytes_ = 0;
   cursors_.clear();
+  told_.clear();
 }
 
 void PreparedStatements::note_cursor(std::uint32_t client_id, bool open) {

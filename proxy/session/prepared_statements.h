@@ -18,6 +18,7 @@
 #include "protocol/statement_map.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/long_data.h"
+#include "proxy/session/told_definitions.h"
 #include "router/classification_cache.h"
 #include "router/lexer_options.h"
 
@@ -88,6 +89,9 @@ class PreparedStatements {
   /// COM_STMT_RESET: forgets its long data. False: the client has no such statement.
   bool reset(std::uint32_t client_id);
 
+  /// What the client knows of their results' columns.
+  [[nodiscard]] ToldDefinitions& told() { return told_; }
+
   // Cursors.
   /// Its rows wait at the home: to fetch.
   [[nodiscard]] bool has_cursor(std::uint32_t client_id) const {
@@ -144,6 +148,7 @@ class PreparedStatements {
   std::unordered_map<std::uint32_t, LongData> long_data_;  // of statements that have any
   std::size_t long_data_bytes_ = 0;
   std::unordered_set<std::uint32_t> cursors_;  // of statements by their clients' ids
+  ToldDefinitions told_;
   Buffer payload_;
   Buffer spliced_;
   Buffer packets_;

@@ -172,8 +172,8 @@ template <std::size_t kCount>
 std::uint8_t begin_result(Buffer& out,
                           const std::array<Column, kCount>& columns,
                           const ProcessListFormat& format) {
-  const std::uint8_t count[] = {kCount};
-  std::uint8_t sequence = protocol::append_packet(out, count, format.sequence);
+  std::uint8_t sequence =
+      protocol::append_column_count(out, {kCount}, format.capabilities, format.sequence);
   for (const Column& column : columns) {
     sequence = protocol::append_packet(out, definition(column, format), sequence);
   }

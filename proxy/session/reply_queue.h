@@ -76,6 +76,7 @@ struct ExpectedReply {
   ReplyRole role = ReplyRole::kIgnored;
   protocol::Command command = protocol::Command::kQuery;
   std::uint8_t command_sequence = 0;
+  bool gathers_definitions = false;  ///< as ResponseTracker::gather_definitions() does
 };
 
 class ReplyQueue {

@@ -583,6 +583,10 @@ void Session::send_backend(Channel channel, std::initializer_list<Bytes> pieces)
   lease->wire().send(pieces);
 }
 
+void Session::send_file(std::initializer_list<Bytes> pieces) {
+  leases_[index_of(Channel::kHome)]->wire().send_file(pieces);
+}
+
 BackendStatement* Session::backend_statement(Channel channel, std::string_view key) {
   return leases_[index_of(channel)]->statement(key);
 }

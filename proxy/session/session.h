@@ -124,6 +124,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void lease(Channel channel, BackendId backend) override;
   void release(Channel channel, bool reusable) override;
   void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override;
+  void send_file(std::initializer_list<Bytes> pieces) override;
   BackendStatement* backend_statement(Channel channel, std::string_view key) override;
   void add_backend_statement(Channel channel, std::string_view key, std::uint32_t id) override;
   void close_backend_statement(Channel channel, std::string_view key) override;

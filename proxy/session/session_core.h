@@ -396,6 +396,13 @@ class SessionCore {
   [[nodiscard]] bool interrupted_for_lane(const protocol::SqlError& error) const;
   void number_held();
 
+  // Columns for clients that keep them in mind: session_metadata.cpp.
+  [[nodiscard]] bool keeps_metadata() const;
+  [[nodiscard]] bool knows_definitions(Bytes definitions);
+  void note_told();
+  void tell_column_count(Channel channel, const ResponseStep& step, Relay& relay);
+  void leave_out_definitions(Buffer& reply);
+
   // LOAD DATA LOCAL: session_file.cpp.
   void ask_for_file(const protocol::ResponseTracker::Step& step, Relay& relay);
   void give_up_file(const protocol::SqlError& error);

@@ -42,7 +42,7 @@ void SessionCore::on_file_packet(Bytes wire, std::uint8_t sequence) {
     home_lease_.note_file_sent(home_sequence);
   }
   const std::uint8_t header[] = {wire[0], wire[1], wire[2], home_sequence};
-  effects_.send_backend(Channel::kHome, {header, wire.subspan(protocol::kHeaderBytes)});
+  effects_.send_file({header, wire.subspan(protocol::kHeaderBytes)});
 }
 
 // The client reads no answer before it has sent its file (nor does the server send one). What is

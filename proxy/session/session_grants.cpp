@@ -33,9 +33,11 @@ void SessionCore::on_grants(Channel channel, const ResponseStep& step) {
     send_job();
     return;
   }
-  const Buffer reply =
-      rows_reply(own_rows_, owner_.capabilities, status_bits(), reply_sequence_,
-                 job_.kind == JobKind::kExecute ? is_own_binary_row : is_own_grant_row);
+  Buffer reply = rows_reply(own_rows_, owner_.capabilities, status_bits(), reply_sequence_,
+                            job_.kind == JobKind::kExecute ? is_own_binary_row : is_own_grant_row);
+  if (job_.kind == JobKind::kExecute) {
+    leave_out_definitions(reply);
+  }
   note_summary({}, true);
   flush(relay, reply);
   transaction_tracker_.on_rows();

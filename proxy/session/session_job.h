@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ids.h"
 #include "proxy/commit/commit_messages.h"
@@ -108,6 +109,9 @@ struct SessionJob {
   bool kills_user = false;           ///< KILL USER
   bool process_table = false;        ///< it reads information_schema.PROCESSLIST: asked for
   bool opened_cursor = false;        ///< the backend has it
+  bool told_columns =
+      false;       ///< the reply under way, as it was sent for last, has had a result set
+  Buffer telling;  ///< definitions that it brings: see SessionCore::knows_definitions()
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this
   router::PinChange pins;

@@ -159,6 +159,9 @@ void SessionCore::answer_processes() {
     append_process_list(scratch_, std::move(processes_), format);
   }
   processes_.clear();
+  if (job_.binary_list) {
+    leave_out_definitions(scratch_);
+  }
   tell_client({scratch_});
   Buffer().swap(scratch_);
   transaction_tracker_.on_rows();

@@ -51,7 +51,7 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       return bytes.size();
     }
     const ReplyRole role = lease.reply().role;
-    const Result<ResponseTracker::Step> step = lease.step(Bytes(bytes).subspan(used));
+    const Result<ResponseTracker::Step> step = lease.step(bytes.subspan(used));
     if (!step.ok()) {
       lose(channel);
       return bytes.size();
@@ -69,6 +69,9 @@ std::size_t SessionCore::on_backend_read(Channel channel, MutableBytes bytes) {
       relay.look_at(at, step->bytes);
       on_client_control(channel, *step, relay);
     } else if (role == ReplyRole::kClient) {
+      if (step->kind == ResponseTracker::StepKind::kDropped) {
+        continue;
+      }
       relay.pass(at, step->bytes);
       if (step->last) {
         on_client_done(channel, relay, true);
@@ -107,7 +110,7 @@ void SessionCore::flush(Relay& relay, Bytes behind) {
     return;
   }
   reply_started_ = true;
-  tell_client({relay.span(), behind});
+  tell_client({relay.first(), relay.span(), behind});
   relay.clear();
 }
 
@@ -153,6 +156,11 @@ void SessionCore::on_client_control(Channel channel,
       break;
     }
     case ControlKind::kColumnCount:
+      if (keeps_metadata()) {
+        tell_column_count(channel, step, relay);
+        return;
+      }
+      break;
     case ControlKind::kText:
     case ControlKind::kAuth:
       break;
@@ -283,6 +291,9 @@ void SessionCore::on_prepare_reply(const ResponseTracker::Step& step, MutableByt
   effects_.add_backend_statement(job_.channel, statements_.backend_key(statement.client_id),
                                  prepared->statement_id);
   (void)protocol::patch_prepare_ok_id(packet, statement.client_id);
+  if (keeps_metadata()) {
+    statements_.told().note(statement.client_id, step.definitions);
+  }
 }
 
 bool SessionCore::interrupted_for_lane(const protocol::SqlError& error) const {
@@ -347,6 +358,7 @@ void SessionCore::note_partial_effect(router::PinSet& pins) const {
 
 void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) {
   flush(relay);
+  note_told();
   router::PinSet pins = pins_;
   if (succeeded) {
     pins.remove(job_.pins.ended);

@@ -3,7 +3,12 @@
 // Threads: none; a local of on_backend_read().
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+
 #include "base/bytes.h"
+#include "base/check.h"
 #include "proxy/session/session_core.h"
 
 namespace consort::proxy {
@@ -14,7 +19,7 @@ class SessionCore::Relay {
 
   /// `count` bytes from `at` on pass. REQUIRES: they follow what passes already, or nothing does.
   void pass(std::size_t at, std::size_t count) {
-    if (empty()) {
+    if (begin_ == end_) {
       begin_ = at;
     }
     end_ = at + count;
@@ -30,11 +35,23 @@ class SessionCore::Relay {
 
   void pass_packet() { pass(packet_at_, packet_bytes_); }
 
-  [[nodiscard]] bool empty() const { return begin_ == end_; }
+  /// A short packet goes in front of what passes next. REQUIRES: empty().
+  void put_first(Bytes packet) {
+    CHECK(packet.size() <= sizeof(first_));
+    std::copy(packet.begin(), packet.end(), first_);
+    first_bytes_ = packet.size();
+  }
+
+  [[nodiscard]] bool empty() const { return begin_ == end_ && first_bytes_ == 0; }
+
+  [[nodiscard]] Bytes first() const { return Bytes(first_, first_bytes_); }
 
   [[nodiscard]] Bytes span() const { return Bytes(bytes_).subspan(begin_, end_ - begin_); }
 
-  void clear() { begin_ = end_ = 0; }
+  void clear() {
+    begin_ = end_ = 0;
+    first_bytes_ = 0;
+  }
 
  private:
   MutableBytes bytes_;
@@ -42,6 +59,8 @@ class SessionCore::Relay {
   std::size_t end_ = 0;
   std::size_t packet_at_ = 0;
   std::size_t packet_bytes_ = 0;
+  std::uint8_t first_[16] = {};  // header, number of columns, one byte
+  std::size_t first_bytes_ = 0;
 };
 
 }  // namespace consort::proxy

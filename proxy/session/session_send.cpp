@@ -37,8 +37,11 @@ constexpr std::string_view kSubstituteEngines =
 }  // namespace
 
 void SessionCore::expect(Channel channel, ReplyRole role, Command command) {
-  const std::uint8_t sequence = role == ReplyRole::kClient ? command_sequence_ : 0;
-  lease_of(channel).expect({role, command, sequence});
+  const bool clients = role == ReplyRole::kClient;
+  const bool describes = command == Command::kStmtExecute || command == Command::kStmtPrepare ||
+                         command == Command::kStmtBulkExecute;
+  lease_of(channel).expect({role, command, clients ? command_sequence_ : std::uint8_t{0},
+                            clients && describes && keeps_metadata()});
 }
 
 Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
@@ -115,6 +118,8 @@ void SessionCore::send_job() {
     kind = static_cast<Command>(command_[protocol::kHeaderBytes]);
   }
   sent_command_ = kind;
+  job_.told_columns = false;
+  job_.telling.clear();
   home_has_traces_ = home_has_traces_ || job_.leaves_traces;
   phase_ = job_.kind == JobKind::kOrdered ? SessionPhase::kOrdering : SessionPhase::kRelaying;
   effects_.metrics().count_query(

@@ -73,6 +73,7 @@ struct BackendTransport {
   TlsMode mode = TlsMode::kOff;
   std::shared_ptr<const TlsContextSlot> contexts;  ///< null only with kOff
   std::string host;                                ///< what its certificate must name, if checked
+  bool compression = false;                        ///< of the MySQL protocol, if it has it
 };
 
 }  // namespace consort::proxy

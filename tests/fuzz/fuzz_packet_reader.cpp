@@ -1,5 +1,6 @@
 // PacketReader: any bytes, cut anywhere, give the same packets as in one piece, and as
-// peek_message. Input: first byte = chunk size, second = first sequence id, then the stream.
+// peek_message; and at least as many where numbers mean nothing. Input: first byte = chunk size,
+// second = first sequence id, then the stream.
 #include <algorithm>
 #include <vector>
 
@@ -19,10 +20,16 @@ struct Seen {
   friend bool operator==(const Seen&, const Seen&) = default;
 };
 
-Seen read_chunks(Bytes wire, std::size_t chunk_bytes, std::uint8_t sequence) {
+Seen read_chunks(Bytes wire,
+                 std::size_t chunk_bytes,
+                 std::uint8_t sequence,
+                 bool ignores_sequence = false) {
   Seen seen;
   PacketReader reader(kLimits);
   reader.expect_sequence(sequence);
+  if (ignores_sequence) {
+    reader.ignore_sequence();
+  }
   while (!wire.empty()) {
     const Buffer chunk(wire.begin(), wire.begin() + static_cast<std::ptrdiff_t>(
                                                         std::min(chunk_bytes, wire.size())));
@@ -72,5 +79,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Seen whole = read_chunks(wire, std::max<std::size_t>(1, wire.size()), data[1]);
   CHECK(read_chunks(wire, std::max<std::size_t>(1, data[0]), data[1]) == whole);
   CHECK(peek_all(wire, data[1]) == whole);
+  const Seen lenient = read_chunks(wire, std::max<std::size_t>(1, data[0]), 0, true);
+  CHECK(read_chunks(wire, std::max<std::size_t>(1, wire.size()), data[1], true) == lenient);
+  CHECK(lenient.error != static_cast<int>(PacketError::kSequenceMismatch));
+  CHECK(lenient.payloads.size() >= whole.payloads.size());
+  CHECK(std::equal(whole.payloads.begin(), whole.payloads.end(), lenient.payloads.begin()));
   return 0;
 }

@@ -31,6 +31,8 @@ class SecuredServers(Cluster):
             server.query(f"ALTER USER {SERVICE_USER}@'127.0.0.1' REQUIRE X509")
             server.query(f"ALTER USER {APP_USER}@'%' REQUIRE SSL")
         self.consort.client_tls = made.client()
+        self.consort.config["backends"][1]["compression"] = True
+        self.consort.write_config()
         self.consort.start()
 
     def restart(self, backend_tls, own=None, backends=3):
@@ -78,6 +80,11 @@ def everything_goes_through_tls(_context, cluster):
     table = cluster.works()
     for number, client in enumerate(cluster.on_homes()):
         client.query(f"UPDATE {table} SET v = v + 10 WHERE id = {number}")
+        client.query("BEGIN")
+        home = client.value("SELECT @@server_id")
+        for name, on in (("Ssl_cipher", True), ("Compression", home == "2")):
+            value = client.query(f"SHOW SESSION STATUS LIKE '{name}'").rows[0][1]
+            assert (value not in (b"", b"OFF")) == on, (home, name, value)
         client.close()
     cluster.servers[1].kill()
     with cluster.connect() as client:

@@ -413,6 +413,105 @@ def extended_metadata(_context, twins, eof):
     twins.same_rows(table)
 
 
+@case(seconds=30, each=EOFS)
+def kept_metadata(_context, twins, eof):
+    """MARIADB_CLIENT_CACHE_METADATA: the columns of an execution are told where they are new."""
+    table = twins.fresh("id INT PRIMARY KEY, v INT", "(1, 10), (2, 20)")
+    with twins.pair() as both:
+        both.query(f"CREATE PROCEDURE p_{table}(IN a INT, OUT b INT) BEGIN "
+                   f"SELECT * FROM {table}; SELECT v FROM {table}; SET b = a; END")
+    twins.settle()
+    with twins.pair(eof, extended=wire.CACHE_METADATA | wire.STMT_BULK) as both:
+        assert both.through.extended == both.plain.extended
+        assert both.query(f"SELECT * FROM {table}")[0][1] == b"\2\1"
+        rows = both.prepare(f"SELECT * FROM {table} ORDER BY id")
+        for _ in range(2):
+            assert both.execute(rows)[0][1] == b"\2\0"
+        both.query("BEGIN")
+        both.execute(rows)  # at home
+        both.query("COMMIT")
+        for flags in (CURSOR, CURSOR, 0, 0):
+            both.execute(rows, flags)
+            both.fetch(rows, 5)
+        both.on(wire.COM_STMT_RESET, rows)
+        both.execute(rows)
+        any_type = both.prepare("SELECT ? a, 'x' b")
+        for value in (b"\3\0\5\0\0\0", b"\3\0\5\0\0\0", b"\xfd\0\1a", b"\xfd\0\1a", b"\3\0\5\0\0\0"):
+            both.execute(any_type, 0, b"\0\1" + value)
+        for sql in ("SHOW TABLES LIKE 't_'", f"EXPLAIN SELECT * FROM {table}", f"SHOW CREATE TABLE {table}",
+                    "SHOW WARNINGS", f"CHECK TABLE {table}", "VALUES (1, 2)", "DO 1",
+                    f"SELECT v FROM {table} WHERE EXP(id * 1000) > 0", "SELECT id FROM nowhere_else",
+                    f"SELECT * FROM {table} FOR UPDATE", f"WITH x AS (SELECT v FROM {table}) SELECT * FROM x",
+                    f"DELETE FROM {table} WHERE id > 100 RETURNING *"):
+            if sql.endswith("nowhere_else"):
+                both.ask(b"\x16" + sql.encode())
+                continue
+            ids = both.prepare(sql)
+            for _ in range(3):
+                both.execute(ids)
+        for sql in (f"CALL p_{table}(?, ?)", f"BEGIN NOT ATOMIC SELECT 1; SELECT v FROM {table}; END"):
+            ids = both.prepare(sql)
+            values = b"\0\1" + (INT * 2) + struct.pack("<ii", 5, 6) if "?" in sql else b""
+            for _ in range(2):
+                reply = both.execute(ids, 0, values)
+                assert reply[0][1][1:] == b"\1", show(reply)
+        back = both.prepare(f"INSERT INTO {table} VALUES (?, ?) RETURNING id, v")
+        for number in (10, 20):
+            bulk(both, back, INT + INT, bulk_row(number, 1), bulk_row(number + 1, 2))
+        both.execute(back, 0, b"\0\1" + INT + INT + struct.pack("<ii", 30, 1))
+        bulk(both, back, INT + INT, bulk_row(31, 1), bulk_row(10, 2))
+        both.query(f"PREPARE s FROM 'SELECT v FROM {table} WHERE id = 1'")
+        for _ in range(2):
+            assert both.query("EXECUTE s")[0][1] == b"\1\1"
+        newest = both.prepare(f"SELECT v FROM {table} WHERE id = 1")
+        for _ in range(2):
+            both.execute(dict.fromkeys(newest, 0xFFFFFFFF))
+        both.ask(b"\x1f")
+        both.execute(rows)
+        variable = both.prepare("SELECT @a")
+        for value in ("1", "'x'", "'y'", "1"):
+            both.query(f"SET @a = {value}")
+            both.execute(variable)
+            both.execute(variable)
+        large = both.prepare("SELECT REPEAT('x', 17 << 20), 1, 2")
+        for _ in range(2):
+            both.execute(large)
+        many = both.prepare("SELECT seq, REPEAT('x', seq % 50) FROM seq_1_to_2000")
+        for _ in range(2):
+            both.execute(many)
+    twins.same_rows(table)
+
+
+@case(seconds=30)
+def kept_metadata_of_several_servers(_context, twins):
+    """A column's type changes, and other connections prepare the same text: the client reads right."""
+    table = twins.fresh("id INT PRIMARY KEY, v INT", "(1, 65)")
+    with twins.connect(extended=wire.CACHE_METADATA) as client, twins.connect() as other:
+        at = [client.prepare(f"/* consort: backend=s{number} */ SELECT v FROM {table}") for number in (1, 2, 3)]
+        anywhere = client.prepare(f"SELECT v FROM {table}")
+        for kind, expected in (("INT", 65), ("VARCHAR(9)", b"65"), ("VARCHAR(9)", b"65"), ("BIGINT", 65)):
+            other.query(f"ALTER TABLE {table} MODIFY v {kind}")
+            twins.settle()
+            for _ in range(2):
+                for statement in (*at, anywhere):
+                    assert client.execute(statement).rows == [(expected,)], (kind, statement)
+            client.query("BEGIN")
+            for statement in (*at, anywhere):
+                assert client.execute(statement).rows == [(expected,)], (kind, statement)
+            client.query("ROLLBACK")
+            assert kind != "INT" or not any(one.told for one in (*at, anywhere))
+        assert all(one.told == 2 for one in (*at, anywhere)), (at, anywhere)
+        # As it was when it was prepared, but another server tells it first.
+        fresh = client.prepare(f"SELECT v, id FROM {table}")
+        other.query(f"ALTER TABLE {table} MODIFY v VARCHAR(20)")
+        twins.settle()
+        client.query("BEGIN")
+        assert client.execute(fresh).rows == [(b"65", 1)]
+        client.query("COMMIT")
+        assert client.execute(fresh).rows == [(b"65", 1)] and fresh.told == 1
+    twins.assert_identical()
+
+
 @case(seconds=30)
 def the_c_client_library(_context, twins):
     """MariaDB's own library finds what it looks for: arrays, pipelines, cursors, several results."""

@@ -1,4 +1,5 @@
-"""The compressed protocol: zlib and zstd, with and without TLS, and everything that can be wrong."""
+"""The compressed protocol: zlib and zstd, with and without TLS, and everything that can be wrong; and
+the same towards two of three servers."""
 
 import os
 import socket
@@ -25,8 +26,12 @@ class Compressing(Cluster):
     def __init__(self, context):
         self.certificates = Certificates(os.path.join(context.work_dir, "certificates"))
         file = self.certificates.file
-        super().__init__(context, settings={
+        super().__init__(context, start=False, settings={
             "tls": {"certificate": file("proxy.pem"), "key": file("proxy.key")}})
+        for backend in self.consort.config["backends"][:2]:
+            backend["compression"] = True
+        self.consort.write_config()
+        self.consort.start()
         self.tls = self.certificates.client()
         self.bystanders = [self.connect(), self.connect(compress="zlib")]
         self.bystanders[0].query("CREATE TABLE bystander (id INT PRIMARY KEY, v TEXT)")
@@ -185,6 +190,106 @@ def a_slow_reader(_context, cluster):
     assert rows == 16384
     client.quit()
     assert grown < 8 * MIB * (4 if _context.slowdown > 1 else 1), f"grew by {grown / MIB:.1f} MiB"
+    return f"grew by {grown / MIB:.1f} MiB"
+
+
+# ---- towards the servers ----------------------------------------------------------------------------
+
+
+@case(seconds=60)
+def towards_the_servers(_context, cluster):
+    """Two of the three are spoken to in compressed packets, by sessions, lanes and the binlog's
+    readers: reads, transactions, prepared statements, cursors, several results, errors, DDL."""
+    table = cluster.table("id INT PRIMARY KEY, v LONGTEXT")
+    for number, client in enumerate(cluster.on_homes()):
+        id_ = number + 1
+        client.query("BEGIN")
+        compressed = int(client.value("SELECT @@server_id")) <= 2
+        assert client.query("SHOW SESSION STATUS LIKE 'Compression'").rows == [
+            (b"Compression", b"ON" if compressed else b"OFF")]
+        client.query(f"INSERT INTO {table} VALUES ({id_}, REPEAT('a', 100000))")
+        client.query("COMMIT")
+        client.query(f"UPDATE {table} SET v = 'small' WHERE id = {id_}")
+        statement = client.prepare(f"SELECT v FROM {table} WHERE id = ? OR id = ?")
+        assert client.execute(statement, (id_, "-1")).rows == [(b"small",)]
+        client.close_statement(statement)
+        for sql, code in (("SELECT * FROM nowhere", 1146),
+                          (f"INSERT INTO {table} VALUES ({id_}, '')", 1062)):
+            assert wire.code_of(lambda sql=sql: client.query(sql)) == code
+        replies = client.query_all("BEGIN NOT ATOMIC SELECT 1; SELECT REPEAT('b', 40000), 2; SELECT 3; END")
+        assert [len(reply.rows) for reply in replies[:3]] == [1, 1, 1]
+        rows = client.query("SELECT seq, REPEAT('c', seq % 300) FROM seq_1_to_3000").rows
+        assert len(rows) == 3000 and len(rows[-2][1]) == 299
+        client.quit()
+    cluster.sql(f"ALTER TABLE {table} ADD w INT")
+    cluster.assert_identical()
+    opened = cluster.consort.metrics()
+    for name, wanted in (("s1", True), ("s2", True), ("s3", False)):
+        key = f'consort_pool_compressed_connections_opened_total{{backend="{name}"}}'
+        assert (opened[key] > 0) == wanted, opened[key]
+
+
+@case(seconds=60)
+def large_packets_towards_the_servers(_context, cluster):
+    """A statement and a row above 16 MiB, from a compressed home through the binlog to the other
+    compressed server's lane, and a file of more packets than sequence ids."""
+    table = cluster.table("id INT PRIMARY KEY, v LONGTEXT")
+    large = os.urandom(512).hex() * (17 * 1024)
+    assert len(large) == 17 * MIB
+    clients = cluster.on_homes()
+    for number, client in enumerate(clients[::2]):  # compressed, and not
+        client.query(f"INSERT INTO {table} VALUES ({number}, '{large}')")
+        assert client.value(f"SELECT v FROM {table} WHERE id = {number}") == large
+    for client in clients:
+        client.quit()
+    pieces = [b"".join(b"%d\tv%d\n" % (id_, id_) for id_ in range(at, at + 3)) for at in range(1000, 2200, 3)]
+    for client in load_clients(cluster):
+        client.query("BEGIN")
+        home = int(client.value("SELECT @@server_id"))
+        client.query("ROLLBACK")
+        if home <= 2:
+            assert client.load(f"LOAD DATA LOCAL INFILE 'x' INTO TABLE {table}", pieces).affected == 1200
+            client.query("BEGIN")
+            client.query(f"DELETE FROM {table} WHERE id < 1000")
+            assert client.load(f"LOAD DATA LOCAL INFILE 'x' INTO TABLE {table}", [b"1\tv\n"]).affected == 1
+            client.query("COMMIT")
+            break
+    cluster.assert_identical()
+    assert cluster.sql(f"SELECT COUNT(*) FROM {table}") == [(b"1201",)]
+
+
+def load_clients(cluster):
+    """Clients that may send files, until one has the home that is wanted."""
+    clients = []
+    try:
+        while len(clients) < 20:
+            clients.append(cluster.connect(capabilities=wire.LOCAL_FILES))
+            yield clients[-1]
+        raise AssertionError("no session has a compressed home")
+    finally:
+        for client in clients:
+            client.close()
+
+
+@case(seconds=60)
+def a_slow_reader_of_little(context, cluster):
+    """What a server's few bytes become waits in the server, too, while the reader sleeps."""
+    with cluster.connect(receive_buffer=64 * 1024, timeout=60) as client:
+        client.value("SELECT 1")
+        before = cluster.consort.rss
+        client.command(wire.COM_QUERY, b"SELECT @a := 1, REPEAT('x', 1024) FROM seq_1_to_32768")
+        time.sleep(1)
+        grown = cluster.consort.rss - before
+        rows = 0
+
+        def on_row(_packet):
+            nonlocal rows
+            rows += 1
+
+        client.read_reply(on_row)
+        assert rows == 32768
+        assert client.value("SELECT 2") == "2"
+    assert grown < 8 * MIB * (4 if context.slowdown > 1 else 1), f"grew by {grown / MIB:.1f} MiB"
     return f"grew by {grown / MIB:.1f} MiB"
 
 

@@ -112,6 +112,8 @@ class Statement:
     columns: int
     params: int
     warnings: int
+    described: list | None = None  # its columns, as told last
+    told: int = 0  # how often an execution has told them
 
 
 def native_scramble(password, nonce):
@@ -452,20 +454,31 @@ class Wire:
         cursor.string()
         name = cursor.string()
         cursor.string()
+        if self.extended & EXTENDED_METADATA:
+            cursor.string()
         cursor.lenenc()
         return Column(schema.decode(), table.decode(), name.decode("utf-8", "replace"),
                       cursor.integer(2), cursor.integer(4), cursor.integer(1), cursor.integer(2),
                       cursor.integer(1))
 
-    def read_reply(self, on_row=None, binary=False):
-        """One OK or result set. on_row(bytes) takes raw rows instead of collecting them."""
+    def read_reply(self, on_row=None, binary=False, statement=None):
+        """One OK or result set. on_row(bytes) takes raw rows instead of collecting them.
+        `statement`: that was executed; its columns count as described where they are not told."""
         packet = self.read_packet()
         self._raise_if_error(packet)
         if packet[0] == 0:
             return self._ok(packet)
         assert packet[0] != 0xFB, "LOCAL INFILE was asked for"
-        count = Cursor(packet).lenenc()
-        columns = [self._column(self.read_packet()) for _ in range(count)]
+        cursor = Cursor(packet)
+        count = cursor.lenenc()
+        if self.extended & CACHE_METADATA and not cursor.integer(1):
+            columns = statement.described
+            assert len(columns) == count, (columns, count)
+        else:
+            columns = [self._column(self.read_packet()) for _ in range(count)]
+            if statement is not None:
+                statement.described, statement.told = columns, statement.told + 1
+        assert cursor.left == 0, packet
         reply = Reply(columns=columns)
         if not self._no_eof:
             end = self.read_packet()
@@ -567,22 +580,22 @@ class Wire:
         return self._finish_login(password)
 
     def prepare(self, sql):
-        """COM_STMT_PREPARE; skips the column descriptions."""
+        """COM_STMT_PREPARE."""
         self.command(COM_STMT_PREPARE, sql.encode())
         packet = self.read_packet()
         self._raise_if_error(packet)
         number, columns, params, warnings = struct.unpack_from("<IHHxH", packet, 1)
+        described = []
         for count in (params, columns):
-            for _ in range(count):
-                self.read_packet()
+            described = [self._column(self.read_packet()) for _ in range(count)]
             if count and not self._no_eof:
                 assert self._is_end(self.read_packet())
-        return Statement(number, columns, params, warnings)
+        return Statement(number, columns, params, warnings, described)
 
     def execute(self, statement, args=(), on_row=None):
         """COM_STMT_EXECUTE with int, float, str, bytes, LONG_DATA or None arguments."""
         self.send_execute(statement, args)
-        return self.read_reply(on_row, binary=True)
+        return self.read_reply(on_row, binary=True, statement=statement)
 
     def send_execute(self, statement, args=(), types_sent_before=False):
         """`types_sent_before`: as client libraries do from the second execution on."""

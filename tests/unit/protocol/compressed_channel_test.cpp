@@ -101,6 +101,61 @@ int error_code(CompressedError error) {
 }  // namespace
 
 TEST_SUITE("protocol") {
+  TEST_CASE(
+      "CompressedChannel: each command to a server begins anew, its packets belong together") {
+    CompressionContexts contexts;
+    CompressedChannel channel(kZlib, contexts, CompressedPeer::kServer);
+    Buffer commands;
+    append_packet(commands, noise(60), 0);
+    append_packet(commands, noise(5), 0);
+    Buffer large;  // one command of two packets, in more than one compressed packet
+    append_packet(large, Buffer(kMaxPayload + 3, 'x'), 0);
+    Buffer wire;
+    channel.write_commands({commands, large}, wire);
+    std::vector<int> numbers;
+    std::vector<std::size_t> plain_sizes;
+    Bytes rest(wire);
+    while (!rest.empty()) {
+      numbers.push_back(rest[3]);
+      const std::size_t payload = load_le<3>(rest.data());
+      const std::size_t plain = load_le<3>(rest.data() + 4);
+      plain_sizes.push_back(plain == 0 ? payload : plain);
+      rest = rest.subspan(kCompressedHeaderBytes + payload);
+    }
+    REQUIRE(numbers.size() > 4);
+    EXPECT(numbers[0] == 0);
+    EXPECT(plain_sizes[0] == kHeaderBytes + 60);
+    EXPECT(numbers[1] == 0);
+    EXPECT(plain_sizes[1] == kHeaderBytes + 5);
+    for (std::size_t i = 2; i < numbers.size(); ++i) {
+      EXPECT(numbers[i] == static_cast<std::uint8_t>(i - 2));
+    }
+    // As the server reads them: one command after the other.
+    CompressedChannel server(kZlib, contexts);
+    server.feed(wire);
+    ReadBuffer plain;
+    server.begin_command();
+    EXPECT(server.read(plain).value() == kHeaderBytes + 60);
+    EXPECT_FALSE(server.read(plain).ok());  // the next one is another command
+  }
+
+  TEST_CASE("CompressedChannel: a server numbers as it likes; a file goes on from its request") {
+    CompressionContexts contexts;
+    CompressedChannel channel(kZlib, contexts, CompressedPeer::kServer);
+    Buffer replies = packet(1, 0, Buffer{1, 2});
+    append(replies, packet(1, 0, Buffer{3}));
+    append(replies, packet(7, 0, Buffer{4}));
+    channel.feed(replies);
+    ReadBuffer plain;
+    while (channel.has_more()) {
+      REQUIRE(channel.read(plain).ok());
+    }
+    EXPECT(std::as_const(plain).unread().size() == 4);
+    Buffer file;
+    channel.write({Buffer{9, 9}}, file);
+    EXPECT(file[3] == 8);
+  }
+
   TEST_CASE("CompressedChannel: what one end writes the other reads, however it is cut") {
     for (const CompressionChoice choice : {kZlib, kZstd, CompressionChoice{kZstd.algorithm, 22}}) {
       for (const Buffer& plain : {Buffer{7}, plain_bytes(49), plain_bytes(50), noise(300),

@@ -123,6 +123,30 @@ TEST_SUITE("protocol") {
     EXPECT(peek_message(wire, 5, {}).ok());
   }
 
+  TEST_CASE("PacketReader: takes any numbers where they mean nothing") {
+    Buffer wire;
+    append_packet(wire, pattern(9), 7);
+    append_packet(wire, pattern(kMaxPayload + 5), 7);
+    append_packet(wire, pattern(3), 0);
+    for (const std::size_t size : {wire.size(), std::size_t{100000}}) {
+      PacketReader reader;
+      reader.ignore_sequence();
+      std::vector<std::size_t> sizes;
+      in_chunks(wire, size, [&](Bytes chunk) {
+        reader.feed(chunk);
+        while (true) {
+          const auto packet = reader.next();
+          REQUIRE(packet.ok());
+          if (!packet->has_value()) {
+            return;
+          }
+          sizes.push_back((*packet)->payload.size());
+        }
+      });
+      EXPECT((sizes == std::vector<std::size_t>{9, kMaxPayload + 5, 3}));
+    }
+  }
+
   TEST_CASE("PacketReader: the sequence starts again at each command, and wraps") {
     PacketReader reader;
     Script script(255);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "protocol/decode.h"
+#include "protocol/packet_reader.h"
 #include "tests/support/test.h"
 #include "tests/unit/protocol/wire_script.h"
 
@@ -40,8 +41,9 @@ class Tracing {
 
   /// More bytes came; `wire` is all that came so far.
   void run(Bytes wire) {
+    append(received_, wire.subspan(received_.size()));
     while (trace_.error == 0 && !trace_.done) {
-      const auto step = tracker_.step(wire.subspan(trace_.used));
+      const auto step = tracker_.step(MutableBytes(received_).subspan(trace_.used));
       if (!step) {
         flush();
         trace_.error = step.error().code;
@@ -61,15 +63,44 @@ class Tracing {
 
   ResponseTracker& tracker() { return tracker_; }
 
+  /// Definitions are gathered, and dropped where they can be.
+  void drop_definitions() {
+    tracker_.gather_definitions();
+    drops_ = true;
+  }
+
+  /// The numbers of the packets that reach the client.
+  [[nodiscard]] std::string numbers() const {
+    std::string text;
+    Bytes rest(told_);
+    while (const auto frame = peek_packet(rest)) {
+      text += std::to_string(frame->sequence) + " ";
+      rest = rest.subspan(frame->bytes);
+    }
+    return rest.empty() ? text : text + "and a part";
+  }
+
  private:
   void take(const ResponseTracker::Step& step) {
     REQUIRE(step.bytes > 0);
     if (step.kind == StepKind::kForward) {
       forwarded_ += step.bytes;
+    } else if (step.kind == StepKind::kDropped) {
+      flush();
+      trace_.text += " -" + std::to_string(step.bytes);
     } else {
       flush();
       REQUIRE(step.bytes == step.payload.size() + kHeaderBytes);
       trace_.text += std::string(" ") + name_of(step.control);
+      if (!step.definitions.empty()) {
+        trace_.text += "(" + std::to_string(step.definitions.size()) + ")";
+      }
+      if (drops_ && step.control == Kind::kColumnCount && !step.definitions.empty()) {
+        tracker_.drop_definitions();
+      }
+    }
+    if (step.kind != StepKind::kDropped) {
+      append(told_, Bytes(received_).subspan(trace_.used, step.bytes));
     }
     trace_.used += step.bytes;
     if (step.last) {
@@ -90,6 +121,9 @@ class Tracing {
   ResponseTracker tracker_;
   Trace trace_;
   std::size_t forwarded_ = 0;
+  Buffer received_;
+  Buffer told_;
+  bool drops_ = false;
 };
 
 Trace trace(Command command, std::uint64_t capabilities, Bytes wire, std::size_t chunk_bytes) {
@@ -124,6 +158,33 @@ std::string trace_of(Command command, std::uint64_t capabilities, const Script& 
   return whole.error == 0 ? whole.text : whole.text + " !" + std::to_string(whole.error);
 }
 
+/// Of `script`, however it is cut: the trace, and the numbers of what reaches the client, when
+/// definitions are dropped; or the packets come with `capabilities` that say nothing of numbers.
+std::string renumbered(Command command,
+                       std::uint64_t capabilities,
+                       const Script& script,
+                       bool drops = true) {
+  std::string whole;
+  for (const std::size_t size : chunk_sizes(script.wire().size())) {
+    CAPTURE(size);
+    Tracing tracing(command, capabilities);
+    if (drops) {
+      tracing.drop_definitions();
+    }
+    const Bytes wire(script.wire());
+    for (std::size_t end = 0; end < wire.size();) {
+      end = std::min(wire.size(), end + size);
+      tracing.run(wire.first(end));
+    }
+    const Trace trace = tracing.finish();
+    const std::string text = tracing.numbers() + "|" + trace.text +
+                             (trace.error == 0 ? "" : " !" + std::to_string(trace.error));
+    EXPECT((whole.empty() || whole == text));
+    whole = text;
+  }
+  return whole;
+}
+
 Buffer prepare_ok(std::uint16_t columns, std::uint16_t parameters) {
   Buffer out;
   encode_prepare_ok(out, StmtPrepareOk{3, columns, parameters, 0});
@@ -155,8 +216,8 @@ TEST_SUITE("protocol") {
       tracker.begin(command, kNew);
       EXPECT(tracker.done());
       EXPECT(tracker.step({})->kind == StepKind::kNeedMore);
-      EXPECT(tracker.step(bytes_of({1, 0, 0, 1, 0})).error().code ==
-             static_cast<int>(TrackError::kUnexpectedReply));
+      Buffer unasked = bytes_of({1, 0, 0, 1, 0});
+      EXPECT(tracker.step(unasked).error().code == static_cast<int>(TrackError::kUnexpectedReply));
     }
   }
 
@@ -325,7 +386,8 @@ TEST_SUITE("protocol") {
     }
     ResponseTracker tracker;
     tracker.begin(Command::kQuery, kNew);
-    const Bytes wire = script.wire();
+    Buffer received = script.wire();
+    const MutableBytes wire(received);
     EXPECT(tracker.step(wire)->bytes == header_bytes);
     EXPECT_FALSE(tracker.anything_forwarded());
     const auto step = tracker.step(wire.subspan(header_bytes, 1007));
@@ -351,7 +413,7 @@ TEST_SUITE("protocol") {
     EXPECT(step->last);
     EXPECT(step->bytes == first.wire().size());
     tracker.begin(Command::kQuery, kNew);
-    step = tracker.step(Bytes(wire).subspan(step->bytes));
+    step = tracker.step(MutableBytes(wire).subspan(step->bytes));
     EXPECT(step->control == Kind::kColumnCount);
     EXPECT(step->columns == 1);
   }
@@ -386,10 +448,142 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("ResponseTracker: behind dropped definitions packets are numbered anew") {
+    const auto dropped = [](std::uint64_t capabilities, const Script& script) {
+      return renumbered(Command::kStmtExecute, capabilities, script);
+    };
+    Script rows;
+    rows.columns(2).text_row({"1"}).text_row({"2"}).end();
+    EXPECT(dropped(kNew, rows) == "1 2 3 4 | COLS(24) -24 +12 EOF.");
+    Script old_style;
+    old_style.columns(2).eof().text_row({"1"}).eof();
+    EXPECT(dropped(kOld, old_style) == "1 2 3 4 | COLS(24) -24 CEOF +6 EOF.");
+    Script failing;
+    failing.columns(2).text_row({"1"}).err();
+    EXPECT(dropped(kNew, failing) == "1 2 3 | COLS(24) -24 +6 ERR.");
+    Script several;
+    several.columns(1).text_row({"1"}).end(kMore).columns(2).end(kMore).ok();
+    EXPECT(dropped(kNew, several) == "1 2 3 4 5 6 | COLS(12) -12 +6 EOF COLS(24) -24 EOF OK.");
+    Script progress;
+    progress.packet(bytes_of({0xFF, 0xFF, 0xFF, 1, 1, 2, 0, 0, 0})).columns(1);
+    progress.packet(bytes_of({0xFF, 0xFF, 0xFF, 1, 1, 2, 0, 0, 0})).text_row({"1"}).end();
+    EXPECT(dropped(kNew | capability::kMariadbProgress, progress) ==
+           "1 2 3 4 5 | PROGRESS COLS(12) -12 PROGRESS +6 EOF.");
+    Script cursor;
+    cursor.columns(1).eof(status_flag::kCursorExists);
+    EXPECT(dropped(kOld, cursor) == "1 2 | COLS(12) -12 CEOF.");
+    // What is not there as a whole is not dropped.
+    Script cut_short;
+    cut_short.packet(bytes_of({2})).definitions(1).err();
+    EXPECT(dropped(kNew, cut_short) == "1 2 3 | COLS +12 ERR.");
+    Script missing(1);
+    missing.columns(1);
+    Script wrong(4);
+    Buffer wire = missing.wire();
+    append(wire, wrong.text_row({"1"}).wire());
+    Tracing tracing(Command::kStmtExecute, kNew);
+    tracing.drop_definitions();
+    tracing.run(wire);
+    EXPECT(tracing.finish().error == static_cast<int>(TrackError::kSequence));
+  }
+
+  TEST_CASE("ResponseTracker: a PREPARE tells the columns' definitions") {
+    for (const bool old_style : {true, false}) {
+      CAPTURE(old_style);
+      const auto gathered = [&](std::uint16_t columns, std::uint16_t parameters) {
+        Script script;
+        script.packet(prepare_ok(columns, parameters));
+        for (const std::uint16_t count : {parameters, columns}) {
+          script.definitions(count);
+          if (old_style && count > 0) {
+            script.eof();
+          }
+        }
+        return renumbered(Command::kStmtPrepare, old_style ? kOld : kNew, script);
+      };
+      EXPECT(gathered(0, 0) == "1 | PREPARE.");
+      EXPECT(gathered(2, 0).find("PREPARE(24)") != std::string::npos);
+      EXPECT(gathered(1, 3).find("PREPARE(12)") != std::string::npos);
+      EXPECT(gathered(0, 3).find("PREPARE ") != std::string::npos);
+    }
+    EXPECT(renumbered(Command::kStmtPrepare, kNew, Script().err()) == "1 | ERR.");
+  }
+
+  TEST_CASE("ResponseTracker: definitions beyond all measure are not gathered") {
+    Script script;
+    script.packet(bytes_of({3}));
+    Buffer definition = text_bytes(
+        ""
+        "def");
+    definition.resize(ResponseTracker::kGatheredBytesMax / 2, 'x');
+    for (int i = 0; i < 3; ++i) {
+      script.packet(definition);
+    }
+    script.text_row({"1"}).end();
+    for (const std::size_t size : {script.wire().size(), std::size_t{65536}}) {
+      Tracing tracing(Command::kStmtExecute, kNew);
+      tracing.drop_definitions();
+      for (std::size_t end = 0; end < script.wire().size();) {
+        end = std::min(script.wire().size(), end + size);
+        tracing.run(Bytes(script.wire()).first(end));
+      }
+      EXPECT(tracing.finish().text.starts_with(" COLS +"));
+      EXPECT(tracing.numbers() == "1 2 3 4 5 6 ");
+    }
+  }
+
+  TEST_CASE("ResponseTracker: rows above 16 MiB behind dropped definitions") {
+    Script script;
+    script.columns(2).packet(Buffer(2 * kMaxPayload, 'x')).text_row({"1"}).end();
+    for (const std::size_t size : {script.wire().size(), std::size_t{1000003}}) {
+      Tracing tracing(Command::kStmtExecute, kNew);
+      tracing.drop_definitions();
+      for (std::size_t end = 0; end < script.wire().size();) {
+        end = std::min(script.wire().size(), end + size);
+        tracing.run(Bytes(script.wire()).first(end));
+      }
+      EXPECT(tracing.finish().text.ends_with(" EOF."));
+      EXPECT(tracing.numbers() == "1 2 3 4 5 6 ");  // a row is three packets
+    }
+  }
+
+  TEST_CASE("ResponseTracker: a compressed connection's numbers mean nothing") {
+    Script script(200);
+    script.columns(2).text_row({"1"});
+    Buffer wire = script.wire();
+    Script behind(7);  // a server flushes amid a reply
+    append(wire, behind.end(kMore).ok().wire());
+    for (const std::size_t size : chunk_sizes(wire.size())) {
+      Tracing tracing(Command::kQuery, kNew | capability::kCompress);
+      for (std::size_t end = 0; end < wire.size();) {
+        end = std::min(wire.size(), end + size);
+        tracing.run(Bytes(wire).first(end));
+      }
+      EXPECT(tracing.finish().text == " COLS +30 EOF OK.");
+      EXPECT(tracing.numbers() == "1 2 3 4 5 6 ");
+    }
+    EXPECT(renumbered(Command::kQuery, kNew | capability::kCompress, Script(9).err(), false) ==
+           "1 | ERR.");
+    Tracing file(Command::kQuery, kNew | capability::kCompress);
+    Script request(5);
+    request.packet(
+        text_bytes("\xFB"
+                   "file"));
+    file.run(request.wire());
+    EXPECT(file.tracker().next_sequence() == 2);
+    file.tracker().on_infile_sent(4);
+    Script all = request;
+    append_ok(const_cast<Buffer&>(all.wire()), OkPacket{}, kNew, 77);
+    file.run(all.wire());
+    EXPECT(file.finish().text == " FILE OK.");
+    EXPECT(file.numbers() == "1 5 ");
+  }
+
   TEST_CASE("ResponseTracker: a command above 16 MiB moves the numbers of its reply") {
     ResponseTracker tracker;
     tracker.begin(Command::kQuery, kNew, 2);
-    EXPECT(tracker.step(Script(3).ok().wire())->last);
+    Buffer wire = Script(3).ok().wire();
+    EXPECT(tracker.step(wire)->last);
   }
 
   TEST_CASE("patching: status flags and statement ids in place") {

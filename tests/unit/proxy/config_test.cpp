@@ -64,6 +64,7 @@ TEST_SUITE("config") {
     EXPECT(config->backends[0].port == 3306);
     EXPECT(config->backends[1].port == 3307);
     EXPECT(config->backends[1].weight == 1);
+    EXPECT_FALSE(config->backends[1].compression);
     EXPECT(config->account.password == "hush");
     EXPECT(config->listen.sql.port == 6033);
     EXPECT(config->durability == CommitDurability::kDurable);
@@ -93,6 +94,8 @@ TEST_SUITE("config") {
     REQUIRE(one.ok());
     EXPECT(one->tls_of(one->backends[0]).mode == TlsMode::kOff);
     EXPECT(one->tls_of(one->backends[1]).mode == TlsMode::kPreferred);
+    text = with("/backends/1/compression", true);
+    EXPECT(parse_config(text, "/")->backends[1].compression);
     text = with("/listen/compression", Json{"zstd"});
     EXPECT(!parse_config(text, "/")->listen.compression.zlib);
     EXPECT(parse_config(text, "/")->listen.compression.zstd);
