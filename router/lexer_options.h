@@ -18,8 +18,8 @@ struct LexerOptions {
   /// an ASCII byte (sjis, gbk, big5, ...): a statement with a backslash, a double quote, a byte >=
   /// 0x80 or another suspicious sign is then reported as Flag::kUncertain.
   bool doubtful = false;
-  /// The character set has one byte per character: a byte >= 0x80 outside quotes may be a blank, so
-  /// such a statement is reported as Flag::kUncertain.
+  /// The character set has one byte per character: the bytes 0xA0 and 0xFF outside quotes may be
+  /// blanks, so such a statement is reported as Flag::kUncertain.
   bool single_byte = false;
   std::uint32_t server_version = 100600;  ///< MMmmpp, of the oldest backend
   friend bool operator==(const LexerOptions&, const LexerOptions&) = default;

@@ -29,7 +29,7 @@ class SqlLexer {
   [[nodiscard]] bool saw_conditional_comment() const { return saw_conditional_comment_; }
 
   /// Something was seen that cannot be cut with certainty: an unended quote or comment, or an
-  /// unquoted byte >= 0x80 in a single-byte character set.
+  /// unquoted byte that may be a blank in a single-byte character set.
   [[nodiscard]] bool saw_uncertain_text() const { return saw_uncertain_text_; }
 
  private:

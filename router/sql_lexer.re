@@ -1,6 +1,7 @@
 // SqlLexer: the rules, compiled by re2c (never edit the generated file).
 #include "router/sql_lexer.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -15,6 +16,17 @@ bool is_name_byte(unsigned char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '$' ||
          c >= 0x80;
 }
+
+/// The bytes that some character set of one byte per character has for a blank (10.11: 0xA0 in
+/// latin1 and others, 0xFF in cp852, cp866, keybcs2). Any other byte >= 0x80 outside quotes is a
+/// letter, or no statement that has it can be parsed by the server.
+bool may_be_blank(unsigned char c) {
+  return c == 0xA0 || c == 0xFF;
+}
+
+/// No server's: mariadb-dump writes `/*M!999999\- enable the sandbox mode */` for its client, which
+/// leaves the comment in front of the first statement.
+constexpr std::uint32_t kNoVersion = 999999;
 
 std::string_view view(const unsigned char* begin, const unsigned char* end) {
   return {reinterpret_cast<const char*>(begin), static_cast<std::size_t>(end - begin)};
@@ -254,7 +266,8 @@ Token SqlLexer::scan() {
       'xa' { return word(Keyword::kXa); }
       letter+ { return word(Keyword::kNone); }
       (letter | [\x80-\xFF])+ {
-        saw_uncertain_text_ = saw_uncertain_text_ || options_.single_byte;
+        saw_uncertain_text_ = saw_uncertain_text_ ||
+                              (options_.single_byte && std::any_of(begin, cursor, may_be_blank));
         return word(Keyword::kNone);
       }
       * { cursor_ = cursor; return invalid(begin); }
@@ -288,7 +301,7 @@ Token SqlLexer::quoted(TokenKind kind, const unsigned char* begin, unsigned char
 Token SqlLexer::name_after_dot() {
   const unsigned char* const begin = cursor_;
   while (cursor_ < limit_ && is_name_byte(*cursor_)) {
-    if (*cursor_ >= 0x80 && options_.single_byte) {
+    if (options_.single_byte && may_be_blank(*cursor_)) {
       saw_uncertain_text_ = true;
     }
     ++cursor_;
@@ -349,6 +362,9 @@ SqlLexer::CommentKind SqlLexer::begin_executed_comment(bool mariadb_only) {
   }
   if (digits_count >= 5) {
     if (!options_.mysql && !mariadb_only && version >= 50700 && version <= 99999) {
+      return skip_comment(true);
+    }
+    if (mariadb_only && version == kNoVersion) {
       return skip_comment(true);
     }
     if (version > options_.server_version) {

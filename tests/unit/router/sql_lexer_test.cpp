@@ -102,13 +102,16 @@ TEST_SUITE("sql_lexer") {
     SqlLexer lexer("/*M!100616 a */", version(100615));
     EXPECT(lexer.next().is(TokenKind::kEnd));
     EXPECT(lexer.saw_conditional_comment());
+    SqlLexer dump("/*M!999999\\- enable the sandbox mode */ a", version(101100));
+    EXPECT(dump.next().is("a"));
+    EXPECT(!dump.saw_conditional_comment());
     LexerOptions mysql;
     mysql.mysql = true;
     mysql.server_version = 80030;
     EXPECT(tokens("/*!80030 a */ /*!80031 b */ /*M! c */ /*!50700 d */", mysql) == "w<a> w<d>");
   }
 
-  TEST_CASE("single-byte character sets: an unquoted byte >= 0x80 is uncertain") {
+  TEST_CASE("single-byte character sets: an unquoted byte that may be a blank is uncertain") {
     LexerOptions options;
     options.single_byte = true;
     SqlLexer quoted("'\xA0'", options);
@@ -117,6 +120,20 @@ TEST_SUITE("sql_lexer") {
     SqlLexer bare("a\xA0", options);
     EXPECT(bare.next().is(TokenKind::kWord));
     EXPECT(bare.saw_uncertain_text());
+    for (const std::string_view blank : {"a\xFF", "\xA0", "\xFF\xE4", "t.\xE4\xA0"}) {
+      SqlLexer lexer(blank, options);
+      while (!lexer.next().is(TokenKind::kEnd)) {
+      }
+      EXPECT(lexer.saw_uncertain_text());
+    }
+    // koi8r: a word of letters.
+    for (const std::string_view word : {"\xD4\xC1\xC2", "t.\xD4\xC1", "a\xE4"}) {
+      SqlLexer lexer(word, options);
+      EXPECT(lexer.next().is(TokenKind::kWord));
+      while (!lexer.next().is(TokenKind::kEnd)) {
+      }
+      EXPECT(!lexer.saw_uncertain_text());
+    }
   }
 
   TEST_CASE("the end comes again and again, and space_before is told") {
