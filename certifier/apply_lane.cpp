@@ -164,6 +164,7 @@ bool ApplyLane::branch_is_held(const LogEntry& entry) const {
 // ---- the connection ----
 
 void ApplyLane::on_connected(const LaneStart& start) {
+  began_at_ = machine_.is(S::kOffline) ? start.listed_up_to : began_at_;
   machine_.move(S::kIdle);
   under_way_.reset();
   cluster_id_ = start.cluster_id;
@@ -266,6 +267,12 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
 EntryRole ApplyLane::role_of(const Item& item) const {
   const LogEntry& entry = *item.entry;
   if (const Writeset* writeset = entry.writeset()) {
+    if ((writeset->flags & kWritesetSequences) != 0) {
+      if (entry.seqno <= began_at_) {
+        return EntryRole::kOldNumbers;
+      }
+      return writeset->home == backend_ ? EntryRole::kNothing : EntryRole::kNumbers;
+    }
     if (writeset->home == backend_ && (writeset->flags & kWritesetAtHome) != 0) {
       return EntryRole::kNothing;
     }
@@ -510,7 +517,9 @@ void ApplyLane::stop(std::string reason) {
 std::vector<std::shared_ptr<const LogEntry>> ApplyLane::held_entries() const {
   std::vector<std::shared_ptr<const LogEntry>> held;
   for (const Item& item : queue_) {
-    if (item.held && !replayed_.contains(item.entry->seqno)) {
+    const Writeset* writeset = item.entry->writeset();
+    const bool at_home = writeset != nullptr && (writeset->flags & kWritesetAtHome) != 0;
+    if (item.held && !at_home && !replayed_.contains(item.entry->seqno)) {
       held.push_back(item.entry);
     }
   }

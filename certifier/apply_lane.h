@@ -220,6 +220,10 @@ class ApplyLane {
   /// Everything up to here is committed on this backend.
   [[nodiscard]] Seqno applied() const { return applied_; }
 
+  /// The head of the log when the lane last began anew: until all that is applied, the backend may
+  /// not know of numbers of sequences that it has given itself.
+  [[nodiscard]] Seqno began_at() const { return began_at_; }
+
   [[nodiscard]] std::size_t queued_entries() const { return queue_.size(); }
 
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
@@ -272,6 +276,7 @@ class ApplyLane {
 
   std::set<BranchId> held_;  ///< of entries up to listed_up_to_
   Seqno listed_up_to_;
+  Seqno began_at_;
   std::set<Seqno> replayed_;  ///< beyond applied_
 
   std::map<Seqno, DdlResult> ddl_results_;  ///< beyond applied_

@@ -1,7 +1,9 @@
 #include "certifier/lane_batch.h"
 
 #include <algorithm>
+#include <map>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "base/branch_name.h"
@@ -10,6 +12,7 @@
 #include "certifier/ddl_fence.h"
 #include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"
+#include "certifier/sequence_reserve.h"
 
 namespace consort::certifier {
 namespace {
@@ -57,6 +60,32 @@ Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry>
     }
   }
   return result;
+}
+
+/// Raises the sequences of `entries`, each as far as the farthest says; empty when there are none.
+std::string raise_sql(std::span<const BatchEntry> entries) {
+  std::map<std::tuple<std::string, std::string, RaiseTo>, SequenceReserve> farthest;
+  for (const BatchEntry& entry : entries) {
+    if (entry.role != EntryRole::kOldNumbers && entry.role != EntryRole::kNumbers) {
+      continue;
+    }
+    const RaiseTo to =
+        entry.role == EntryRole::kOldNumbers ? RaiseTo::kRangeEnd : RaiseTo::kRangeBegin;
+    Result<std::vector<SequenceReserve>> reserves =
+        decode_reserves(entry.entry->writeset()->payload);
+    CHECK(reserves.ok());  // decode_entry() has looked
+    for (SequenceReserve& reserve : *reserves) {
+      SequenceReserve& kept = farthest[{reserve.schema, reserve.table, to}];
+      if (kept.table.empty() || kept.next <= reserve.next) {
+        kept = std::move(reserve);
+      }
+    }
+  }
+  std::string body;
+  for (const auto& [key, reserve] : farthest) {
+    body += raise_sequence_sql(reserve, std::get<RaiseTo>(key));
+  }
+  return body.empty() ? body : compound_sql(body, OnError::kStop);
 }
 
 /// Statements that build the base64 of `bytes` in the user variable `name`.
@@ -108,6 +137,9 @@ LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> en
   } else {
     body = compound_sql(body, in_transaction ? OnError::kRollBack : OnError::kStop,
                         has_branches ? vanished_branch_handler_sql(start.owner) : std::string());
+  }
+  if (std::string raise = raise_sql(entries); !raise.empty()) {
+    batch.statements.push_back(std::move(raise));
   }
   batch.statements.push_back(std::move(body));
   return batch;

@@ -35,10 +35,12 @@ struct LaneBatch {
 
 /// What an entry asks of a backend.
 enum class EntryRole : std::uint8_t {
-  kNothing,  ///< only the position moves
-  kPayload,  ///< its row events are applied
-  kBranch,   ///< its branch waits there, prepared
-  kDdl,      ///< it is executed
+  kNothing,    ///< only the position moves
+  kPayload,    ///< its row events are applied
+  kBranch,     ///< its branch waits there, prepared
+  kDdl,        ///< it is executed
+  kNumbers,    ///< a server has reserved numbers of sequences
+  kOldNumbers  ///< one has, perhaps this one, before the lane began anew
 };
 
 struct BatchEntry {
@@ -58,7 +60,8 @@ struct BatchStart {
 /// other share a transaction; the position moves with them, over the branches behind them too,
 /// whose XA COMMITs come last. That order is what recovery relies on. A transaction is one BINLOG
 /// of one group (EventGroups) wherever the payloads' flags allow that: the server undoes it as a
-/// whole. REQUIRES: no kDdl among them; not empty.
+/// whole. Sequences are raised before all that, by a statement of its own: that cannot be undone,
+/// and need not be. REQUIRES: no kDdl among them; not empty.
 [[nodiscard]] LaneBatch writeset_batch(const BatchStart& start,
                                        std::span<const BatchEntry> entries);
 

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "certifier/sequence_reserve.h"
 
 namespace consort::certifier {
 namespace {
@@ -18,7 +19,7 @@ constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kBodyLengthAt = 20;
 constexpr std::size_t kKeyBytes = 9;
 constexpr std::size_t kTargetBytesMin = 8;
-constexpr std::uint8_t kFlagsKnown = kWritesetAtHome;
+constexpr std::uint8_t kFlagsKnown = kWritesetAtHome | kWritesetSequences;
 /// In the byte of a Ddl's home.
 constexpr std::uint8_t kOwnDdl = 0x80;
 
@@ -170,6 +171,7 @@ Writeset take_writeset(BodyReader& in, Seqno seqno) {
   body.keys = in.take_keys();
   const Bytes payload = in.take_string();
   body.payload.assign(payload.begin(), payload.end());
+  in.require((body.flags & kWritesetSequences) == 0 || decode_reserves(payload).ok());
   return body;
 }
 

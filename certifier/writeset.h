@@ -20,6 +20,9 @@ enum WritesetFlag : std::uint8_t {
   /// The home committed these rows by itself before they were logged (a sequence's refill, a
   /// non-transactional table): there is no branch, and the home's lane only moves the position.
   kWritesetAtHome = 0x01,
+  /// With kWritesetAtHome: the payload is no rows but numbers of sequences that the home has
+  /// reserved (SequenceReserve).
+  kWritesetSequences = 0x02,
 };
 
 /// The row changes of one transaction that passed certification. Takes a seqno.

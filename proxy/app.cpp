@@ -383,6 +383,8 @@ Status App::open_commit_log() {
   options.index_keys_max = config_.commit.index_keys_max;
   options.batch.entries_max = config_.commit.batch_writesets_max;
   options.batch.payload_bytes_max = config_.commit.batch_bytes_max;
+  options.auto_increment = config_.auto_increment.increment;
+  options.sequence_increment_max = config_.sequences.increment_max;
   options.lane_interval = std::chrono::milliseconds(config_.commit.lane_interval_ms);
   options.lock_lookup_interval = std::chrono::milliseconds(config_.commit.lock_lookup_interval_ms);
   options.lane_stall = std::chrono::milliseconds(config_.commit.lane_stall_ms);
@@ -499,6 +501,9 @@ Status App::open_workers() {
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
     options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;
+    options.session.sequence_increment_max = config_.sequences.increment_max;
+    options.session.sequence_step =
+        config_.auto_increment.increment * config_.sequences.increment_max;
     options.session.statements_time_out = config_.limits.query_timeout_ms > 0;
     options.epoch = commit_->identity().epoch;
     options.limits = worker_limits(config_);

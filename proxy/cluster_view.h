@@ -15,6 +15,7 @@
 
 #include "base/ids.h"
 #include "healthcheck/backend_state.h"
+#include "proxy/known_sequences.h"
 #include "proxy/locked_table_filter.h"
 #include "router/lexer_options.h"
 
@@ -89,6 +90,7 @@ struct AppliedPositions {
   std::atomic<std::uint64_t> accounts_changed{0};
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
+  KnownSequences sequences;
 };
 
 }  // namespace consort::proxy

@@ -384,6 +384,20 @@ void read_auto_increment(ConfigReader& root, Config& out, ConfigProblems& proble
   }
 }
 
+void read_sequences(ConfigReader& root, Config& out, ConfigProblems& problems) {
+  constexpr std::uint32_t kStepMax = 65535;  // auto_increment_increment
+  if (const ConfigJson* json = root.object("sequences")) {
+    ConfigReader reader(*json, root.path_of("sequences"), problems);
+    reader.integer("increment_max", out.sequences.increment_max, 1, kStepMax);
+    reader.finish();
+  }
+  if (out.auto_increment.increment > kStepMax / out.sequences.increment_max) {
+    problems.add("$.sequences.increment_max",
+                 "is " + std::to_string(out.sequences.increment_max) +
+                     ": times $.auto_increment.increment it is above 65535");
+  }
+}
+
 void read_admin(ConfigReader& root, Config& out, ConfigProblems& problems) {
   if (const ConfigJson* json = root.object("admin")) {
     ConfigReader reader(*json, root.path_of("admin"), problems);
@@ -468,6 +482,7 @@ Result<Config> parse_config(std::string_view json, const std::string& base_dir) 
   read_commit(root, config.commit, problems);
   read_session(root, config.session, problems);
   read_auto_increment(root, config, problems);
+  read_sequences(root, config, problems);
   read_admin(root, config, problems);
   read_log(root, config.log, base_dir, problems);
   root.finish();

@@ -131,6 +131,12 @@ struct AutoIncrementConfig {
   std::uint32_t increment = 16;  ///< at least the number of backends; never lower it later
 };
 
+struct SequencesConfig {
+  /// Largest INCREMENT of a sequence: no two of its numbers are nearer than that. 1 or more; times
+  /// AutoIncrementConfig::increment at most 65535.
+  std::uint32_t increment_max = 1;
+};
+
 struct AdminConfig {
   std::string token;  ///< empty: no token, loopback addresses only
 };
@@ -165,6 +171,7 @@ struct Config {
   CommitConfig commit;
   SessionConfig session;
   AutoIncrementConfig auto_increment;
+  SequencesConfig sequences;
   AdminConfig admin;
   LogConfig log;
 

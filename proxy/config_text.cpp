@@ -194,6 +194,7 @@ ConfigJson json_of(const Config& config) {
   json["session"] = {{"innodb_snapshot_isolation", config.session.innodb_snapshot_isolation},
                      {"ignore_lock_tables", config.session.ignore_lock_tables}};
   json["auto_increment"] = {{"increment", config.auto_increment.increment}};
+  json["sequences"] = {{"increment_max", config.sequences.increment_max}};
   json["admin"] = {{"token", config.admin.token}};
   json["log"] = {{"level", to_text(config.log.level)},
                  {"format", to_text(config.log.format)},

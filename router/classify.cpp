@@ -1,6 +1,8 @@
 // classify(): finds the verb, hands over to the family, then draws the conclusions.
 #include "router/classify.h"
 
+#include "router/sequence_text.h"
+
 namespace consort::router {
 namespace {
 
@@ -301,6 +303,18 @@ bool only_reads(StatementKind kind) {
   }
 }
 
+/// SETVAL by itself is executed on every server, as ALTER SEQUENCE is; it commits nothing.
+void note_raised_sequence(std::string_view sql, const LexerOptions& options, Statement& out) {
+  if (out.kind != StatementKind::kSelect && out.kind != StatementKind::kDo) {
+    return;
+  }
+  if (const std::optional<TableRef> sequence = raised_sequence(sql, options)) {
+    out.kind = StatementKind::kDdl;
+    out.ddl = {DdlVerb::kAlter, DdlObject::kSequence};
+    out.tables.push_back(*sequence);
+  }
+}
+
 void draw_conclusions(Statement& out, bool saw_write_word) {
   Flags& flags = out.flags;
   if (out.kind == StatementKind::kEmpty && flags.has(Flag::kUncertain)) {
@@ -346,6 +360,9 @@ Statement classify(std::string_view sql, const LexerOptions& options) {
   classify_statement(scan, out);
   scan.finish();
   draw_conclusions(out, scan.saw_write_word());
+  if (out.has(Flag::kSequence) && !out.has(Flag::kMultiStatement)) {
+    note_raised_sequence(sql, options, out);
+  }
   return out;
 }
 

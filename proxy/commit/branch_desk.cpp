@@ -6,6 +6,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "proxy/commit/sequence_numbers.h"
 #include "proxy/group_keys.h"
 
 namespace consort::proxy {
@@ -188,6 +189,10 @@ void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
 // ---- certification ----
 
 void BranchDesk::process() {
+  // Numbers that a branch has taken from a sequence were reserved before its own group.
+  while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
+    foreign_.pop_front();
+  }
   std::vector<BranchId> complete;
   complete.swap(complete_);
   sort_by_home(complete);
@@ -205,9 +210,6 @@ void BranchDesk::process() {
   complete.clear();
   if (complete_.empty()) {
     complete_.swap(complete);  // keeps its memory
-  }
-  while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
-    foreign_.pop_front();
   }
   parts_.stats.pending_branches.set(static_cast<std::int64_t>(pending_.size()));
 }
@@ -545,6 +547,10 @@ void BranchDesk::on_durable(const certifier::LogEntry& entry) {
 // it is there on one backend only.
 BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
   BinlogGroup& group = foreign.group;
+  if (group.has_rows && !group.unfit && has_sequences_only(group, parts_.catalog)) {
+    log_numbers(foreign);  // they are taken, whatever becomes of the transaction and of the home
+    return Step::kDone;
+  }
   if (group.rolled_back && parts_.home_is_up(foreign.home)) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
@@ -564,11 +570,15 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
     }
+    if (has_sequences_only(group, parts_.catalog)) {
+      log_numbers(foreign);
+      return Step::kDone;
+    }
     const bool kept_by_rollback =
         std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
           const certifier::TableDefinitionPtr known =
               parts_.catalog.find(TableName{table.schema, table.table});
-          return known != nullptr && (known->is_sequence || !known->is_transactional);
+          return known != nullptr && !known->is_transactional;
         });
     Result<std::vector<RowKey>> keys = std::vector<RowKey>();
     if (kept_by_rollback) {
@@ -578,6 +588,15 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
       log_at_home(foreign, std::move(keys).value());
       return Step::kDone;
     }
+  }
+  const bool gone =
+      std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
+        const certifier::TableDefinitionPtr known =
+            parts_.catalog.find(TableName{table.schema, table.table});
+        return known != nullptr && !known->exists;
+      });
+  if (gone && !group.tables.empty()) {
+    return Step::kDone;  // numbers of a sequence that was dropped since
   }
   if (clock_.now() - foreign_warned_ >= kForeignWarnEvery) {
     foreign_warned_ = clock_.now();
@@ -594,14 +613,39 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
 void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
   certifier::Writeset writeset;
   writeset.home = foreign.home;
-  writeset.last_seen = parts_.sequencer.head();
   writeset.keys = std::move(keys);
   writeset.flags = certifier::kWritesetAtHome;
   writeset.payload = std::move(foreign.group.events);
+  (void)append_at_home(std::move(writeset));
+}
+
+void BranchDesk::log_numbers(const Foreign& foreign) {
+  const auto reserves = reserves_of(foreign.group, options_.sequence_step);
+  if (!reserves.ok()) {
+    spdlog::error("{}: numbers of a sequence cannot be read from its binlog: {}",
+                  options_.backend_names[foreign.home.value], reserves.error().message);
+    return;
+  }
+  (void)log_reserves(foreign.home, *reserves);
+}
+
+Seqno BranchDesk::log_reserves(BackendId home,
+                               const std::vector<certifier::SequenceReserve>& reserves) {
+  certifier::Writeset writeset;
+  writeset.home = home;
+  writeset.flags = certifier::kWritesetAtHome | certifier::kWritesetSequences;
+  writeset.payload = certifier::encode_reserves(reserves);
+  return append_at_home(std::move(writeset));
+}
+
+Seqno BranchDesk::append_at_home(certifier::Writeset writeset) {
+  writeset.last_seen = parts_.sequencer.head();
+  const Seqno seqno = parts_.sequencer.order(writeset.keys, writeset.home);
   certifier::LogEntry entry;
-  entry.seqno = parts_.sequencer.order(writeset.keys, foreign.home);
+  entry.seqno = seqno;
   entry.body = std::move(writeset);
   parts_.log.append(std::move(entry));
+  return seqno;
 }
 
 // ---- time ----

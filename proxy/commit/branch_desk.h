@@ -30,6 +30,7 @@
 #include "base/ids.h"
 #include "certifier/key_builder.h"
 #include "certifier/schema_catalog.h"
+#include "certifier/sequence_reserve.h"
 #include "certifier/sequencer.h"
 #include "protocol/binlog_events.h"
 #include "proxy/cluster_view.h"
@@ -48,6 +49,7 @@ struct BranchDeskOptions {
   std::uint32_t cluster = 0;
   std::chrono::milliseconds group_wait_max{10000};
   std::vector<std::string> backend_names;
+  std::uint32_t sequence_step = 1;  ///< certifier::SequenceSteps::step
 };
 
 /// What the desk works with; all of it outlives the desk.
@@ -98,6 +100,9 @@ class BranchDesk {
   /// Row locks are in somebody's way: branches of `home` that wait for a locked table end, and
   /// those that wait for lanes wait no more, if `wanted` says so of their row events.
   void give_up_waiting(BackendId home, const std::function<bool(Bytes)>& wanted);
+
+  /// `home` has reserved these numbers of sequences: the entry that says so.
+  Seqno log_reserves(BackendId home, const std::vector<certifier::SequenceReserve>& reserves);
 
   void on_durable(const certifier::LogEntry& entry);
 
@@ -157,6 +162,8 @@ class BranchDesk {
   void tell(BranchOutcome outcome, TimePoint arrived);
   Step take_foreign(Foreign& foreign);
   void log_at_home(Foreign& foreign, std::vector<RowKey> keys);
+  void log_numbers(const Foreign& foreign);
+  Seqno append_at_home(certifier::Writeset writeset);
 
   void sort_by_home(std::vector<BranchId>& complete);
   void note_verdict(bool conflict);

@@ -56,6 +56,8 @@ struct CommitOptions {
   std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up
   std::uint64_t disk_free_bytes_min = 64 << 20;  ///< below this, new commits are refused
   std::uint64_t writeset_bytes_max = 256 << 20;  ///< row events of one transaction: more is refused
+  std::uint32_t auto_increment = 16;             ///< AutoIncrementConfig::increment
+  std::uint32_t sequence_increment_max = 1;      ///< SequencesConfig::increment_max
   std::size_t index_entries_max = 16384;         ///< applied commits that certification remembers
   std::size_t index_keys_max = 1'000'000;        ///< keys that it remembers, applied or not
   certifier::BatchLimits batch;                  ///< what lanes commit at once

@@ -167,6 +167,11 @@ Status CommitLoop::Thread::open_log() {
   return Ok{};
 }
 
+certifier::SequenceSteps CommitLoop::Thread::sequence_steps(BackendId backend) const {
+  const std::uint32_t apart = options_.sequence_increment_max;
+  return {options_.auto_increment * apart, backend.value * apart + 1U, apart};
+}
+
 void CommitLoop::Thread::make_parts() {
   const std::vector<BackendController*> controllers = controllers_of(options_);
   keys_ = std::make_unique<certifier::KeyBuilder>(catalog_, options_.collation_weights.get());
@@ -178,6 +183,7 @@ void CommitLoop::Thread::make_parts() {
   desk_options.durability = options_.durability;
   desk_options.cluster = identity_.cluster;
   desk_options.group_wait_max = options_.group_wait_max;
+  desk_options.sequence_step = sequence_steps(BackendId{0}).step;
   for (const CommitBackend& backend : options_.backends) {
     desk_options.backend_names.push_back(backend.name);
   }
@@ -247,6 +253,7 @@ void CommitLoop::Thread::on_log_ready() {
     lane_options.stall = options_.lane_stall;
     lane_options.batch = options_.batch;
     lane_options.interval = options_.lane_interval;
+    lane_options.sequences = sequence_steps(backend->id);
     LaneHost& host = *this;
     backend->lane = std::make_unique<LaneConnection>(*loop_, std::move(lane_options), host, stats);
   }
@@ -437,6 +444,14 @@ void CommitLoop::Thread::on_stream_lost(Backend& backend, const SqlCloseReason& 
   backend.reason = "binlog: " + reason.text;
 }
 
+Seqno CommitLoop::Thread::on_sequences(BackendId backend,
+                                       std::vector<certifier::SequenceReserve> sequences) {
+  for (const certifier::SequenceReserve& sequence : sequences) {
+    positions_.sequences.add(sequence.schema, sequence.table);
+  }
+  return branches_->log_reserves(backend, sequences);
+}
+
 void CommitLoop::Thread::on_lane_running(BackendId id) {
   blocker_->on_lane_running(id);
   reaper_->on_backend_back(id);
@@ -518,8 +533,9 @@ void CommitLoop::Thread::report(Backend& backend) {
   const std::uint64_t lag = head > applied.value ? head - applied.value : 0;
   // One that is paused does not fall behind: it goes on as soon as it may.
   const bool paused = up && blocker_->paused(backend.id);
-  backend.caught_up = up && (lag <= (backend.caught_up ? kFallenBehindLag : kCaughtUpLag) ||
-                             (paused && backend.caught_up));
+  backend.caught_up = up && lane.knows_its_numbers() &&
+                      (lag <= (backend.caught_up ? kFallenBehindLag : kCaughtUpLag) ||
+                       (paused && backend.caught_up));
   LaneState state = LaneState::kLost;
   if (lane.failed()) {
     state = LaneState::kInconsistent;

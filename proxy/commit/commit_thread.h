@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "certifier/key_builder.h"
 #include "certifier/schema_catalog.h"
+#include "certifier/sequence_reserve.h"
 #include "certifier/sequencer.h"
 #include "proxy/backend_controller.h"
 #include "proxy/commit/binlog_stream.h"
@@ -93,6 +94,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
 
   void withdraw_exemption(Seqno seqno) override { sequencer_.withdraw_exemption(seqno); }
 
+  Seqno on_sequences(BackendId backend, std::vector<certifier::SequenceReserve> sequences) override;
   void on_lane_running(BackendId backend) override;
   void on_lane_lost(BackendId backend, const SqlCloseReason& reason) override;
   void on_lane_failed(BackendId backend, const std::string& reason, bool fenced) override;
@@ -115,6 +117,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   [[nodiscard]] Status open_log();
   [[nodiscard]] Status resolve_backends();
   void make_parts();
+  [[nodiscard]] certifier::SequenceSteps sequence_steps(BackendId backend) const;
   void tell_started(Status status);
   void quieten();
   void close_log();

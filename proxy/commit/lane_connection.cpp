@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <spdlog/spdlog.h>
 #include <unordered_map>
 #include <utility>
@@ -134,6 +135,7 @@ void LaneConnection::on_sql_ready(const protocol::ServerInfo& /*server*/) {
   setup_.emplace_back(certifier::kTakeAnyPacketSql);
   setup_.emplace_back(certifier::kRestoreGlobalsSql);
   setup_.insert(setup_.end(), again.begin(), again.end());
+  setup_.push_back(certifier::share_sequences_sql(options_.sequences));
   next_setup_ = 0;
   listings_ = 0;
   usual_ = {};
@@ -179,6 +181,10 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
     } else {
       connection_->query(traces_->question());
     }
+    return;
+  }
+  if (asks_numbers_) {
+    on_numbers(reply);
     return;
   }
   if (phase_ == Phase::kRunning) {
@@ -397,7 +403,10 @@ void LaneConnection::pump() {
     return;
   }
   pumping_ = true;
-  while (phase_ == Phase::kRunning && !batch_ && !traces_ && !stopping_) {
+  while (phase_ == Phase::kRunning && !batch_ && !traces_ && !asks_numbers_ && !stopping_) {
+    if (begin_numbers()) {
+      break;
+    }
     feed_from_archive();
     if (phase_ != Phase::kRunning) {
       break;
@@ -484,6 +493,51 @@ void LaneConnection::take_turn(certifier::LaneTurn turn) {
   } else if (const auto* decided = std::get_if<certifier::DdlDecided>(&turn)) {
     host_.on_ddl_decided(options_.backend, *decided);
   }
+}
+
+// Once everything is applied that was in the log when the lane began, the backend may give numbers
+// of its sequences again: first it leaves some out, and the log says where it goes on.
+bool LaneConnection::begin_numbers() {
+  if (numbers_from_ || lane_.state() != certifier::LaneState::kIdle ||
+      lane_.applied() < lane_.began_at()) {
+    return false;
+  }
+  asks_numbers_ = true;
+  lists_numbers_ = false;
+  connection_->query(certifier::begin_sequences_sql(options_.sequences));
+  return true;
+}
+
+void LaneConnection::on_numbers(const SqlReply& reply) {
+  if (!reply.ok()) {
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "its sequences: " + reply.message;
+    lose(reason);
+    return;
+  }
+  if (!std::exchange(lists_numbers_, !lists_numbers_)) {
+    connection_->query(certifier::kListSequencesSql);
+    return;
+  }
+  asks_numbers_ = false;
+  std::vector<certifier::SequenceReserve> sequences;
+  for (const auto& row : reply.rows) {
+    if (row.size() != 4 || !row[0] || !row[1] || !row[2] || !row[3]) {
+      continue;
+    }
+    certifier::SequenceReserve sequence;
+    sequence.schema = *row[0];
+    sequence.table = *row[1];
+    sequence.next = std::strtoll(row[2]->c_str(), nullptr, 10);
+    sequence.cache = number_of(row[3]).value_or(0);
+    sequence.step = options_.sequences.step;
+    sequences.push_back(std::move(sequence));
+  }
+  numbers_from_ =
+      sequences.empty() ? Seqno{} : host_.on_sequences(options_.backend, std::move(sequences));
+  host_.on_lane_applied(options_.backend);
+  pump();
 }
 
 // Did a connection of a client's, which is gone, execute the DDL here?
@@ -645,6 +699,8 @@ void LaneConnection::on_sql_closed(const SqlCloseReason& reason) {
 
 void LaneConnection::lose(const SqlCloseReason& reason) {
   disowning_ = administers_roles_ = false;
+  asks_numbers_ = false;
+  numbers_from_.reset();
   connection_.reset();
   batch_.reset();
   traces_.reset();
@@ -665,7 +721,8 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   traces_.reset();
   attached_ = false;
   lane_.on_disconnected();
-  disowning_ = administers_roles_ = false;
+  disowning_ = administers_roles_ = asks_numbers_ = false;
+  numbers_from_.reset();
   phase_ = Phase::kFailed;
   host_.on_lane_failed(options_.backend, reason, fenced);
 }

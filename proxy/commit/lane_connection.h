@@ -23,6 +23,7 @@
 #include "certifier/apply_lane.h"
 #include "certifier/lane_pace.h"
 #include "certifier/recovery_plan.h"
+#include "certifier/sequence_reserve.h"
 #include "proxy/commit/commit_stats.h"
 #include "proxy/commit/ddl_traces.h"
 #include "proxy/commit/log_keeper.h"
@@ -50,6 +51,10 @@ class LaneHost {
   /// The entry's branch will not be held until it is applied; see Sequencer.
   virtual void withdraw_exemption(Seqno seqno) = 0;
 
+  /// The backend has these sequences, and has given no number beyond what they say. The entry that
+  /// says so.
+  virtual Seqno on_sequences(BackendId backend,
+                             std::vector<certifier::SequenceReserve> sequences) = 0;
   virtual void on_lane_running(BackendId backend) = 0;
   /// Not any more, for whatever reason; it tries again by itself unless it failed.
   virtual void on_lane_lost(BackendId backend, const SqlCloseReason& reason) = 0;
@@ -80,6 +85,7 @@ struct LaneOptions {
   std::chrono::milliseconds stall{3};
   certifier::BatchLimits batch;           ///< entries_max: at most kBatchEntriesMax
   std::chrono::milliseconds interval{0};  ///< LanePace
+  certifier::SequenceSteps sequences;
   std::chrono::milliseconds retry_min{100};
   std::chrono::milliseconds retry_max{1000};
 };
@@ -119,6 +125,12 @@ class LaneConnection final : private SqlConnectionObserver {
   [[nodiscard]] bool attached() const { return attached_; }
 
   [[nodiscard]] bool failed() const { return phase_ == Phase::kFailed; }
+
+  /// Before, the backend might give numbers of a sequence once more that it gave in an earlier
+  /// life.
+  [[nodiscard]] bool knows_its_numbers() const {
+    return numbers_from_ && lane_.applied() >= *numbers_from_;
+  }
 
   /// A batch is under way.
   [[nodiscard]] bool busy() const { return batch_.has_value(); }
@@ -178,6 +190,8 @@ class LaneConnection final : private SqlConnectionObserver {
   void arm_stall_timer(std::chrono::milliseconds delay);
   void on_timer();
   void on_stall_timer();
+  [[nodiscard]] bool begin_numbers();
+  void on_numbers(const SqlReply& reply);
   void look(const certifier::DdlLook& look);
   void on_looked(certifier::DdlTraces traces);
 
@@ -222,6 +236,9 @@ class LaneConnection final : private SqlConnectionObserver {
   std::size_t statement_ = 0;
   std::optional<DdlTraceReader> traces_;  // it looks whether the DDL at looks_at_ ran
   Seqno looks_at_;
+  bool asks_numbers_ = false;          // begin_sequences_sql() or kListSequencesSql is under way
+  bool lists_numbers_ = false;         // it is the latter
+  std::optional<Seqno> numbers_from_;  // the entry that says what the backend had reserved
   std::uint64_t batch_number_ = 0;
   Seqno wanted_;
   TimePoint batch_sent_;

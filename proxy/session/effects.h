@@ -128,6 +128,8 @@ class SessionEffects {
   [[nodiscard]] virtual Seqno head() = 0;
   /// AppliedPositions::locked_tables.
   [[nodiscard]] virtual const LockedTableFilter& locked_tables() = 0;
+  /// AppliedPositions::sequences.
+  [[nodiscard]] virtual KnownSequences& sequences() = 0;
   /// GlobalSettings::seen().
   [[nodiscard]] virtual Seqno globals_seen() = 0;
   /// What a session that begins must see of the log: GlobalSettings::changed_at(), its account.

@@ -700,6 +700,10 @@ const LockedTableFilter& Session::locked_tables() {
   return worker_.positions().locked_tables;
 }
 
+KnownSequences& Session::sequences() {
+  return worker_.positions().sequences;
+}
+
 ReadConsistency Session::read_consistency() {
   return worker_.view().read_consistency;
 }

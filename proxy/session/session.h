@@ -138,6 +138,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] Seqno newest_replay(BackendId backend) override;
   [[nodiscard]] Seqno head() override;
   [[nodiscard]] const LockedTableFilter& locked_tables() override;
+  [[nodiscard]] KnownSequences& sequences() override;
   [[nodiscard]] Seqno globals_seen() override;
   [[nodiscard]] Seqno globals_changed_at() override;
   [[nodiscard]] ReadConsistency read_consistency() override;

@@ -141,6 +141,9 @@ void SessionCore::run_query(std::string_view sql, const Statement& statement) {
 std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
                                                         const Statement& statement,
                                                         Command kind) {
+  if (auto shared = with_shared_sequence(sql, statement, kind)) {
+    return shared;
+  }
   if (const auto scoped = router::with_session_scope(sql, statement)) {
     if (auto own = with_own_values(*scoped, router::classify(*scoped, lexer_options()), kind)) {
       return own;
@@ -205,6 +208,10 @@ void SessionCore::on_prepare(std::string_view sql) {
   // Of several statements in one text the server has its own opinion: it prepares no such thing.
   if (const std::string_view what = unsupported_feature(statement, state_.schema());
       !what.empty()) {
+    reply_error(protocol::not_supported_error(what));
+    return;
+  }
+  if (const std::string what = sequence_refusal(statement, sql, true); !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
@@ -321,6 +328,11 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     return;
   }
   if (const std::string_view what = unsupported_feature(statement, state_.schema());
+      !what.empty()) {
+    reply_error(protocol::not_supported_error(what));
+    return;
+  }
+  if (const std::string what = sequence_refusal(statement, sql, kind == JobKind::kExecute);
       !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;

@@ -97,6 +97,7 @@ void SessionCore::reset() {
     }
   }
   insert_id_.reset();
+  taken_numbers_.reset();
   read_lingers_ = false;
   diagnostics_.reset();
   warnings_ = 0;

@@ -53,6 +53,7 @@
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
 #include "proxy/session/session_state.h"
+#include "proxy/session/taken_numbers.h"
 #include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
 #include "proxy/session/transaction_tracker.h"
@@ -109,6 +110,8 @@ class SessionCore {
     std::size_t statements_max = 4096;
     router::RouterPolicy policy;
     std::size_t long_data_bytes_max = 64 << 20;  ///< of COM_STMT_SEND_LONG_DATA, not executed yet
+    std::uint32_t sequence_increment_max = 1;    ///< SequencesConfig::increment_max
+    std::uint32_t sequence_step = 1;             ///< certifier::SequenceSteps::step
     bool statements_time_out = false;            ///< after limits.query_timeout_ms
   };
 
@@ -262,6 +265,18 @@ class SessionCore {
   void begin_command();
   void on_query(std::string_view sql);
   void run_query(std::string_view sql, const router::Statement& statement);
+  // Sequences (session_sequences.cpp).
+  [[nodiscard]] std::optional<std::string> with_shared_sequence(std::string_view sql,
+                                                                const router::Statement& statement,
+                                                                protocol::Command kind);
+  [[nodiscard]] std::string sequence_refusal(const router::Statement& statement,
+                                             std::string_view sql,
+                                             bool prepared);
+  [[nodiscard]] bool touches_definition(const router::Statement& statement) const;
+  [[nodiscard]] bool is_sequence(const router::TableRef& table) const;
+  void note_sequences(const router::Statement& statement);
+  void forget_sequences();
+
   [[nodiscard]] std::optional<std::string> with_own_values(std::string_view sql,
                                                            const router::Statement& statement,
                                                            protocol::Command kind);
@@ -671,9 +686,10 @@ class SessionCore {
     std::uint16_t error = 0;    ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
-    unsigned globals_asked = 0;  ///< how often what they are now
-    bool succeeded = false;      ///< the client's statement did
-    bool finished = false;       ///< and what came of it was told
+    unsigned globals_asked = 0;      ///< how often what they are now
+    bool succeeded = false;          ///< the client's statement did
+    std::vector<DdlTarget> dropped;  ///< perhaps sequences
+    bool finished = false;           ///< and what came of it was told
     /// The number of the client's next packet, once it had reports of an execution that was lost.
     std::uint8_t reply_from = 0;
 
@@ -689,6 +705,7 @@ class SessionCore {
   ChannelLease home_lease_;
   ChannelLease read_lease_;
   InsertId insert_id_;
+  TakenNumbers taken_numbers_;
   bool home_has_traces_ = false;  ///< something that only COM_RESET_CONNECTION takes away
   /// A detached branch has kept from the home what the server does at a transaction's end: to take
   /// what SET SESSION TRANSACTION said amid it, to forget what SET TRANSACTION said before it.

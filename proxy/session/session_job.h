@@ -70,6 +70,7 @@ struct SessionJob {
   bool touches_tables = false;     ///< it reads or writes some
   bool calls_unknown = false;      ///< perhaps a stored function
   bool leaves_traces = false;      ///< on its connection: see leaves_traces()
+  bool names_sequence = false;     ///< NEXTVAL, PREVIOUS VALUE and the like
   bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
   bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=.., CREATE TABLE .. LIKE
   std::string name;  ///< of the prepared statement or handler that it makes or ends, in lower case

@@ -257,6 +257,7 @@ void SessionCore::give_back(Channel channel, bool reusable) {
   reusable = reusable && !lease_of(channel).owes_reply() && !kill.pending();
   if (channel == Channel::kHome) {
     insert_id_.on_home_left();
+    taken_numbers_.on_home_left();
   }
   lease_of(channel).forget();
   effects_.release(channel, reusable);

@@ -381,6 +381,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       insert_id_.on_changed_at_home();
     }
     note_text_statement();
+    if (job_.kind == JobKind::kOrdered) {
+      forget_sequences();
+    }
     if (job_.kind == JobKind::kOrdered && owner_.password_expired) {
       pins.add(router::PinReason::kUnknownState);  // its password opens no other connection now
     }

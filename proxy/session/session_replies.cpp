@@ -265,6 +265,7 @@ void SessionCore::on_backend_lost(Channel channel) {
     read_lingers_ = false;
   } else {
     insert_id_.on_home_left();
+    taken_numbers_.on_home_left();
   }
   if (phase_ == SessionPhase::kClosing) {
     return;

@@ -101,6 +101,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.sends_file = statement.has(Flag::kLocalInfile);
   job_.names_collation = names_collation(statement);
   job_.leaves_traces = leaves_traces(statement, effects_.triggers());
+  job_.names_sequence = statement.has(Flag::kSequence);
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
   if (commits_first(statement, autocommit_)) {
@@ -227,6 +228,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   if (globals) {
     plan_globals(statement);
   }
+  note_sequences(statement);
   advance_job();
 }
 

@@ -121,6 +121,9 @@ void SessionCore::send_job() {
   job_.told_columns = false;
   job_.telling.clear();
   home_has_traces_ = home_has_traces_ || job_.leaves_traces;
+  if (job_.names_sequence) {
+    taken_numbers_.on_sent();
+  }
   phase_ = job_.kind == JobKind::kOrdered ? SessionPhase::kOrdering : SessionPhase::kRelaying;
   effects_.metrics().count_query(
       job_.query_kind, job_.channel == Channel::kHome ? *home_ : read_lease_.connection().backend);

@@ -128,6 +128,7 @@ void SessionCore::leave_or_stay(bool known) {
   const bool yielding = std::exchange(yielding_, false);
   if (std::exchange(moving_, false)) {
     insert_id_.on_home_left();
+    taken_numbers_.on_home_left();
     advance_job();
     return;
   }

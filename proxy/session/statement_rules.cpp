@@ -244,7 +244,7 @@ bool reads_relations(const Statement& statement) {
 
 bool leaves_traces(const Statement& statement, bool triggers) {
   return statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kIntoVariable,
-                                  Flag::kAssignsUserVariable}) ||
+                                  Flag::kAssignsUserVariable, Flag::kSequence}) ||
          statement.kind == StatementKind::kUnknown ||
          // A write that names an unknown @variable makes it: NULL, but not as one that never was.
          (statement.has(Flag::kReadsUserVariable) && may_change_rows(statement)) ||
@@ -382,9 +382,6 @@ bool writes_system_tables(const Statement& statement, std::string_view schema) {
 }  // namespace
 
 std::string_view unsupported_feature(const Statement& statement, std::string_view schema) {
-  if (statement.has(Flag::kSequence) || statement.ddl.object == router::DdlObject::kSequence) {
-    return "sequences (use AUTO_INCREMENT)";
-  }
   if (statement.kind == StatementKind::kKill && !statement.kill.supported) {
     return "KILL with an expression that has effects of its own";
   }

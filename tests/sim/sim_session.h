@@ -105,6 +105,8 @@ class SimSession final : public proxy::SessionEffects {
 
   const proxy::LockedTableFilter& locked_tables() override { return locked_tables_; }
 
+  proxy::KnownSequences& sequences() override { return sequences_; }
+
   Seqno globals_seen() override { return {}; }
 
   Seqno globals_changed_at() override { return {}; }
@@ -188,6 +190,7 @@ class SimSession final : public proxy::SessionEffects {
   bool ended_ = false;
   router::ClassificationCache classifications_;
   proxy::LockedTableFilter locked_tables_;  // nobody locks tables here
+  proxy::KnownSequences sequences_;         // and there are none
   proxy::SessionCore core_;
 };
 

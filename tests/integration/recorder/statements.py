@@ -499,7 +499,10 @@ class Generator:
             *(["CREATE TEMPORARY TABLE tt (n INT)", "INSERT INTO tt VALUES (1)", "SELECT * FROM tt",
                "DROP TEMPORARY TABLE tt", "CREATE TEMPORARY TABLE a (n INT)"] * 2
               if self.features["temporary_tables"] else []),
-            *(["CREATE SEQUENCE sq", "SELECT NEXTVAL(sq)", "DROP SEQUENCE sq"]
+            *(["CREATE SEQUENCE sq", "SELECT NEXTVAL(sq) > 0", "DROP SEQUENCE sq",
+               "SELECT LASTVAL(sq) > 0", "SELECT NEXT VALUE FOR sq > PREVIOUS VALUE FOR sq",
+               "SELECT SETVAL(sq, 1000000)", "ALTER SEQUENCE sq RESTART", "DO NEXTVAL(sq)",
+               "INSERT INTO c (id) VALUES (IF(NEXTVAL(sq) > 0, 77, 78))"] * 2
               if self.features["sequences"] else []),
         )
 

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "certifier/ddl_fence.h"
+#include "certifier/sequence_reserve.h"
 #include "tests/support/row_events.h"
 #include "tests/support/test.h"
 
@@ -148,6 +149,49 @@ TEST_SUITE("certifier") {
     rig.lane.push(std::make_shared<LogEntry>(LogEntry{1, Seqno{1}, body}));
     const LaneBatch batch = rig.batch();
     EXPECT(sql_of(batch) == "BINLOG [0>1]");
+  }
+
+  TEST_CASE("ApplyLane: numbers of sequences raise them, on other backends and after a new start") {
+    const auto numbers = [](std::uint64_t seqno, BackendId home, std::int64_t next) {
+      const SequenceReserve reserve{"d", "s", next, 10, 2};
+      Writeset body;
+      body.home = home;
+      body.flags = kWritesetAtHome | kWritesetSequences;
+      body.payload = encode_reserves({&reserve, 1});
+      return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+    };
+    const auto raises = [](const std::string& sql, const std::string& value) {
+      return sql.find("DO SETVAL(`d`.`s`," + value + ",0)") != std::string::npos;
+    };
+    Rig rig;
+    rig.lane.push(numbers(1, kThere, 121));
+    rig.lane.push(numbers(2, kThere, 141));  // of one sequence the newest counts
+    rig.lane.push(numbers(3, kHere, 1001));  // reserved by the backend as it is now
+    rig.lane.push(writeset(4, kThere));
+    const LaneBatch batch = rig.batch();
+    REQUIRE(batch.statements.size() == 2);
+    EXPECT(raises(batch.statements[0], "121"));
+    EXPECT_FALSE(raises(batch.statements[0], "101"));
+    EXPECT_FALSE(raises(batch.statements[0], "1001"));
+    EXPECT_FALSE(raises(batch.statements[0], "981"));
+    EXPECT((batch.last == Seqno{4}));
+    EXPECT(rig.lane.held_entries().empty());
+    rig.lane.on_turn_done();
+
+    // The backend begins anew at 2, while the log has come to 3: it may have forgotten that one.
+    rig.lane.on_disconnected();
+    rig.connect(2, {}, 3, 0, 4);
+    EXPECT((rig.lane.began_at() == Seqno{3}));
+    rig.lane.push(numbers(3, kHere, 1001));
+    rig.lane.push(numbers(4, kHere, 2001));
+    const LaneBatch again = rig.batch();
+    REQUIRE(again.statements.size() == 2);
+    EXPECT(raises(again.statements[0], "1001"));  // behind it
+    EXPECT_FALSE(raises(again.statements[0], "2001"));
+    // A look at the position is no new start.
+    EXPECT(rig.fail(1205, 1) == LaneAction::kRetry);
+    rig.connect(2, {}, 4, 0, 4);
+    EXPECT((rig.lane.began_at() == Seqno{3}));
   }
 
   TEST_CASE("ApplyLane: batches keep their limits") {

@@ -69,6 +69,7 @@ TEST_SUITE("config") {
     EXPECT(config->listen.sql.port == 6033);
     EXPECT(config->durability == CommitDurability::kDurable);
     EXPECT(config->auto_increment.increment == 16);
+    EXPECT(config->sequences.increment_max == 1);
   }
 
   TEST_CASE("values are taken") {
@@ -188,6 +189,9 @@ TEST_SUITE("config") {
          "$.account.password_file: cannot read /nonexistent-consort/such: No such file or "
          "directory"},
         {"/account", nullptr, "$.account: expected an object, got null"},
+        {"/sequences/increment_max", 4096,
+         "$.sequences.increment_max: is 4096: times "
+         "$.auto_increment.increment it is above 65535"},
         {"/auto_increment/increment", 1,
          "$.auto_increment.increment: is 1, below the number of backends, 2"},
         {"/health/failures_to_offline", 1,

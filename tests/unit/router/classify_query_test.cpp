@@ -164,6 +164,7 @@ TEST_SUITE("classify") {
         {"SELECT NEXT VALUE FOR db.s", "select", "touches_tables sequence", "", "home/sequence"},
         {"SELECT PREVIOUS VALUE FOR s", "select", "touches_tables sequence", "", "home/sequence"},
         {"SELECT s.nextval", "select", "touches_tables sequence", "", "home/sequence"},
+        {"SELECT SETVAL(s, 5)", "ddl", "touches_tables sequence", "d:s", "ordered/ddl"},
         {"SELECT SETVAL(s, 5), LASTVAL(s)", "select", "touches_tables sequence", "",
          "home/sequence"},
         {"SELECT 1; DELETE FROM t", "select", "multi_statement", "", "proxy/multi_statement"},

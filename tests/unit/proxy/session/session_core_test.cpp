@@ -874,7 +874,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: what is not supported yet is said, not done") {
     SessionScript script;
-    for (const char* sql : {"CREATE SEQUENCE s", "KILL @x := 5"}) {
+    for (const char* sql : {"CREATE SEQUENCE s CYCLE", "KILL @x := 5"}) {
       CAPTURE(sql);
       script.query(sql);
       EXPECT(script.answer() == "ERR 1235");

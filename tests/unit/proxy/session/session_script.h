@@ -322,6 +322,8 @@ class SessionScript : public SessionEffects {
 
   const LockedTableFilter& locked_tables() override { return locked; }
 
+  KnownSequences& sequences() override { return known_sequences; }
+
   Seqno globals_seen() override { return seen_globals; }
 
   Seqno globals_changed_at() override { return seen_globals; }
@@ -393,6 +395,7 @@ class SessionScript : public SessionEffects {
   std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
   LockedTableFilter locked;
+  KnownSequences known_sequences;
   Seqno seen_globals;
   bool has_triggers = false;
   std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
