@@ -499,6 +499,7 @@ Status App::open_workers() {
     options.pool = pool_options(addresses);
     options.session.cluster = commit_->identity().cluster;
     options.session.policy.ignore_lock_tables = config_.session.ignore_lock_tables;
+    options.session.autocommit_retries = config_.session.autocommit_retries;
     options.session.statements_time_out = config_.limits.query_timeout_ms > 0;
     options.epoch = commit_->identity().epoch;
     options.limits = worker_limits(config_);

@@ -110,6 +110,8 @@ class SessionCore {
     router::RouterPolicy policy;
     std::size_t long_data_bytes_max = 64 << 20;  ///< of COM_STMT_SEND_LONG_DATA, not executed yet
     bool statements_time_out = false;            ///< after limits.query_timeout_ms
+    /// Times an autocommit statement that lost a conflict runs again before its client hears of it.
+    std::uint32_t autocommit_retries = 0;
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -421,6 +423,7 @@ class SessionCore {
   [[nodiscard]] bool changed_outside_innodb() const;
   void settle(const BranchOutcome& outcome);
   [[nodiscard]] bool missed_own_commit();
+  [[nodiscard]] bool runs_again() const;
   void run_again();
   void abandon_branch();
   void commit_succeeded();
