@@ -504,6 +504,7 @@ Status App::open_workers() {
     options.session.sequence_increment_max = config_.sequences.increment_max;
     options.session.sequence_step =
         config_.auto_increment.increment * config_.sequences.increment_max;
+    options.session.autocommit_retries = config_.session.autocommit_retries;
     options.session.statements_time_out = config_.limits.query_timeout_ms > 0;
     options.epoch = commit_->identity().epoch;
     options.limits = worker_limits(config_);

@@ -368,6 +368,7 @@ void read_session(ConfigReader& root, SessionConfig& out, ConfigProblems& proble
   ConfigReader reader(*json, root.path_of("session"), problems);
   reader.boolean("innodb_snapshot_isolation", out.innodb_snapshot_isolation);
   reader.boolean("ignore_lock_tables", out.ignore_lock_tables);
+  reader.integer("autocommit_retries", out.autocommit_retries, 0, 1000);
   reader.finish();
 }
 

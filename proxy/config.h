@@ -125,6 +125,7 @@ struct CommitConfig {
 struct SessionConfig {
   bool innodb_snapshot_isolation = true;  ///< set on every client-facing connection
   bool ignore_lock_tables = false;        ///< LOCK TABLES: OK without effect
+  std::uint32_t autocommit_retries = 32;  ///< of a statement that lost a conflict; 0: none
 };
 
 struct AutoIncrementConfig {

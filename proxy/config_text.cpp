@@ -192,7 +192,8 @@ ConfigJson json_of(const Config& config) {
   json["pool"] = pool(config.pool);
   json["commit"] = commit(config.commit);
   json["session"] = {{"innodb_snapshot_isolation", config.session.innodb_snapshot_isolation},
-                     {"ignore_lock_tables", config.session.ignore_lock_tables}};
+                     {"ignore_lock_tables", config.session.ignore_lock_tables},
+                     {"autocommit_retries", config.session.autocommit_retries}};
   json["auto_increment"] = {{"increment", config.auto_increment.increment}};
   json["sequences"] = {{"increment_max", config.sequences.increment_max}};
   json["admin"] = {{"token", config.admin.token}};

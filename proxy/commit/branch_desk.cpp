@@ -266,6 +266,7 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
     return Step::kDone;
   }
   if (lost_to_ddl(pending)) {
+    pending.lost_to = parts_.sequencer.head();
     lose(pending, BranchVerdict::kConflict);
     return Step::kDone;
   }
@@ -310,6 +311,7 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
       pass(pending, std::move(keys).value(), verdict.seqno);
       break;
     case certifier::VerdictKind::kConflict:
+      pending.lost_to = verdict.seqno;
       lose(pending, BranchVerdict::kConflict);
       break;
     case certifier::VerdictKind::kTooOld:
@@ -510,14 +512,19 @@ void BranchDesk::lose(Pending& pending, BranchVerdict verdict, std::string messa
   }
   const BranchPrepared& prepared = *pending.prepared;
   if (verdict != BranchVerdict::kHomeLost && prepared.session_ends_it) {
-    tell({prepared.session, prepared.branch, verdict, Seqno{}, std::move(message),
+    tell({prepared.session, prepared.branch, verdict, pending.lost_to, std::move(message),
           left_to(prepared), pending.locked},
          pending.arrived);
     return;
   }
-  tell(
-      {prepared.session, prepared.branch, verdict, Seqno{}, std::move(message), {}, pending.locked},
-      pending.arrived);
+  tell({prepared.session,
+        prepared.branch,
+        verdict,
+        pending.lost_to,
+        std::move(message),
+        {},
+        pending.locked},
+       pending.arrived);
   parts_.reaper.roll_back(pending.home, prepared.branch);
 }
 

@@ -130,6 +130,7 @@ class BranchDesk {
     unsigned definitions_failed = 0;
     std::optional<TimePoint> lock_deadline;  ///< waits until then for a locked table
     std::optional<TableLock> locked;         ///< for which table it is ended
+    Seqno lost_to;                           ///< of a conflict: the commit that was first
     bool behind_lanes = false;               ///< waits for lanes that do not keep up
     bool in_the_way = false;                 ///< and must not: a lane waits for its row locks
     bool lost = false;  ///< its group came and was dropped with the home: it can never be complete

@@ -188,7 +188,8 @@ struct BranchOutcome {
   SessionId session;
   BranchId branch;
   BranchVerdict verdict = BranchVerdict::kConflict;
-  Seqno seqno;          ///< of the commit; 0 unless committed with rows
+  /// Of the commit; 0 unless committed with rows. For kConflict: of the commit that was first.
+  Seqno seqno;
   std::string message;  ///< for kRefused: what to tell the client
   /// The branch is still prepared on this backend: its session ends it, by XA COMMIT when
   /// kCommitted, else by XA ROLLBACK. Who cannot deliver this says BranchAbandoned.

@@ -104,7 +104,7 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
     expect(Channel::kHome, ReplyRole::kXaRollback, Command::kQuery);
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     transaction_over();
-    if (missed_own_commit()) {
+    if (missed_own_commit() || runs_again()) {
       run_again();
     } else if (job_.wrapped && held_.is_error()) {
       answer_held();  // the statement's own error says why
@@ -163,6 +163,13 @@ bool SessionCore::missed_own_commit() {
          effects_.newest_replay(*home_) > last_seen_at_start_;
 }
 
+// An autocommit statement is the whole of its transaction: a server would have let it wait for the
+// other one's row. But what it has left on its connection (user variables) it would do twice.
+bool SessionCore::runs_again() const {
+  return job_.lost && job_.wrapped && !reply_started_ && !job_.leaves_traces && !kill_requested_ &&
+         job_.conflicts < options_.autocommit_retries;
+}
+
 void SessionCore::run_again() {
   if (reply_started_) {  // rows or reports of its progress are out
     effects_.metrics().count_client_error(ClientErrorClass::kConflict);
@@ -170,6 +177,7 @@ void SessionCore::run_again() {
     return;
   }
   effects_.metrics().autocommit_retries.add();
+  job_.conflicts += std::exchange(job_.lost, false) ? 1U : 0U;
   held_.clear();
   retry_job();
 }
@@ -200,7 +208,7 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
     effects_.send_backend(Channel::kHome, {xa_buffer_});
   }
   transaction_over();
-  if (missed_own_commit()) {
+  if (missed_own_commit() || runs_again()) {
     run_again();
   } else if (job_.wrapped && !held_.is_error() && changed_outside_innodb()) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
@@ -277,6 +285,12 @@ void SessionCore::settle(const BranchOutcome& outcome) {
       }
       break;
     case BranchVerdict::kConflict:
+      job_.lost = true;
+      if (runs_again()) {
+        commits_.on_other(outcome.seqno);  // where that is applied it does not lose to it again
+        run_again();
+        return;
+      }
       break;
   }
   effects_.metrics().count_client_error(ClientErrorClass::kConflict);

@@ -113,6 +113,8 @@ class SessionCore {
     std::uint32_t sequence_increment_max = 1;    ///< SequencesConfig::increment_max
     std::uint32_t sequence_step = 1;             ///< certifier::SequenceSteps::step
     bool statements_time_out = false;            ///< after limits.query_timeout_ms
+    /// Times an autocommit statement that lost a conflict runs again before its client hears of it.
+    std::uint32_t autocommit_retries = 0;
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -443,6 +445,7 @@ class SessionCore {
   [[nodiscard]] bool changed_outside_innodb() const;
   void settle(const BranchOutcome& outcome);
   [[nodiscard]] bool missed_own_commit();
+  [[nodiscard]] bool runs_again() const;
   void run_again();
   void abandon_branch();
   void commit_succeeded();

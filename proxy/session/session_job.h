@@ -132,6 +132,8 @@ struct SessionJob {
   std::uint32_t fetches = 0;       ///< of kFetch: from which statement of the client
   std::uint32_t reset_first = 0;   ///< the backend's statement that needs a COM_STMT_RESET; 0: none
   std::uint32_t attempts = 0;
+  std::uint32_t conflicts = 0;       ///< so often it has run again because it lost one
+  bool lost = false;                 ///< it did, amid its execution: its error is of that
   std::uint32_t looks_for_kill = 0;  ///< of a KILL QUERY that must be over first
   TimePoint began;
 };

@@ -323,9 +323,12 @@ void SessionCore::on_client_error(Channel channel,
   if (interrupted || (conflict && error.code == kCheckRead)) {
     error = interrupted ? abort_error() : protocol::deadlock_error();
   }
-  effects_.metrics().count_client_error(error.code == protocol::sql_code::kDeadlock
-                                            ? ClientErrorClass::kConflict
-                                            : ClientErrorClass::kBackend);
+  job_.lost = (interrupted && !transaction_too_long_) || conflict;
+  if (!runs_again()) {
+    effects_.metrics().count_client_error(error.code == protocol::sql_code::kDeadlock
+                                              ? ClientErrorClass::kConflict
+                                              : ClientErrorClass::kBackend);
+  }
   scratch_.clear();
   protocol::append_err(scratch_, error, sequence);
   if (holds_reply()) {

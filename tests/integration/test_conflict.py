@@ -5,7 +5,7 @@ import time
 
 from support import wire
 from support.case import case
-from support.cluster import Cluster
+from support.cluster import Cluster, together
 from support.process import wait_until
 from support.racing import DEADLOCK, begin_on_different_homes, finish, race, send
 
@@ -249,6 +249,35 @@ def different_rows_do_not_conflict(context, cluster):
     assert [row[0] for row in cluster.sql(f"SELECT /* consort: read=strong */ v FROM {table}")] == [
         str(rounds).encode()] * 2
     cluster.assert_identical()
+
+
+@case(seconds=60, soak_seconds=600)
+def autocommit_statements_run_again(context, cluster):
+    """What is no transaction of several statements loses nothing: it waits, as on one server."""
+    table = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+    clients = cluster.on_homes()
+    rounds = context.pick(100, 10_000)
+
+    def add(client):
+        for _ in range(rounds):
+            client.query(f"UPDATE {table} SET v = v + 1 WHERE id = 1")
+
+    results = together(*[lambda client=client: add(client) for client in clients])
+    assert results == [None] * 3, results
+    cluster.settle()
+    assert clients[0].value(f"SELECT v FROM {table}") == str(3 * rounds)
+    again = cluster.consort.metric("consort_autocommit_retries_total")
+    assert again, "nobody ran again: the case proves nothing"
+    for number in range(10):  # nor does a statement lose to DDL that it came after
+        clients[0].query(f"CREATE TABLE fresh{number} (a INT)")
+        for client in clients:
+            try:
+                client.query(f"INSERT INTO fresh{number} VALUES (1)")
+            except wire.ServerError as error:
+                assert error.code == 1146, error  # its server does not have the table yet
+    cluster.assert_identical()
+    return f"{again:.0f} times, of {3 * rounds}"
 
 
 @case(seconds=30)

@@ -626,6 +626,44 @@ TEST_SUITE("session") {
     EXPECT(other.retries == 1);
   }
 
+  TEST_CASE("SessionCore: an autocommit write that lost runs again where that is applied") {
+    SessionCore::Options options{0xC1, 3, 16, {}};
+    options.autocommit_retries = 2;
+    SessionScript script(options);
+    prepare_write(script);
+    for (const std::uint64_t winner : {11, 12}) {
+      script.outcome(BranchVerdict::kConflict, winner);
+      EXPECT(script.answer().empty());
+      script.core.on_retry_due();
+      EXPECT(script.waits.back() == Seqno{winner});
+      EXPECT(script.sent(Channel::kHome).empty());
+      script.applied_seqno = Seqno{winner};
+      script.core.on_applied();
+      EXPECT(script.sent(Channel::kHome).at(1) == "UPDATE t SET v=1");
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok_gtid();
+    }
+    script.outcome(BranchVerdict::kConflict, 13);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.retries == 2);
+  }
+
+  TEST_CASE("SessionCore: what would set a variable twice does not run again") {
+    SessionCore::Options options{0xC1, 3, 16, {}};
+    options.autocommit_retries = 2;
+    SessionScript script(options);
+    script.query("UPDATE t SET v = (@n := @n + 1)");
+    for (int i = 0; i < 3; ++i) {
+      script.backend_ok(Channel::kHome);
+    }
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kConflict, 11);
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.retries == 0);
+  }
+
   TEST_CASE("SessionCore: an autocommit write that is too old runs again, a transaction fails") {
     SessionScript script;
     prepare_write(script);
