@@ -63,8 +63,10 @@ ConfigJson backends(const std::vector<BackendConfig>& configs) {
     list.push_back({{"name", backend.name},
                     {"host", backend.host},
                     {"port", backend.port},
-                    {"weight", backend.weight},
-                    {"compression", backend.compression}});
+                    {"weight", backend.weight}});
+    if (backend.compression) {
+      list.back()["compression"] = true;
+    }
     if (backend.tls) {
       list.back()["tls"] = backend_tls(*backend.tls);
     }
