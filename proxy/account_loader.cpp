@@ -19,6 +19,10 @@ constexpr int kNoSuchTable = 1146;
 constexpr std::int64_t kDaySeconds = 86400;
 /// Bits of `access`: SUPER, and CONNECTION ADMIN, which is a part of it up to MariaDB 10.11.
 constexpr std::uint64_t kConnectionAdmin = (std::uint64_t{1} << 15) | (std::uint64_t{1} << 32);
+/// READ_ONLY ADMIN, which was a part of SUPER in rights given before MariaDB 10.11.
+constexpr std::uint64_t kSuper = std::uint64_t{1} << 15;
+constexpr std::uint64_t kReadOnlyAdmin = std::uint64_t{1} << 33;
+constexpr std::int64_t kReadOnlyAdminSince = 101100;
 /// More accounts than this are refused, not loaded (I8).
 constexpr std::size_t kAccountsMax = 1000000;
 
@@ -170,6 +174,7 @@ Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
         const std::string_view limit = cell(row, lengths, 10);
         std::from_chars(limit.data(), limit.data() + limit.size(), account.user_connections_max);
         account.connection_admin = cell(row, lengths, 11) == "Y";
+        account.read_only_admin = account.connection_admin;
         accounts.push_back(std::move(account));
         return Ok{};
       });
@@ -201,8 +206,10 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   account.password_expired = is_expired(priv, expiry);
   account.refused_when_expired = expiry.disconnects;
   account.user_connections_max = number_at(priv, "max_user_connections", 0);
-  account.connection_admin =
-      (static_cast<std::uint64_t>(number_at(priv, "access", 0)) & kConnectionAdmin) != 0;
+  const auto access = static_cast<std::uint64_t>(number_at(priv, "access", 0));
+  const bool before = number_at(priv, "version_id", 0) < kReadOnlyAdminSince;
+  account.connection_admin = (access & kConnectionAdmin) != 0;
+  account.read_only_admin = (access & (kReadOnlyAdmin | (before ? kSuper : 0))) != 0;
   return std::optional<Account>(std::move(account));
 }
 

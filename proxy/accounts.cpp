@@ -149,6 +149,7 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
     all += account.password_expired ? 'E' : '-';
     all += account.refused_when_expired ? 'R' : '-';
     all += account.connection_admin ? 'A' : '-';
+    all += account.read_only_admin ? 'W' : '-';
     all += std::to_string(account.user_connections_max) + '|';
   }
   return XXH64(all.data(), all.size(), 0);

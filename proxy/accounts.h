@@ -45,6 +45,7 @@ struct Account {
   bool password_expired = false;
   bool refused_when_expired = false;      ///< by a server that disconnects such clients
   bool connection_admin = false;          ///< limits for all accounts do not bind it
+  bool read_only_admin = false;           ///< read_only does not bind it
   std::int64_t user_connections_max = 0;  ///< clients at once; 0: no limit of its own, < 0: none
   friend bool operator==(const Account&, const Account&) = default;
 

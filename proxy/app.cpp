@@ -24,6 +24,9 @@ std::string statement_time_setup(std::uint32_t timeout_ms) {
          ", @@max_statement_time, " + seconds + ")";
 }
 
+/// Of lanes, control connections and the like on a server, and some for its administrator.
+constexpr std::uint32_t kOwnConnections = 50;
+
 /// What every connection that serves clients is told first (architecture.md, "guarded settings").
 std::string connection_setup(const Config& config, std::size_t backend) {
   return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
@@ -506,6 +509,7 @@ Status App::open_workers() {
         config_.auto_increment.increment * config_.sequences.increment_max;
     options.session.autocommit_retries = config_.session.autocommit_retries;
     options.session.statements_time_out = config_.limits.query_timeout_ms > 0;
+    options.session.server_connections_min = config_.pool.connections_max + kOwnConnections;
     options.epoch = commit_->identity().epoch;
     options.limits = worker_limits(config_);
     options.counts = worker_counts_;

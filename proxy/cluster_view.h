@@ -50,6 +50,9 @@ using KeptGlobals = std::map<std::string, std::string, std::less<>>;
 inline constexpr std::string_view kWaitTimeout = "wait_timeout";
 inline constexpr std::string_view kInteractiveTimeout = "interactive_timeout";
 inline constexpr std::string_view kTxReadOnly = "tx_read_only";
+/// No server has these: they are what clients have SET GLOBAL max_connections and read_only to.
+inline constexpr std::string_view kOwnMaxConnections = "consort_max_connections";
+inline constexpr std::string_view kOwnReadOnly = "consort_read_only";
 
 struct ClusterView {
   std::uint64_t version = 0;

@@ -19,9 +19,9 @@ class LockedTableFilter {
     bool write = false;  ///< by a WRITE lock
   };
 
-  /// From now on exactly these are locked. A reader that finds an older state meets the lock later,
-  /// at the commit thread.
-  void publish(std::span<const Key> keys) {
+  /// From now on exactly these are locked, and, with `all_read`, every table by a READ lock. A
+  /// reader that finds an older state meets the lock later, at the commit thread.
+  void publish(std::span<const Key> keys, bool all_read = false) {
     Words any{};
     Words write{};
     for (const Key& key : keys) {
@@ -32,15 +32,24 @@ class LockedTableFilter {
       any_[i].store(any[i], std::memory_order_release);
       write_[i].store(write[i], std::memory_order_release);
     }
+    all_read_.store(all_read, std::memory_order_release);
     count_.store(keys.size(), std::memory_order_release);
   }
 
   /// Some table is locked.
-  [[nodiscard]] bool any() const { return count_.load(std::memory_order_acquire) != 0; }
+  [[nodiscard]] bool any() const {
+    return count_.load(std::memory_order_acquire) != 0 || all_read();
+  }
+
+  /// Somebody has FLUSH TABLES WITH READ LOCK.
+  [[nodiscard]] bool all_read() const { return all_read_.load(std::memory_order_acquire); }
 
   /// Somebody may hold a lock on it that keeps others from writing, or from reading it. Never false
   /// while one is held.
   [[nodiscard]] bool may_block(std::uint64_t hash, bool write) const {
+    if (write && all_read()) {
+      return true;
+    }
     const Atomics& words = write ? any_ : write_;
     return (words[word_of(hash)].load(std::memory_order_acquire) & bit_of(hash)) != 0;
   }
@@ -56,6 +65,7 @@ class LockedTableFilter {
   static std::uint64_t bit_of(std::uint64_t hash) { return std::uint64_t{1} << (hash % 64); }
 
   std::atomic<std::size_t> count_{0};
+  std::atomic<bool> all_read_{false};
   Atomics any_{};
   Atomics write_{};
 };

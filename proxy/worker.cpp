@@ -173,7 +173,7 @@ void Worker::on_connection(uv_stream_t* listener) {
   Session& session = *place.session;
   if (!session.accept(listener)) {
     retire(id);
-  } else if (connections > limits_.connections_max) {
+  } else if (connections > globals_.connections_max(view_->kept_globals, limits_.connections_max)) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
   } else if (!session.deny_if_blocked(0)) {

@@ -37,9 +37,6 @@ constexpr std::array kKeptNames = {
     Kept{"log_bin_compress", kCommits},
     Kept{"log_bin_compress_min_len", kCommits},
     Kept{"master_verify_checksum", kOneServer},
-    Kept{"max_connections",
-         "limits.connections_max of Consort's configuration is in its place; the servers' must be "
-         "more than pool.connections_max"},
     Kept{"max_join_size", kPlain},
     Kept{"max_user_connections",
          "limits.user_connections_max of Consort's configuration is in its place"},
@@ -47,7 +44,6 @@ constexpr std::array kKeptNames = {
          "listen.proxy_protocol_networks of Consort's configuration is in its place"},
     Kept{"query_cache_type",
          "it would answer with rows that a commit has deleted by a foreign key"},
-    Kept{"read_only", kOneServer},
     Kept{"require_secure_transport", "tls.required of Consort's configuration is in its place"},
     Kept{"sql_big_selects", kPlain},
     Kept{"sql_safe_updates", kPlain},
@@ -70,6 +66,13 @@ bool leaves_events_off(std::string_view name, std::string_view value) {
   return equals_ignoring_case(name, "event_scheduler") &&
          std::any_of(kOff.begin(), kOff.end(),
                      [value](std::string_view off) { return equals_ignoring_case(value, off); });
+}
+
+OwnGlobal own_global(std::string_view name) {
+  if (equals_ignoring_case(name, "max_connections")) {
+    return OwnGlobal::kMaxConnections;
+  }
+  return equals_ignoring_case(name, "read_only") ? OwnGlobal::kReadOnly : OwnGlobal::kNone;
 }
 
 std::string_view why_global_is_kept(std::string_view name) {

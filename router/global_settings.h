@@ -2,6 +2,7 @@
 // Threads: any; constant data.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace consort::router {
@@ -12,5 +13,10 @@ namespace consort::router {
 /// Why `name` (in any case) keeps its global value, as the end of a sentence; empty: a client with
 /// the server's privilege may change it, on all servers.
 [[nodiscard]] std::string_view why_global_is_kept(std::string_view name);
+
+/// Which clients may SET GLOBAL, but which Consort obeys in the servers' place (decision 0037).
+enum class OwnGlobal : std::uint8_t { kNone, kMaxConnections, kReadOnly };
+
+[[nodiscard]] OwnGlobal own_global(std::string_view name);
 
 }  // namespace consort::router

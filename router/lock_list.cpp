@@ -8,6 +8,14 @@
 namespace consort::router {
 namespace {
 
+std::optional<std::uint32_t> number_of(const Token& token) {
+  std::uint32_t number = 0;
+  const char* const end = token.text.data() + token.text.size();
+  const auto read = std::from_chars(token.text.data(), end, number);
+  const bool whole = token.is(TokenKind::kNumber) && read.ec == std::errc{} && read.ptr == end;
+  return whole ? std::optional(number) : std::nullopt;
+}
+
 class LockListReader {
  public:
   LockListReader(std::string_view sql, const LexerOptions& options) : lexer_(sql, options) {
@@ -115,15 +123,9 @@ class LockListReader {
     if (!accept("WAIT")) {
       return true;
     }
-    std::uint32_t seconds = 0;
-    const char* const end = token_.text.data() + token_.text.size();
-    const auto number = std::from_chars(token_.text.data(), end, seconds);
-    if (!token_.is(TokenKind::kNumber) || number.ec != std::errc{} || number.ptr != end) {
-      return false;
-    }
-    list_.wait_s = seconds;
+    list_.wait_s = number_of(token_);
     advance();
-    return true;
+    return list_.wait_s.has_value();
   }
 
   SqlLexer lexer_;
@@ -132,6 +134,51 @@ class LockListReader {
 };
 
 }  // namespace
+
+bool locks_all_tables(std::string_view sql, const LexerOptions& options) {
+  SqlLexer lexer(sql, options);
+  if (options.doubtful || !lexer.next().is(Keyword::kFlush)) {
+    return false;
+  }
+  Token token = lexer.next();
+  if (token.is("LOCAL") || token.is("NO_WRITE_TO_BINLOG")) {
+    token = lexer.next();
+  }
+  const bool begins = (token.is("TABLES") || token.is(Keyword::kTable)) &&
+                      lexer.next().is(Keyword::kWith) && lexer.next().is("READ") &&
+                      lexer.next().is(Keyword::kLock);
+  if (!begins) {
+    return false;
+  }
+  token = lexer.next();
+  if (token.is("AND")) {
+    if (!lexer.next().is("DISABLE") || !lexer.next().is("CHECKPOINT")) {
+      return false;
+    }
+    token = lexer.next();
+  }
+  while (token.is(TokenKind::kSemicolon)) {
+    token = lexer.next();
+  }
+  return token.is(TokenKind::kEnd) && !lexer.saw_uncertain_text();
+}
+
+std::optional<std::uint32_t> wait_clause(std::string_view sql, const LexerOptions& options) {
+  SqlLexer lexer(sql, options);
+  int depth = 0;
+  for (Token token = lexer.next(); !token.is(TokenKind::kEnd);) {
+    depth += token.is(TokenKind::kOpenParen) ? 1 : token.is(TokenKind::kCloseParen) ? -1 : 0;
+    if (depth == 0 && token.is("NOWAIT")) {
+      return 0;
+    }
+    const bool waits = depth == 0 && token.is("WAIT");
+    token = lexer.next();
+    if (waits && number_of(token)) {
+      return number_of(token);
+    }
+  }
+  return std::nullopt;
+}
 
 std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options) {
   return options.doubtful ? std::nullopt : LockListReader(sql, options).read();

@@ -31,4 +31,12 @@ struct LockList {
 /// nullopt: it is no such statement, or cannot be read with certainty.
 [[nodiscard]] std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options);
 
+/// Is it FLUSH TABLES WITH READ LOCK, which names no table? False in doubt.
+[[nodiscard]] bool locks_all_tables(std::string_view sql, const LexerOptions& options);
+
+/// How long DDL, OPTIMIZE and their like say themselves that they wait for their tables: WAIT n, or
+/// NOWAIT, which is 0. nullopt: they do not say.
+[[nodiscard]] std::optional<std::uint32_t> wait_clause(std::string_view sql,
+                                                       const LexerOptions& options);
+
 }  // namespace consort::router

@@ -71,6 +71,11 @@ std::optional<Route> global_refusal(const Statement& statement) {
                   " assignments in one SET GLOBAL");
   }
   for (const SetItem& item : statement.settings) {
+    if (item.scope == SetScope::kGlobal && statement.settings.size() > 1 &&
+        own_global(item.name) != OwnGlobal::kNone) {
+      return refuse("Consort takes SET GLOBAL " + std::string(item.name) +
+                    " in a statement of its own only");
+    }
     if (item.scope == SetScope::kGlobal && item.name.find('.') != std::string_view::npos) {
       return refuse("Consort does not take SET GLOBAL of a named key cache: set it on each server");
     }

@@ -15,7 +15,8 @@ constexpr std::size_t kAliasBytesMax = 256;
 bool may_replace(const Statement& statement, const SessionValues& values) {
   const bool calls = (statement.has(Flag::kConnectionId) && values.connection_id) ||
                      (statement.has(Flag::kRowCount) && values.row_count) ||
-                     (statement.has(Flag::kTracking) && !values.track_variables.empty());
+                     (statement.has(Flag::kTracking) && !values.track_variables.empty()) ||
+                     !values.read_only.empty();
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
@@ -108,6 +109,11 @@ class Replacer {
       return false;
     }
     const SystemVariableName variable = system_variable_name(token_.text);
+    const bool of_writes = equals_ignoring_case(variable.name, "read_only");
+    if (of_writes && !values_.read_only.empty()) {
+      replace(token_, values_.read_only);
+      return true;
+    }
     const bool of_list = equals_ignoring_case(variable.name, kTrackedVariables);
     const bool of_schema = equals_ignoring_case(variable.name, kTrackedSchema);
     const bool of_thread = equals_ignoring_case(variable.name, "pseudo_thread_id");

@@ -148,6 +148,7 @@ struct TableRequest {
   /// The session has an open transaction that has locked rows. Who holds tables may want them.
   bool holds_rows = false;
   std::uint32_t wait_s = kLockWaitDefaultS;
+  bool all = false;  ///< FLUSH TABLES WITH READ LOCK: to keep, in place of `tables`
 };
 
 /// The session locks no tables any more, and waits for none.

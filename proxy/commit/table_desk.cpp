@@ -34,6 +34,12 @@ void TableDesk::on_ddl(DdlRequest request) {
 }
 
 bool TableDesk::blocked(const DdlRequest& request) const {
+  if (request.sets_globals) {
+    return false;  // changes no tables but ours
+  }
+  if (parts_.locks.all_read_by_others(request.session)) {
+    return true;  // accounts and grants, too
+  }
   return std::any_of(request.targets.begin(), request.targets.end(), [&](const DdlTarget& target) {
     return !target.schema.empty() && parts_.locks.block(request.session, target.schema,
                                                         target.table, true) != TableBlock::kNone;
@@ -53,7 +59,7 @@ void TableDesk::settle() {
   std::vector<TableLocks::Answer> answers = parts_.locks.settle(now);
   if (std::exchange(changed_, false) || !answers.empty()) {
     // Before anybody hears of a lock, so that who looks afterwards finds it.
-    parts_.positions.locked_tables.publish(parts_.locks.keys());
+    parts_.positions.locked_tables.publish(parts_.locks.keys(), parts_.locks.all_read());
   }
   grant(std::move(answers));
   parts_.stats.tables_locked.set(static_cast<std::int64_t>(parts_.locks.tables_held()));

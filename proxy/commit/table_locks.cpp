@@ -29,6 +29,7 @@ void TableLocks::forget(SessionId session) {
   std::erase_if(waiting_,
                 [session](const Waiting& waiting) { return waiting.request.session == session; });
   changed_ = true;
+  readers_of_all_.erase(session);
   const auto found = holders_.find(session);
   if (found == holders_.end()) {
     return;
@@ -69,7 +70,9 @@ std::vector<TableLocks::Answer> TableLocks::settle(TimePoint now) {
     const bool kept = granted && done.request.keep;
     answers.push_back({done.request.session, done.request.number, granted, kept, in_the_way,
                        std::move(done.request.tables)});
-    if (kept) {
+    if (kept && done.request.all) {
+      readers_of_all_.insert(done.request.session);
+    } else if (kept) {
       hold(done.request.session, std::move(done.wanted));
     }
     changed_ = changed_ || !granted;  // others may have stood behind it
@@ -97,11 +100,20 @@ bool TableLocks::is_behind_writer(const Waiting& waiting) const {
 // A statement of somebody else need not stand behind those who want the table locked: what it does
 // is over soon.
 bool TableLocks::can_grant(const Waiting& waiting, const WriteByTable& before) const {
+  if (waiting.request.all) {
+    return !others_write(waiting.request.session);
+  }
   return std::all_of(waiting.wanted.begin(), waiting.wanted.end(), [&](const Wanted& wanted) {
     const auto earlier = before.find(wanted.table);
     const bool behind =
         waiting.request.keep && earlier != before.end() && (wanted.write || earlier->second);
     return !behind && block(waiting.request.session, wanted) == TableBlock::kNone;
+  });
+}
+
+bool TableLocks::others_write(SessionId session) const {
+  return std::any_of(tables_.begin(), tables_.end(), [session](const auto& table) {
+    return table.second.writer && *table.second.writer != session;
   });
 }
 
@@ -119,6 +131,9 @@ void TableLocks::hold(SessionId session, std::vector<Wanted> wanted) {
 }
 
 TableBlock TableLocks::block(SessionId session, const Wanted& wanted) const {
+  if (wanted.write && all_read_by_others(session)) {
+    return TableBlock::kRead;
+  }
   if (wanted.table == 0) {
     for (const auto& [holder, tables] : holders_) {
       const bool here = std::any_of(tables.begin(), tables.end(), [&wanted](const Wanted& held) {
@@ -156,6 +171,9 @@ TableBlock TableLocks::block(SessionId session,
 bool TableLocks::only_reads(SessionId session,
                             std::string_view schema,
                             std::string_view table) const {
+  if (readers_of_all_.contains(session)) {
+    return true;
+  }
   const Wanted* held =
       holders_.contains(session) ? held_by(session, certifier::table_key(schema, table)) : nullptr;
   return held != nullptr && !held->write;

@@ -6,6 +6,9 @@
 // There may be one when who waits has locked rows that a holder wants, perhaps by a trigger that
 // nobody knows of: so it waits but briefly for a holder that writes.
 //
+// FLUSH TABLES WITH READ LOCK is a READ lock on every table there is or will be; it stands behind
+// WRITE locks, and what comes later behind it.
+//
 //   ask() --> waits --> granted --> held --> forget()
 //               |          | not `keep`: told only, for a statement that uses the tables once
 //               +--> too late
@@ -18,6 +21,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -70,10 +74,20 @@ class TableLocks {
                                 std::string_view schema,
                                 std::string_view table) const;
 
-  [[nodiscard]] bool holds(SessionId session) const { return holders_.contains(session); }
+  [[nodiscard]] bool holds(SessionId session) const {
+    return holders_.contains(session) || readers_of_all_.contains(session);
+  }
 
   /// Nothing is held.
-  [[nodiscard]] bool empty() const { return holders_.empty(); }
+  [[nodiscard]] bool empty() const { return holders_.empty() && readers_of_all_.empty(); }
+
+  /// Somebody holds a READ lock on all tables.
+  [[nodiscard]] bool all_read() const { return !readers_of_all_.empty(); }
+
+  /// Somebody other than `session` does.
+  [[nodiscard]] bool all_read_by_others(SessionId session) const {
+    return readers_of_all_.size() > readers_of_all_.count(session);
+  }
 
   [[nodiscard]] std::size_t tables_held() const { return tables_.size(); }
 
@@ -108,11 +122,13 @@ class TableLocks {
   [[nodiscard]] TableBlock block(SessionId session, const Wanted& wanted) const;
   [[nodiscard]] const Wanted* held_by(SessionId session, std::uint64_t table) const;
   [[nodiscard]] bool is_behind_writer(const Waiting& waiting) const;
+  [[nodiscard]] bool others_write(SessionId session) const;
   [[nodiscard]] bool can_grant(const Waiting& waiting, const WriteByTable& before) const;
   void hold(SessionId session, std::vector<Wanted> wanted);
 
   std::list<Waiting> waiting_;
   std::map<SessionId, std::vector<Wanted>> holders_;  // sorted by table
+  std::set<SessionId> readers_of_all_;
   std::unordered_map<std::uint64_t, State> tables_;
   bool changed_ = false;  ///< somebody who waits may go on
 };

@@ -81,6 +81,10 @@ class SessionEffects {
   /// begin_checked() has failed after COM_CHANGE_USER: the client stays who it was, and hears
   /// `error`, packet `sequence` of the command's reply, a while later.
   virtual void deny_change(const protocol::SqlError& error, std::uint8_t sequence) = 0;
+  /// Clients have SET GLOBAL read_only.
+  [[nodiscard]] virtual bool read_only() = 0;
+  /// And the client's account has no right to write nevertheless.
+  [[nodiscard]] virtual bool may_only_read() = 0;
   /// GlobalSettings::first_settings(). `interactive`: the client logs in as such.
   [[nodiscard]] virtual KeptGlobals first_settings(bool interactive) = 0;
 
@@ -121,6 +125,8 @@ class SessionEffects {
   /// Serves, or drains: a session may stay where it is but not come.
   [[nodiscard]] virtual bool tolerates(BackendId backend) = 0;
   [[nodiscard]] virtual Seqno applied(BackendId backend) = 0;
+  /// A serving backend that has not applied `seqno`; nullopt: there is none.
+  [[nodiscard]] virtual std::optional<BackendId> behind(Seqno seqno) = 0;
   /// AppliedPositions::lane_generations: read before applied().
   [[nodiscard]] virtual std::uint32_t lane_generation(BackendId backend) = 0;
   /// AppliedPositions::newest_replays.

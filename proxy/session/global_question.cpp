@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "proxy/cluster_view.h"
+#include "router/global_settings.h"
 #include "router/token.h"
 
 namespace consort::proxy {
@@ -87,6 +89,56 @@ std::vector<GlobalQuestion> globals_of(const router::Statement& statement) {
   return globals;
 }
 
+std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
+                                           std::uint32_t connections_min) {
+  if (statement.settings.size() != 1 || statement.settings[0].scope != router::SetScope::kGlobal) {
+    return std::nullopt;
+  }
+  const router::SetItem& item = statement.settings[0];
+  const bool word = item.value_kind == router::SetValueKind::kWord;
+  const bool resets = word && router::equals_ignoring_case(item.value, "default");
+  const std::string value(item.value);
+  GlobalQuestion own;
+  own.known = true;
+  own.is_text = false;
+  switch (router::own_global(item.name)) {
+    case router::OwnGlobal::kNone:
+      return std::nullopt;
+    case router::OwnGlobal::kReadOnly:
+      own.name = kOwnReadOnly;
+      own.expression = resets ? "0" : word ? "'" + value + "'" : value;
+      return OwnGlobalSet{"SET GLOBAL read_only=OFF", {own}};
+    case router::OwnGlobal::kMaxConnections: {
+      GlobalQuestion real;
+      real.name = "max_connections";
+      own.name = kOwnMaxConnections;
+      own.expression = resets ? "''" : value;
+      const std::string text =
+          resets ? "@@global.max_connections"
+                 : "GREATEST((" + value + ")," + std::to_string(connections_min) + ")";
+      return OwnGlobalSet{"SET GLOBAL max_connections=" + text, {own, real}};
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own) {
+  const std::string value = own.value.value_or("NULL");
+  own.is_text = value.find_first_not_of("0123456789") != std::string::npos || value.empty();
+  if (own.name != kOwnReadOnly) {
+    return std::nullopt;
+  }
+  const std::string word = router::lower_case(value);
+  const bool on = word == "1" || word == "on" || word == "true";
+  if (!on && word != "0" && word != "off" && word != "false") {
+    return protocol::SqlError{1231, "42000",
+                              "Variable 'read_only' can't be set to the value of '" + value + "'"};
+  }
+  own.value = on ? "1" : "0";
+  own.is_text = false;
+  return std::nullopt;
+}
+
 std::string question_of(const std::vector<GlobalQuestion>& globals) {
   std::string names;
   for (const GlobalQuestion& global : globals) {
@@ -126,7 +178,9 @@ std::string new_question_of(const std::vector<GlobalQuestion>& globals) {
   for (const GlobalQuestion& global : globals) {
     if (global.known) {
       sql += (sql.empty() ? "SELECT " : ",");
-      sql += "HEX(CONVERT(@@global." + global.name + " USING utf8mb4))";
+      const std::string what =
+          global.expression.empty() ? "@@global." + global.name : "(" + global.expression + ")";
+      sql += "HEX(CONVERT(" + what + " USING utf8mb4))";
     }
   }
   return sql.empty() ? sql : sql + " LIMIT 1";

@@ -3,11 +3,13 @@
 // 0028). Pure. Threads: any.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "protocol/sql_error.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/session/own_result.h"
 #include "router/statement.h"
@@ -23,11 +25,26 @@ struct GlobalQuestion {
   std::optional<std::string> old_value;  ///< as SHOW VARIABLES has it
   std::optional<std::string> value;      ///< as @@ has it, after
   bool answered = false;                 ///< `value` is
+  std::string expression;                ///< of which `value` is; empty: @@global
 };
 
 /// The variables that `statement` sets globally, each once. Names that no variable can have are
 /// left out: the server will say so.
 [[nodiscard]] std::vector<GlobalQuestion> globals_of(const router::Statement& statement);
+
+/// The client's SET GLOBAL of what Consort obeys itself, for the home: its rights and its errors,
+/// and a value that is good for a server. `connections_min`: that a server must allow.
+struct OwnGlobalSet {
+  std::string sql;
+  std::vector<GlobalQuestion> globals;  ///< of which the first is what Consort obeys
+};
+
+/// nullopt: it sets nothing of the kind.
+[[nodiscard]] std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
+                                                         std::uint32_t connections_min);
+
+/// What the server would say of the value of such a SET; else the value becomes what is kept.
+[[nodiscard]] std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own);
 
 /// A SELECT for on_globals(). REQUIRES: not empty.
 [[nodiscard]] std::string question_of(const std::vector<GlobalQuestion>& globals);

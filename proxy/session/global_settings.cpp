@@ -9,7 +9,12 @@ namespace {
 constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 
 bool is_heeded(std::string_view name) {
-  return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly;
+  return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly ||
+         name == kOwnMaxConnections || name == kOwnReadOnly;
+}
+
+bool is_on(std::string_view value) {
+  return value == "1" || value == "ON";
 }
 
 /// 0: it is none.
@@ -43,6 +48,15 @@ void GlobalSettings::note(const GlobalsChanged& changed) {
       heeded_[name] = change.variable.value.value_or("");
     }
   }
+  read_only_ =
+      heeded_.contains(kOwnReadOnly) ? is_on(heeded_[std::string(kOwnReadOnly)]) : read_only_;
+}
+
+std::size_t GlobalSettings::connections_max(const KeptGlobals& known,
+                                            std::size_t configured) const {
+  constexpr std::uint64_t kLeast = 10;  // as on a server
+  const auto value = value_of(known, kOwnMaxConnections);
+  return value && !value->empty() ? std::max(number_of(value), kLeast) : configured;
 }
 
 std::optional<std::string_view> GlobalSettings::value_of(const KeptGlobals& known,
@@ -63,8 +77,7 @@ KeptGlobals GlobalSettings::first_settings(const KeptGlobals& known,
   if (seconds && number_of(seconds) != static_cast<std::uint64_t>(usual.count())) {
     settings.emplace(kWaitTimeout, *seconds);
   }
-  const auto read_only = value_of(known, kTxReadOnly).value_or("");
-  if (read_only == "1" || read_only == "ON") {
+  if (is_on(value_of(known, kTxReadOnly).value_or(""))) {
     settings.emplace(kTxReadOnly, "ON");
   }
   return settings;
@@ -75,6 +88,7 @@ void GlobalSettings::on_kept_known(const KeptGlobals& known) {
     const auto found = known.find(newer.first);
     return found != known.end() && found->second == newer.second;
   });
+  read_only_ = is_on(value_of(known, kOwnReadOnly).value_or(""));
 }
 
 // A server takes what fits into its buffer in any case.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,13 @@ class GlobalSettings {
   /// How long a packet a session may send that logs in now, by what clients have SET GLOBAL.
   /// `known`: max_allowed_packet when the servers were looked at last, or 0. 0: nobody has.
   [[nodiscard]] std::size_t packet_bytes_max(std::uint64_t known) const;
+
+  /// How many clients there may be at once: what clients have SET GLOBAL max_connections to, else
+  /// what is `configured`.
+  [[nodiscard]] std::size_t connections_max(const KeptGlobals& known, std::size_t configured) const;
+
+  /// Clients have SET GLOBAL read_only.
+  [[nodiscard]] bool read_only() const { return read_only_; }
 
   /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
   /// `usual` one that its connections are set up with, and tx_read_only, which decides how its
@@ -83,6 +91,7 @@ class GlobalSettings {
   std::optional<std::uint64_t> max_allowed_packet_;  ///< likewise
   std::uint64_t net_buffer_length_ = 16384;          ///< the servers' default
   KeptGlobals heeded_;                               ///< likewise newer
+  bool read_only_ = false;
 };
 
 }  // namespace consort::proxy

@@ -128,6 +128,10 @@ OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view 
 std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statement,
                                                          std::string_view sql,
                                                          std::string_view schema) const {
+  if (all_) {
+    return conflicts_with_reading(statement) ? std::optional(conflicting_read_lock_error())
+                                             : std::nullopt;
+  }
   if (excludes_locks(statement)) {
     return protocol::SqlError{1192, "HY000",
                               "Can't execute the given command because you have active locked "
@@ -161,17 +165,67 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
 
 std::vector<TableLock> tables_used(const Statement& statement, std::string_view schema) {
   std::vector<TableLock> used;
-  if (!looks_at_rows(statement.kind) && statement.kind != StatementKind::kDdl) {
+  const bool maintains = !maintenance_word(statement.kind).empty();
+  if (!looks_at_rows(statement.kind) && statement.kind != StatementKind::kDdl && !maintains) {
     return used;
   }
+  const bool rebuilds =
+      statement.kind == StatementKind::kOptimize || statement.kind == StatementKind::kRepair;
   for (const TableRef& table : statement.tables) {
     std::string in = schema_of(table, schema);
     if (!in.empty()) {
-      used.push_back(
-          {std::move(in), router::identifier_text(table.name), table.role != TableRole::kRead});
+      used.push_back({std::move(in), router::identifier_text(table.name),
+                      rebuilds || table.role != TableRole::kRead});
     }
   }
   return used;
+}
+
+bool conflicts_with_reading(const Statement& statement) {
+  switch (statement.kind) {
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kLoadData:
+    case StatementKind::kAccount:
+    case StatementKind::kSetPassword:
+    case StatementKind::kAnalyze:
+    case StatementKind::kOptimize:
+    case StatementKind::kRepair:
+      return true;
+    case StatementKind::kDdl:
+      return !statement.has(router::Flag::kTemporary);
+    case StatementKind::kSelect:
+      return statement.has(router::Flag::kLockingRead);
+    default:
+      return false;
+  }
+}
+
+std::string_view maintenance_word(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kCheck:
+      return "check";
+    case StatementKind::kAnalyze:
+      return "analyze";
+    case StatementKind::kOptimize:
+      return "optimize";
+    case StatementKind::kRepair:
+      return "repair";
+    default:
+      return {};
+  }
+}
+
+protocol::SqlError read_only_server_error() {
+  return {1290, "HY000",
+          "The MariaDB server is running with the --read-only option so it cannot execute this "
+          "statement"};
+}
+
+protocol::SqlError conflicting_read_lock_error() {
+  return {1223, "HY000", "Can't execute the query because you have a conflicting read lock"};
 }
 
 }  // namespace consort::proxy

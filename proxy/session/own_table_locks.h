@@ -1,7 +1,7 @@
-// OwnTableLocks: what a session has locked by LOCK TABLES, and what the server would refuse it
-// meanwhile. Only what a statement's text says for certain: what it does not name, or may name by
-// an alias, passes.
-// Threads: none; its session's.
+// OwnTableLocks: what a session has locked by LOCK TABLES, or by FLUSH TABLES WITH READ LOCK (all
+// tables there are), and what the server would refuse it meanwhile. Only what a statement's text
+// says for certain: what it does not name, or may name by an alias, passes. Threads: none; its
+// session's.
 #pragma once
 
 #include <optional>
@@ -19,12 +19,20 @@ class OwnTableLocks {
  public:
   void take(std::vector<TableLock> tables) { tables_ = std::move(tables); }
 
-  void clear() { tables_.clear(); }
+  /// All tables, to be read.
+  void take_all() { all_ = true; }
 
-  [[nodiscard]] bool empty() const { return tables_.empty(); }
+  void clear() {
+    tables_.clear();
+    all_ = false;
+  }
 
-  /// 1099, 1100 or 1192 for a statement that the locks do not allow. `sql` is its text, `schema`
-  /// the session's current database.
+  [[nodiscard]] bool empty() const { return tables_.empty() && !all_; }
+
+  [[nodiscard]] bool has_all() const { return all_; }
+
+  /// 1099, 1100, 1192, or 1223 when it has all, for a statement that the locks do not allow. `sql`
+  /// is its text, `schema` the session's current database.
   [[nodiscard]] std::optional<protocol::SqlError> refusal(const router::Statement& statement,
                                                           std::string_view sql,
                                                           std::string_view schema) const;
@@ -35,7 +43,21 @@ class OwnTableLocks {
   [[nodiscard]] Held held(const router::TableRef& table, std::string_view schema) const;
 
   std::vector<TableLock> tables_;  ///< a table may be there several times, by its aliases
+  bool all_ = false;
 };
+
+/// CHECK, ANALYZE, OPTIMIZE and REPAIR TABLE: they answer with rows even when they have waited for
+/// a table in vain. The word in those rows; empty: it is no such statement.
+[[nodiscard]] std::string_view maintenance_word(router::StatementKind kind);
+
+/// Does it change plain tables, or keep others from reading them?
+[[nodiscard]] bool conflicts_with_reading(const router::Statement& statement);
+
+/// What the server says where all tables may only be read.
+[[nodiscard]] protocol::SqlError conflicting_read_lock_error();
+
+/// What it says of a write under read_only.
+[[nodiscard]] protocol::SqlError read_only_server_error();
 
 /// The tables of a statement that wait for other sessions' locks: those it names as its own, as
 /// the server would lock them. Empty for statements that look at no rows.

@@ -62,6 +62,14 @@ constexpr std::array<Column, 2> kStatusColumns = {{
     {"Value", kVarString, 4096, kNotNull | kNoDefault, 0, true, kSchema, kTable, "VARIABLE_VALUE"},
 }};
 
+constexpr std::uint8_t kMediumBlob = 250;
+constexpr std::array<Column, 4> kMaintenanceColumns = {{
+    {"Table", kVarString, 128, 0, kNotFixed, true},
+    {"Op", kVarString, 10, 0, kNotFixed, true},
+    {"Msg_type", kVarString, 10, 0, kNotFixed, true},
+    {"Msg_text", kMediumBlob, 393216, 0, kNotFixed, true},
+}};
+
 Column as_asked(Column column, bool full) {
   if (full && column.name == "Info") {
     column.type = kLongBlob;
@@ -265,6 +273,25 @@ void append_threads_connected(Buffer& out, std::size_t threads, const ProcessLis
   protocol::append_lenenc_text(row, "Threads_connected");
   protocol::append_lenenc_text(row, std::to_string(threads));
   sequence = protocol::append_packet(out, row, sequence);
+  end_result(out, format, sequence);
+}
+
+void append_failed_maintenance(Buffer& out,
+                               const FailedMaintenance& failed,
+                               const ProcessListFormat& format) {
+  using Texts = std::array<std::string_view, kMaintenanceColumns.size()>;
+  std::uint8_t sequence = begin_result(out, kMaintenanceColumns, format);
+  for (const Texts& texts : {Texts{failed.table, failed.word, "Error", failed.why},
+                             Texts{failed.table, failed.word, "status", "Operation failed"}}) {
+    Buffer row;
+    if (format.binary) {
+      row.assign(2, 0);  // header and NULLs
+    }
+    for (const std::string_view text : texts) {
+      protocol::append_lenenc_text(row, text);
+    }
+    sequence = protocol::append_packet(out, row, sequence);
+  }
   end_result(out, format, sequence);
 }
 

@@ -99,6 +99,18 @@ void append_process_list(Buffer& out,
 /// Appends the result set of the status variable; `format.full` means nothing.
 void append_threads_connected(Buffer& out, std::size_t threads, const ProcessListFormat& format);
 
+/// A CHECK, ANALYZE, OPTIMIZE or REPAIR TABLE that could not be done.
+struct FailedMaintenance {
+  std::string table;      ///< with its schema
+  std::string_view word;  ///< "check"
+  std::string why;
+};
+
+/// Appends its result set; `format.full` means nothing.
+void append_failed_maintenance(Buffer& out,
+                               const FailedMaintenance& failed,
+                               const ProcessListFormat& format);
+
 /// Name of a command, as a server shows it: 0x03 is "Query".
 [[nodiscard]] std::string_view process_command(std::uint8_t command);
 

@@ -676,6 +676,23 @@ Seqno Session::applied(BackendId backend) {
   return Seqno{worker_.positions().applied[backend.value].load(std::memory_order_acquire)};
 }
 
+std::optional<BackendId> Session::behind(Seqno seqno) {
+  for (const BackendView& backend : worker_.view().backends) {
+    if (worker_.serves(backend.id) && applied(backend.id) < seqno) {
+      return backend.id;
+    }
+  }
+  return std::nullopt;
+}
+
+bool Session::read_only() {
+  return worker_.globals().read_only();
+}
+
+bool Session::may_only_read() {
+  return worker_.globals().read_only() && !login_account_.read_only_admin;
+}
+
 Seqno Session::globals_seen() {
   return worker_.globals().seen();
 }

@@ -120,6 +120,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void send_client(std::initializer_list<Bytes> pieces) override;
   void close_client() override;
   void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override;
+  [[nodiscard]] bool read_only() override;
+  [[nodiscard]] bool may_only_read() override;
   [[nodiscard]] KeptGlobals first_settings(bool interactive) override;
   void lease(Channel channel, BackendId backend) override;
   void release(Channel channel, bool reusable) override;
@@ -134,6 +136,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool serves(BackendId backend) override;
   [[nodiscard]] bool tolerates(BackendId backend) override;
   [[nodiscard]] Seqno applied(BackendId backend) override;
+  [[nodiscard]] std::optional<BackendId> behind(Seqno seqno) override;
   [[nodiscard]] std::uint32_t lane_generation(BackendId backend) override;
   [[nodiscard]] Seqno newest_replay(BackendId backend) override;
   [[nodiscard]] Seqno head() override;

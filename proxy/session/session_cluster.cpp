@@ -138,7 +138,7 @@ void SessionCore::request_order() {
   phase_ = SessionPhase::kOrdering;
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
-  ordered_.request.lock_wait_s = lock_wait_s();
+  ordered_.request.lock_wait_s = job_.lock_wait_s.value_or(lock_wait_s());
   if (!ordered_.request.sets_globals) {  // else the lanes execute a text of ours, as they are
     ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
     // It may fill columns with the time, or keep it: ALTER TABLE .. ADD .. DEFAULT NOW(), CREATE

@@ -12,6 +12,7 @@
 #include "router/own_schema.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 
@@ -161,6 +162,10 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       lone_row_count(sql).empty()) {
     values.row_count = diagnostics_.row_count();
   }
+  if (effects_.read_only() && kind == Command::kQuery &&
+      router::contains_ignoring_case(sql, "read_only")) {
+    values.read_only = "1";
+  }
   if (statement.has(Flag::kTracking)) {
     values.track_schema = tracking_.schema_sql();
     values.track_variables = tracking_.list_sql();
@@ -171,7 +176,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       plan_tracking(*set);
       own = std::move(set->sql);
     }
-  } else if (values.connection_id || values.row_count || statement.has(Flag::kTracking)) {
+  } else if (values.connection_id || values.row_count || statement.has(Flag::kTracking) ||
+             !values.read_only.empty()) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
   } else if (statement.kind == StatementKind::kShow) {
     own = router::without_own_schema(sql, statement, lexer_options());
@@ -360,6 +366,10 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   }
   if (ask_about_tables(statement)) {
     return;  // their answers go on
+  }
+  if (effects_.may_only_read() && writes_against_read_only(statement, sql)) {
+    reply_error(read_only_server_error());
+    return;
   }
   if (run_table_lock(statement, sql)) {
     return;

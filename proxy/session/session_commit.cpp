@@ -147,6 +147,12 @@ void SessionCore::certify(const BranchPrepared& prepared) {
     run_again();
     return;
   }
+  if (effects_.may_only_read() && !prepared.session_ends_it) {
+    (void)effects_.post_commit(BranchAbandoned{prepared.branch, *home_});
+    transaction_over();
+    commit_failed(read_only_server_error());
+    return;
+  }
   phase_ = SessionPhase::kCertifying;
   if (!effects_.post_commit(prepared)) {
     (void)effects_.post_commit(BranchAbandoned{prepared.branch, *home_});

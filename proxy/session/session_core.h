@@ -115,6 +115,7 @@ class SessionCore {
     bool statements_time_out = false;            ///< after limits.query_timeout_ms
     /// Times an autocommit statement that lost a conflict runs again before its client hears of it.
     std::uint32_t autocommit_retries = 0;
+    std::uint32_t server_connections_min = 200;  ///< that a server must allow Consort, at the least
   };
 
   SessionCore(SessionEffects& effects, const Options& options);
@@ -544,10 +545,12 @@ class SessionCore {
   // LOCK TABLES: session_tables.cpp.
   [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);
   void lock_tables(std::string_view sql);
+  void lock_all_tables();
   [[nodiscard]] bool begin_table_lock();
   void send_table_lock();
   void on_table_check(const protocol::SqlError* error);
-  void note_tables(const router::Statement& statement);
+  void note_tables(const router::Statement& statement, std::string_view sql);
+  void on_tables_too_late();
   [[nodiscard]] bool awaits_tables();
   void ask_for_tables(bool keep);
   void await_lock(const BranchOutcome& outcome);
@@ -589,6 +592,7 @@ class SessionCore {
   void send_process_check();
   void on_process_right(bool granted);
   void answer_processes();
+  [[nodiscard]] ProcessListFormat list_format(bool binary) const;
   [[nodiscard]] std::string_view own_state() const;
 
   // information_schema.PROCESSLIST: session_process_table.cpp.
@@ -604,6 +608,8 @@ class SessionCore {
   void on_grants(Channel channel, const ResponseStep& step);
 
   // SET GLOBAL: session_globals.cpp.
+  [[nodiscard]] bool writes_against_read_only(const router::Statement& statement,
+                                              std::string_view sql) const;
   void plan_globals(const router::Statement& statement);
   void plan_altered_rows(const router::Statement& statement, std::string_view sql);
   [[nodiscard]] bool asks_about_rows();

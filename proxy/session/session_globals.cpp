@@ -1,9 +1,12 @@
 // SessionCore: SET GLOBAL. Its turn comes in the log's order, like DDL's. The session executes the
 // client's own text on its home, so that privileges, errors and warnings are the server's, and asks
 // before and after what the variables are: these values go to all servers. Decision 0028.
+#include <algorithm>
+
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/lock_list.h"
 
 namespace consort::proxy {
 
@@ -21,6 +24,11 @@ void SessionCore::plan_globals(const router::Statement& statement) {
   ordered_.request.schema.clear();
   ordered_.request.targets.assign(1, DdlTarget{"consort", std::string(certifier::kGlobalsTable)});
   ordered_.globals = globals_of(statement);
+  if (auto own = own_global_set(statement, options_.server_connections_min)) {
+    ordered_.command.clear();
+    protocol::append_command(ordered_.command, Command::kQuery, as_bytes(own->sql));
+    ordered_.globals = std::move(own->globals);
+  }
   job_.pins = router::pin_change(statement);
   job_.sets_insert_id = statement.has(router::Flag::kSetsLastInsertId);
   job_.names_collation = names_collation(statement);
@@ -72,6 +80,13 @@ void SessionCore::on_new_globals(const protocol::SqlError* error) {
   const auto rows = own_rows_.rows();
   if (error == nullptr && rows && rows->size() == 1) {
     note_new_globals(ordered_.globals, rows->front());
+    if (!ordered_.globals.front().expression.empty()) {
+      if (const auto refused = settle_own_value(ordered_.globals.front())) {
+        hold_error(*refused, held_.sequence());
+        finish_ordered(false);
+        return;
+      }
+    }
   } else if (ordered_.globals_asked < kQuestionsMax) {
     (void)asks_new_globals(ordered_.succeeded);  // a KILL QUERY that came late
     return;
@@ -79,6 +94,23 @@ void SessionCore::on_new_globals(const protocol::SqlError* error) {
     hold_error(error != nullptr ? *error : protocol::query_interrupted_error(), held_.sequence());
   }
   finish_ordered(ordered_.succeeded);
+}
+
+// What the server refuses under read_only. Programs are met at their commit.
+bool SessionCore::writes_against_read_only(const router::Statement& statement,
+                                           std::string_view sql) const {
+  if (statement.kind == router::StatementKind::kLockTables) {
+    const auto list = router::lock_list(sql, lexer_options());
+    return list && std::any_of(list->items.begin(), list->items.end(),
+                               [](const router::LockListItem& item) { return item.write; });
+  }
+  if (statement.kind == router::StatementKind::kBegin) {
+    return statement.transaction.access == router::AccessMode::kReadWrite;
+  }
+  return conflicts_with_reading(statement) &&
+         std::none_of(statement.tables.begin(), statement.tables.end(), [this](const auto& table) {
+           return temporary_.contains(table, state_.schema());
+         });
 }
 
 // A session that runs keeps its values, also on connections that come to have others. What it has

@@ -81,6 +81,7 @@ struct SessionJob {
   bool subjects_known = false;        ///< `subjects` is the server's word
   router::DdlSubjects subjects = router::DdlSubjects::kPlain;
   LockStep lock_step = LockStep::kBegin;
+  bool locks_all = false;                    ///< FLUSH TABLES WITH READ LOCK
   std::string lock_sql;                      ///< of kLockTables: for the home, without its waiting
   std::string look_sql;                      ///< the same: a read of those tables
   std::optional<std::uint32_t> lock_wait_s;  ///< what it says itself

@@ -136,14 +136,10 @@ void SessionCore::on_process_right(bool granted) {
   answer_processes();
 }
 
-void SessionCore::answer_processes() {
-  if (job_.process_table) {
-    run_with_process_table();
-    return;
-  }
+/// How this client gets rows of our own.
+ProcessListFormat SessionCore::list_format(bool binary) const {
   ProcessListFormat format;
-  format.full = job_.full_list;
-  format.binary = job_.binary_list;
+  format.binary = binary;
   format.capabilities = owner_.capabilities;
   const auto character_set = state_.variable("character_set_results");
   const TextFormat texts =
@@ -152,6 +148,16 @@ void SessionCore::answer_processes() {
   format.bytes_of_character = texts.bytes_of_character;
   format.status = status_bits();
   format.sequence = reply_sequence_;
+  return format;
+}
+
+void SessionCore::answer_processes() {
+  if (job_.process_table) {
+    run_with_process_table();
+    return;
+  }
+  ProcessListFormat format = list_format(job_.binary_list);
+  format.full = job_.full_list;
   scratch_.clear();
   if (job_.counts_sessions) {
     append_threads_connected(scratch_, processes_.size(), format);
@@ -172,6 +178,10 @@ void SessionCore::answer_processes() {
 /// In a server's words where it has some for this.
 std::string_view SessionCore::own_state() const {
   const DdlRequest& request = ordered_.request;
+  const bool waits = phase_ == SessionPhase::kCertifying || phase_ == SessionPhase::kAwaitingTables;
+  if (waits && effects_.locked_tables().all_read()) {
+    return "Waiting for backup lock";
+  }
   if (job_.kind == JobKind::kOrdered && !ordered_.changes_accounts && !request.sets_globals) {
     const bool of_schema = !request.targets.empty() && request.targets[0].table.empty();
     if (phase_ == SessionPhase::kAwaitingTables && of_schema) {

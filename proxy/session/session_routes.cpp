@@ -326,7 +326,9 @@ void SessionCore::advance_job() {
     return;
   }
   if (job_.kind == JobKind::kSnapshot && !transaction_.open()) {
-    release_tables();
+    if (!own_tables_.has_all()) {  // FLUSH TABLES WITH READ LOCK outlasts transactions
+      release_tables();
+    }
     effects_.metrics().count_local_query(QueryKind::kBegin);
     transaction_.begin(snapshot_traits_);
     transaction_tracker_.begin(job_.access, snapshot_traits_.consistent_snapshot);

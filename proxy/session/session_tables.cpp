@@ -2,6 +2,9 @@
 // the commit thread, for all sessions; no server holds any. A server is asked only whether the
 // client may lock the tables, and whether they are there. Decision 0026.
 //
+// FLUSH TABLES WITH READ LOCK is the same of all tables, and waits until every server has what was
+// committed before: whoever reads then reads the same.
+//
 //   LOCK TABLES: commit, give back what was locked -> the home says that it may -> the commit
 //   thread grants -> the home has applied everything up to there -> OK
 #include <algorithm>
@@ -25,6 +28,8 @@ namespace {
 
 constexpr std::uint32_t kLocksMetMax = 3;
 constexpr std::string_view kUnlock = "UNLOCK TABLES";
+/// Does nothing (there is no query cache) but needs the right that FLUSH TABLES needs.
+constexpr std::string_view kFlushRightProbe = "FLUSH LOCAL QUERY CACHE";
 /// Consort's own: its lanes write there.
 constexpr std::string_view kOwnSchema = "consort";
 
@@ -80,14 +85,21 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
       }
       job_.kind = JobKind::kLockTables;
       job_.lock_step = LockStep::kUnlock;
-      job_.commit_first = transaction_.open();
+      job_.commit_first = transaction_.open() && !own_tables_.has_all();
       advance_job();
+      return true;
+    case StatementKind::kFlush:
+      if (!statement.has(Flag::kLocksTables) || !router::locks_all_tables(sql, lexer_options()) ||
+          (!own_tables_.empty() && !own_tables_.has_all())) {
+        break;
+      }
+      lock_all_tables();
       return true;
     default:
       break;
   }
   if (own_tables_.empty()) {
-    note_tables(statement);
+    note_tables(statement, sql);
     return false;
   }
   const bool names_temporary = std::any_of(
@@ -103,7 +115,13 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
 
 void SessionCore::lock_tables(std::string_view sql) {
   auto list = router::lock_list(sql, lexer_options());
-  if (pins_.has(PinReason::kLockedTables) && own_tables_.empty()) {
+  if (own_tables_.has_all() && list &&
+      std::any_of(list->items.begin(), list->items.end(),
+                  [](const router::LockListItem& item) { return item.write; })) {
+    reply_error(conflicting_read_lock_error());
+    return;
+  }
+  if (own_tables_.has_all() || (pins_.has(PinReason::kLockedTables) && own_tables_.empty())) {
     reply_error(protocol::not_supported_error("LOCK TABLES after FLUSH TABLES .. WITH READ LOCK"));
     return;
   }
@@ -122,10 +140,23 @@ void SessionCore::lock_tables(std::string_view sql) {
   advance_job();
 }
 
+void SessionCore::lock_all_tables() {
+  job_.kind = JobKind::kLockTables;
+  job_.locks_all = true;
+  job_.lock_step = LockStep::kBegin;
+  job_.commit_first = transaction_.open();
+  job_.lock_sql = kFlushRightProbe;
+  advance_job();
+}
+
 /// The open transaction is committed. True when the client has its answer.
 bool SessionCore::begin_table_lock() {
   if (job_.lock_step == LockStep::kUnlock) {
     release_tables();
+    reply_ok();
+    return true;
+  }
+  if (job_.lock_step == LockStep::kBegin && job_.locks_all && own_tables_.has_all()) {
     reply_ok();
     return true;
   }
@@ -139,8 +170,13 @@ bool SessionCore::begin_table_lock() {
 /// The home is there, and fresh enough.
 void SessionCore::send_table_lock() {
   if (job_.lock_step == LockStep::kGranted) {
+    const auto behind = job_.locks_all ? effects_.behind(job_.at_least) : std::nullopt;
+    if (behind) {
+      effects_.wait_applied(*behind, false, job_.at_least);
+      return;
+    }
     add_pin(PinReason::kLockedTables);
-    if (!autocommit_) {
+    if (!autocommit_ && !job_.locks_all) {
       transaction_.begin({});  // as on a server
     }
     reply_ok();
@@ -175,7 +211,7 @@ void SessionCore::on_table_check(const protocol::SqlError* error) {
     send_table_lock();
   } else if (table_check_error_) {
     reply_error(*std::exchange(table_check_error_, std::nullopt));
-  } else if (job_.tables.empty()) {
+  } else if (job_.tables.empty() && !job_.locks_all) {
     reply_error(protocol::not_supported_error("LOCK TABLES of nothing but Consort's own tables"));
   } else {
     job_.lock_step = LockStep::kAsk;
@@ -185,9 +221,12 @@ void SessionCore::on_table_check(const protocol::SqlError* error) {
 
 // ---- statements on tables that others may have locked ----
 
-void SessionCore::note_tables(const Statement& statement) {
+void SessionCore::note_tables(const Statement& statement, std::string_view sql) {
   if (effects_.locked_tables().any() && !statement.tables.overflowed() && !has_temporary()) {
     job_.tables = tables_used(statement, state_.schema());
+    if (statement.kind == StatementKind::kDdl || !maintenance_word(statement.kind).empty()) {
+      job_.lock_wait_s = router::wait_clause(sql, lexer_options());
+    }
   }
 }
 
@@ -211,8 +250,8 @@ bool SessionCore::awaits_tables() {
 void SessionCore::ask_for_tables(bool keep) {
   phase_ = SessionPhase::kAwaitingTables;
   tables_asked_ = true;
-  TableRequest request{effects_.session_id(), ++table_requests_,   job_.tables, keep,
-                       holds_rows(),          table_wait().seconds};
+  TableRequest request{effects_.session_id(), ++table_requests_,    job_.tables,   keep,
+                       holds_rows(),          table_wait().seconds, job_.locks_all};
   if (!effects_.post_commit(std::move(request))) {
     reply_error(protocol::no_backend_error("the commit thread is overloaded"));
   }
@@ -227,21 +266,44 @@ void SessionCore::on_table_answer(const TableAnswer& answer) {
     return;
   }
   if (!answer.granted) {
-    reply_error(table_wait().of_statement ? protocol::statement_timeout_error()
-                                          : protocol::lock_wait_timeout_error());
+    on_tables_too_late();
     return;
   }
   // Whoever had the tables before has committed before.
   commits_.on_other(answer.head);
   job_.at_least = std::max(job_.at_least, answer.head);
   if (job_.kind == JobKind::kLockTables) {
-    own_tables_.take(std::move(job_.tables));
+    if (job_.locks_all) {
+      own_tables_.take_all();
+    } else {
+      own_tables_.take(std::move(job_.tables));
+    }
     job_.lock_step = LockStep::kGranted;
   } else {
     tables_asked_ = job_.locks_met >= kLocksMetMax;  // until the end of the command
     job_.tables_free = true;
   }
   advance_job();
+}
+
+/// It has waited for tables as long as it may.
+void SessionCore::on_tables_too_late() {
+  const protocol::SqlError error = table_wait().of_statement ? protocol::statement_timeout_error()
+                                                             : protocol::lock_wait_timeout_error();
+  const std::string_view word = maintenance_word(job_.statement_kind);
+  if (word.empty() || job_.tables.size() != 1) {
+    reply_error(error);
+    return;
+  }
+  const TableLock& table = job_.tables.front();
+  const ProcessListFormat format = list_format(job_.statement_id != 0);
+  scratch_.clear();
+  append_failed_maintenance(scratch_, {table.schema + "." + table.table, word, error.message},
+                            format);
+  tell_client({scratch_});
+  transaction_tracker_.on_rows();
+  diagnostics_.set_row_count(-1);
+  finish_command();
 }
 
 /// The autocommit write has met a lock at its commit: it runs again behind it.

@@ -138,3 +138,197 @@ def transactions_read_only_by_default(_context, pair):
     expected, found = play(pair.connect_plain), play(pair.connect)
     assert found == expected, (found, expected)
     pair.assert_identical()
+
+
+def waits(client, sql, release):
+    """Whether the statement waits until `release` is called, and what came of it then."""
+    client.command(wire.COM_QUERY, sql.encode())
+    client.socket.settimeout(0.4)
+    try:
+        client.read_packet()
+        return False
+    except TimeoutError:
+        pass
+    finally:
+        client.socket.settimeout(30)
+    release()
+    return outcome(client.read_reply)
+
+
+@case(seconds=90)
+def a_global_read_lock(_context, pair):
+    """FLUSH TABLES WITH READ LOCK holds up the commits, writes and DDL of everybody, on all servers,
+    until UNLOCK TABLES or the session's end; whoever reads meanwhile reads the same."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.plain.query(f"CREATE TABLE test.{table} (id INT PRIMARY KEY, v INT)")
+
+    def play(connect):
+        seen = []
+        locker, other = connect(), connect()
+        other.query("SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
+
+        def step(client, sql):
+            seen.append((sql, outcome(lambda: client.query(sql))))
+
+        step(other, f"INSERT INTO {table} VALUES (1, 1)")
+        step(locker, "FLUSH TABLES WITH READ LOCK")
+        for sql in (f"INSERT INTO {table} VALUES (2, 2)", f"TRUNCATE {table}",
+                    f"LOCK TABLES {table} WRITE", "CREATE TEMPORARY TABLE tmp (a INT)",
+                    "INSERT INTO tmp VALUES (1)", f"SELECT * FROM {table}",
+                    f"SELECT * FROM {table} FOR UPDATE", "FLUSH TABLES WITH READ LOCK"):
+            step(locker, sql)
+        for sql in (f"INSERT INTO {table} VALUES (3, 3)", f"ALTER TABLE {table} ADD w INT",
+                    f"SELECT COUNT(*) FROM {table}", f"LOCK TABLES {table} READ", "UNLOCK TABLES",
+                    f"LOCK TABLES {table} WRITE"):
+            step(other, sql)
+        step(locker, "UNLOCK TABLES")
+        # A transaction that has written before: its COMMIT waits.
+        other.query("SET lock_wait_timeout = 30")
+        for sql in ("BEGIN", f"INSERT INTO {table} VALUES (4, 4)"):
+            step(other, sql)
+        step(locker, "FLUSH TABLES WITH READ LOCK")
+        step(locker, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        seen.append(waits(other, "COMMIT", lambda: step(locker, "UNLOCK TABLES")))
+        step(locker, f"SELECT COUNT(*) FROM {table}")
+        step(locker, "COMMIT")
+        step(locker, f"SELECT COUNT(*) FROM {table}")
+        # The session's end frees everything; two may hold it.
+        step(locker, "FLUSH TABLES WITH READ LOCK")
+        with connect() as second:
+            step(second, "FLUSH TABLES WITH READ LOCK")
+            seen.append(waits(other, f"INSERT INTO {table} VALUES (5, 5)",
+                              lambda: (second.quit(), locker.reset_connection())))
+        step(locker, f"SELECT COUNT(*) FROM {table}")
+        # Behind a WRITE lock.
+        step(other, f"LOCK TABLES {table} WRITE")
+        step(locker, "SET lock_wait_timeout = 1")
+        step(locker, "FLUSH TABLES WITH READ LOCK")
+        step(other, "FLUSH TABLES WITH READ LOCK")
+        locker.quit()
+        other.quit()
+        return seen
+
+    expected, found = together(lambda: play(pair.connect_plain), lambda: play(pair.connect))
+    for one, other in zip(found, expected, strict=True):
+        assert one == other, (one, other)
+    pair.assert_identical()
+
+
+@case(seconds=60)
+def maintenance_of_locked_tables(_context, pair):
+    """CHECK, ANALYZE, OPTIMIZE and REPAIR TABLE wait for LOCK TABLES, and answer in rows when that was
+    in vain; DDL waits as long as it says itself."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.plain.query(f"CREATE TABLE test.{table} (id INT PRIMARY KEY, v INT)")
+
+    def play(connect):
+        seen = []
+        with connect() as locker, connect() as other:
+            other.query("SET lock_wait_timeout = 1")
+            for lock in ("READ", "WRITE"):
+                locker.query(f"LOCK TABLES {table} {lock}")
+                for sql in (f"CHECK TABLE {table}", f"ANALYZE TABLE {table}",
+                            f"OPTIMIZE TABLE {table} NOWAIT", f"REPAIR TABLE {table}",
+                            f"ALTER TABLE {table} WAIT 0 COMMENT='x'",
+                            f"RENAME TABLE {table} NOWAIT TO other_name"):
+                    began = time.monotonic()
+                    reply = outcome(lambda sql=sql: other.query(sql))
+                    seen.append((lock, sql, reply, round(time.monotonic() - began)))
+                locker.query("UNLOCK TABLES")
+            locker.query(f"LOCK TABLES {table} WRITE")
+            other.query("SET lock_wait_timeout = 30")
+            seen.append(waits(other, f"CHECK TABLE {table}", lambda: locker.query("UNLOCK TABLES")))
+        return seen
+
+    expected, found = together(lambda: play(pair.connect_plain), lambda: play(pair.connect))
+    for one, other in zip(found, expected, strict=True):
+        assert one == other, (one, other)
+
+
+@case(seconds=90)
+def read_only(_context, pair):
+    """SET GLOBAL read_only keeps all who have no READ_ONLY ADMIN from writing, on every server, also a
+    transaction that has written before; administrators and lanes go on, also after a restart."""
+    table = pair.table("id INT PRIMARY KEY, v INT")
+    pair.plain.query(f"CREATE TABLE test.{table} (id INT PRIMARY KEY, v INT)")
+    for one in (pair.sql, pair.plain.query):
+        one("CREATE USER poor@'%' IDENTIFIED BY 'pw'")
+        one("GRANT ALL ON test.* TO poor@'%'")
+
+    def play(port, restart):
+        seen = []
+
+        def step(client, sql):
+            seen.append((sql, outcome(lambda: client.query(sql))))
+
+        admin = wire.connect(port, "app", "app-secret", "test")
+        poor = wire.connect(port, "poor", "pw", "test")
+        step(poor, "SET GLOBAL read_only = 1")
+        step(poor, "BEGIN")
+        step(poor, f"INSERT INTO {table} VALUES (1, 1)")
+        for value in ("2", "'x'", "NULL", "ON"):
+            step(admin, f"SET GLOBAL read_only = {value}")
+        step(admin, "SELECT @@read_only, @@global.read_only")
+        step(poor, "COMMIT")
+        for sql in (f"INSERT INTO {table} VALUES (2, 2)", f"ALTER TABLE {table} ADD w INT",
+                    f"SELECT * FROM {table} FOR UPDATE", f"LOCK TABLES {table} WRITE",
+                    "START TRANSACTION READ WRITE", "CREATE TEMPORARY TABLE tmp (a INT)",
+                    "INSERT INTO tmp VALUES (1)", f"SELECT COUNT(*) FROM {table}"):
+            step(poor, sql)
+        step(admin, f"INSERT INTO {table} VALUES (3, 3)")
+        admin.quit()
+        poor.quit()
+        restart()
+        admin = wire.connect(port, "app", "app-secret", "test")
+        poor = wire.connect(port, "poor", "pw", "test")
+        step(poor, f"INSERT INTO {table} VALUES (4, 4)")
+        step(admin, "SET GLOBAL read_only = OFF")
+        step(poor, f"INSERT INTO {table} VALUES (5, 5)")
+        step(poor, f"SELECT id FROM {table} ORDER BY id")
+        step(admin, "SELECT @@read_only")
+        admin.quit()
+        poor.quit()
+        return seen
+
+    def restart():
+        pair.consort.kill()
+        pair.consort.start()
+
+    expected = play(pair.plain.port, lambda: None)
+    found = play(pair.consort.port, restart)
+    for one, other in zip(found, expected, strict=True):
+        assert one == other, (one, other)
+    pair.assert_identical()
+    for one in (pair.sql, pair.plain.query):
+        one("DROP USER poor@'%'")
+
+
+@case(seconds=60)
+def max_connections(_context, pair):
+    """SET GLOBAL max_connections is how many clients there may be, at once and after a restart; the
+    servers have what they need."""
+    with pair.connect() as admin:
+        assert outcome(lambda: admin.query("SET GLOBAL max_connections = 'x'"))[0] == 1232
+        admin.query("SET GLOBAL max_connections = 10")
+        for restarts in (False, True):
+            if restarts:
+                pair.consort.kill()
+                pair.consort.start()
+            clients = []
+            try:
+                while len(clients) < 20:
+                    clients.append(pair.connect())
+            except wire.ServerError as error:
+                assert error.code == 1040, error
+            assert len(clients) == (10 if restarts else 9), len(clients)
+            for client in clients:
+                client.quit()
+            time.sleep(0.2)
+    with pair.connect() as admin:
+        assert int(admin.value("SELECT @@max_connections")) >= 50
+        admin.query("SET GLOBAL max_connections = 3000")
+        assert admin.value("SELECT @@max_connections") == "3000"
+        admin.query("SET GLOBAL max_connections = DEFAULT")
+    clients = [pair.connect() for _ in range(12)]
+    for client in clients:
+        client.quit()

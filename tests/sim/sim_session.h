@@ -69,6 +69,10 @@ class SimSession final : public proxy::SessionEffects {
 
   void deny_change(const protocol::SqlError&, std::uint8_t) override {}  // nobody changes here
 
+  bool read_only() override { return false; }
+
+  bool may_only_read() override { return false; }
+
   proxy::KeptGlobals first_settings(bool) override { return {}; }
 
   void lease(proxy::Channel channel, BackendId backend) override;
@@ -106,6 +110,7 @@ class SimSession final : public proxy::SessionEffects {
   const proxy::LockedTableFilter& locked_tables() override { return locked_tables_; }
 
   proxy::KnownSequences& sequences() override { return sequences_; }
+  std::optional<BackendId> behind(Seqno) override { return std::nullopt; }
 
   Seqno globals_seen() override { return {}; }
 

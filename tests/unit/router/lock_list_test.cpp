@@ -53,6 +53,27 @@ TEST_SUITE("route") {
     EXPECT(lock_list(sql, {})->items.size() == 1000);
   }
 
+  TEST_CASE("locks_all_tables: FLUSH TABLES WITH READ LOCK in its forms") {
+    for (const char* sql : {"FLUSH TABLES WITH READ LOCK", "flush local table with read lock;",
+                            "FLUSH NO_WRITE_TO_BINLOG TABLES WITH READ LOCK -- all",
+                            "FLUSH TABLES WITH READ LOCK AND DISABLE CHECKPOINT"}) {
+      EXPECT(locks_all_tables(sql, {}));
+    }
+    for (const char* sql : {"FLUSH TABLES", "FLUSH TABLES t WITH READ LOCK",
+                            "FLUSH TABLES WITH READ LOCK, STATUS", "FLUSH TABLES t FOR EXPORT",
+                            "FLUSH TABLES WITH READ LOCK; SELECT 1", "LOCK TABLES t READ"}) {
+      EXPECT_FALSE(locks_all_tables(sql, {}));
+    }
+  }
+
+  TEST_CASE("wait_clause: what DDL says of its waiting") {
+    EXPECT(wait_clause("ALTER TABLE t WAIT 7 COMMENT='WAIT 9'", {}) == 7);
+    EXPECT(wait_clause("RENAME TABLE t NOWAIT TO u", {}) == 0);
+    EXPECT(wait_clause("OPTIMIZE TABLE t WAIT 0", {}) == 0);
+    EXPECT_FALSE(wait_clause("ALTER TABLE t ADD wait INT, ADD v INT DEFAULT (`nowait`)", {}));
+    EXPECT_FALSE(wait_clause("DROP TABLE `NOWAIT`", {}));
+  }
+
   TEST_CASE("lock_list: what it cannot read") {
     LexerOptions doubtful;
     doubtful.doubtful = true;

@@ -25,6 +25,10 @@ class Locks {
     locks.ask({session(slot), 1, std::move(tables), false, holds_rows, 60}, now);
   }
 
+  void lock_all(std::uint32_t slot) {
+    locks.ask({session(slot), 1, {}, true, false, 60, true}, now);
+  }
+
   std::string settle() {
     std::string text;
     for (const TableLocks::Answer& answer : locks.settle(now)) {
@@ -176,9 +180,45 @@ TEST_SUITE("commit") {
     EXPECT(t.settle() == "2+ ");
   }
 
+  TEST_CASE("TableLocks: FLUSH TABLES WITH READ LOCK is a READ lock on every table") {
+    Locks t;
+    t.lock(1, {write("a")});
+    EXPECT(t.settle() == "1+ ");
+    t.lock_all(2);
+    t.lock(3, {read("b")});
+    EXPECT(t.settle() == "3+ ");  // behind nobody's WRITE lock
+    EXPECT_FALSE(t.locks.all_read());
+    t.locks.forget(session(1));
+    EXPECT(t.settle() == "2+ ");
+    EXPECT(t.locks.all_read());
+    EXPECT(t.locks.holds(session(2)));
+    EXPECT_FALSE(t.locks.all_read_by_others(session(2)));
+    EXPECT(t.locks.all_read_by_others(session(3)));
+    EXPECT(t.locks.block(session(4), "d", "any", true) == TableBlock::kRead);
+    EXPECT(t.locks.block(session(4), "d", "", true) == TableBlock::kRead);
+    EXPECT(t.locks.block(session(4), "d", "any", false) == TableBlock::kNone);
+    EXPECT(t.locks.block(session(2), "d", "any", true) == TableBlock::kNone);
+    EXPECT(t.locks.only_reads(session(2), "d", "any"));  // its own may not, either
+    t.lock_all(5);
+    t.use(6, {write("c")});
+    t.use(7, {read("c")});
+    EXPECT(t.settle() == "5+ 7+ ");
+    t.locks.forget(session(2));
+    EXPECT(t.settle().empty());
+    t.locks.forget(session(5));
+    EXPECT(t.settle() == "6+ ");
+    EXPECT_FALSE(t.locks.all_read());
+  }
+
   TEST_CASE("LockedTableFilter: knows every locked table, by the strength of its lock") {
     Locks t;
     LockedTableFilter filter;
+    EXPECT_FALSE(filter.any());
+    filter.publish({}, true);
+    EXPECT(filter.any());
+    EXPECT(filter.may_block(7, true));
+    EXPECT_FALSE(filter.may_block(7, false));
+    filter.publish({});
     EXPECT_FALSE(filter.any());
     t.lock(1, {read("a"), write("b")});
     EXPECT(t.settle() == "1+ ");

@@ -1,5 +1,6 @@
 #include "proxy/session/global_question.h"
 
+#include "proxy/cluster_view.h"
 #include "tests/support/test.h"
 
 namespace consort::proxy {
@@ -85,6 +86,50 @@ TEST_SUITE("session") {
     REQUIRE(changes.size() == 1);
     EXPECT(changes[0].variable.name == "a");
     EXPECT(changed_globals(globals, true).size() == 3);
+  }
+
+  TEST_CASE("own_global_set: what the home is told in place of what Consort obeys") {
+    const auto set = [](std::string_view sql) {
+      return own_global_set(router::classify(sql), 300);
+    };
+    EXPECT_FALSE(set("SET GLOBAL sort_buffer_size=1"));
+    EXPECT_FALSE(set("SET SESSION read_only=1"));
+    const auto connections = set("SET @@global.max_connections = @n + 1");
+    REQUIRE(connections);
+    EXPECT(connections->sql == "SET GLOBAL max_connections=GREATEST((@n + 1),300)");
+    REQUIRE(connections->globals.size() == 2);
+    EXPECT(connections->globals[0].name == kOwnMaxConnections);
+    EXPECT(connections->globals[1].name == "max_connections");
+    EXPECT(new_question_of(connections->globals) ==
+           "SELECT HEX(CONVERT((@n + 1) USING utf8mb4)) LIMIT 1");
+    EXPECT(set("SET GLOBAL max_connections=DEFAULT")->sql ==
+           "SET GLOBAL max_connections=@@global.max_connections");
+    const auto reads = set("SET GLOBAL read_only = On");
+    REQUIRE(reads);
+    EXPECT(reads->sql == "SET GLOBAL read_only=OFF");
+    EXPECT(new_question_of(reads->globals) == "SELECT HEX(CONVERT(('On') USING utf8mb4)) LIMIT 1");
+  }
+
+  TEST_CASE("settle_own_value: read_only is on or off, or the server's error") {
+    GlobalQuestion own;
+    own.name = kOwnReadOnly;
+    for (const char* value : {"1", "ON", "true"}) {
+      own.value = value;
+      EXPECT_FALSE(settle_own_value(own));
+      EXPECT(own.value == "1");
+    }
+    own.value = "off";
+    EXPECT_FALSE(settle_own_value(own));
+    EXPECT(own.value == "0");
+    own.value = "2";
+    EXPECT(settle_own_value(own)->code == 1231);
+    own.value.reset();
+    EXPECT(settle_own_value(own)->message ==
+           "Variable 'read_only' can't be set to the value of 'NULL'");
+    own.name = kOwnMaxConnections;
+    own.value = "500";
+    EXPECT_FALSE(settle_own_value(own));
+    EXPECT_FALSE(own.is_text);
   }
 
   TEST_CASE("GlobalQuestion: answers in UTF-16, and variables that no session may set") {

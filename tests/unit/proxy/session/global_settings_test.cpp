@@ -73,6 +73,30 @@ TEST_SUITE("session") {
     EXPECT(globals.first_settings(known, false, kUsual).empty());
   }
 
+  TEST_CASE("GlobalSettings: what Consort obeys in the servers' place") {
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    EXPECT(globals.connections_max({}, 1000) == 1000);
+    EXPECT_FALSE(globals.read_only());
+    globals.note(change(9, "consort_max_connections", "77"));
+    globals.note(change(10, "consort_read_only", "1"));
+    EXPECT(globals.connections_max({}, 1000) == 77);
+    EXPECT(globals.read_only());
+    globals.on_kept_known({});  // not looked at since
+    EXPECT(globals.read_only());
+    const KeptGlobals known = {{"consort_max_connections", "77"}, {"consort_read_only", "1"}};
+    globals.on_kept_known(known);
+    EXPECT(globals.connections_max(known, 1000) == 77);
+    EXPECT(globals.read_only());
+    globals.note(change(11, "consort_max_connections", "1"));
+    EXPECT(globals.connections_max(known, 1000) == 10);
+    globals.note(change(12, "consort_max_connections", ""));  // DEFAULT
+    EXPECT(globals.connections_max(known, 1000) == 1000);
+    globals.note(change(13, "consort_read_only", "0"));
+    globals.on_kept_known(known);
+    EXPECT_FALSE(globals.read_only());
+  }
+
   TEST_CASE("GlobalSettings: how long packets may be") {
     AppliedPositions positions;
     GlobalSettings globals(positions);

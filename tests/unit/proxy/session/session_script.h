@@ -239,6 +239,10 @@ class SessionScript : public SessionEffects {
     denied_sequence = sequence;
   }
 
+  bool read_only() override { return reads_only; }
+
+  bool may_only_read() override { return reads_only; }
+
   KeptGlobals first_settings(bool interactive) override {
     return interactive ? KeptGlobals{{"wait_timeout", "77"}} : KeptGlobals{};
   }
@@ -313,6 +317,10 @@ class SessionScript : public SessionEffects {
   bool tolerates(BackendId) override { return online; }
 
   Seqno applied(BackendId) override { return applied_seqno; }
+
+  std::optional<BackendId> behind(Seqno seqno) override {
+    return all_applied < seqno ? std::optional(BackendId{2}) : std::nullopt;
+  }
 
   std::uint32_t lane_generation(BackendId) override { return home_lane_generation; }
 
@@ -389,6 +397,7 @@ class SessionScript : public SessionEffects {
   std::vector<Seqno> waits;
   std::map<std::string, BackendStatement> statements;
   Seqno applied_seqno{10};
+  Seqno all_applied{1000};
   std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
   std::string isolation;                             ///< of connections
@@ -420,6 +429,7 @@ class SessionScript : public SessionEffects {
   bool shows_guards =
       false;  ///< what stands between XA START and the statement: else it is seen to
   bool closed = false;
+  bool reads_only = false;
   std::optional<protocol::SqlError> denied_change;
   std::uint8_t denied_sequence = 0;
   bool lease_fails_permanently = false;

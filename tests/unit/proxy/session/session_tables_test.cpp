@@ -105,6 +105,72 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.pinned());
   }
 
+  TEST_CASE("SessionCore: FLUSH TABLES WITH READ LOCK waits until all servers are as far") {
+    TablesScript script;
+    script.query("FLUSH TABLES WITH READ LOCK");
+    EXPECT((script.sent(Channel::kHome) == Texts{"FLUSH LOCAL QUERY CACHE", kUnlock}));
+    script.check_ok();
+    const auto request = script.posted_back<TableRequest>();
+    EXPECT(request.keep);
+    EXPECT(request.all);
+    EXPECT(request.tables.empty());
+    script.all_applied = Seqno{9};
+    script.grant(10);
+    EXPECT(script.answer().empty());
+    EXPECT(script.waits == std::vector<Seqno>{Seqno{10}});
+    script.all_applied = Seqno{10};
+    script.core.on_applied();
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.pinned());
+    for (const char* sql :
+         {"INSERT INTO t VALUES (1)", "CREATE TABLE u (a INT)", "DROP USER v",
+          "SELECT a FROM t FOR UPDATE", "LOCK TABLES t WRITE", "ANALYZE TABLE t"}) {
+      script.query(sql);
+      EXPECT(script.answer() == "ERR 1223");
+    }
+    script.query("FLUSH TABLES WITH READ LOCK");
+    EXPECT(script.answer() == "OK");
+    script.query("BEGIN");  // does not end it
+    EXPECT(script.answer() == "OK trx");
+    EXPECT_FALSE(script.released());
+    script.query(kUnlock);  // nor this the transaction
+    EXPECT(script.answer() == "OK trx");
+    EXPECT(script.released());
+    EXPECT_FALSE(script.pinned());
+    EXPECT(script.sent(Channel::kHome).empty());
+  }
+
+  TEST_CASE("SessionCore: FLUSH TABLES WITH READ LOCK needs its right") {
+    TablesScript script;
+    script.query("FLUSH TABLES WITH READ LOCK");
+    script.backend_error(Channel::kHome, 1227);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "ERR 1227");
+    EXPECT(script.posted.empty());
+    EXPECT_FALSE(script.pinned());
+  }
+
+  TEST_CASE("SessionCore: CHECK TABLE of a table that stays locked answers with rows") {
+    TablesScript script;
+    script.others_lock("t", true);
+    script.query("CHECK TABLE t");
+    EXPECT_FALSE(script.posted_back<TableRequest>().tables.at(0).write);
+    script.answer_tables(false);
+    const std::string rows(as_text(script.to_client));
+    EXPECT(rows.find("d.t\x05"
+                     "check\x05"
+                     "Error\x36Lock wait timeout exceeded") != rows.npos);
+    EXPECT(rows.find("Operation failed") != rows.npos);
+    EXPECT(script.core.idle());
+    script.others_lock("t", false);
+    script.query("ANALYZE TABLE t");
+    EXPECT(script.sent(Channel::kHome) == Texts{"ANALYZE TABLE t"});
+    script.backend_rows(Channel::kHome);
+    script.query("OPTIMIZE TABLE t NOWAIT");
+    EXPECT(script.posted_back<TableRequest>().tables.at(0).write);
+    EXPECT(script.posted_back<TableRequest>().wait_s == 0);
+  }
+
   TEST_CASE("SessionCore: LOCK TABLES that the home refuses locks nothing") {
     TablesScript script;
     script.query("LOCK TABLES nosuch READ");
@@ -478,7 +544,14 @@ TEST_SUITE("session") {
 
   TEST_CASE("SessionCore: FLUSH TABLES WITH READ LOCK and LOCK TABLES exclude each other") {
     TablesScript script;
-    script.query("FLUSH TABLES WITH READ LOCK");
+    script.lock("FLUSH TABLES WITH READ LOCK");
+    EXPECT(script.pinned());
+    script.query("LOCK TABLES t READ");
+    EXPECT(script.answer() == "ERR 1235");
+    script.query(kUnlock);
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT_FALSE(script.pinned());
+    script.query("FLUSH TABLES t WITH READ LOCK");  // the home's alone
     script.backend_ok(Channel::kHome);
     EXPECT(script.pinned());
     script.query("LOCK TABLES t READ");
