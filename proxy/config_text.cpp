@@ -63,10 +63,8 @@ ConfigJson backends(const std::vector<BackendConfig>& configs) {
     list.push_back({{"name", backend.name},
                     {"host", backend.host},
                     {"port", backend.port},
-                    {"weight", backend.weight}});
-    if (backend.compression) {
-      list.back()["compression"] = true;
-    }
+                    {"weight", backend.weight},
+                    {"compression", backend.compression}});
     if (backend.tls) {
       list.back()["tls"] = backend_tls(*backend.tls);
     }
