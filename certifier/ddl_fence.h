@@ -28,16 +28,17 @@ inline constexpr std::string_view kDdlFenceSql =
 
 /// The same for the session whose turn it is to execute the DDL of `seqno`. It fails with 1205,
 /// too, when the lane's mark does not stand: a crash took it, perhaps with entries before it, and
-/// the turn with it. Of a connection that passes, a crash is the end. The time limit of the
-/// client's statements is not for it. `timestamp`: what the session's clock shows from then on, in
-/// seconds; empty: as it was.
+/// the turn with it. Of a connection that passes, a crash is the end. The limits of the client's
+/// statements (time, rows examined, memory) are not for it. `timestamp`: what the session's clock
+/// shows from then on, in seconds; empty: as it was.
 [[nodiscard]] inline std::string ddl_turn_fence_sql(Seqno seqno, std::string_view timestamp = {}) {
   constexpr std::string_view kHead = "BEGIN NOT ATOMIC ";
   constexpr std::string_view kEnd = "END";
   const std::string number = std::to_string(seqno.value);
   const std::string clock =
       timestamp.empty() ? "" : "SET SESSION timestamp=" + std::string(timestamp) + "; ";
-  return "SET STATEMENT max_statement_time=0 FOR " + std::string(kHead) +
+  return "SET STATEMENT max_statement_time=0,sql_big_selects=1,max_session_mem_used=DEFAULT FOR " +
+         std::string(kHead) +
          "IF NOT EXISTS(SELECT 1 FROM consort.`position` p JOIN consort.ddl_mark m ON m.id=p.id "
          "WHERE p.id=1 AND m.ddl=" +
          number + " AND p.seqno<" + number +

@@ -44,6 +44,32 @@ class LockListReader {
     return std::move(list_);
   }
 
+  std::optional<std::vector<LockListItem>> read_flush() {
+    if (!accept(Keyword::kFlush)) {
+      return std::nullopt;
+    }
+    if (!accept("LOCAL")) {
+      accept("NO_WRITE_TO_BINLOG");
+    }
+    if (!accept("TABLES") && !accept(Keyword::kTable)) {
+      return std::nullopt;
+    }
+    std::vector<LockListItem> tables;
+    if (token_.is_name()) {
+      do {
+        if (!read_table(tables.emplace_back())) {
+          return std::nullopt;
+        }
+      } while (accept_comma());
+    }
+    while (accept(TokenKind::kSemicolon)) {
+    }
+    if (!token_.is(TokenKind::kEnd) || lexer_.saw_uncertain_text()) {
+      return std::nullopt;
+    }
+    return tables;
+  }
+
  private:
   void advance() { token_ = lexer_.next(); }
 
@@ -80,18 +106,23 @@ class LockListReader {
     return token_.is("READ") || token_.is("WRITE") || token_.is("LOW_PRIORITY");
   }
 
-  bool read_item() {
-    LockListItem item;
-    const std::size_t begins = list_.sql.size();
+  bool read_table(LockListItem& item) {
     if (!read_name(item.table)) {
       return false;
     }
-    if (accept(TokenKind::kDot)) {
-      item.schema = std::move(item.table);
-      list_.sql += '.';
-      if (!read_name(item.table)) {
-        return false;
-      }
+    if (!accept(TokenKind::kDot)) {
+      return true;
+    }
+    item.schema = std::move(item.table);
+    list_.sql += '.';
+    return read_name(item.table);
+  }
+
+  bool read_item() {
+    LockListItem item;
+    const std::size_t begins = list_.sql.size();
+    if (!read_table(item)) {
+      return false;
     }
     item.spelled = list_.sql.substr(begins);
     const bool has_as = accept(Keyword::kAs);
@@ -182,6 +213,11 @@ std::optional<std::uint32_t> wait_clause(std::string_view sql, const LexerOption
 
 std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options) {
   return options.doubtful ? std::nullopt : LockListReader(sql, options).read();
+}
+
+std::optional<std::vector<LockListItem>> flush_list(std::string_view sql,
+                                                    const LexerOptions& options) {
+  return options.doubtful ? std::nullopt : LockListReader(sql, options).read_flush();
 }
 
 }  // namespace consort::router

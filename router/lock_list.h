@@ -1,5 +1,5 @@
-// LockList: what a LOCK TABLES statement names, however many tables that are.
-// Spec: MariaDB KB "LOCK TABLES". Threads: none; pure.
+// LockList: what LOCK TABLES and FLUSH TABLES statements name, however many tables that are.
+// Spec: MariaDB KB "LOCK TABLES", "FLUSH". Threads: none; pure.
 #pragma once
 
 #include <cstdint>
@@ -38,5 +38,10 @@ struct LockList {
 /// NOWAIT, which is 0. nullopt: they do not say.
 [[nodiscard]] std::optional<std::uint32_t> wait_clause(std::string_view sql,
                                                        const LexerOptions& options);
+
+/// The tables of FLUSH TABLES, none of `FLUSH TABLES` alone: only `schema` and `table` are set.
+/// nullopt as above; also with READ LOCK or FOR EXPORT.
+[[nodiscard]] std::optional<std::vector<LockListItem>> flush_list(std::string_view sql,
+                                                                  const LexerOptions& options);
 
 }  // namespace consort::router

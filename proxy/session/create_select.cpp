@@ -268,6 +268,7 @@ std::string with_target(std::string message, const CreateSelectJob& job) {
               sql_identifier(job.schema) + "." + sql_identifier(job.table));
   replace_all(message, "consort.create_select", job.schema + "." + job.table);
   replace_all(message, "'create_select'", "'" + job.table + "'");
+  replace_all(message, "`create_select.", "`" + job.table + ".");  // a column's CHECK
   return message;
 }
 

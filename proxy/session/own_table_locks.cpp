@@ -1,7 +1,9 @@
 #include "proxy/session/own_table_locks.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "router/lock_list.h"
 #include "router/token.h"
 
 namespace consort::proxy {
@@ -95,15 +97,26 @@ bool defines_table(const Statement& statement) {
           statement.ddl.object == router::DdlObject::kIndex);
 }
 
-protocol::SqlError not_locked(const TableRef& table) {
-  return {1100, "HY000",
-          "Table '" + router::identifier_text(table.name) + "' was not locked with LOCK TABLES"};
+protocol::SqlError not_locked(const std::string& table) {
+  return {1100, "HY000", "Table '" + table + "' was not locked with LOCK TABLES"};
 }
 
-protocol::SqlError only_read(const TableRef& table) {
-  return {1099, "HY000",
-          "Table '" + router::identifier_text(table.name) +
-              "' was locked with a READ lock and can't be updated"};
+protocol::SqlError only_read(const std::string& table) {
+  return {1099, "HY000", "Table '" + table + "' was locked with a READ lock and can't be updated"};
+}
+
+/// Of FLUSH TABLES, without quotes; nullopt: it is no such statement, or names one that only quotes
+/// in quotes can spell.
+std::optional<std::vector<router::LockListItem>> flushed_tables(const Statement& statement,
+                                                                std::string_view sql) {
+  if (statement.kind != StatementKind::kFlush || statement.has(router::Flag::kUncertain)) {
+    return std::nullopt;
+  }
+  auto list = router::flush_list(sql, {});
+  const auto is_plain = [](const router::LockListItem& item) {
+    return (item.schema + item.table).find('`') == std::string::npos;
+  };
+  return list && std::all_of(list->begin(), list->end(), is_plain) ? std::move(list) : std::nullopt;
 }
 
 std::string schema_of(const TableRef& table, std::string_view schema) {
@@ -137,6 +150,21 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
                               "Can't execute the given command because you have active locked "
                               "tables or an active transaction"};
   }
+  // Measured (10.11): what is flushed must be locked by WRITE; without a list everything that is
+  // locked, of which the last table is named.
+  const auto flushed = flushed_tables(statement, sql);
+  for (const router::LockListItem& item : flushed.value_or(std::vector<router::LockListItem>())) {
+    const Held how = held(TableRef{item.schema, item.table, TableRole::kRead}, schema);
+    if (how != Held::kWrite) {
+      return how == Held::kRead ? only_read(item.table) : not_locked(item.table);
+    }
+  }
+  for (auto lock = tables_.rbegin(); flushed && flushed->empty() && lock != tables_.rend();
+       ++lock) {
+    if (!lock->write) {
+      return only_read(lock->table);
+    }
+  }
   const bool definition = defines_table(statement);
   if ((!looks_at_rows(statement.kind) && !definition) || statement.tables.overflowed() ||
       statement.has(router::Flag::kUncertain)) {
@@ -145,10 +173,10 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
   if (const TableRef* changed = table_changed(statement)) {
     const Held how = held(*changed, schema);
     if (how == Held::kNot && !needs_no_lock(schema_of(*changed, schema))) {
-      return not_locked(*changed);
+      return not_locked(router::identifier_text(changed->name));
     }
     if (how == Held::kRead) {
-      return only_read(*changed);
+      return only_read(router::identifier_text(changed->name));
     }
   }
   if (definition || may_use_aliases(statement) || may_have_common_table_expressions(sql)) {
@@ -157,7 +185,7 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
   for (const TableRef& table : statement.tables) {
     const bool read = table.role == TableRole::kRead;
     if (read && !needs_no_lock(schema_of(table, schema)) && held(table, schema) == Held::kNot) {
-      return not_locked(table);
+      return not_locked(router::identifier_text(table.name));
     }
   }
   return std::nullopt;

@@ -55,7 +55,17 @@ void Session::deny_change(const protocol::SqlError& error, std::uint8_t sequence
 
 void Session::answer_denied_change() {
   const DeniedChange denied = *std::exchange(denied_change_, std::nullopt);
+  if (closing_) {
+    return;
+  }
   authenticated_ = true;
+  // The character set of its login is forgotten.
+  account_.collation = worker_.view().default_collation;
+  account_.key = account_.make_key();
+  SessionOwner owner = core_.owner();
+  owner.schema = core_.state().schema();
+  owner.collation = account_.collation;
+  core_.begin(std::move(owner));
   Buffer packet;
   protocol::append_err(packet, denied.error, denied.sequence);
   send_client({packet});

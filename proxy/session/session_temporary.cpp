@@ -6,6 +6,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 
@@ -31,6 +32,16 @@ bool denies_temporary(const protocol::SqlError& error) {
     default:
       return false;
   }
+}
+
+/// Asked in place of tables that cannot be temporary.
+constexpr std::string_view kNotTemporary = "SELECT 0";
+
+/// There SHOW CREATE TABLE calls every table a temporary one, but nobody can make any.
+bool in_information_schema(const router::TableRef& table, std::string_view schema) {
+  const std::string in =
+      table.schema.empty() ? std::string(schema) : router::identifier_text(table.schema);
+  return router::equals_ignoring_case(in, "information_schema");
 }
 
 /// `temporary`: a bit for each of them.
@@ -117,7 +128,9 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   subjects_error_.reset();
   xa_buffer_.clear();
   for (const router::TableRef& table : subjects) {
-    const std::string sql = "SHOW CREATE TABLE " + named_in_backticks(table);
+    const std::string sql = in_information_schema(table, state_.schema())
+                                ? std::string(kNotTemporary)
+                                : "SHOW CREATE TABLE " + named_in_backticks(table);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
     expect(Channel::kHome, ReplyRole::kSubject, Command::kQuery);
   }

@@ -79,6 +79,8 @@ FORMS = {
     "set_statement": ["SET STATEMENT sql_mode = '' FOR CREATE TABLE n (a TINYINT) SELECT 300 AS a"],
     "types": ["CREATE TABLE n SELECT CAST(1 AS UNSIGNED) AS u, 1e10 AS e, b'101' AS b, POINT(1, 2) AS g,"
               " CAST('[1]' AS CHAR) AS j, TIME'10:11:12.5' AS t, DATE'2001-02-03' AS d, X'00FF' AS x, s.* FROM s"],
+    "checked_column": ["CREATE TABLE n (t JSON) SELECT '{}' AS t UNION SELECT '{'",
+                       "CREATE TABLE n (t INT CHECK (t < 5)) SELECT 1 AS t UNION SELECT 7", "SHOW WARNINGS"],
     "names_beyond_ascii": ["CREATE TABLE n SELECT 'ä' AS `größe`, id AS `日本` FROM s"],
     "names_in_latin1": ["SET NAMES latin1", "CREATE TABLE n (e INT COMMENT '\xe4?')"
                         " SELECT 5 AS e, 'x' AS `\xf6`", "SET NAMES utf8mb4"],

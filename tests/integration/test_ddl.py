@@ -81,6 +81,24 @@ def settings_of_the_session(_context, cluster):
     cluster.sql("DROP PROCEDURE modes", "DROP PROCEDURE quoted", "DROP TABLE named")
 
 
+@case(seconds=30, each=[(name, setting) for name, setting in (
+    ("join_size", "max_join_size = 1"), ("memory", "max_session_mem_used = 8192"),
+    ("safe_updates", "sql_safe_updates = 1, sql_select_limit = 0"))])
+def limits_of_the_sessions_statements(_context, cluster, setting):
+    """They are not for what Consort itself executes on the session's connection."""
+    with cluster.connect() as client:
+        client.query("CREATE TABLE limited (id INT PRIMARY KEY)")
+        client.query("SET " + setting)
+        for sql in ("ALTER TABLE limited COMMENT = 'x'", "DROP TABLE limited"):
+            try:
+                client.query(sql)
+            except wire.ServerError as error:  # a server may answer so, too
+                assert error.code == 1290 and "mem_used" in setting, (sql, error)
+                cluster.sql("DROP TABLE IF EXISTS limited")
+                break
+    cluster.assert_identical()
+
+
 @case(seconds=30)
 def errors_of_statements_about_several_tables(_context, cluster):
     """They run on the other servers only when a part of them may have had its effect."""

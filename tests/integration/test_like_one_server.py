@@ -25,7 +25,8 @@ def outcome(call):
     return reply.rows if reply.columns is not None else (reply.affected, reply.status, reply.warnings)
 
 
-WHO = "SELECT USER(), CURRENT_USER(), DATABASE(), @x, @@sort_buffer_size, @@in_transaction"
+WHO = ("SELECT USER(), CURRENT_USER(), DATABASE(), @x, @@sort_buffer_size, @@in_transaction,"
+       " @@character_set_client, @@collation_connection")
 
 
 @case(seconds=60)

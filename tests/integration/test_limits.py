@@ -93,6 +93,16 @@ def abandoned_result(_context, cluster):
         assert client.value("SELECT 1") == "1"
 
 
+@case(seconds=20)
+def more_columns_than_a_table_may_have(_context, cluster):
+    """A SELECT without a table may have more than 65,535."""
+    count = 68001
+    with cluster.connect() as client:
+        reply = client.query("SELECT 1" + ",1" * (count - 1))
+        assert len(reply.columns) == count and reply.rows == [(b"1",) * count]
+        assert client.value("SELECT 2") == "2"
+
+
 @case(seconds=90, soak_seconds=300)
 def idle_clients(context, cluster):
     """1,000 clients that did one thing and wait: at most 16 KiB each."""

@@ -56,6 +56,10 @@ SCRIPTS = {
     "under_flush": ["LOCK TABLES t READ", "FLUSH TABLES WITH READ LOCK", "SELECT COUNT(*) FROM t",
                     "UNLOCK TABLES", "FLUSH TABLES WITH READ LOCK", "SELECT COUNT(*) FROM u",
                     "UNLOCK TABLES", "UPDATE u SET v = 9"],
+    "flush": ["LOCK TABLES t READ", "FLUSH TABLES", "FLUSH TABLE t", "FLUSH TABLES u", "UNLOCK TABLES",
+              "LOCK TABLES t WRITE, u READ", "FLUSH TABLES t", "FLUSH LOCAL TABLES t, u",
+              "FLUSH TABLES", "FLUSH TABLES t, other", "FLUSH STATUS", "UNLOCK TABLES",
+              "LOCK TABLES t WRITE", "FLUSH TABLES", "FLUSH TABLES test.t", "UNLOCK TABLES"],
     "spelled": ["LOCK TABLE test.t AS x WRITE, `t` READ", "UPDATE test.t AS x SET v = 1 WHERE id = 2",
                 "SELECT * FROM t", "UNLOCK TABLE", "LOCK TABLES t LOW_PRIORITY WRITE", "UNLOCK TABLES"],
     "prepared": [("prepare", "p", "LOCK TABLES t WRITE"), ("execute", "p"), "SELECT * FROM u",
@@ -341,7 +345,13 @@ def dump_and_restore(_context, pair):
         rows = [pair.servers[0].query(f"SELECT * FROM {database}.t{number} ORDER BY id")
                 for database in ("dumped", "restored")]
         assert rows[0] == rows[1] and len(rows[0]) == 50, number
+    # Its comment for the client's sandbox stands in front of CREATE DATABASE then.
+    text = client_program("mariadb-dump", pair, "--compact", "--databases", "dumped")
     pair.sql("DROP DATABASE dumped", "DROP DATABASE restored")
+    client_program("mariadb", pair, input=text)
+    assert pair.servers[0].query("SELECT COUNT(*) FROM dumped.t8") == ((50,),)
+    pair.assert_identical()
+    pair.sql("DROP DATABASE dumped")
     return f"{told}, {len(written)} rows written meanwhile"
 
 

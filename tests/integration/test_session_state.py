@@ -95,7 +95,9 @@ TEMPORARY = {
               "BEGIN", "INSERT INTO tmp VALUES (1, 1)", ("reset",), "SELECT * FROM tmp"],
     "views": [TMP, "~CREATE VIEW vv AS SELECT * FROM tmp", "SELECT * FROM vv", "CREATE VIEW vt AS SELECT * FROM t",
               "CREATE TEMPORARY TABLE vt (x INT)", "SELECT * FROM vt", "DROP VIEW vt",
-              "SELECT * FROM vt", "DROP TABLE vt"],
+              "SELECT * FROM vt", "DROP TABLE vt",
+              "CREATE VIEW vi AS SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES WHERE TABLE_SCHEMA = 'x'",
+              "SELECT * FROM vi", "DROP VIEW vi"],
 }
 
 

@@ -233,6 +233,13 @@ TEST_SUITE("protocol") {
     EXPECT(trace_of(Command::kQuery, kNew, empty) == " COLS +12 EOF.");
   }
 
+  TEST_CASE("ResponseTracker: more columns than a table may have") {
+    Script many;
+    many.packet(bytes_of({0xFD, 0xA1, 0x09, 0x01})).definitions(68001).end();
+    EXPECT(trace(Command::kQuery, kNew, many.wire(), many.wire().size()).text ==
+           " COLS +" + std::to_string(68001 * 12) + " EOF.");
+  }
+
   TEST_CASE("ResponseTracker: rows that begin like control packets") {
     // 0xFB: NULL first. 0x00: an empty text first. 0xFE: only behind a length of nine or more.
     Script old_style;

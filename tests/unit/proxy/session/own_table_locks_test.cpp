@@ -50,6 +50,26 @@ TEST_SUITE("session") {
     EXPECT(error_of("CREATE OR REPLACE VIEW v AS SELECT 1") == 1192);
   }
 
+  TEST_CASE("OwnTableLocks: FLUSH TABLES wants WRITE locks of what it flushes") {
+    EXPECT(error_of("FLUSH TABLES") == 1099);
+    EXPECT(error_of("FLUSH TABLE r") == 1099);
+    EXPECT(error_of("FLUSH LOCAL TABLES w, `d`.r;") == 1099);
+    EXPECT(error_of("FLUSH NO_WRITE_TO_BINLOG TABLES other, r") == 1100);
+    EXPECT(error_of("FLUSH TABLES e.w") == 1100);
+    EXPECT(error_of("FLUSH TABLES w, d.W") == 0);
+    EXPECT(error_of("FLUSH STATUS") == 0);
+    EXPECT(error_of("FLUSH PRIVILEGES") == 0);
+    OwnTableLocks locks;
+    const auto flush = [&locks] {
+      return locks.refusal(router::classify("FLUSH TABLES"), "FLUSH TABLES", "d");
+    };
+    locks.take({{"d", "w", true}, {"d", "x", true}});
+    EXPECT(!flush());
+    locks.take({{"d", "r", false}, {"d", "s", false}, {"d", "w", true}});
+    REQUIRE(flush());
+    EXPECT(flush()->message == "Table 's' was locked with a READ lock and can't be updated");
+  }
+
   TEST_CASE("OwnTableLocks: what the text does not tell for certain passes") {
     EXPECT(error_of("WITH c AS (SELECT 1) SELECT * FROM c") == 0);
     EXPECT(error_of("DELETE x FROM w AS x WHERE 1") == 0);

@@ -467,6 +467,8 @@ TEST_SUITE("session") {
     job.table = "a`b";
     EXPECT(with_target("Duplicate entry for `consort`.`create_select`", job) ==
            "Duplicate entry for `d`.`a``b`");
+    EXPECT(with_target("CONSTRAINT `create_select.c` failed for `consort`.`create_select`", job) ==
+           "CONSTRAINT `a`b.c` failed for `d`.`a``b`");
     EXPECT(character_set_option(
                "CREATE DATABASE `CHARACTER` /*!40100 DEFAULT CHARACTER SET utf8mb4 "
                "COLLATE utf8mb4_bin */") == " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ");

@@ -311,6 +311,15 @@ TEST_SUITE("session") {
     show_table(script, "CREATE TEMPORARY TABLE `tmp` (..)");
     EXPECT(script.answer() == "ERR 1235");
 
+    // There every table calls itself a temporary one.
+    script.sent(Channel::kHome);
+    script.query("CREATE VIEW v AS SELECT * FROM information_schema.`TABLES`");
+    EXPECT(script.sent(Channel::kHome).back() == "SELECT 0");
+    script.backend_error(Channel::kHome, 1146);
+    script.backend_row(Channel::kHome, {"0"});
+    EXPECT(script.posted_back<DdlRequest>().sql.starts_with("CREATE VIEW v"));
+    script.core.on_ddl_outcome({});
+
     script.query("TRUNCATE TABLE tmp");
     show_table(script, "CREATE TABLE `tmp` (..)");  // our name for it was wrong
     EXPECT(script.posted_back<DdlRequest>().sql == "TRUNCATE TABLE tmp");
