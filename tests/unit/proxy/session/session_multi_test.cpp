@@ -109,7 +109,7 @@ TEST_SUITE("session") {
       EXPECT(script.answer() == "ERR 1213");
     }
     SUBCASE("of our own") {
-      script.query("BEGIN; SET GLOBAL max_connections=9; COMMIT");
+      script.query("BEGIN; SET GLOBAL gtid_domain_id=9; COMMIT");
       EXPECT(script.answer() == "OK trx more | ERR 1238");
       EXPECT(script.core.in_transaction());
     }
