@@ -110,6 +110,7 @@ class SimSession final : public proxy::SessionEffects {
   const proxy::LockedTableFilter& locked_tables() override { return locked_tables_; }
 
   proxy::KnownSequences& sequences() override { return sequences_; }
+
   std::optional<BackendId> behind(Seqno) override { return std::nullopt; }
 
   Seqno globals_seen() override { return {}; }
