@@ -326,6 +326,7 @@ def a_copy_takes_a_servers_place(_context, cluster):
     donor.stop()
     subprocess.run(["rm", "-rf", lost.data_dir], check=True)
     subprocess.run(["cp", "-a", donor.data_dir, lost.data_dir], check=True)
+    subprocess.run(f"rm -f {lost.data_dir}/binlog.*", shell=True, check=True)  # a copy has none
     for server in (donor, lost):
         server.start()
     cluster.online()
