@@ -2,75 +2,10 @@
 
 #include <cstddef>
 
-#include "router/sql_lexer.h"
+#include "router/token_reader.h"
 
 namespace consort::router {
 namespace {
-
-/// Reads token by token and knows where in the text it is.
-class Reader {
- public:
-  Reader(std::string_view sql, const LexerOptions& options) : sql_(sql), lexer_(sql, options) {
-    advance();
-  }
-
-  [[nodiscard]] const Token& token() const { return token_; }
-
-  [[nodiscard]] bool ended() const {
-    return token_.is(TokenKind::kEnd) || token_.is(TokenKind::kSemicolon);
-  }
-
-  [[nodiscard]] bool doubtful() const {
-    return lexer_.saw_uncertain_text() || lexer_.saw_conditional_comment();
-  }
-
-  /// The token behind the current one.
-  [[nodiscard]] Token following() const { return SqlLexer(lexer_).next(); }
-
-  /// Where the current token begins.
-  [[nodiscard]] std::size_t at() const {
-    return token_.is(TokenKind::kEnd) ? sql_.size()
-                                      : static_cast<std::size_t>(token_.text.data() - sql_.data());
-  }
-
-  /// Where the token before the current one has ended.
-  [[nodiscard]] std::size_t behind() const { return behind_; }
-
-  void advance() {
-    if (!token_.text.empty()) {
-      behind_ = at() + token_.text.size();
-    }
-    token_ = lexer_.next();
-  }
-
-  template <typename What>
-  bool accept(What what) {
-    if (!token_.is(what)) {
-      return false;
-    }
-    advance();
-    return true;
-  }
-
-  /// From an opening parenthesis to behind the closing one.
-  void skip_parentheses() {
-    std::size_t depth = 0;
-    do {
-      if (token_.is(TokenKind::kOpenParen)) {
-        ++depth;
-      } else if (token_.is(TokenKind::kCloseParen)) {
-        --depth;
-      }
-      advance();
-    } while (depth > 0 && !ended());
-  }
-
- private:
-  const std::string_view sql_;
-  SqlLexer lexer_;
-  Token token_;
-  std::size_t behind_ = 0;
-};
 
 bool begins_query(const Token& token) {
   return token.is(Keyword::kSelect) || token.is(Keyword::kWith) || token.is(Keyword::kValues) ||
@@ -78,7 +13,7 @@ bool begins_query(const Token& token) {
 }
 
 /// SET STATEMENT .. FOR
-bool skip_settings(Reader& reader) {
+bool skip_settings(TokenReader& reader) {
   if (!reader.token().is(Keyword::kSet)) {
     return true;
   }
@@ -94,25 +29,8 @@ bool skip_settings(Reader& reader) {
   return false;
 }
 
-bool read_name(Reader& reader, TableRef& table) {
-  if (!reader.token().is_name()) {
-    return false;
-  }
-  table.name = reader.token().name();
-  reader.advance();
-  if (reader.accept(TokenKind::kDot)) {
-    if (!reader.token().is_name()) {
-      return false;
-    }
-    table.schema = table.name;
-    table.name = reader.token().name();
-    reader.advance();
-  }
-  return true;
-}
-
 /// FULLTEXT [KEY|INDEX], [CONSTRAINT [name]] FOREIGN KEY
-bool begins_lasting_key(Reader& reader) {
+bool begins_lasting_key(TokenReader& reader) {
   if (reader.token().is("CONSTRAINT")) {
     reader.advance();
     if (!reader.token().is("FOREIGN")) {
@@ -123,7 +41,7 @@ bool begins_lasting_key(Reader& reader) {
 }
 
 /// From the opening parenthesis of the definitions to behind the closing one.
-void read_list(Reader& reader, CreateSelect& out, std::string_view sql) {
+void read_list(TokenReader& reader, CreateSelect& out, std::string_view sql) {
   const std::size_t list_at = reader.at();
   out.lists_nothing_else = true;
   do {
@@ -148,7 +66,7 @@ void read_list(Reader& reader, CreateSelect& out, std::string_view sql) {
 }
 
 /// Options and partitions, up to where the query begins. False: there is none.
-bool skip_options(Reader& reader, CreateSelect& out, std::string_view sql) {
+bool skip_options(TokenReader& reader, CreateSelect& out, std::string_view sql) {
   bool after_equals = false;
   bool in_partitions = false;
   std::size_t partitions_at = 0;
@@ -199,7 +117,7 @@ bool has_executed_comment(std::string_view sql) {
 
 std::optional<CreateSelect> read_create_select(std::string_view sql, const LexerOptions& options) {
   CreateSelect out;
-  Reader reader(sql, options);
+  TokenReader reader(sql, options);
   if (!skip_settings(reader)) {
     return std::nullopt;
   }
@@ -216,7 +134,7 @@ std::optional<CreateSelect> read_create_select(std::string_view sql, const Lexer
   if (reader.accept(Keyword::kIf)) {
     out.if_not_exists = reader.accept("NOT") && reader.accept("EXISTS");
   }
-  if (!read_name(reader, out.table)) {
+  if (!read_table_name(reader, out.table)) {
     return std::nullopt;
   }
   if (reader.token().is(TokenKind::kOpenParen) && !begins_query(reader.following())) {

@@ -3,25 +3,13 @@
 #include <charconv>
 #include <cstddef>
 
-#include "router/sql_lexer.h"
+#include "router/token_reader.h"
 
 namespace consort::router {
 namespace {
 
 constexpr std::int64_t kMaximumMin = 2147483647;  // servers leave many numbers out
 constexpr std::int64_t kCacheMax = 10'000;
-
-bool ends_definition(const Token& token) {
-  return token.is(TokenKind::kEnd) || token.is(TokenKind::kSemicolon);
-}
-
-std::size_t token_begin(std::string_view sql, const Token& token) {
-  return static_cast<std::size_t>(token.text.data() - sql.data());
-}
-
-std::size_t token_end(std::string_view sql, const Token& token) {
-  return token_begin(sql, token) + token.text.size();
-}
 
 /// An integer with its sign, where one stands.
 struct Number {
@@ -34,111 +22,96 @@ struct Number {
 class DefinitionReader {
  public:
   DefinitionReader(std::string_view sql, const LexerOptions& options)
-      : sql_(sql), lexer_(sql, options) {
-    advance();
-  }
+      : sql_(sql), reader_(sql, options) {}
 
   [[nodiscard]] SequenceDefinition read(std::uint32_t increment_max) {
-    const bool creates = token_.is(Keyword::kCreate);
+    const bool creates = reader_.token().is(Keyword::kCreate);
     const std::size_t name_end = skip_name();
     if (name_end == 0) {
       return {};
     }
     std::optional<Number> increment;
-    while (!ends_definition(token_)) {
-      if (token_.is(TokenKind::kInvalid)) {
+    while (!reader_.ended()) {
+      if (reader_.token().is(TokenKind::kInvalid)) {
         return {};
       }
       if (std::string refused = read_option(increment); !refused.empty()) {
         return {{}, std::move(refused)};
       }
     }
-    if (lexer_.saw_conditional_comment() || lexer_.saw_uncertain_text()) {
+    if (reader_.doubtful()) {
       return {{}, "this definition of a sequence: it cannot be read with certainty"};
     }
     return with_increment(creates, name_end, increment, increment_max);
   }
 
  private:
-  void advance() { token_ = lexer_.next(); }
-
-  bool accept(std::string_view word) {
-    const bool found = token_.is(word);
-    if (found) {
-      advance();
-    }
-    return found;
-  }
-
   /// Goes behind the name; where that ends, 0 when there is none.
   std::size_t skip_name() {
-    while (!ends_definition(token_) && !token_.is("SEQUENCE")) {
-      advance();
+    while (!reader_.ended() && !reader_.token().is("SEQUENCE")) {
+      reader_.advance();
     }
-    advance();
-    if (token_.is(Keyword::kIf)) {
-      advance();
-      accept("NOT");
-      accept("EXISTS");
+    reader_.advance();
+    if (reader_.accept(Keyword::kIf)) {
+      reader_.accept("NOT");
+      reader_.accept("EXISTS");
     }
-    std::size_t end = 0;
-    if (token_.is_name()) {
-      end = token_end(sql_, token_);
-      advance();
-      if (token_.is(TokenKind::kDot)) {
-        advance();
-        end = token_end(sql_, token_);
-        advance();
-      }
+    if (!reader_.token().is_name()) {
+      return 0;
     }
-    return end;
+    reader_.advance();
+    if (reader_.accept(TokenKind::kDot)) {
+      reader_.advance();
+    }
+    return reader_.behind();
   }
 
   /// [BY|WITH|=] number
   Number read_number() {
-    if (!accept("BY") && !accept("WITH") && token_.is_operator("=")) {
-      advance();
+    if (!reader_.accept("BY") && !reader_.accept("WITH") && reader_.token().is_operator("=")) {
+      reader_.advance();
     }
     Number number;
-    number.begin = token_begin(sql_, token_);
-    const bool negative = token_.is_operator("-");
-    if (negative || token_.is_operator("+")) {
-      advance();
+    number.begin = reader_.at();
+    const bool negative = reader_.token().is_operator("-");
+    if (negative || reader_.token().is_operator("+")) {
+      reader_.advance();
     }
-    if (token_.is(TokenKind::kNumber)) {
+    if (reader_.token().is(TokenKind::kNumber)) {
+      const std::string_view digits = reader_.token().text;
       std::int64_t value = 0;
-      const char* const last = token_.text.data() + token_.text.size();
-      const auto parsed = std::from_chars(token_.text.data(), last, value);
+      const char* const last = digits.data() + digits.size();
+      const auto parsed = std::from_chars(digits.data(), last, value);
       if (parsed.ec == std::errc() && parsed.ptr == last) {
         number.value = negative ? -value : value;
       }
-      number.end = token_end(sql_, token_);
-      advance();
+      reader_.advance();
+      number.end = reader_.behind();
     }
     return number;
   }
 
   /// Goes over an option; what of it cannot be had.
   std::string read_option(std::optional<Number>& increment) {
-    if (accept("INCREMENT")) {
+    if (reader_.accept("INCREMENT")) {
       increment = read_number();
       return {};
     }
-    if (accept("CYCLE")) {
+    if (reader_.accept("CYCLE")) {
       return "sequences with CYCLE";
     }
-    if (accept("CACHE")) {
+    if (reader_.accept("CACHE")) {
       const Number cache = read_number();
       return cache.value > kCacheMax ? "sequences with a CACHE above " + std::to_string(kCacheMax)
                                      : std::string();
     }
-    if (accept("MAXVALUE")) {
+    if (reader_.accept("MAXVALUE")) {
       const Number maximum = read_number();
       return maximum.value < kMaximumMin
                  ? "sequences with a MAXVALUE below " + std::to_string(kMaximumMin)
                  : std::string();
     }
-    advance();
+    reader_.advance();
     return {};
   }
 
@@ -167,16 +140,16 @@ class DefinitionReader {
   }
 
   std::string_view sql_;
-  SqlLexer lexer_;
-  Token token_;
+  TokenReader reader_;
 };
 
 /// An option SEQUENCE=1 of CREATE TABLE or ALTER TABLE.
 bool makes_sequence_of_table(std::string_view sql, const LexerOptions& options) {
-  SqlLexer lexer(sql, options);
+  TokenReader reader(sql, options);
   unsigned depth = 0;
   bool behind_word = false;
-  for (Token token = lexer.next(); !ends_definition(token); token = lexer.next()) {
+  for (; !reader.ended(); reader.advance()) {
+    const Token& token = reader.token();
     if (behind_word && (token.is_operator("=") || token.is(TokenKind::kNumber))) {
       return true;
     }
@@ -185,25 +158,6 @@ bool makes_sequence_of_table(std::string_view sql, const LexerOptions& options) 
     behind_word = depth == 0 && token.is("SEQUENCE");
   }
   return false;
-}
-
-/// name[.name]
-std::optional<TableRef> read_sequence(SqlLexer& lexer, Token& token) {
-  if (!token.is_name()) {
-    return std::nullopt;
-  }
-  TableRef name{{}, token.name(), TableRole::kDdl};
-  token = lexer.next();
-  if (token.is(TokenKind::kDot)) {
-    token = lexer.next();
-    if (!token.is_name()) {
-      return std::nullopt;
-    }
-    name.schema = name.name;
-    name.name = token.name();
-    token = lexer.next();
-  }
-  return name;
 }
 
 }  // namespace
@@ -232,39 +186,26 @@ SequenceDefinition shared_sequence(std::string_view sql,
 }
 
 std::optional<TableRef> raised_sequence(std::string_view sql, const LexerOptions& options) {
-  SqlLexer lexer(sql, options);
-  Token token = lexer.next();
-  if (!token.is(Keyword::kSelect) && !token.is(Keyword::kDo)) {
+  TokenReader reader(sql, options);
+  TableRef sequence{{}, {}, TableRole::kDdl};
+  const bool begins = (reader.accept(Keyword::kSelect) || reader.accept(Keyword::kDo)) &&
+                      reader.accept("SETVAL") && reader.accept(TokenKind::kOpenParen) &&
+                      read_table_name(reader, sequence);
+  if (!begins) {
     return std::nullopt;
   }
-  token = lexer.next();
-  if (!token.is("SETVAL")) {
-    return std::nullopt;
-  }
-  token = lexer.next();
-  if (!token.is(TokenKind::kOpenParen)) {
-    return std::nullopt;
-  }
-  token = lexer.next();
-  const std::optional<TableRef> sequence = read_sequence(lexer, token);
   unsigned arguments = 1;
-  while (sequence && token.is(TokenKind::kComma)) {
-    token = lexer.next();
-    if (token.is_operator("-") || token.is_operator("+")) {
-      token = lexer.next();
+  while (reader.accept(TokenKind::kComma)) {
+    if (reader.token().is_operator("-") || reader.token().is_operator("+")) {
+      reader.advance();
     }
-    if (!token.is(TokenKind::kNumber) && !token.is("TRUE") && !token.is("FALSE")) {
+    if (!reader.accept(TokenKind::kNumber) && !reader.accept("TRUE") && !reader.accept("FALSE")) {
       return std::nullopt;
     }
-    token = lexer.next();
     ++arguments;
   }
-  const bool closed =
-      arguments > 1 && token.is(TokenKind::kCloseParen) && ends_definition(lexer.next());
-  if (!closed || lexer.saw_conditional_comment() || lexer.saw_uncertain_text()) {
-    return std::nullopt;
-  }
-  return sequence;
+  const bool closed = arguments > 1 && reader.accept(TokenKind::kCloseParen) && reader.ended();
+  return closed && !reader.doubtful() ? std::optional(sequence) : std::nullopt;
 }
 
 std::optional<std::string> with_all_reserved(std::string_view sql,
@@ -279,23 +220,24 @@ std::optional<std::string> with_all_reserved(std::string_view sql,
   }
   const TableRef& table = statement.tables[0];
   const std::string_view first = table.schema.empty() ? table.name : table.schema;
-  SqlLexer lexer(sql, options);
-  Token token = lexer.next();
-  while (!ends_definition(token) && token.name().data() != first.data()) {
-    token = lexer.next();
-  }
-  if (ends_definition(token)) {
+  TokenReader reader(sql, options);
+  const auto go_to = [&reader](std::string_view name) {
+    while (!reader.ended() && reader.token().name().data() != name.data()) {
+      reader.advance();
+    }
+  };
+  go_to(first);
+  if (reader.ended()) {
     return std::nullopt;
   }
-  const std::size_t begin = token_begin(sql, token);
-  while (!ends_definition(token) && token.name().data() != table.name.data()) {
-    token = lexer.next();
-  }
-  const std::size_t end = token_end(sql, token);
-  const std::string_view alias = token.text;
-  token = lexer.next();
-  if (!ends_definition(token) && !token.is(Keyword::kWhere) && !token.is(Keyword::kOrder) &&
-      !token.is(Keyword::kLimit)) {
+  const std::size_t begin = reader.at();
+  go_to(table.name);
+  const std::string_view alias = reader.token().text;
+  reader.advance();
+  const std::size_t end = reader.behind();
+  const Token& next = reader.token();
+  if (!reader.ended() && !next.is(Keyword::kWhere) && !next.is(Keyword::kOrder) &&
+      !next.is(Keyword::kLimit)) {
     return std::nullopt;
   }
   const std::string ahead = "CAST(GREATEST(cache_size,1) AS SIGNED)*" + std::to_string(step);

@@ -2,6 +2,19 @@
 
 namespace consort::router {
 
+bool changes_rows(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kInsert:
+    case StatementKind::kUpdate:
+    case StatementKind::kDelete:
+    case StatementKind::kReplace:
+    case StatementKind::kLoadData:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool is_evaluated_at_once(StatementKind kind) {
   switch (kind) {
     case StatementKind::kSelect:

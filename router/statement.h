@@ -80,6 +80,9 @@ enum class StatementKind : std::uint8_t {
 /// Name of a kind in lower case, for logs and metrics: "select", "set_session".
 [[nodiscard]] std::string_view to_text(StatementKind kind);
 
+/// INSERT, UPDATE, DELETE, REPLACE, LOAD DATA.
+[[nodiscard]] bool changes_rows(StatementKind kind);
+
 /// Its expressions and tables are evaluated when it runs, and never again: something else may stand
 /// in their place. Not so in a view or a stored program.
 [[nodiscard]] bool is_evaluated_at_once(StatementKind kind);

@@ -58,17 +58,7 @@ const TableRef* table_changed(const Statement& statement) {
 }
 
 bool looks_at_rows(StatementKind kind) {
-  switch (kind) {
-    case StatementKind::kSelect:
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kLoadData:
-      return true;
-    default:
-      return false;
-  }
+  return kind == StatementKind::kSelect || router::changes_rows(kind);
 }
 
 /// The server executes it with no tables locked only (measured).
@@ -210,12 +200,10 @@ std::vector<TableLock> tables_used(const Statement& statement, std::string_view 
 }
 
 bool conflicts_with_reading(const Statement& statement) {
+  if (router::changes_rows(statement.kind)) {
+    return true;
+  }
   switch (statement.kind) {
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kLoadData:
     case StatementKind::kAccount:
     case StatementKind::kSetPassword:
     case StatementKind::kAnalyze:

@@ -12,11 +12,6 @@ using protocol::Command;
 
 namespace {
 
-std::string count_sql(std::string_view increment, std::string_view offset) {
-  return "SET SESSION auto_increment_increment=" + std::string(increment) +
-         ", SESSION auto_increment_offset=" + std::string(offset);
-}
-
 std::string name_of(const DdlTarget& table) {
   return sql_identifier(table.schema) + "." + sql_identifier(table.table);
 }
@@ -100,9 +95,9 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
 
 /// `increment`, `offset`: how the connection has counted, and will behind the statement.
 void SessionCore::count_by_one(std::string_view increment, std::string_view offset) {
-  ordered_.count_as_ever = count_sql(increment, offset);
+  ordered_.count_as_ever = "SET " + counting_settings(increment, offset);
   xa_buffer_.clear();
-  append_turn_setting(count_sql("1", "1"));
+  append_turn_setting("SET " + counting_settings("1", "1"));
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 

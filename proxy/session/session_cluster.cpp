@@ -152,8 +152,7 @@ void SessionCore::request_order() {
       ordered_.request.session_set += state_.substituting_engines();
     }
     if (ordered_.rows.numbered) {
-      ordered_.request.session_set +=
-          ", SESSION auto_increment_increment=1, SESSION auto_increment_offset=1";
+      ordered_.request.session_set += ", " + counting_settings("1", "1");
     }
   }
   ordered_.request.globals_seen = effects_.globals_seen();

@@ -111,6 +111,11 @@ std::string_view implied_by(std::string_view name) {
 
 }  // namespace
 
+std::string counting_settings(std::string_view increment, std::string_view offset) {
+  return "SESSION auto_increment_increment=" + std::string(increment) +
+         ", SESSION auto_increment_offset=" + std::string(offset);
+}
+
 std::string sql_text_literal(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
   std::string out = "_utf8mb4 X'";

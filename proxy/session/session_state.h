@@ -16,6 +16,9 @@ namespace consort::proxy {
 /// A literal that means `text` whatever the sql_mode and collation_connection.
 [[nodiscard]] std::string sql_text_literal(std::string_view text);
 
+/// For a SET: how a connection counts AUTO_INCREMENT.
+[[nodiscard]] std::string counting_settings(std::string_view increment, std::string_view offset);
+
 /// What a session has set. Immutable: the session and the connections that stand in its state share
 /// it.
 struct SessionSettings {

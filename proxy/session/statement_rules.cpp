@@ -361,15 +361,8 @@ namespace {
 /// Rows of these schemas are each backend's own. Only what SET GLOBAL has kept an administrator may
 /// delete, on all (docs/operations.md).
 bool writes_system_tables(const Statement& statement, std::string_view schema) {
-  switch (statement.kind) {
-    case StatementKind::kInsert:
-    case StatementKind::kUpdate:
-    case StatementKind::kDelete:
-    case StatementKind::kReplace:
-    case StatementKind::kLoadData:
-      break;
-    default:
-      return false;
+  if (!router::changes_rows(statement.kind)) {
+    return false;
   }
   return std::any_of(
       statement.tables.begin(), statement.tables.end(), [schema](const router::TableRef& table) {

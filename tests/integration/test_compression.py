@@ -45,6 +45,18 @@ class Compressing(Cluster):
         assert int(self.bystanders[1].value("SELECT COUNT(*) FROM bystander")) == self.count
 
 
+def rows_of_reply(client):
+    """How many there are; none is kept."""
+    rows = 0
+
+    def on_row(_packet):
+        nonlocal rows
+        rows += 1
+
+    client.read_reply(on_row)
+    return rows
+
+
 def setup(context):
     return Compressing(context)
 
@@ -180,13 +192,7 @@ def a_slow_reader(_context, cluster):
                                    b" FROM seq_1_to_16384")
     time.sleep(1)
     grown = cluster.consort.rss - before
-    rows = 0
-
-    def on_row(_packet):
-        nonlocal rows
-        rows += 1
-
-    client.read_reply(on_row)
+    rows = rows_of_reply(client)
     assert rows == 16384
     client.quit()
     assert grown < 8 * MIB * (4 if _context.slowdown > 1 else 1), f"grew by {grown / MIB:.1f} MiB"
@@ -280,13 +286,7 @@ def a_slow_reader_of_little(context, cluster):
         client.command(wire.COM_QUERY, b"SELECT @a := 1, REPEAT('x', 1024) FROM seq_1_to_32768")
         time.sleep(1)
         grown = cluster.consort.rss - before
-        rows = 0
-
-        def on_row(_packet):
-            nonlocal rows
-            rows += 1
-
-        client.read_reply(on_row)
+        rows = rows_of_reply(client)
         assert rows == 32768
         assert client.value("SELECT 2") == "2"
     assert grown < 8 * MIB * (4 if context.slowdown > 1 else 1), f"grew by {grown / MIB:.1f} MiB"

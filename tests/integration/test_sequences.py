@@ -36,15 +36,6 @@ def setup(context):
     return Sequences(context)
 
 
-def error(client, sql):
-    """What the statement fails with."""
-    try:
-        client.query(sql)
-    except wire.ServerError as failed:
-        return failed.code, failed.state
-    raise AssertionError(f"no error: {sql}")
-
-
 def next_value(client, name):
     return int(client.value(f"SELECT NEXTVAL({name})"))
 
@@ -136,7 +127,7 @@ def definitions_on_all_servers(_context, cluster):
         client.query("ALTER SEQUENCE sq RESTART 5000 CACHE 30")
         assert next_value(client, "sq") >= 5000
         client.query("RENAME TABLE sq TO sq2")
-        assert error(client, "SELECT NEXTVAL(sq)") == (4091, "42S02")
+        assert client.error_of("SELECT NEXTVAL(sq)") == (4091, "42S02")
         assert next_value(client, "sq2") > 5000
         for sql in ("CREATE SEQUENCE no INCREMENT BY 51", "CREATE SEQUENCE no INCREMENT BY -1",
                     "CREATE SEQUENCE no CYCLE", "ALTER SEQUENCE sq2 CYCLE",
@@ -144,16 +135,16 @@ def definitions_on_all_servers(_context, cluster):
                     "CREATE TEMPORARY SEQUENCE no", "CREATE TABLE no LIKE sq2",
                     "INSERT INTO sq2 VALUES (1,1,100,1,1,10,0,0)",
                     "ALTER TABLE sq2 SEQUENCE=0", "SET @a = SETVAL(sq2, 1)"):
-            assert error(client, sql) == (1235, "42000"), sql
-        assert error(client, "CREATE SEQUENCE sq2") == (1050, "42S01")
-        assert error(client, "ALTER SEQUENCE missing RESTART") == (4091, "42S02")
+            assert client.error_of(sql) == (1235, "42000"), sql
+        assert client.error_of("CREATE SEQUENCE sq2") == (1050, "42S01")
+        assert client.error_of("ALTER SEQUENCE missing RESTART") == (4091, "42S02")
         cluster.assert_identical()
         for server in cluster.servers:
             shown = server.query("SHOW CREATE SEQUENCE test.sq2")[0][1]
             assert "increment by 0 cache 30 nocycle" in shown, shown
             assert server.query("SELECT @@global.auto_increment_increment")[0][0] == 800
         client.query("DROP SEQUENCE sq2")
-        assert error(client, "SELECT NEXTVAL(sq2)") == (4091, "42S02")
+        assert client.error_of("SELECT NEXTVAL(sq2)") == (4091, "42S02")
         client.query("CREATE TABLE sq2 (a INT)")
         client.query("INSERT INTO sq2 VALUES (1)")
         client.query("DROP TABLE sq2")
@@ -237,7 +228,7 @@ def setval_holds_everywhere(_context, cluster):
     cluster.settle()
     assert all(next_value(client, "sv") >= 100000000 for client in clients)
     clients[2].query("BEGIN")
-    assert error(clients[2], "SELECT SETVAL(sv, 200000000)") == (1235, "42000")
+    assert clients[2].error_of("SELECT SETVAL(sv, 200000000)") == (1235, "42000")
     clients[2].query("ROLLBACK")
     clients[2].query("ALTER SEQUENCE sv RESTART 42")
     cluster.settle()

@@ -14,14 +14,6 @@ def setup(context):
     return Cluster(context, settings={"workers": 2})
 
 
-def error(client, sql):
-    try:
-        client.query(sql)
-    except wire.ServerError as failed:
-        return failed.code, failed.state
-    raise AssertionError(f"no error: {sql}")
-
-
 def everywhere(cluster, name):
     """The variable's value on each server, as it shows there."""
     cluster.settle()
@@ -128,7 +120,7 @@ def errors_are_the_servers(_context, cluster):
                 expected = None
             except Exception as failed:  # pylint: disable=broad-except
                 expected = failed.args[0]
-            assert error(client, sql)[0] == expected, sql
+            assert client.error_of(sql)[0] == expected, sql
         client.query("SET GLOBAL max_error_count = 70000")
         assert [int(row[1]) for row in client.query("SHOW WARNINGS").rows] == [1292]
         assert everywhere(cluster, "max_error_count") == [65535] * 3
@@ -138,13 +130,13 @@ def errors_are_the_servers(_context, cluster):
                     "SET GLOBAL query_cache_type = ON",
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",
                     "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"):
-            assert error(client, sql) == (1238, "HY000"), sql
+            assert client.error_of(sql) == (1238, "HY000"), sql
         for sql in ("SET GLOBAL x.key_buffer_size = 1", "SET GLOBAL max_error_count = f()",
                     "SET GLOBAL max_error_count = 5, read_only = 1"):
-            assert error(client, sql) == (1235, "42000"), sql
+            assert client.error_of(sql) == (1235, "42000"), sql
         client.query("BEGIN")
         client.query("SELECT COUNT(*) FROM consort.`position`")
-        assert error(client, "SET GLOBAL max_error_count = 70") == (1235, "42000")
+        assert client.error_of("SET GLOBAL max_error_count = 70") == (1235, "42000")
         assert client.query("DO 1").in_transaction
         client.query("ROLLBACK")
         client.query("BEGIN")
@@ -152,7 +144,7 @@ def errors_are_the_servers(_context, cluster):
         assert client.query("DO 1").in_transaction
         client.query("COMMIT")
         with cluster.connect(database="test", user="poor", password="pw") as poor:
-            assert error(poor, "SET GLOBAL max_error_count = 7") == (1227, "42000")
+            assert poor.error_of("SET GLOBAL max_error_count = 7") == (1227, "42000")
     assert everywhere(cluster, "max_error_count") == [70] * 3
     cluster.sql("SET GLOBAL max_error_count = DEFAULT", "DROP USER poor@'%'")
 

@@ -548,6 +548,14 @@ class Wire:
         self.command(COM_QUERY, sql.encode())
         return self.read_all_replies()
 
+    def error_of(self, sql):
+        """What the statement fails with: number and SQLSTATE."""
+        try:
+            self.query(sql)
+        except ServerError as failed:
+            return failed.code, failed.state
+        raise AssertionError(f"no error: {sql}")
+
     def value(self, sql):
         """The first column of the first row, as text."""
         rows = self.query(sql).rows
