@@ -1,6 +1,7 @@
 #include "proxy/uv/tcp_stream.h"
 
 #include <memory>
+#include <sys/socket.h>
 #include <utility>
 
 #include "base/check.h"
@@ -238,7 +239,7 @@ void TcpStream::on_write(uv_write_t* request, int status) {
   }
   if (self->closing_) {
     if (self->queued_bytes_ == 0) {
-      self->fail_later(UV_EOF);
+      self->end_writing();
     }
     return;
   }
@@ -276,8 +277,18 @@ void TcpStream::close_after_write() {
   }
   closing_ = true;
   if (queued_bytes_ == 0) {
-    fail_later(UV_EOF);
+    end_writing();
   }
+}
+
+void TcpStream::end_writing() {
+  // Closing a socket that holds unread bytes resets the connection. The peer that has just sent
+  // something shall find an ordinary end, as after a server's own shutdown().
+  uv_os_fd_t socket = -1;
+  if (uv_fileno(reinterpret_cast<uv_handle_t*>(handle_.get()), &socket) == 0) {
+    shutdown(socket, SHUT_WR);
+  }
+  fail_later(UV_EOF);
 }
 
 SocketAddress TcpStream::peer() const {

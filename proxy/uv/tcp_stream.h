@@ -122,6 +122,7 @@ class TcpStream {
   static void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer);
   static void on_write(uv_write_t* request, int status);
   void close_now(int uv_error);
+  void end_writing();
   void write_plain(std::initializer_list<Bytes> pieces);
   void read_tls(Bytes ciphertext);
   void send_tls_output();

@@ -180,6 +180,25 @@ TEST_SUITE("tls") {
     EXPECT(f.server->closed->tls_error.empty());
   }
 
+  TEST_CASE("TcpStream: who has just sent something finds an end, not a reset connection") {
+    for (const bool tls : {false, true}) {
+      Fixture f;
+      if (tls) {
+        f.secure();
+      }
+      f.server->stream->pause_reading();
+      f.client.stream->pause_reading();
+      f.client.stream->write(as_bytes("a query too late"));
+      f.loop.run_once();
+      f.server->stream->close_after_write();
+      f.until([&] { return f.server->closed.has_value(); });
+      f.server.reset();  // its socket holds bytes that nobody read
+      f.client.stream->resume_reading();
+      f.until([&] { return f.client.closed.has_value(); });
+      EXPECT(f.client.closed->text() == CloseReason{UV_EOF}.text());
+    }
+  }
+
   TEST_CASE("TcpStream: may be destroyed by its observer in any TLS call") {
     for (const bool at_secured : {true, false}) {
       Fixture f;
