@@ -39,6 +39,10 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
                                   protocol::status_flag::kInTransactionReadonly |
                                   protocol::status_flag::kSessionStateChanged;
   auto status = static_cast<std::uint16_t>(backend_status & ~kOurs);
+  if (job_.other_columns) {
+    status &= static_cast<std::uint16_t>(~protocol::status_flag::kMetadataChanged);
+    status |= *job_.other_columns ? protocol::status_flag::kMetadataChanged : 0;
+  }
   if (multi_.more()) {
     status |= protocol::status_flag::kMoreResultsExist;
   }

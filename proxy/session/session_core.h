@@ -417,6 +417,7 @@ class SessionCore {
   // Columns for clients that keep them in mind: session_metadata.cpp.
   [[nodiscard]] bool keeps_metadata() const;
   [[nodiscard]] bool knows_definitions(Bytes definitions);
+  void note_columns(std::uint64_t columns);
   void note_told();
   void tell_column_count(Channel channel, const ResponseStep& step, Relay& relay);
   void leave_out_definitions(Buffer& reply);

@@ -112,7 +112,9 @@ struct SessionJob {
   bool process_table = false;        ///< it reads information_schema.PROCESSLIST: asked for
   bool opened_cursor = false;        ///< the backend has it
   bool told_columns =
-      false;       ///< the reply under way, as it was sent for last, has had a result set
+      false;  ///< the reply under way, as it was sent for last, has had a result set
+  std::uint64_t columns = 0;          ///< of an execution's first result set; 0: none has come
+  std::optional<bool> other_columns;  ///< than the client was told of before; nullopt: no word
   Buffer telling;  ///< definitions that it brings: see SessionCore::knows_definitions()
   BackendId backend;
   Seqno at_least;  ///< the reader must have applied this

@@ -49,8 +49,26 @@ bool SessionCore::knows_definitions(Bytes definitions) {
   return false;
 }
 
+/// A server that has prepared a statement again says in the reply when it has another number of
+/// columns then. Here the one that executes it may just have prepared it for the first time, or
+/// again for another session.
+void SessionCore::note_columns(std::uint64_t columns) {
+  const protocol::ClientStatement* statement = statements_.find(job_.statement_id);
+  const bool known = statement != nullptr && statement->columns != 0;
+  if (!known || job_.columns != 0 || runs_as_program(job_.statement_kind)) {
+    return;
+  }
+  job_.columns = columns;
+  job_.other_columns = columns != statement->columns;
+}
+
 /// The reply to an execution is complete, and the client has it.
 void SessionCore::note_told() {
+  if (job_.other_columns.value_or(false)) {
+    if (protocol::ClientStatement* statement = statements_.find(job_.statement_id)) {
+      statement->columns = static_cast<std::uint16_t>(job_.columns);
+    }
+  }
   if (!job_.telling.empty()) {
     statements_.told().note(job_.statement_id, job_.telling);
     Buffer().swap(job_.telling);

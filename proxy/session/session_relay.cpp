@@ -156,6 +156,9 @@ void SessionCore::on_client_control(Channel channel,
       break;
     }
     case ControlKind::kColumnCount:
+      if (job_.kind == JobKind::kExecute && !create_select_.active()) {
+        note_columns(step.columns);
+      }
       if (keeps_metadata()) {
         tell_column_count(channel, step, relay);
         return;

@@ -120,6 +120,8 @@ void SessionCore::send_job() {
   sent_command_ = kind;
   job_.told_columns = false;
   job_.telling.clear();
+  job_.columns = 0;
+  job_.other_columns.reset();
   home_has_traces_ = home_has_traces_ || job_.leaves_traces;
   if (job_.names_sequence) {
     taken_numbers_.on_sent();

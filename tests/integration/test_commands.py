@@ -482,6 +482,25 @@ def kept_metadata(_context, twins, eof):
     twins.same_rows(table)
 
 
+@case(seconds=30, each=EOFS)
+def other_columns_than_before(_context, twins, eof):
+    """The first execution behind an ALTER says that there are other columns, wherever it runs."""
+    table = twins.fresh("id INT PRIMARY KEY, v INT", "(1, 10)")
+    with twins.pair(eof) as both:
+        ids = both.prepare(f"SELECT * FROM {table}")
+        for change in (None, "ADD w INT", "MODIFY w VARCHAR(9)", "DROP w"):
+            if change is not None:
+                both.query(f"ALTER TABLE {table} {change}")
+                twins.settle()
+            for number in range(4):
+                other = change in ("ADD w INT", "DROP w") and number == 0
+                assert has_flag(both.execute(ids), 0x400) == other, (change, number)
+            both.query("BEGIN")
+            both.execute(ids)
+            both.query("COMMIT")
+    twins.same_rows(table)
+
+
 @case(seconds=30)
 def kept_metadata_of_several_servers(_context, twins):
     """A column's type changes, and other connections prepare the same text: the client reads right."""

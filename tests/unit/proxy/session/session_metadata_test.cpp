@@ -233,6 +233,25 @@ TEST_SUITE("session") {
     EXPECT(told_packets(script) == "1:2/0 2:row 3:ERR");
   }
 
+  TEST_CASE("SessionCore: other columns than before are told by a flag, once") {
+    SessionScript script;
+    prepare_columns(script, "SELECT * FROM t", {"a", "b"});
+    const auto flagged = [&](const Columns& columns, std::uint16_t flags) {
+      EXPECT(told_when_executed(script, Channel::kRead, columns_result(columns, 1, flags))
+                 .ends_with("EOF"));
+      const Bytes end = Bytes(script.to_client).last(6);  // affected rows, id, status, warnings
+      return (load_le<2>(end.data() + 2) & protocol::status_flag::kMetadataChanged) != 0;
+    };
+    constexpr std::uint16_t kChanged = protocol::status_flag::kMetadataChanged;
+    EXPECT_FALSE(flagged({"a", "b"}, 0));
+    EXPECT_FALSE(flagged({"a", "b"}, kChanged));  // another session's word
+    EXPECT(flagged({"a", "b", "c"}, 0));          // this backend had not prepared it before
+    EXPECT_FALSE(flagged({"a", "b", "c"}, kChanged));
+    EXPECT_FALSE(flagged({"a", "b", "d"}, 0));
+    EXPECT(flagged({"a"}, kChanged));
+    EXPECT_FALSE(flagged({"a"}, 0));
+  }
+
   TEST_CASE("SessionCore: what Consort answers itself is told likewise") {
     SessionScript script({0xC1, 3, 16, {}}, kKeepsMetadata);
     prepare_columns(script, "SHOW GRANTS", {"g"});
