@@ -197,6 +197,10 @@ class BinlogGroupReader {
   /// Lives as long as the reader.
   [[nodiscard]] Bytes format_description() const { return format_description_; }
 
+  /// When and by which server the file of format_description() was begun: what tells two files of one
+  /// name apart. 0 before the stream's first one.
+  [[nodiscard]] std::uint64_t file_identity() const { return file_identity_; }
+
   /// Where to ask a new dump from: behind the last completed group.
   [[nodiscard]] const BinlogPosition& position() const { return position_; }
 
@@ -243,6 +247,7 @@ class BinlogGroupReader {
 
   Limits limits_;
   Buffer format_description_;
+  std::uint64_t file_identity_ = 0;
   BinlogPosition position_;
   std::uint64_t next_offset_ = 0;  ///< of the event being read
   bool has_checksum_ = false;

@@ -60,6 +60,7 @@ void BinlogStream::connect() {
   settings_ =
       protocol::binlog_dump_settings(static_cast<std::uint32_t>(options_.heartbeat.count()));
   next_setting_ = 0;
+  went_on_ = false;
   bytes_counted_ = 0;
   SqlConnectionObserver& observer = *this;
   connection_ = std::make_unique<SqlConnection>(loop_, observer);
@@ -125,7 +126,7 @@ void BinlogStream::on_sql_packet(Bytes payload) {
       const protocol::SqlError error = protocol::sql_error_of(payload);
       reason.text = error.message;
       if (error.code == kMasterFatalError) {
-        position_.reset();  // that place is gone: begin at the end
+        forget_position();  // that place is gone: begin at the end
       }
     }
     lose(reason);
@@ -134,10 +135,19 @@ void BinlogStream::on_sql_packet(Bytes payload) {
   Result<std::optional<protocol::BinlogOutput>> output = reader_->feed(payload.subspan(1));
   if (!output.ok()) {
     reason.text = "binlog: " + output.error().message;
+    if (resumes_ && !went_on_) {
+      forget_position();  // not a place between two events of this binlog
+    }
     lose(reason);
     return;
   }
   if (!streaming_ && !reader_->format_description().empty()) {
+    if (resumes_ && file_identity_ != 0 && file_identity_ != reader_->file_identity()) {
+      reason.text = "another server's binlog stands where " + position_->file + " was";
+      forget_position();
+      lose(reason);
+      return;
+    }
     streaming_ = true;
     retry_ = options_.retry_min;
     const Bytes format = reader_->format_description();
@@ -150,12 +160,24 @@ void BinlogStream::on_sql_packet(Bytes payload) {
 }
 
 void BinlogStream::on_output(protocol::BinlogOutput output) {
-  if (!reader_->position().file.empty()) {
-    position_ = reader_->position();
+  if (const protocol::BinlogPosition& now = reader_->position(); !now.file.empty()) {
+    if (!position_ || position_->file != now.file) {
+      file_identity_ = 0;
+    }
+    position_ = now;
+  }
+  if (std::holds_alternative<protocol::BinlogFormatChanged>(output)) {
+    file_identity_ = reader_->file_identity();
   }
   if (auto* group = std::get_if<protocol::BinlogGroup>(&output)) {
+    went_on_ = true;
     observer_.on_group(std::move(*group));
   }
+}
+
+void BinlogStream::forget_position() {
+  position_.reset();
+  file_identity_ = 0;
 }
 
 void BinlogStream::on_sql_closed(const SqlCloseReason& reason) {

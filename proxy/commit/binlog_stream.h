@@ -73,6 +73,7 @@ class BinlogStream final : private SqlConnectionObserver {
   void connect();
   void next_setting();
   void begin_dump();
+  void forget_position();
   void on_output(protocol::BinlogOutput output);
   void lose(const SqlCloseReason& reason);
   void on_timer();
@@ -85,6 +86,7 @@ class BinlogStream final : private SqlConnectionObserver {
   std::unique_ptr<SqlConnection> connection_;
   std::unique_ptr<protocol::BinlogGroupReader> reader_;
   std::optional<protocol::BinlogPosition> position_;  // where to go on
+  std::uint64_t file_identity_ = 0;                   // of position_'s file, 0: not known yet
   std::vector<std::string> settings_;
   std::size_t next_setting_ = 0;
   std::chrono::milliseconds retry_{0};
@@ -92,6 +94,7 @@ class BinlogStream final : private SqlConnectionObserver {
   Buffer format_description_;
   bool wanted_ = false;
   bool resumes_ = false;
+  bool went_on_ = false;  // a group has come
   bool streaming_ = false;
 };
 

@@ -227,6 +227,7 @@ def frozen_backend_leaves_rotation(_context, cluster):
     finally:
         server.resume()
     all_online(cluster)
+    assert "s3: following its binlog where it was left" in cluster.consort.log_text()
     cluster.assert_identical()
 
 

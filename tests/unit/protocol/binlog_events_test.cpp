@@ -120,6 +120,23 @@ TEST_SUITE("protocol") {
     EXPECT(*groups[3].xid == XaId{9, "xa1", ""});
   }
 
+  TEST_CASE("BinlogGroupReader: tells files of one name apart by when and where they began") {
+    const auto identity = [](std::uint32_t began, std::uint32_t server) {
+      EventWriter events(false);
+      Buffer format = events.format_description();
+      store_le<4>(format.data(), began);
+      store_le<4>(format.data() + 5, server);
+      BinlogGroupReader reader(BinlogGroupReader::Limits{});
+      EXPECT(reader.file_identity() == 0);
+      REQUIRE(reader.feed(format).ok());
+      return reader.file_identity();
+    };
+    EXPECT(identity(1000, 3) != 0);
+    EXPECT(identity(1000, 3) == identity(1000, 3));
+    EXPECT(identity(1000, 3) != identity(1001, 3));
+    EXPECT(identity(1000, 3) != identity(1000, 4));
+  }
+
   TEST_CASE("BinlogGroupReader: the format description loses its checksum algorithm") {
     Stream stream(true);
     const Bytes format = stream.reader.format_description();
