@@ -197,8 +197,8 @@ class BinlogGroupReader {
   /// Lives as long as the reader.
   [[nodiscard]] Bytes format_description() const { return format_description_; }
 
-  /// When and by which server the file of format_description() was begun: what tells two files of one
-  /// name apart. 0 before the stream's first one.
+  /// When and by which server the file of format_description() was begun: what tells two files of
+  /// one name apart. 0 before the stream's first one.
   [[nodiscard]] std::uint64_t file_identity() const { return file_identity_; }
 
   /// Where to ask a new dump from: behind the last completed group.

@@ -179,8 +179,8 @@ Output BinlogGroupReader::on_format_description(Bytes event, std::uint32_t next_
   // This event keeps its (ignored) checksum bytes even when the algorithm before them says "none".
   format_description_.assign(event.begin(), event.end());
   std::fill(format_description_.end() - kChecksumBytes - 1, format_description_.end(), 0);
-  // Whether the file's start is sent or its copy before a place in its middle: the header's time and
-  // server are those of the file.
+  // Whether the file's start is sent or its copy before a place in its middle: the header's time
+  // and server are those of the file.
   Reader header(event);
   const std::uint64_t began = header.u32();
   static_cast<void>(header.u8());  // the type
