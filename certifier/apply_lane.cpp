@@ -22,6 +22,8 @@ std::string settings_of(const LaneBatch& batch) {
 
 using S = LaneState;
 
+constexpr std::uint16_t kUnknownSchemaErrno = 1049;
+
 constexpr std::array<Transition<LaneState>, 53> kMoves{{
     {S::kOffline, S::kIdle},
     {S::kUnsure, S::kIdle},
@@ -219,7 +221,8 @@ std::optional<LaneTurn> ApplyLane::next_turn(const BatchLimits& limits) {
     case S::kDdlTurn:
       ddl_may_have_run_ = ddl_mark_ == front_seqno();
       if (executor_ == DdlExecutor::kLane) {
-        return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_),
+        return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_, {},
+                               schema_absent_ == front_seqno()),
                      S::kDdlDeciding);
       }
       if (executor_ == DdlExecutor::kNobody) {
@@ -255,7 +258,8 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
       return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
     }
     if (const DdlResult* result = ddl_result(front_seqno()); result != nullptr) {
-      return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_, result->sql),
+      return begin(ddl_batch(batch_start(), *queue_.front().entry, !ddl_may_have_run_, result->sql,
+                             schema_absent_ == front_seqno()),
                    S::kApplying);
     }
     machine_.move(S::kDdlReached);
@@ -408,8 +412,16 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
   }
   // USE and the session's settings count as the DDL's own: they stand behind the mark.
   const Ddl* ddl = queue_.front().entry->ddl();
-  const std::size_t own_statements =
-      ddl == nullptr ? 0 : 1 + (ddl->schema.empty() ? 0 : 1) + (ddl->session_set.empty() ? 0 : 1);
+  const std::size_t settings = ddl == nullptr || ddl->session_set.empty() ? 0 : 1;
+  const bool enters = ddl != nullptr && !ddl->schema.empty() && schema_absent_ != front_seqno();
+  const std::size_t leaves = ddl == nullptr || ddl->schema.empty() ? 0 : 1;
+  const std::size_t own_statements = ddl == nullptr ? 0 : 1 + leaves + (enters ? 1 : 0) + settings;
+  if (error == kUnknownSchemaErrno && enters && under_way_->ddl_statement &&
+      statement + 1 + settings == *under_way_->ddl_statement) {
+    // Its session was in a schema that somebody has dropped, and goes on there, as on any server.
+    schema_absent_ = front_seqno();
+    return fail(LaneAction::kResync, error, message);
+  }
   const bool ddl_itself = under_way_->ddl_statement && statement <= *under_way_->ddl_statement &&
                           statement + own_statements > *under_way_->ddl_statement;
   if (ddl_itself && action == LaneAction::kInconsistent) {

@@ -284,6 +284,7 @@ class ApplyLane {
   Seqno ddl_executed_;             ///< known to have been executed here
   Seqno result_executed_;          ///< what its result says was
   Seqno ddl_absent_;               ///< known not to have run here
+  Seqno schema_absent_;            ///< its session was in a schema that is not here
   bool ddl_changed_ = false;       ///< DdlLook::changed
   bool ddl_may_have_run_ = false;  ///< the DDL under way was begun here before
   DdlExecutor executor_ = DdlExecutor::kSession;

@@ -13,9 +13,12 @@
 #include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"
 #include "certifier/sequence_reserve.h"
+#include "certifier/sql_words.h"
 
 namespace consort::certifier {
 namespace {
+
+constexpr std::string_view kNothingSql = "DO 0";
 
 /// The entries at the front of `entries` that share one move of the position: payloads, then
 /// branches.
@@ -111,6 +114,15 @@ void append_variable(std::vector<std::string>& statements,
   }
 }
 
+/// DROP .. IF EXISTS, say: it has no effect where `schema` does not exist. What creates or changes
+/// tables has not succeeded without one: a server where it is missing differs.
+bool only_drops_tables_of(const Ddl& ddl, std::string_view schema) {
+  return first_word(ddl.sql) == "DROP" && !ddl.targets.empty() &&
+         std::all_of(ddl.targets.begin(), ddl.targets.end(), [&](const DdlObject& target) {
+           return target.schema == schema && !target.table.empty();
+         });
+}
+
 }  // namespace
 
 LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> entries) {
@@ -188,7 +200,8 @@ LaneBatch look_batch(const BatchStart& start, const LogEntry& entry) {
 LaneBatch ddl_batch(const BatchStart& start,
                     const LogEntry& entry,
                     bool mark,
-                    std::string_view instead) {
+                    std::string_view instead,
+                    bool schema_absent) {
   const Ddl& ddl = *entry.ddl();
   LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
   if (mark) {
@@ -198,12 +211,20 @@ LaneBatch ddl_batch(const BatchStart& start,
     batch.statements.push_back(compound_sql(ddl_done_check_sql(*fingerprint)));
   }
   if (!ddl.schema.empty()) {
-    batch.statements.push_back("USE " + sql_identifier(ddl.schema));
+    // A connection that stays in a schema keeps the default collation that this had when it was
+    // entered. Every server shall create tables with the one that it has now.
+    batch.statements.emplace_back("USE information_schema");
+    if (!schema_absent) {
+      batch.statements.push_back("USE " + sql_identifier(ddl.schema));
+    }
   }
   if (!ddl.session_set.empty()) {
     batch.statements.push_back(ddl.session_set);
   }
   batch.ddl_statement = batch.statements.size();
+  if (schema_absent && only_drops_tables_of(ddl, ddl.schema)) {
+    instead = kNothingSql;
+  }
   batch.statements.emplace_back(instead.empty() ? ddl.sql : instead);
   batch.statements.emplace_back(kDdlReleaseSql);
   return batch;

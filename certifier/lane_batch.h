@@ -84,10 +84,12 @@ struct BatchStart {
 /// Executes the DDL `entry` in the way its session would have, behind the fence, the mark before it
 /// when `mark`; else kDdlDoneErrno ends it where it had its effect when it was begun before. Leaves
 /// the session's settings changed and the position where it was.
-/// `instead`: of its own text, unless that is empty (DdlResult::sql).
+/// `instead`: of its own text, unless that is empty (DdlResult::sql). `schema_absent`: its session
+/// was in a schema that somebody had dropped.
 [[nodiscard]] LaneBatch ddl_batch(const BatchStart& start,
                                   const LogEntry& entry,
                                   bool mark,
-                                  std::string_view instead = {});
+                                  std::string_view instead = {},
+                                  bool schema_absent = false);
 
 }  // namespace consort::certifier

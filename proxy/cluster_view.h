@@ -91,6 +91,9 @@ struct AppliedPositions {
   std::atomic<std::uint64_t> head{0};
   /// The newest entry that changed accounts or rights. Written before its client hears of it.
   std::atomic<std::uint64_t> accounts_changed{0};
+  /// The newest entry that may have given a schema another default collation. Written before its
+  /// turn comes anywhere.
+  std::atomic<std::uint64_t> schemas_changed{0};
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
   KnownSequences sequences;

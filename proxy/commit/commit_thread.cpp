@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 #include <utility>
 
+#include "base/atomic_max.h"
 #include "base/check.h"
 #include "proxy/signals_blocked.h"
 
@@ -47,6 +48,14 @@ certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
   limits.entries_kept = options.index_entries_max;
   limits.keys_max = options.index_keys_max;
   return limits;
+}
+
+/// Creates, alters or drops a schema, or may: who is about nothing in particular may do anything.
+bool may_change_schemas(const certifier::Ddl& ddl) {
+  return ddl.targets.empty() || std::any_of(ddl.targets.begin(), ddl.targets.end(),
+                                            [](const certifier::DdlObject& object) {
+                                              return !object.schema.empty() && object.table.empty();
+                                            });
 }
 
 }  // namespace
@@ -363,6 +372,9 @@ void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
   stats_.head.set(static_cast<std::int64_t>(log_->durable_head().value));
   positions_moved_ = true;
   branches_->on_durable(*entry);
+  if (entry->ddl() != nullptr && may_change_schemas(*entry->ddl())) {
+    raise_to(positions_.schemas_changed, entry->seqno.value);
+  }
   for (const std::unique_ptr<Backend>& backend : backends_) {
     backend->lane->push(entry);
   }

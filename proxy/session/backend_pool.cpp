@@ -140,7 +140,7 @@ PooledConnection& BackendPool::open(BackendId id,
   params.login.collation = account.collation;
   params.setup = options_.setup[id.value];
   if (wanted != nullptr) {
-    connection->state_ = {wanted->schema(), wanted->settings(), false};
+    connection->state_ = {wanted->schema(), wanted->settings(), false, connection->age_.applied};
     params.login.database = wanted->schema();
     if (wanted->has_variables()) {
       params.setup.push_back(wanted->set_statement());
@@ -201,7 +201,11 @@ void BackendPool::bring_into_state(PooledConnection& connection, const SessionSt
   };
   std::optional<std::string> change =
       settings_change(state.settings.get(), wanted.settings().get());
+  const bool leaves = knows_old_schema(state, wanted);
+  const bool anew = leaves || state.schema != wanted.schema();
+  bool enters = anew;
   if (state.has_traces || !change) {
+    enters = true;  // a reset connection has forgotten the schema's collation
     connection.age_ = globals_.age(connection.backend_);
     add(Command::kResetConnection, {});
     for (const std::string& statement : options_.setup[connection.backend_.value]) {
@@ -215,10 +219,17 @@ void BackendPool::bring_into_state(PooledConnection& connection, const SessionSt
   if (!change->empty()) {
     add(Command::kQuery, *change);
   }
-  if (state.schema != wanted.schema()) {
+  if (enters && !wanted.schema().empty()) {
+    if (leaves) {
+      add(Command::kInitDb, kNeutralSchema);
+    }
     add(Command::kInitDb, wanted.schema());
+    if (const std::string sql = wanted.schema_set_statement(); !sql.empty()) {
+      add(Command::kQuery, sql);
+    }
   }
-  state = {wanted.schema(), wanted.settings(), false};
+  const Seqno applied = globals_.age(connection.backend_).applied;
+  state = {wanted.schema(), wanted.settings(), false, anew ? applied : state.schema_as_of};
   connection.becoming_ = true;
   if (commands.empty()) {
     on_backend_ready(*connection.wire_);

@@ -39,6 +39,7 @@ struct LeasedConnection {
   std::uint64_t capabilities = 0;  ///< in force on this connection
   std::string isolation;           ///< its level, "REPEATABLE-READ"; a session may have set another
   std::optional<std::uint64_t> insert_id = 0;  ///< its LAST_INSERT_ID(); nullopt: unknown
+  Seqno schema_as_of = {};                     ///< PooledConnection::schema_as_of()
 };
 
 /// A client's prepared statement.
@@ -140,6 +141,8 @@ class SessionEffects {
   [[nodiscard]] virtual Seqno globals_seen() = 0;
   /// What a session that begins must see of the log: GlobalSettings::changed_at(), its account.
   [[nodiscard]] virtual Seqno globals_changed_at() = 0;
+  /// GlobalSettings::schemas_changed().
+  [[nodiscard]] virtual Seqno schemas_changed() = 0;
   [[nodiscard]] virtual ReadConsistency read_consistency() = 0;
   /// Of a session that has set nothing.
   [[nodiscard]] virtual router::LexerOptions default_lexer_options() = 0;

@@ -115,6 +115,10 @@ bool GlobalSettings::outdated(BackendId backend, const SettingsAge& age) const {
              positions_.lane_generations[backend.value].load(std::memory_order_acquire);
 }
 
+Seqno GlobalSettings::schemas_changed() const {
+  return Seqno{positions_.schemas_changed.load(std::memory_order_acquire)};
+}
+
 router::LexerOptions GlobalSettings::lexer(const router::LexerOptions& known) const {
   if (!sql_mode_) {
     return known;

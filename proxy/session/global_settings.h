@@ -66,6 +66,10 @@ class GlobalSettings {
   /// GLOBAL came.
   [[nodiscard]] bool outdated(BackendId backend, const SettingsAge& age) const;
 
+  /// The newest entry that may have given a schema another default collation. A connection that
+  /// entered its schema when its server had not applied it may know an older one.
+  [[nodiscard]] Seqno schemas_changed() const;
+
   /// How texts of a session that has set nothing are read. `known`: by the servers' values when
   /// they were looked at last.
   [[nodiscard]] router::LexerOptions lexer(const router::LexerOptions& known) const;

@@ -33,6 +33,9 @@ class PooledConnection {
   void add_statement(std::string_view key, std::uint32_t id);
   void close_statement(std::string_view key);
 
+  /// What the server had applied, at least, when it entered its schema.
+  [[nodiscard]] Seqno schema_as_of() const { return state_.schema_as_of; }
+
   /// What LAST_INSERT_ID() is there; nullopt: unknown.
   [[nodiscard]] std::optional<std::uint64_t> insert_id() const { return insert_id_; }
 

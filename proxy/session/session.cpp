@@ -474,8 +474,9 @@ void Session::on_lease(PooledConnection& connection) {
   }
   connection.wire().set_low_water(worker_.limits().client_buffer_low);
   const protocol::ServerInfo& server = connection.wire().server();
-  core_.on_leased(channel, {connection.backend(), server.thread_id, server.capabilities,
-                            connection.wire().isolation(), connection.insert_id()});
+  core_.on_leased(
+      channel, {connection.backend(), server.thread_id, server.capabilities,
+                connection.wire().isolation(), connection.insert_id(), connection.schema_as_of()});
   settle_change_user();
   pump();
 }
@@ -699,6 +700,10 @@ Seqno Session::globals_seen() {
 
 Seqno Session::globals_changed_at() {
   return std::max(worker_.globals().changed_at(), account_.logins_as_of);
+}
+
+Seqno Session::schemas_changed() {
+  return worker_.globals().schemas_changed();
 }
 
 std::uint32_t Session::lane_generation(BackendId backend) {

@@ -144,6 +144,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] KnownSequences& sequences() override;
   [[nodiscard]] Seqno globals_seen() override;
   [[nodiscard]] Seqno globals_changed_at() override;
+  [[nodiscard]] Seqno schemas_changed() override;
   [[nodiscard]] ReadConsistency read_consistency() override;
   [[nodiscard]] router::LexerOptions default_lexer_options() override;
   [[nodiscard]] bool stored_functions() override;

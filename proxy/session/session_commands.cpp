@@ -101,6 +101,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       return;
     case Command::kResetConnection:
       reset();
+      state_.stay_in_schema();
       reply_ok();
       return;
     case Command::kQuit:

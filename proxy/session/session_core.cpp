@@ -44,7 +44,7 @@ void SessionCore::begin(SessionOwner owner) {
     multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
     note_first_settings((owner_.capabilities & protocol::capability::kInteractive) != 0);
   }
-  state_.set_schema(owner_.schema);
+  state_.set_schema(owner_.schema, effects_.schemas_changed());
   diagnostics_.set_row_count(
       0);  // as on a fresh connection: its home's may have been another's before
   commits_.on_other(effects_.globals_changed_at());
@@ -72,7 +72,7 @@ void SessionCore::refuse_login(const protocol::SqlError& error) {
   }
   job_ = {};
   owner_ = std::move(prior_owner_->first);
-  state_.set_schema(prior_owner_->second);
+  state_.set_schema(prior_owner_->second, {});
   prior_owner_.reset();
   phase_ = SessionPhase::kIdle;
   effects_.deny_change(error, reply_sequence_);
@@ -111,8 +111,9 @@ void SessionCore::reset() {
   chain_ = false;
   release_ = false;
   const std::string schema = state_.schema();
+  const Seqno schema_as_of = state_.schema_as_of();
   state_.reset();
-  state_.set_schema(schema);
+  state_.set_schema(schema, schema_as_of);
   note_first_settings(false);
   statements_.clear();
   text_statements_.clear();

@@ -367,6 +367,7 @@ class SessionCore {
 
   // Sending: session_send.cpp.
   void send_job();
+  void append_schema_again();
   [[nodiscard]] bool begins_on_backend() const;
   [[nodiscard]] bool must_begin_alone() const;
   void begin_alone();
@@ -722,6 +723,7 @@ class SessionCore {
   bool home_transaction_settings_stale_ = false;
   /// The home's connection may have been opened amid a SET GLOBAL and have the new values, which
   /// `state_` has the old ones of.
+  bool home_left_schema_ = false;  ///< the session's is gone, the home's connection is in none
   bool home_settings_doubtful_ = false;
   bool yielding_ = false;       ///< the home is given back when what travels is known
   KillTicket home_kill_;        ///< a KILL QUERY that was asked for, of what it runs

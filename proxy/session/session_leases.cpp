@@ -212,6 +212,7 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
     diagnostics_.on_home_leased();
     home_has_traces_ = false;
     home_settings_doubtful_ = false;
+    home_left_schema_ = false;
     home_transaction_settings_stale_ = next_transaction_.pending();  // it was said elsewhere
     insert_id_.on_home_leased(connection.insert_id);
     yielding_ = false;
@@ -256,6 +257,7 @@ void SessionCore::give_back(Channel channel, bool reusable) {
   kill.withdraw();
   reusable = reusable && !lease_of(channel).owes_reply() && !kill.pending();
   if (channel == Channel::kHome) {
+    reusable = reusable && !home_left_schema_;
     insert_id_.on_home_left();
     taken_numbers_.on_home_left();
   }

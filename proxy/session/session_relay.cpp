@@ -257,6 +257,9 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
 
 void SessionCore::learn(const protocol::SessionChanges& changes) {
   note_untold_collation(changes);
+  if (changes.schema) {
+    state_.set_schema(*changes.schema, effects_.schemas_changed());
+  }
   for (const auto& [name, value] : changes.system_variables) {
     if (job_.passing_settings) {
       break;  // the server reports them as they are amid the statement
@@ -278,9 +281,6 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", job_.names_collation);
     }
-  }
-  if (changes.schema) {
-    state_.set_schema(*changes.schema);
   }
 }
 

@@ -102,6 +102,9 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
+    case ReplyRole::kSchemaAgain:
+      home_left_schema_ = home_left_schema_ || failed;  // somebody has dropped it: the DDL tells
+      return;
     case ReplyRole::kTurnSetting:
       if (failed) {
         lose(channel);  // nobody shall have a connection with a clock or count of its own

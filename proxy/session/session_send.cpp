@@ -5,6 +5,7 @@
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/state_change.h"
 
 namespace consort::proxy {
 
@@ -55,6 +56,23 @@ Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
   return Bytes(xa_buffer_).subspan(at);
 }
 
+/// A connection that stays in its schema creates tables with the default collation that this had
+/// when it was entered (so does a server's own session); the lanes do with the present one.
+void SessionCore::append_schema_again() {
+  if (state_.schema().empty()) {
+    return;
+  }
+  const auto add = [this](Command command, std::string_view argument) {
+    protocol::append_command(xa_buffer_, command, as_bytes(argument));
+    expect(Channel::kHome, ReplyRole::kSchemaAgain, command);
+  };
+  add(Command::kInitDb, kNeutralSchema);
+  add(Command::kInitDb, state_.schema());
+  if (const std::string sql = state_.schema_set_statement(); !sql.empty()) {
+    add(Command::kQuery, sql);
+  }
+}
+
 void SessionCore::send_job() {
   if (job_.kind == JobKind::kOrdered && phase_ != SessionPhase::kOrdering) {
     request_order();
@@ -67,6 +85,9 @@ void SessionCore::send_job() {
   }
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
     xa_buffer_.clear();
+    if (home_lease_.connection().schema_as_of < effects_.schemas_changed()) {
+      append_schema_again();
+    }
     const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'
     if (wide) {
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNarrowLiterals));

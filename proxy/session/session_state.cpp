@@ -28,6 +28,9 @@ constexpr std::array<std::string_view, 13> kNotState = {
     "warning_count",
 };
 
+constexpr std::string_view kSchemaCharacterSet = "character_set_database";
+constexpr std::string_view kSchemaCollation = "collation_database";
+
 /// Has every MariaDB since 10.6 this collation, and of a character set that a client may use (none
 /// of ucs2, utf16 and utf32)?
 bool can_be_a_clients(std::uint16_t collation) {
@@ -101,10 +104,16 @@ bool is_of_the_connection(std::string_view name) {
   return std::binary_search(kNames.begin(), kNames.end(), name);
 }
 
-/// Each of the two implies the other, and the server reports only the one that was named.
+/// Each of two implies the other, and the server reports only the one that was named.
 std::string_view implied_by(std::string_view name) {
   if (name == "character_set_connection") {
     return "collation_connection";
+  }
+  if (name == kSchemaCharacterSet) {
+    return kSchemaCollation;
+  }
+  if (name == kSchemaCollation) {
+    return kSchemaCharacterSet;
   }
   return name == "collation_connection" ? "character_set_connection" : "";
 }
@@ -134,6 +143,8 @@ void append_setting_value(std::string& out, std::string_view name, std::string_v
       "innodb_ft_user_stopword_table"};
   if (value.empty() && std::find(kMayBeNull.begin(), kMayBeNull.end(), name) != kMayBeNull.end()) {
     out += "NULL";  // reported as '', which none of them takes
+  } else if (value.empty() && SessionState::belongs_to_schema(name)) {
+    out += "@@GLOBAL.collation_database";  // DEFAULT is the schema's
   } else if (is_number(value)) {
     out += value;
   } else {
@@ -144,6 +155,23 @@ void append_setting_value(std::string& out, std::string_view name, std::string_v
 bool SessionState::leaves_traces(std::string_view name) {
   // Of the next INSERT, of RAND(), and a clock that stands still.
   return name == "insert_id" || name == "rand_seed1" || name == "rand_seed2" || name == "timestamp";
+}
+
+bool SessionState::belongs_to_schema(std::string_view name) {
+  return name == kSchemaCollation || name == kSchemaCharacterSet;
+}
+
+void SessionState::set_schema(std::string_view schema, Seqno as_of) {
+  schema_ = schema;
+  schema_as_of_ = as_of;
+  forget_variable(kSchemaCollation);
+  forget_variable(kSchemaCharacterSet);
+}
+
+void SessionState::stay_in_schema() {
+  if (!schema_.empty()) {
+    set_variable(kSchemaCollation, "");
+  }
 }
 
 void SessionState::set_variable(std::string_view name, std::string_view value) {
@@ -215,6 +243,15 @@ std::string SessionState::set_statement() const {
   return settings_change(nullptr, settings_.get()).value();
 }
 
+std::string SessionState::schema_set_statement() const {
+  for (const std::string_view name : {kSchemaCollation, kSchemaCharacterSet}) {
+    if (variable(name)) {
+      return set_statement_of(name);
+    }
+  }
+  return {};
+}
+
 std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   // The server takes a number for a collation's name. What it could not use it ignores at login.
   const bool usable = can_be_a_clients(collation);
@@ -255,8 +292,7 @@ std::string SessionState::set_statement_of(std::string_view name) const {
 }
 
 void SessionState::reset() {
-  settings_.reset();
-  schema_.clear();
+  *this = {};
 }
 
 }  // namespace consort::proxy

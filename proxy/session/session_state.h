@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ids.h"
+
 namespace consort::proxy {
 
 /// A literal that means `text` whatever the sql_mode and collation_connection.
@@ -51,7 +53,18 @@ class SessionState {
   /// What a session that set `name` leaves on its connection is not in this state.
   [[nodiscard]] static bool leaves_traces(std::string_view name);
 
-  void set_schema(std::string_view schema) { schema_ = schema; }
+  /// It has entered `schema`: what belonged to the one before is gone. `as_of`: the newest entry
+  /// by then that may have given a schema another default collation.
+  void set_schema(std::string_view schema, Seqno as_of);
+
+  [[nodiscard]] Seqno schema_as_of() const { return schema_as_of_; }
+
+  /// Is `name` set anew whenever a connection enters a schema?
+  [[nodiscard]] static bool belongs_to_schema(std::string_view name);
+
+  /// After COM_RESET_CONNECTION it is still in its schema, but with the server's collation in the
+  /// place of the schema's (as MariaDB does it).
+  void stay_in_schema();
 
   [[nodiscard]] const std::string& schema() const { return schema_; }
 
@@ -72,6 +85,9 @@ class SessionState {
   /// One SET statement that gives a fresh connection the same variables; empty when there are none.
   [[nodiscard]] std::string set_statement() const;
 
+  /// One of those alone that belong to the schema, for a connection that has just entered it.
+  [[nodiscard]] std::string schema_set_statement() const;
+
   /// The same for a connection whose sql_mode and character sets may be anything: what the session
   /// did not change is told, too. `collation`: that its client named when it logged in.
   [[nodiscard]] std::string whole_set_statement(std::uint16_t collation) const;
@@ -89,6 +105,7 @@ class SessionState {
  private:
   SharedSettings settings_;
   std::string schema_;
+  Seqno schema_as_of_;
 };
 
 }  // namespace consort::proxy

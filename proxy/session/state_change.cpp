@@ -7,11 +7,14 @@
 namespace consort::proxy {
 namespace {
 
-/// Variables whose value on a fresh connection is the server's global one, so that SET .. = DEFAULT
-/// leads back to it. Sorted. Not max_statement_time, which an account or the configuration limits.
-constexpr std::array<std::string_view, 31> kDefaultIsGlobal = {
+/// Variables whose value on a fresh connection is the server's global one, or its schema's, so that
+/// SET .. = DEFAULT leads back to it. Sorted. Not max_statement_time, which an account or the
+/// configuration limits.
+constexpr std::array<std::string_view, 33> kDefaultIsFirst = {
     "autocommit",
     "big_tables",
+    "character_set_database",
+    "collation_database",
     "default_week_format",
     "div_precision_increment",
     "foreign_key_checks",
@@ -43,7 +46,7 @@ constexpr std::array<std::string_view, 31> kDefaultIsGlobal = {
     "unique_checks",
 };
 
-static_assert(std::is_sorted(kDefaultIsGlobal.begin(), kDefaultIsGlobal.end()));
+static_assert(std::is_sorted(kDefaultIsFirst.begin(), kDefaultIsFirst.end()));
 
 void append_item(std::string& sql) {
   sql += sql.empty() ? "SET SESSION " : ", SESSION ";
@@ -59,7 +62,7 @@ std::optional<std::string> settings_change(const SessionSettings* from, const Se
   for (const SessionSettings::Variable& variable : old) {
     const auto same_name = [&](const auto& other) { return other.name == variable.name; };
     if (std::none_of(wanted.begin(), wanted.end(), same_name)) {
-      if (!std::binary_search(kDefaultIsGlobal.begin(), kDefaultIsGlobal.end(), variable.name)) {
+      if (!std::binary_search(kDefaultIsFirst.begin(), kDefaultIsFirst.end(), variable.name)) {
         return std::nullopt;
       }
       append_item(sql);
@@ -76,6 +79,11 @@ std::optional<std::string> settings_change(const SessionSettings* from, const Se
   return sql;
 }
 
+bool knows_old_schema(const ConnectionState& from, const SessionState& to) {
+  return !to.schema().empty() && from.schema == to.schema() &&
+         from.schema_as_of < to.schema_as_of();
+}
+
 StateDistance distance(const ConnectionState& from, const SessionState& to) {
   const bool same_schema = from.schema == to.schema();
   if (!same_schema && to.schema().empty()) {
@@ -86,7 +94,8 @@ StateDistance distance(const ConnectionState& from, const SessionState& to) {
   }
   const std::uint64_t fingerprint = from.settings ? from.settings->fingerprint : 0;
   if (fingerprint == to.fingerprint()) {
-    return same_schema ? StateDistance::kNone : StateDistance::kSchema;
+    return same_schema && !knows_old_schema(from, to) ? StateDistance::kNone
+                                                      : StateDistance::kSchema;
   }
   // A few more comparisons would tell a reset from a SET: not worth them for each candidate.
   return StateDistance::kSettings;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "base/ids.h"
 #include "proxy/session/session_state.h"
 
 namespace consort::proxy {
@@ -23,7 +24,12 @@ struct ConnectionState {
   std::string schema;
   SharedSettings settings;  ///< null: those of a fresh connection
   bool has_traces = false;  ///< of something else that a session left: user variables, seeds
+  /// What its server had applied, at least, when it entered the schema.
+  Seqno schema_as_of = {};
 };
+
+/// A schema that everybody may enter, to leave another one.
+inline constexpr std::string_view kNeutralSchema = "information_schema";
 
 [[nodiscard]] StateDistance distance(const ConnectionState& from, const SessionState& to);
 
@@ -32,5 +38,9 @@ struct ConnectionState {
 /// login's, others are Consort's): a reset has to come before then.
 [[nodiscard]] std::optional<std::string> settings_change(const SessionSettings* from,
                                                          const SessionSettings* to);
+
+/// Was the connection in the schema before the session was, and may the schema have got another
+/// default collation in between? Then it has to leave and enter it again.
+[[nodiscard]] bool knows_old_schema(const ConnectionState& from, const SessionState& to);
 
 }  // namespace consort::proxy

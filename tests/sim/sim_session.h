@@ -117,6 +117,8 @@ class SimSession final : public proxy::SessionEffects {
 
   Seqno globals_changed_at() override { return {}; }
 
+  Seqno schemas_changed() override { return {}; }
+
   proxy::ReadConsistency read_consistency() override;
 
   router::LexerOptions default_lexer_options() override { return {}; }

@@ -473,19 +473,37 @@ TEST_SUITE("certifier") {
     EXPECT_FALSE(contains(batch.statements[0], "CREATE"));
   }
 
+  TEST_CASE("ApplyLane: a DDL whose session was in a schema that is not there") {
+    Rig rig;
+    rig.lane.push(ddl(1));
+    (void)rig.turn<DdlReached>();
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
+    const LaneBatch batch = rig.batch();
+    REQUIRE(batch.statements[3] == "USE `shop`");
+    REQUIRE(rig.fail(1049, 3) == LaneAction::kResync);
+    rig.connect(0);
+    const LaneBatch again = rig.batch();
+    REQUIRE(again.ddl_statement.has_value());
+    EXPECT(std::find(again.statements.begin(), again.statements.end(), "USE `shop`") ==
+           again.statements.end());
+    // Its own 1049 is one as ever.
+    EXPECT(rig.fail(1049, *again.ddl_statement) == LaneAction::kInconsistent);
+  }
+
   TEST_CASE("ApplyLane: another backend's lane executes a DDL that succeeded") {
     Rig rig;
     rig.lane.push(ddl(1));
     (void)rig.turn<DdlReached>();
     rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kRun}));
     const LaneBatch batch = rig.batch();
-    REQUIRE(batch.statements.size() == 6);
+    REQUIRE(batch.statements.size() == 7);
     EXPECT(batch.statements[0] == kDdlFenceSql);
     EXPECT(contains(batch.statements[1], "SET ddl=1,"));
-    EXPECT(batch.statements[2] == "USE `shop`");
-    EXPECT(batch.statements[3] == "SET SESSION sql_mode=X'41'");
-    EXPECT(batch.statements[4] == "CREATE TABLE t (a INT)");
-    EXPECT(batch.ddl_statement == 4);
+    EXPECT(batch.statements[2] == "USE information_schema");
+    EXPECT(batch.statements[3] == "USE `shop`");
+    EXPECT(batch.statements[4] == "SET SESSION sql_mode=X'41'");
+    EXPECT(batch.statements[5] == "CREATE TABLE t (a INT)");
+    EXPECT(batch.ddl_statement == 5);
     rig.lane.on_turn_done();
     EXPECT((rig.lane.applied() == Seqno{0}));
     const LaneBatch move = rig.batch();
@@ -737,7 +755,7 @@ TEST_SUITE("certifier") {
     (void)rig.turn<DdlOffer>();
     rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kLane);
     const LaneBatch batch = rig.batch();
-    EXPECT(batch.ddl_statement == 3);  // marked already
+    EXPECT(batch.ddl_statement == 4);  // marked already
     rig.lane.on_turn_done();
     EXPECT((rig.turn<DdlDecided>().outcome == DdlOutcome::kRunTolerant));
   }

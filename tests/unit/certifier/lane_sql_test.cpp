@@ -177,7 +177,7 @@ TEST_SUITE("certifier") {
     body.session_set = "SET sql_mode='ANSI'";
     const LogEntry ddl{1, Seqno{11}, body};
     const LaneBatch marked = ddl_batch(kStart, ddl, true);
-    REQUIRE(marked.statements.size() == 6);
+    REQUIRE(marked.statements.size() == 7);
     EXPECT(marked.statements[0] == kDdlFenceSql);
     EXPECT(count_of(marked.statements[1],
                     "UPDATE consort.ddl_mark SET ddl=11,ddl_before=NULL,binlog_before=(SELECT ") ==
@@ -186,16 +186,41 @@ TEST_SUITE("certifier") {
                     " WHERE id=1 AND EXISTS "
                     "(SELECT 1 FROM consort.`position` WHERE id=1 AND owner=8589934593 AND "
                     "seqno=10 LOCK IN SHARE MODE); IF ROW_COUNT()<>1 THEN SIGNAL") == 1);
-    EXPECT(marked.statements[2] == "USE `shop`");
-    EXPECT(marked.statements[3] == body.session_set);
-    EXPECT(marked.statements[4] == body.sql);
-    EXPECT(marked.ddl_statement == 4);
-    EXPECT(marked.statements[5] == kDdlReleaseSql);
+    EXPECT(marked.statements[2] == "USE information_schema");
+    EXPECT(marked.statements[3] == "USE `shop`");
+    EXPECT(marked.statements[4] == body.session_set);
+    EXPECT(marked.statements[5] == body.sql);
+    EXPECT(marked.ddl_statement == 5);
+    EXPECT(marked.statements[6] == kDdlReleaseSql);
     EXPECT(marked.last < marked.first);
     const LogEntry plain{1, Seqno{11}, Ddl{{}, "DROP USER u", "", "", "", {}, {}}};
+    const LaneBatch absent = ddl_batch(kStart, ddl, true, {}, true);
+    REQUIRE(absent.statements.size() == 6);
+    EXPECT(absent.statements[2] == "USE information_schema");
+    EXPECT(absent.statements[4] == body.sql);
     const LaneBatch again = ddl_batch(kStart, plain, false);
     REQUIRE(again.statements.size() == 3);
     EXPECT(again.ddl_statement == 1);
+  }
+
+  TEST_CASE("LaneBatch: what only drops tables of a schema that is not there does nothing") {
+    Ddl body;
+    body.sql = "DROP TABLE IF EXISTS a, b";
+    body.schema = "shop";
+    body.targets = {{"shop", "a"}, {"shop", "b"}};
+    const auto executed = [&body] {
+      const LaneBatch batch = ddl_batch(kStart, {1, Seqno{11}, body}, false, {}, true);
+      return batch.statements[batch.ddl_statement.value()];
+    };
+    EXPECT(executed() == "DO 0");
+    body.targets[1].schema = "other";
+    EXPECT(executed() == body.sql);
+    body.targets = {{"shop", ""}};
+    body.sql = "DROP DATABASE IF EXISTS shop";
+    EXPECT(executed() == body.sql);
+    body.targets = {{"shop", "a"}};
+    body.sql = "CREATE TABLE a (i INT)";  // fails where nobody has a right to create
+    EXPECT(executed() == body.sql);
   }
 
   TEST_CASE("LaneBatch: a DDL begun before is compared with what its mark has kept") {

@@ -336,6 +336,8 @@ class SessionScript : public SessionEffects {
 
   Seqno globals_changed_at() override { return seen_globals; }
 
+  Seqno schemas_changed() override { return changed_schemas; }
+
   ReadConsistency read_consistency() override { return ReadConsistency::kSession; }
 
   router::LexerOptions default_lexer_options() override { return lexer; }
@@ -406,6 +408,7 @@ class SessionScript : public SessionEffects {
   LockedTableFilter locked;
   KnownSequences known_sequences;
   Seqno seen_globals;
+  Seqno changed_schemas;
   bool has_triggers = false;
   std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
   int lock_holders = 0;

@@ -9,7 +9,7 @@ namespace {
 SessionState state(std::string_view schema,
                    std::initializer_list<std::pair<const char*, const char*>> variables) {
   SessionState made;
-  made.set_schema(schema);
+  made.set_schema(schema, Seqno{});
   for (const auto& [name, value] : variables) {
     made.set_variable(name, value);
   }
@@ -57,6 +57,42 @@ TEST_SUITE("session") {
     // Equal, not the same object.
     const SessionState again = state("a", {{"sql_mode", "ANSI"}});
     EXPECT(distance({"a", again.settings(), false}, wanted) == StateDistance::kNone);
+  }
+
+  TEST_CASE("distance: a schema that may have another collation since is entered again") {
+    SessionState session;
+    session.set_schema("a", Seqno{7});
+    EXPECT(distance({"a", nullptr, false, Seqno{7}}, session) == StateDistance::kNone);
+    EXPECT(distance({"a", nullptr, false, Seqno{6}}, session) == StateDistance::kSchema);
+    EXPECT(knows_old_schema({"a", nullptr, false, Seqno{6}}, session));
+    EXPECT_FALSE(knows_old_schema({"a", nullptr, false, Seqno{9}}, session));
+    EXPECT_FALSE(knows_old_schema({"b", nullptr, false, Seqno{6}}, session));
+    session.set_schema("", Seqno{7});
+    EXPECT_FALSE(knows_old_schema({"", nullptr, false, Seqno{6}}, session));
+  }
+
+  TEST_CASE("SessionState: what belongs to a schema goes with it") {
+    SessionState session = state("a", {{"collation_database", "latin2_bin"}});
+    const SessionState plain = state("a", {});
+    EXPECT(session.schema_set_statement() ==
+           "SET SESSION collation_database=_utf8mb4 X'6C6174696E325F62696E'");
+    EXPECT(change(plain, session) == session.schema_set_statement());
+    EXPECT(change(session, plain) == "SET SESSION collation_database=DEFAULT");
+    session.set_variable("character_set_database", "latin1");
+    EXPECT_FALSE(session.variable("collation_database"));
+    session.set_schema("a", Seqno{});
+    EXPECT_FALSE(session.has_variables());
+    EXPECT(session.schema_set_statement().empty());
+  }
+
+  TEST_CASE("SessionState: after a reset it is in its schema with the server's collation") {
+    SessionState session = state("a", {});
+    session.stay_in_schema();
+    EXPECT(session.schema_set_statement() ==
+           "SET SESSION collation_database=@@GLOBAL.collation_database");
+    session.reset();
+    session.stay_in_schema();
+    EXPECT_FALSE(session.has_variables());  // it is in none
   }
 
   TEST_CASE("distance: there is no way back to no database") {
