@@ -242,12 +242,33 @@ bool reads_relations(const Statement& statement) {
   }
 }
 
+namespace {
+
+/// What changes data and names an unknown @variable makes it: NULL, but not as one that never was.
+/// So does its EXPLAIN, and CREATE VIEW, which fails for it.
+bool may_make_variables(const Statement& statement) {
+  if (!statement.has(Flag::kReadsUserVariable)) {
+    return false;
+  }
+  switch (statement.kind) {
+    case StatementKind::kSelect:
+    case StatementKind::kDo:
+    case StatementKind::kShow:
+    case StatementKind::kKill:
+    case StatementKind::kSetUserVariable:
+    case StatementKind::kSetSession:
+      return may_change_rows(statement);
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 bool leaves_traces(const Statement& statement, bool triggers) {
   return statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kIntoVariable,
                                   Flag::kAssignsUserVariable, Flag::kSequence}) ||
-         statement.kind == StatementKind::kUnknown ||
-         // A write that names an unknown @variable makes it: NULL, but not as one that never was.
-         (statement.has(Flag::kReadsUserVariable) && may_change_rows(statement)) ||
+         statement.kind == StatementKind::kUnknown || may_make_variables(statement) ||
          (triggers && may_change_rows(statement));
 }
 

@@ -205,6 +205,15 @@ TEST_SUITE("session") {
     SessionScript with_function;
     with_function.query("SELECT f()");
     EXPECT(with_function.core.home_has_traces());
+    for (const char* sql :
+         {"UPDATE t SET v=@x", "EXPLAIN UPDATE t SET v=@x", "EXPLAIN INSERT INTO t SELECT @x"}) {
+      SessionScript makes_variable;
+      makes_variable.query(sql);
+      EXPECT(makes_variable.core.home_has_traces());
+    }
+    SessionScript only_reads;
+    only_reads.query("SELECT @x");
+    EXPECT_FALSE(only_reads.core.home_has_traces());
     SessionScript with_clock;
     with_clock.query("SET timestamp=1");
     protocol::OkPacket ok;
