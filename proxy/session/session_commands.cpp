@@ -228,6 +228,11 @@ void SessionCore::on_prepare(std::string_view sql) {
   job_.statement_kind = statement.kind;
   job_.digest = statement.digest;
   job_.query_kind = QueryKind::kPrepare;
+  job_.leaves_traces = makes_variables(statement);
+  if (job_.leaves_traces) {
+    job_.channel = Channel::kHome;
+    job_.pins.added.add(router::PinReason::kUserVariables);
+  }
   job_.needs_branch = transaction_.on_backend() || begins_against_default();
   advance_job();
 }

@@ -242,11 +242,12 @@ bool reads_relations(const Statement& statement) {
   }
 }
 
-namespace {
-
 /// What changes data and names an unknown @variable makes it: NULL, but not as one that never was.
 /// So does its EXPLAIN, and CREATE VIEW, which fails for it.
-bool may_make_variables(const Statement& statement) {
+bool makes_variables(const Statement& statement) {
+  if (statement.flags.has_any({Flag::kIntoVariable, Flag::kAssignsUserVariable})) {
+    return true;
+  }
   if (!statement.has(Flag::kReadsUserVariable)) {
     return false;
   }
@@ -263,13 +264,10 @@ bool may_make_variables(const Statement& statement) {
   }
 }
 
-}  // namespace
-
 bool leaves_traces(const Statement& statement, bool triggers) {
-  return statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kIntoVariable,
-                                  Flag::kAssignsUserVariable, Flag::kSequence}) ||
-         statement.kind == StatementKind::kUnknown || may_make_variables(statement) ||
-         (triggers && may_change_rows(statement));
+  return makes_variables(statement) ||
+         statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kSequence}) ||
+         statement.kind == StatementKind::kUnknown || (triggers && may_change_rows(statement));
 }
 
 bool draws_numbers(StatementKind kind) {

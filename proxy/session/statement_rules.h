@@ -62,6 +62,9 @@ inline constexpr std::array kIsolationLevels = {
 /// a reason to pin the session: user variables that a function or a trigger assigns.
 [[nodiscard]] bool leaves_traces(const router::Statement& statement, bool triggers);
 
+/// It makes @variables where it is executed, perhaps: also where it is only prepared.
+[[nodiscard]] bool makes_variables(const router::Statement& statement);
+
 /// It gives rows the next AUTO_INCREMENT numbers.
 [[nodiscard]] bool draws_numbers(router::StatementKind kind);
 

@@ -211,6 +211,9 @@ TEST_SUITE("session") {
       makes_variable.query(sql);
       EXPECT(makes_variable.core.home_has_traces());
     }
+    SessionScript prepares;
+    prepares.command(protocol::Command::kStmtPrepare, as_bytes("SET @x = ?"));
+    EXPECT(prepares.core.home_has_traces());
     SessionScript only_reads;
     only_reads.query("SELECT @x");
     EXPECT_FALSE(only_reads.core.home_has_traces());
