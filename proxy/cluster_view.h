@@ -94,6 +94,8 @@ struct AppliedPositions {
   /// The newest entry that may have given a schema another default collation. Written before its
   /// turn comes anywhere.
   std::atomic<std::uint64_t> schemas_changed{0};
+  /// Counts up when procedures may have changed: what was said of them before holds no more.
+  std::atomic<std::uint64_t> routines{1};
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
   KnownSequences sequences;

@@ -298,6 +298,12 @@ void Worker::on_commit_event(CommitEvent& event) {
       session->core().on_table_answer(*answer);
       session->pump();
     }
+  } else if (auto* said = std::get_if<CallAnswer>(&event)) {
+    known_calls_.note(*said);
+    if (Session* session = find(said->session); session != nullptr) {
+      session->core().on_call_answer(*said);
+      session->pump();
+    }
   } else if (auto* locked = std::get_if<TablesLocked>(&event)) {
     for_each_session([&](Session& session) {
       if (session.id() != locked->owner) {

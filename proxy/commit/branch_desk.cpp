@@ -18,8 +18,8 @@ using protocol::BinlogGroupKind;
 constexpr std::size_t kForeignMax = 4096;
 constexpr std::size_t kDdlTablesMax = 4096;
 constexpr unsigned kDefinitionTries = 3;
-// Stands for a DDL statement that names no table: no table, schema or account hashes to it.
-constexpr std::uint64_t kEverything = 0;
+// Stands for a DDL statement that names no table.
+constexpr std::uint64_t kEverything = certifier::kEverythingKey;
 constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
 // A group whose PREPARE's OK never came: its session has given it up or will.
 constexpr auto kLonelyGroupMax = std::chrono::seconds(60);
@@ -108,6 +108,9 @@ void BranchDesk::on_abandoned(const BranchAbandoned& abandoned) {
 }
 
 void BranchDesk::on_group(BackendId home, BinlogGroup group) {
+  if (parts_.take_part && parts_.take_part(home, group)) {
+    return;
+  }
   LaneStats& stats = parts_.stats.lanes[home.value];
   if (group.kind == BinlogGroupKind::kTransaction) {
     const bool ours = std::all_of(group.tables.begin(), group.tables.end(),
@@ -186,9 +189,28 @@ void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
   parts_.tables.on_ddl(seqno);
 }
 
+void BranchDesk::on_everything(Seqno seqno) {
+  ddl_of_[kEverything] = seqno;
+}
+
+void BranchDesk::lose_undecided(BackendId home) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    if (at->second.home != home || !at->second.prepared) {
+      ++at;
+      continue;
+    }
+    Pending pending = std::move(at->second);
+    at = pending_.erase(at);
+    lose(pending, BranchVerdict::kHomeLost);
+  }
+}
+
 // ---- certification ----
 
 void BranchDesk::process() {
+  if (parts_.paused && parts_.paused()) {
+    return;
+  }
   // Numbers that a branch has taken from a sequence were reserved before its own group.
   while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
     foreign_.pop_front();
@@ -573,7 +595,8 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
     }
     parts_.stats.lanes[foreign.home.value].foreign_groups.add();
   }
-  if (group.has_rows && !group.unfit && parts_.home_is_up(foreign.home)) {
+  const bool only_rows = !group.unfit && group.statement.empty();
+  if (group.has_rows && only_rows && parts_.home_is_up(foreign.home)) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
     }
@@ -659,6 +682,12 @@ Seqno BranchDesk::append_at_home(certifier::Writeset writeset) {
 
 void BranchDesk::look_after(TimePoint now) {
   std::int64_t waiting_for_tables = 0;
+  if (parts_.paused && parts_.paused()) {
+    for (auto& [branch, pending] : pending_) {
+      pending.arrived = now;  // nobody is late while nobody may be certified
+    }
+    return;
+  }
   std::int64_t waiting_for_lanes = 0;
   for (auto at = pending_.begin(); at != pending_.end();) {
     const Pending& pending = at->second;

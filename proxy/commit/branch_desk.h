@@ -15,6 +15,7 @@
 // Threads: the commit thread's.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -66,6 +67,9 @@ struct BranchDeskParts {
   std::function<bool(BackendId)> home_is_up;  ///< its lane runs and its binlog is followed
   std::function<Seqno()> applied_by_homes;    ///< what every home that serves has applied
   std::function<void(BranchOutcome)> tell;    ///< the session's worker
+  std::function<bool()> paused = {};          ///< nothing may get a seqno now
+  /// Takes a group of a program's (ProgramDesk::on_group()).
+  std::function<bool(BackendId, protocol::BinlogGroup&)> take_part = {};
 };
 
 class BranchDesk {
@@ -90,6 +94,23 @@ class BranchDesk {
 
   /// A DDL entry got `seqno`: branches on its tables that have not seen it will lose.
   void on_ddl(const certifier::Ddl& ddl, Seqno seqno);
+
+  /// Something got `seqno` of which nobody knows what it has changed: who has not seen it will
+  /// lose.
+  void on_everything(Seqno seqno);
+
+  /// Branches of `home` that wait for certification end, as if it were lost: their row locks are in
+  /// somebody's way who cannot wait for them.
+  void lose_undecided(BackendId home);
+
+  /// Row groups that `home` has committed by itself wait for their definitions, or their turn.
+  [[nodiscard]] bool has_foreign_of(BackendId home) const {
+    return std::any_of(foreign_.begin(), foreign_.end(),
+                       [home](const Foreign& foreign) { return foreign.home == home; });
+  }
+
+  /// Nothing is certified now: a program is under way.
+  [[nodiscard]] bool paused() const { return parts_.paused && parts_.paused(); }
 
   /// Certifies what is complete. Once per turn, after all messages were taken.
   void process();

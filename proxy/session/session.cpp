@@ -756,6 +756,10 @@ WorkerMetrics& Session::metrics() {
   return worker_.own_metrics();
 }
 
+std::optional<CallVerdict> Session::known_call(std::string_view schema, std::string_view name) {
+  return worker_.known_call(schema, name);
+}
+
 router::ClassificationCache& Session::classifications() {
   return worker_.classifications();
 }
