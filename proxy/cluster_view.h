@@ -99,6 +99,18 @@ struct AppliedPositions {
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
   KnownSequences sequences;
+  /// Programs that commit by themselves have made stored functions, triggers, or may at any moment.
+  std::atomic<bool> functions_made{false};
+  std::atomic<bool> triggers_made{false};
+
+  void note_made(bool function, bool trigger) {
+    if (function) {
+      functions_made.store(true, std::memory_order_release);
+    }
+    if (trigger) {
+      triggers_made.store(true, std::memory_order_release);
+    }
+  }
 };
 
 }  // namespace consort::proxy

@@ -319,7 +319,7 @@ void Worker::on_ddl_outcome(const DdlOutcome& outcome) {
   if (session == nullptr) {
     return;
   }
-  const bool accounts = session->core().changes_accounts();
+  const bool accounts = session->core().changes_accounts() || outcome.accounts;
   if (accounts) {  // a login that begins when the client has its answer must know of it
     raise_to(positions_.accounts_changed, outcome.seqno.value);
   }

@@ -4,7 +4,6 @@
 #include <initializer_list>
 #include <utility>
 
-#include "router/altered_rows.h"
 #include "router/guarded_settings.h"
 #include "router/sql_lexer.h"
 #include "router/statement.h"
@@ -59,13 +58,13 @@ class ProgramScanner {
       note_server_lock();
       note_schema();
       if (token_.is(TokenKind::kSemicolon)) {
-        end_alter(token_.text.data());
+        end_ddl(token_.text.data());
       }
       begins = begins_behind();
       in_handler_ = in_handler_ && !begins;
       advance();
     }
-    end_alter(body_.data() + body_.size());
+    end_ddl(body_.data() + body_.size());
     found_.uncertain = lexer_.saw_uncertain_text() || lexer_.saw_conditional_comment();
     if (found_.dynamic) {
       scan_texts();
@@ -121,13 +120,17 @@ class ProgramScanner {
                                          equals_ignoring_case(token_.name(), "consort"));
   }
 
-  /// An ALTER TABLE that other servers' rows would come out of differently.
-  void end_alter(const char* end) {
-    if (alter_ != nullptr) {
-      const std::string_view sql(alter_, static_cast<std::size_t>(end - alter_));
-      found_.unfit = found_.unfit || altered_rows(sql, options_).any();
-      alter_ = nullptr;
+  void end_ddl(const char* end) {
+    if (ddl_ == nullptr) {
+      return;
     }
+    const std::string_view sql(ddl_, static_cast<std::size_t>(end - ddl_));
+    ProgramDdl ddl = program_ddl(sql, options_);
+    found_.unfit = found_.unfit || ddl.differs;
+    found_.makes_function = found_.makes_function || ddl.makes_function;
+    found_.makes_trigger = found_.makes_trigger || ddl.makes_trigger;
+    add(std::move(ddl.copied), found_.copied);
+    ddl_ = nullptr;
   }
 
   /// The token may be the first word of a statement. Returns what scan() knows behind it.
@@ -185,7 +188,8 @@ class ProgramScanner {
   }
 
   void take_ddl(const Token& verb) {
-    alter_ = verb.is("ALTER") ? verb.text.data() : nullptr;
+    const bool inside = ddl_ != nullptr;  // CREATE EVENT .. DO, CASE .. THEN TRUNCATE()
+    ddl_ = inside ? ddl_ : verb.text.data();
     found_.renames = found_.renames || verb.is("RENAME");
     if (token_.is("OR")) {  // CREATE OR REPLACE
       advance();
@@ -194,13 +198,14 @@ class ProgramScanner {
     found_.unfit = found_.unfit || token_.is("SERVER");
     if (token_.is("TEMPORARY")) {
       found_.makes_temporary = found_.makes_temporary || verb.is("CREATE");
+      ddl_ = inside ? ddl_ : nullptr;
     } else {
       found_.executes_ddl = true;
     }
   }
 
   void take_call() {
-    CalledProcedure called;
+    ObjectName called;
     called.name = identifier_text(token_.name());
     advance();
     if (token_.is(TokenKind::kDot)) {
@@ -208,12 +213,15 @@ class ProgramScanner {
       called.schema = std::exchange(called.name, identifier_text(token_.name()));
       advance();
     }
-    note_call(std::move(called));
+    add({std::move(called)}, found_.calls);
   }
 
-  void note_call(CalledProcedure called) {
-    if (std::find(found_.calls.begin(), found_.calls.end(), called) == found_.calls.end()) {
-      found_.calls.push_back(std::move(called));
+  /// Each once.
+  static void add(std::vector<ObjectName> more, std::vector<ObjectName>& names) {
+    for (ObjectName& name : more) {
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(std::move(name));
+      }
     }
   }
 
@@ -227,9 +235,10 @@ class ProgramScanner {
       found_.unfit = found_.unfit || said.unfit;
       found_.renames = found_.renames || said.renames;
       found_.makes_temporary = found_.makes_temporary || said.makes_temporary;
-      for (CalledProcedure& called : said.calls) {
-        note_call(std::move(called));
-      }
+      found_.makes_function = found_.makes_function || said.makes_function;
+      found_.makes_trigger = found_.makes_trigger || said.makes_trigger;
+      add(std::move(said.calls), found_.calls);
+      add(std::move(said.copied), found_.copied);
     }
   }
 
@@ -239,9 +248,9 @@ class ProgramScanner {
   Token token_;
   ProgramScan found_;
   std::vector<std::string_view> literals_;
-  const char* alter_ = nullptr;  ///< where the ALTER begins that is being read
-  std::string_view assigned_;    ///< the name in front of the token, in a SET
-  int depth_ = 0;                ///< of parentheses, in a SET
+  const char* ddl_ = nullptr;  ///< where the DDL begins that is being read
+  std::string_view assigned_;  ///< the name in front of the token, in a SET
+  int depth_ = 0;              ///< of parentheses, in a SET
   bool in_set_ = false;
   bool in_flush_ = false;
   bool names_schema_ = false;  ///< the token before is the name of a schema that is not clients'
@@ -260,13 +269,13 @@ ProgramScan scan_literals(std::string_view sql, const LexerOptions& options) {
   return scanner.scan_literals();
 }
 
-std::optional<CalledProcedure> called_procedure(std::string_view sql, const LexerOptions& options) {
+std::optional<ObjectName> called_procedure(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
   if (!lexer.next().is("CALL")) {
     return std::nullopt;
   }
   const Token first = lexer.next();
-  CalledProcedure called;
+  ObjectName called;
   called.name = identifier_text(first.name());
   Token next = lexer.next();
   if (next.is(TokenKind::kDot)) {

@@ -9,27 +9,25 @@
 #include <vector>
 
 #include "router/lexer_options.h"
+#include "router/program_ddl.h"
 
 namespace consort::router {
-
-/// A procedure that is called. Empty `schema`: that of the calling one.
-struct CalledProcedure {
-  std::string schema;
-  std::string name;
-  friend bool operator==(const CalledProcedure&, const CalledProcedure&) = default;
-};
 
 struct ProgramScan {
   bool ends_transactions = false;  ///< START TRANSACTION, COMMIT, ROLLBACK, autocommit
   bool executes_ddl = false;       ///< what commits by itself
   bool dynamic = false;            ///< EXECUTE, PREPARE: of whatever
-  /// What no other server can be told of (XA, a guarded setting, CREATE SERVER, INSTALL, ..), or
-  /// what would keep the lanes from going on (locks of the whole server).
+  /// What no other server can be told of (XA, a guarded setting, CREATE SERVER, INSTALL, ..), what
+  /// servers would not do alike (ProgramDdl::differs), or what would keep the lanes from going on
+  /// (locks of the whole server).
   bool unfit = false;
   bool renames = false;  ///< RENAME, which the binlog shows of temporary tables, too
   bool makes_temporary = false;
+  bool makes_function = false;  ///< as ProgramDdl
+  bool makes_trigger = false;
   bool uncertain = false;  ///< the text cannot be cut with certainty
-  std::vector<CalledProcedure> calls;
+  std::vector<ObjectName> calls;
+  std::vector<ObjectName> copied;  ///< tables whose definition new ones may be copied from
 
   /// No branch can hold it, as far as its own words tell.
   [[nodiscard]] bool commits() const { return ends_transactions || executes_ddl; }
@@ -43,7 +41,7 @@ struct ProgramScan {
 [[nodiscard]] ProgramScan scan_literals(std::string_view sql, const LexerOptions& options);
 
 /// What a CALL calls. nullopt: `sql` is none, or cannot be read with certainty.
-[[nodiscard]] std::optional<CalledProcedure> called_procedure(std::string_view sql,
-                                                              const LexerOptions& options);
+[[nodiscard]] std::optional<ObjectName> called_procedure(std::string_view sql,
+                                                         const LexerOptions& options);
 
 }  // namespace consort::router

@@ -208,12 +208,15 @@ void BranchDesk::lose_undecided(BackendId home) {
 // ---- certification ----
 
 void BranchDesk::process() {
-  if (parts_.paused && parts_.paused()) {
-    return;
-  }
-  // Numbers that a branch has taken from a sequence were reserved before its own group.
-  while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
+  const bool paused = parts_.paused && parts_.paused();
+  // Numbers that a branch has taken from a sequence were reserved before its own group. Before a
+  // server that has given them begins anew they must be in the log, so they do not wait.
+  while (!foreign_.empty() && (!paused || takes_numbers(foreign_.front().group)) &&
+         take_foreign(foreign_.front()) == Step::kDone) {
     foreign_.pop_front();
+  }
+  if (paused) {
+    return;
   }
   std::vector<BranchId> complete;
   complete.swap(complete_);
@@ -571,13 +574,19 @@ void BranchDesk::on_durable(const certifier::LogEntry& entry) {
 
 // ---- transactions that were committed without us ----
 
+bool BranchDesk::takes_numbers(const BinlogGroup& group) const {
+  return group.has_rows && !group.unfit && has_sequences_only(group, parts_.catalog);
+}
+
 // A sequence's home has taken numbers, or rows went into a table that is not transactional: they
 // are committed there, so the others take them as they are. Anything else was written past Consort:
 // it is there on one backend only.
 BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
   BinlogGroup& group = foreign.group;
-  if (group.has_rows && !group.unfit && has_sequences_only(group, parts_.catalog)) {
-    log_numbers(foreign);  // they are taken, whatever becomes of the transaction and of the home
+  if (takes_numbers(group)) {
+    (void)log_numbers(
+        foreign.home,
+        group);  // they are taken, whatever becomes of the transaction and of the home
     return Step::kDone;
   }
   if (group.rolled_back && parts_.home_is_up(foreign.home)) {
@@ -601,7 +610,7 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
       return Step::kHeld;
     }
     if (has_sequences_only(group, parts_.catalog)) {
-      log_numbers(foreign);
+      (void)log_numbers(foreign.home, group);
       return Step::kDone;
     }
     const bool kept_by_rollback =
@@ -649,14 +658,19 @@ void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
   (void)append_at_home(std::move(writeset));
 }
 
-void BranchDesk::log_numbers(const Foreign& foreign) {
-  const auto reserves = reserves_of(foreign.group, options_.sequence_step);
+bool BranchDesk::has_numbers(const BinlogGroup& group) const {
+  return reserves_of(group, options_.sequence_step).ok();
+}
+
+bool BranchDesk::log_numbers(BackendId home, const BinlogGroup& group) {
+  const auto reserves = reserves_of(group, options_.sequence_step);
   if (!reserves.ok()) {
     spdlog::error("{}: numbers of a sequence cannot be read from its binlog: {}",
-                  options_.backend_names[foreign.home.value], reserves.error().message);
-    return;
+                  options_.backend_names[home.value], reserves.error().message);
+    return false;
   }
-  (void)log_reserves(foreign.home, *reserves);
+  (void)log_reserves(home, *reserves);
+  return true;
 }
 
 Seqno BranchDesk::log_reserves(BackendId home,

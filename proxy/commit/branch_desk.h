@@ -125,6 +125,11 @@ class BranchDesk {
   /// `home` has reserved these numbers of sequences: the entry that says so.
   Seqno log_reserves(BackendId home, const std::vector<certifier::SequenceReserve>& reserves);
 
+  /// The rows of `group` look like a sequence's.
+  [[nodiscard]] bool has_numbers(const protocol::BinlogGroup& group) const;
+  /// The same of a group in its binlog. False: they cannot be read.
+  [[nodiscard]] bool log_numbers(BackendId home, const protocol::BinlogGroup& group);
+
   void on_durable(const certifier::LogEntry& entry);
 
   /// Gives up what waits for too long. Every 100 ms or so.
@@ -182,9 +187,9 @@ class BranchDesk {
   void lose(Pending& pending, BranchVerdict verdict, std::string message = {});
   [[nodiscard]] bool lost_to_ddl(const Pending& pending) const;
   void tell(BranchOutcome outcome, TimePoint arrived);
+  [[nodiscard]] bool takes_numbers(const protocol::BinlogGroup& group) const;
   Step take_foreign(Foreign& foreign);
   void log_at_home(Foreign& foreign, std::vector<RowKey> keys);
-  void log_numbers(const Foreign& foreign);
   Seqno append_at_home(certifier::Writeset writeset);
 
   void sort_by_home(std::vector<BranchId>& complete);

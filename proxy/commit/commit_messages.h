@@ -243,6 +243,8 @@ struct DdlOutcome {
   bool again = false;
   /// Of a program: what it has committed last is not known, its home is given up.
   bool lost = false;
+  /// Of a program: it has changed accounts or rights, or may have.
+  bool accounts = false;
 };
 
 /// To TableRequest `number`.

@@ -225,7 +225,7 @@ void CommitLoop::Thread::make_parts() {
       [this](BackendId id) { blocker_->replay_held(id); },
       [this] { return programs_->under_way(); }});
   programs_ = std::make_unique<ProgramDesk>(ProgramDeskParts{
-      *log_, sequencer_, catalog_, *keys_, *tables_, *branches_, locks_, stats_, lane,
+      *log_, sequencer_, catalog_, *keys_, *tables_, *branches_, locks_, positions_, stats_, lane,
       [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
       [this] {
         if (hooks_.accounts_changed) {
@@ -547,6 +547,9 @@ Seqno CommitLoop::Thread::on_sequences(BackendId backend,
                                        std::vector<certifier::SequenceReserve> sequences) {
   for (const certifier::SequenceReserve& sequence : sequences) {
     positions_.sequences.add(sequence.schema, sequence.table);
+  }
+  if (!sequences.empty()) {
+    routines_->forget(Seqno{});  // one that makes tables like them may have been found harmless
   }
   return branches_->log_reserves(backend, sequences);
 }

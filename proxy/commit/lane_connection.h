@@ -250,7 +250,7 @@ class LaneConnection final : private SqlConnectionObserver {
   bool asks_numbers_ = false;          // begin_sequences_sql() or kListSequencesSql is under way
   bool lists_numbers_ = false;         // it is the latter
   std::optional<Seqno> numbers_from_;  // the entry that says what the backend had reserved
-  bool asks_marker_ = false;  // how the group is called that ends a program
+  bool asks_marker_ = false;           // how the group is called that ends a program
   GtidState binlog_;
   Seqno binlog_of_;
   std::uint64_t batch_number_ = 0;

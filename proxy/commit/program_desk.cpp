@@ -1,14 +1,15 @@
 #include "proxy/commit/program_desk.h"
 
 #include <algorithm>
+#include <charconv>
 #include <spdlog/spdlog.h>
 #include <utility>
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "proxy/commit/sequence_numbers.h"
 #include "proxy/group_keys.h"
-#include "router/altered_rows.h"
-#include "router/token.h"
+#include "router/program_ddl.h"
 
 namespace consort::proxy {
 namespace {
@@ -39,10 +40,26 @@ bool is_our_branch(const BinlogGroup& group) {
          parse_branch_gtrid(group.xid->gtrid).has_value();
 }
 
-/// Rows that are there would come out of it otherwise on other servers. A body that says so is not
-/// run as a program; a text that it has put together may.
-bool differs_elsewhere(const std::string& sql) {
-  return router::starts_ignoring_case(sql, "ALTER") && router::altered_rows(sql, {}).any();
+/// The number that the statement `settings` gives to `name`, as text; empty: none.
+std::string_view setting_of(std::string_view settings, std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t at = settings.find(name);
+  if (at == std::string_view::npos) {
+    return {};
+  }
+  const std::string_view value = settings.substr(at + name.size());
+  return value.substr(0, std::min(value.find_first_not_of(kDigits), value.size()));
+}
+
+/// How the server has cut the statement.
+router::LexerOptions lexer_of(const BinlogGroup& group) {
+  router::LexerOptions options;
+  options =
+      router::with_sql_mode(options, setting_of(group.settings, " sql_mode=")).value_or(options);
+  const std::string_view collation = setting_of(group.settings, " character_set_client=");
+  std::uint16_t id = 0;
+  std::from_chars(collation.data(), collation.data() + collation.size(), id);
+  return id == 0 ? options : router::with_collation(options, id);
 }
 
 }  // namespace
@@ -255,13 +272,15 @@ ProgramDesk::Step ProgramDesk::take(BinlogGroup& group) {
       if (!program_->course.cleared() || group.thread != program_->thread) {
         return Step::kDone;  // of other sessions: ordered long ago, or about temporary tables
       }
-      if (group.unfit || differs_elsewhere(group.statement)) {
-        return Step::kGap;
-      }
-      append_ddl(group);
-      return Step::kDone;
+      return take_statement(group);
     case BinlogGroupKind::kTransaction:
       break;
+  }
+  const bool only_rows = group.has_rows && group.statement.empty() && !group.unfit;
+  if (only_rows && !only_ours(group)) {
+    if (const std::optional<Step> step = take_numbers(group)) {
+      return *step;
+    }
   }
   if (group.rolled_back) {
     return nothing_stayed(group);
@@ -270,9 +289,89 @@ ProgramDesk::Step ProgramDesk::take(BinlogGroup& group) {
     return Step::kGap;
   }
   if (!group.statement.empty() && program_->half != gtid_of(group)) {
-    append_ddl(group);  // of a CREATE TABLE .. SELECT
+    if (take_statement(group) == Step::kGap) {  // of a CREATE TABLE .. SELECT
+      return Step::kGap;
+    }
   }
   return group.has_rows && !only_ours(group) ? take_rows(group) : Step::kDone;
+}
+
+ProgramDesk::Step ProgramDesk::take_statement(const BinlogGroup& group) {
+  if (group.unfit || !note_ddl(group)) {
+    return Step::kGap;
+  }
+  append_ddl(group);
+  return Step::kDone;
+}
+
+/// False: servers would not come out of it alike. A body that says so is not run as a program; a
+/// text that it has put together may.
+bool ProgramDesk::note_ddl(const BinlogGroup& group) {
+  const router::ProgramDdl ddl = router::program_ddl(group.statement, lexer_of(group));
+  if (ddl.differs) {
+    return false;
+  }
+  program_->accounts = program_->accounts || ddl.accounts;
+  parts_.positions.note_made(ddl.makes_function, ddl.makes_trigger);
+  KnownSequences& sequences = parts_.positions.sequences;
+  if (!sequences.any()) {
+    return true;
+  }
+  const auto schema_of = [&group](const router::ObjectName& table) -> const std::string& {
+    return table.schema.empty() ? group.schema : table.schema;
+  };
+  const auto is_known = [&](const router::ObjectName& table) {
+    return sequences.has(schema_of(table), table.name);
+  };
+  if (std::any_of(ddl.copied.begin(), ddl.copied.end(), is_known)) {
+    return false;  // a sequence that gives other servers' numbers
+  }
+  const bool names_one = std::any_of(ddl.tables.begin(), ddl.tables.end(), is_known);
+  if (names_one && ddl.renames) {
+    for (const router::ObjectName& table : ddl.tables) {
+      sequences.add(schema_of(table), table.name);
+    }
+  }
+  program_->names_moved = program_->names_moved || ddl.whole_schema || (names_one && ddl.drops);
+  return true;
+}
+
+/// Numbers of sequences that its home has reserved, for whomever: they are told as such, and are no
+/// part of the program (decision 0034). nullopt: the group is about other tables.
+std::optional<ProgramDesk::Step> ProgramDesk::take_numbers(const BinlogGroup& group) {
+  Program& program = *program_;
+  program.coarse = program.coarse || program.looks > kLooksForDefinitions;
+  if (!program.coarse && !has_definitions(group)) {
+    return Step::kHeld;
+  }
+  const bool all = std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
+    return is_sequence(table).value_or(true);
+  });
+  const bool none =
+      std::none_of(group.tables.begin(), group.tables.end(),
+                   [this](const auto& table) { return is_sequence(table).value_or(true); });
+  const bool sure =
+      std::all_of(group.tables.begin(), group.tables.end(),
+                  [this](const auto& table) { return is_sequence(table).has_value(); });
+  if (none || (!sure && !parts_.branches.has_numbers(group))) {
+    return std::nullopt;
+  }
+  const bool told = all && sure && parts_.branches.log_numbers(program.course.home(), group);
+  return told ? Step::kDone : Step::kGap;
+}
+
+/// nullopt: nobody can tell. Behind DDL of the program its tables' definitions are not to be had;
+/// then what is known to be a sequence counts, unless names may have changed hands.
+std::optional<bool> ProgramDesk::is_sequence(const protocol::BinlogTable& table) {
+  const certifier::TableDefinitionPtr known =
+      parts_.catalog.find(TableName{table.schema, table.table});
+  if (known != nullptr) {
+    return known->is_sequence;
+  }
+  KnownSequences& sequences = parts_.positions.sequences;
+  return program_->names_moved
+             ? std::nullopt
+             : std::optional(sequences.any() && sequences.has(table.schema, table.table));
 }
 
 ProgramDesk::Step ProgramDesk::nothing_stayed(const BinlogGroup& group) {
@@ -298,7 +397,6 @@ bool ProgramDesk::has_definitions(const BinlogGroup& group) {
 
 ProgramDesk::Step ProgramDesk::take_rows(BinlogGroup& group) {
   Program& program = *program_;
-  program.coarse = program.coarse || program.looks > kLooksForDefinitions;
   if (!program.coarse && !has_definitions(group)) {
     return Step::kHeld;
   }
@@ -366,6 +464,7 @@ void ProgramDesk::on_restored(const certifier::LogEntry& entry) {
     const certifier::Ddl& ddl = *entry.ddl();
     program_.emplace(Program{entry.seqno, ProgramCourse({ddl.home, false, true}),
                              *ddl.program_thread, std::nullopt, GtidState{}});
+    program_->names_moved = true;  // which tables are sequences is not known yet
     parts_.stats.program_running.set(1);
     return;
   }
@@ -377,6 +476,7 @@ void ProgramDesk::on_restored(const certifier::LogEntry& entry) {
         program_->half = part->gtid;
       }
       program_->coarse = program_->coarse || entry.ddl() != nullptr;
+      program_->accounts = program_->coarse;  // perhaps
     }
     const certifier::Writeset* writeset = entry.writeset();
     if (writeset != nullptr && is_everything(writeset->keys)) {
@@ -405,10 +505,11 @@ void ProgramDesk::on_durable(const certifier::LogEntry& entry) {
   if (program_->session) {
     DdlOutcome outcome{*program_->session, parts_.sequencer.head()};
     outcome.lost = program_->lost;
+    outcome.accounts = program_->accounts;
     parts_.tell(*program_->session, outcome);
   }
-  if (program_->coarse) {
-    parts_.accounts_changed();  // a statement about accounts may have been among them
+  if (program_->accounts) {
+    parts_.accounts_changed();
   }
   (program_->lost ? parts_.stats.programs_lost : parts_.stats.programs).add();
   over();

@@ -23,6 +23,7 @@
 #include "certifier/schema_catalog.h"
 #include "certifier/sequencer.h"
 #include "protocol/binlog_events.h"
+#include "proxy/cluster_view.h"
 #include "proxy/commit/branch_desk.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/commit/commit_stats.h"
@@ -43,6 +44,7 @@ struct ProgramDeskParts {
   TableLoader& tables;
   BranchDesk& branches;
   const TableLocks& locks;
+  AppliedPositions& positions;
   CommitStats& stats;
   std::function<LaneConnection&(BackendId)> lane;
   std::function<void(SessionId, CommitEvent)> tell;
@@ -107,6 +109,8 @@ class ProgramDesk {
     bool coarse = false;                         ///< definitions are not to be had any more
     bool decided = false;                        ///< its result is on its way into the log
     bool lost = false;                           ///< it was void
+    bool accounts = false;                       ///< it may have changed accounts or rights
+    bool names_moved = false;                    ///< a sequence's name may be another table's now
     unsigned looks = 0;                          ///< since the first group began to wait
   };
 
@@ -121,7 +125,11 @@ class ProgramDesk {
   void over();
   [[nodiscard]] Step take(protocol::BinlogGroup& group);
   [[nodiscard]] Step take_rows(protocol::BinlogGroup& group);
+  [[nodiscard]] Step take_statement(const protocol::BinlogGroup& group);
+  [[nodiscard]] bool note_ddl(const protocol::BinlogGroup& group);
   void append_ddl(const protocol::BinlogGroup& group);
+  [[nodiscard]] std::optional<Step> take_numbers(const protocol::BinlogGroup& group);
+  [[nodiscard]] std::optional<bool> is_sequence(const protocol::BinlogTable& table);
   [[nodiscard]] bool has_definitions(const protocol::BinlogGroup& group);
   [[nodiscard]] Step nothing_stayed(const protocol::BinlogGroup& group);
 

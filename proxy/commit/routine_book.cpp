@@ -33,8 +33,8 @@ router::ProgramScan scan_of(const healthcheck::SqlRows& rows) {
 }
 
 bool may_change_routines(std::string_view sql) {
-  static constexpr std::array<std::string_view, 4> kWords{"procedure", "package", "database",
-                                                          "schema"};
+  static constexpr std::array<std::string_view, 5> kWords{"procedure", "package", "database",
+                                                          "schema", "sequence"};
   return std::any_of(kWords.begin(), kWords.end(), [sql](std::string_view word) {
     return router::contains_ignoring_case(sql, word);
   });
@@ -108,9 +108,12 @@ std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
     all.ends_transactions = all.ends_transactions || scan.commits();
     all.dynamic = all.dynamic || scan.dynamic;
     all.unfit = all.unfit || scan.unfit || scan.uncertain;
+    all.unfit = all.unfit || copies_sequence(scan, found->first.first);
+    all.makes_function = all.makes_function || scan.makes_function;
+    all.makes_trigger = all.makes_trigger || scan.makes_trigger;
     all.renames = all.renames || scan.renames;
     all.makes_temporary = all.makes_temporary || scan.makes_temporary;
-    for (const router::CalledProcedure& called : scan.calls) {
+    for (const router::ObjectName& called : scan.calls) {
       Name next{called.schema.empty() ? open.front().first : called.schema,
                 router::lower_case(called.name)};
       if (seen.insert(next).second) {
@@ -127,9 +130,19 @@ std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
   if (all.unfit || (all.renames && all.makes_temporary)) {
     return CallVerdict::kBranch;
   }
+  parts_.positions.note_made(all.makes_function, all.makes_trigger);
   return all.commits() ? CallVerdict::kAlone
          : all.dynamic ? CallVerdict::kByText
                        : CallVerdict::kBranch;
+}
+
+/// CREATE TABLE .. LIKE makes a sequence that gives other servers' numbers (decision 0034).
+bool RoutineBook::copies_sequence(const router::ProgramScan& scan, const std::string& schema) {
+  KnownSequences& sequences = parts_.positions.sequences;
+  return sequences.any() &&
+         std::any_of(scan.copied.begin(), scan.copied.end(), [&](const router::ObjectName& table) {
+           return sequences.has(table.schema.empty() ? schema : table.schema, table.name);
+         });
 }
 
 void RoutineBook::ask(const Name& name) {

@@ -34,7 +34,7 @@ struct RoutineBookParts {
   /// BackendController::run_sql(). `done` is called on the commit thread, unless the book is gone.
   std::function<bool(BackendId, std::string sql, std::function<void(Result<healthcheck::SqlRows>)>)>
       run_sql;
-  AppliedPositions& positions;  ///< `routines` is the book's
+  AppliedPositions& positions;  ///< `routines` is the book's; notes what programs may make
   /// A backend that has applied everything up to there, and can be asked.
   std::function<std::optional<BackendId>(Seqno)> backend_at;
   std::function<void(CallAnswer)> tell;
@@ -65,6 +65,7 @@ class RoutineBook {
   };
 
   [[nodiscard]] std::optional<CallVerdict> verdict(const Name& name);
+  [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan, const std::string& schema);
   void ask(const Name& name);
   void on_body(const Name& name,
                std::uint64_t generation,

@@ -64,6 +64,7 @@
 #include "router/altered_rows.h"
 #include "router/own_tracking.h"
 #include "router/prepared_text.h"
+#include "router/program_scan.h"
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -339,7 +340,9 @@ class SessionCore {
   bool plan_compound(std::string_view text);
   void note_prepared_call(std::string_view name, std::string text);
   void forget_prepared_call(const router::Statement& statement);
-  [[nodiscard]] bool runs_alone(CallVerdict verdict) const;
+  [[nodiscard]] bool runs_alone(CallVerdict verdict);
+  [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan);
+  void note_made(const router::ProgramScan& scan);
   bool run_alone();
   bool program_is_ready();
 

@@ -8,6 +8,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "router/program_scan.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 
@@ -93,9 +94,10 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
 bool SessionCore::plan_compound(std::string_view text) {
   const router::ProgramScan scan = router::scan_program(text, lexer_options());
   const bool fit = !scan.unfit && !scan.uncertain && !(scan.renames && scan.makes_temporary);
-  if (!scan.commits() || !fit || !scan.calls.empty()) {
+  if (!scan.commits() || !fit || !scan.calls.empty() || copies_sequence(scan)) {
     return false;
   }
+  note_made(scan);
   job_.call_text.assign(text);
   return run_alone();
 }
@@ -128,16 +130,39 @@ void SessionCore::on_call_answer(const CallAnswer& answer) {
   }
 }
 
-bool SessionCore::runs_alone(CallVerdict verdict) const {
+bool SessionCore::runs_alone(CallVerdict verdict) {
   if (verdict != CallVerdict::kByText) {
     return verdict == CallVerdict::kAlone;
   }
   const router::ProgramScan said = router::scan_literals(job_.call_text, lexer_options());
-  return said.commits() && !said.unfit && !said.uncertain && !said.renames;
+  if (!said.commits() || said.unfit || said.uncertain || said.renames || copies_sequence(said)) {
+    return false;
+  }
+  note_made(said);
+  return true;
+}
+
+/// CREATE TABLE .. LIKE a sequence. In whose schema a text names it is not known: in any.
+bool SessionCore::copies_sequence(const router::ProgramScan& scan) {
+  return effects_.sequences().any() && !scan.copied.empty();
+}
+
+/// What reads may call from now on.
+void SessionCore::note_made(const router::ProgramScan& scan) {
+  if (scan.makes_function) {
+    effects_.note_stored_function();
+  }
+  if (scan.makes_trigger) {
+    effects_.note_trigger();
+  }
 }
 
 /// True.
 bool SessionCore::run_alone() {
+  if (effects_.may_only_read()) {
+    reply_error(read_only_server_error());  // at no commit of its own anybody could say so
+    return true;
+  }
   ordered_ = {};
   ordered_.program = true;
   ordered_.request.sql = job_.call_text;

@@ -53,9 +53,6 @@ BODIES = {
                "UPDATE t SET v = v + 1; ALTER TABLE t DROP c, DROP KEY v; SET o = 4;",),
     "views": ("CREATE OR REPLACE VIEW w AS SELECT id FROM t; INSERT INTO w VALUES (n); "
               "SET o = (SELECT COUNT(*) FROM w);",),
-    "sequence": ("CREATE OR REPLACE SEQUENCE s START WITH 5; START TRANSACTION; "
-                 "INSERT INTO t VALUES (n, NEXTVAL(s)); COMMIT; SET o = NEXTVAL(s); "
-                 "DROP SEQUENCE s;",),
     "temporary": ("CREATE TEMPORARY TABLE mine (id INT); INSERT INTO mine VALUES (n); "
                   "INSERT INTO t SELECT id, 1 FROM mine; COMMIT; DROP TEMPORARY TABLE mine; "
                   "SET o = 5;",),
@@ -231,15 +228,90 @@ def a_changed_procedure_is_known(_context, programs):
 
 @case(seconds=20)
 def what_is_no_program_of_ours(_context, programs):
-    """Stays with the server's 1399: nobody else could be told."""
-    programs.sql("CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT)")
+    """Stays with the server's 1399: nobody else could be told, or not all would do alike."""
+    programs.sql("CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT)",
+                 "CREATE OR REPLACE SEQUENCE known", "INSERT INTO t VALUES (1, 1), (2, 2)")
     with programs.connect() as client:
         for body in ("XA START 'a'; XA END 'a'; XA ROLLBACK 'a'; COMMIT",
-                     "FLUSH TABLES WITH READ LOCK; COMMIT", "SET sql_log_bin = 0; COMMIT"):
+                     "FLUSH TABLES WITH READ LOCK; COMMIT", "SET sql_log_bin = 0; COMMIT",
+                     "CREATE SEQUENCE s", "CREATE ROLE r", "ALTER EVENT e DISABLE",
+                     "CREATE TABLE u LIKE known; DROP TABLE u",
+                     "ALTER TABLE t ADD u CHAR(36) DEFAULT UUID()",
+                     "EXECUTE IMMEDIATE 'ALTER TABLE t ADD n INT AUTO_INCREMENT UNIQUE'"):
             client.query(f"CREATE OR REPLACE PROCEDURE p() BEGIN {body}; END")
             before = programs.consort.metric("consort_programs_total")
             assert code_of(lambda: client.query("CALL p()")) != 0
             assert programs.consort.metric("consort_programs_total") == before
+    programs.assert_identical()
+
+
+@case(seconds=30)
+def numbers_of_sequences(_context, programs):
+    """What its home reserves meanwhile, for whomever, is told as ever: no number comes twice."""
+    programs.define("DECLARE i INT DEFAULT 0; WHILE i < n DO START TRANSACTION; "
+                    "INSERT INTO t VALUES (NEXTVAL(s), 1), (NEXTVAL(s), 2); COMMIT; "
+                    "CREATE OR REPLACE TABLE made (a INT); SET i = i + 1; END WHILE; "
+                    "DROP TABLE IF EXISTS made; SET o = i;",
+                    ["CREATE OR REPLACE SEQUENCE s CACHE 3"])
+    done = threading.Event()
+
+    def write():
+        with programs.connect() as client:
+            while not done.is_set():
+                code = code_of(lambda: client.query("INSERT INTO t VALUES (NEXTVAL(s), 3)"))
+                assert code in (0, 1213), code
+
+    def call():
+        try:
+            with programs.connect() as client:
+                for _ in range(2):
+                    client.query("CALL p(20, @o)")
+        finally:
+            done.set()
+
+    failures = [result for result in together(call, write, write) if result is not None]
+    assert not failures, failures
+    programs.assert_identical()
+    assert programs.servers[0].query("SELECT COUNT(*) FROM test.t WHERE v < 3")[0][0] == 80
+    assert programs.consort.metric("consort_programs_lost_total") == 0
+
+
+@case(seconds=20)
+def what_it_makes_is_known(_context, programs):
+    """Reads may call a function that writes: in no plain read. A trigger, an event with its
+    definer, accounts: the same everywhere."""
+    programs.define("COMMIT; EXECUTE IMMEDIATE 'CREATE OR REPLACE EVENT e ON SCHEDULE EVERY 1 DAY "
+                    "DO SELECT 1'; EXECUTE IMMEDIATE 'CREATE OR REPLACE FUNCTION f() RETURNS INT DETERMINISTIC "
+                    "BEGIN INSERT INTO t VALUES (100, 1); RETURN 1; END'; "
+                    "EXECUTE IMMEDIATE 'CREATE OR REPLACE TRIGGER tr BEFORE INSERT ON t "
+                    "FOR EACH ROW SET NEW.v = 7'; "
+                    "CREATE OR REPLACE USER made@localhost IDENTIFIED BY 'old'; "
+                    "SET PASSWORD FOR made@localhost = PASSWORD('new');")
+    with programs.connect() as client:
+        client.query("CALL p(1, @o)")
+        code_of(lambda: client.query("SELECT f()"))
+        client.query("INSERT INTO t VALUES (1, 1)")
+        assert client.value("SELECT v FROM t WHERE id = 1") == "7"
+    programs.assert_identical()
+    for question in ("SELECT definer, starts FROM mysql.event WHERE name = 'e'",
+                     "SELECT authentication_string FROM mysql.user WHERE user = 'made'",
+                     "SELECT definer FROM information_schema.TRIGGERS WHERE trigger_name = 'tr'"):
+        told = {str(server.query(question)) for server in programs.servers}
+        assert len(told) == 1, told
+    programs.sql("DROP EVENT e", "DROP FUNCTION f", "DROP USER made@localhost")
+
+
+@case(seconds=20)
+def read_only_is_obeyed(_context, programs):
+    programs.define("START TRANSACTION; INSERT INTO t VALUES (n, 1); COMMIT;")
+    programs.sql("CREATE USER plain IDENTIFIED BY 'pw'",
+                 "GRANT ALL ON test.* TO plain",
+                 "SET GLOBAL read_only = 1")
+    try:
+        with programs.connect(user="plain", password="pw") as client:
+            assert code_of(lambda: client.query("CALL p(1, @o)")) == 1290
+    finally:
+        programs.sql("SET GLOBAL read_only = 0", "DROP USER plain")
     programs.assert_identical()
 
 
@@ -481,3 +553,18 @@ def its_home_stays_away(context, programs):
     wait_until(lambda: "copy" in str(programs.consort.get("/backends")), 30,
                lambda: f"refused: {programs.consort.get('/backends')}")
     assert programs.consort.metric("consort_programs_lost_total") == 1
+
+
+@case(seconds=60)
+def hidden_ddl_that_differs_takes_the_home_out(context, programs):
+    """A text that nobody can see makes a sequence: the others must not have it. Comes last, too."""
+    if not context.soak:
+        raise Skip("loses a server")
+    programs.define("COMMIT; SELECT text INTO @text FROM hidden; EXECUTE IMMEDIATE @text;",
+                    ["CREATE OR REPLACE TABLE hidden (text VARCHAR(99))",
+                     "INSERT INTO hidden VALUES ('CREATE SEQUENCE made')"])
+    online = list(programs.consort.backend_states().values()).count("online")
+    with programs.connect() as client:
+        assert code_of(lambda: client.query("CALL p(1, @o)")) != 0
+    wait_until(lambda: list(programs.consort.backend_states().values()).count("online") < online,
+               30, lambda: f"out: {programs.consort.get('/backends')}")

@@ -95,7 +95,7 @@ TEST_SUITE("route") {
     EXPECT(found_in("BEGIN SELECT 'DROP TABLE t'; END") == "");
     const ProgramScan scan = scan_program("EXECUTE IMMEDIATE 'CALL a.b(1)'", {});
     REQUIRE(scan.calls.size() == 1);
-    EXPECT((scan.calls[0] == CalledProcedure{"a", "b"}));
+    EXPECT((scan.calls[0] == ObjectName{"a", "b"}));
     EXPECT(scan_literals("CALL p('CREATE TABLE t (a INT)')", {}).executes_ddl);
     EXPECT_FALSE(scan_literals("CALL p('a CREATE TABLE t')", {}).commits());
   }
@@ -121,6 +121,11 @@ TEST_SUITE("route") {
     EXPECT(found_in("BEGIN CREATE SERVER s FOREIGN DATA WRAPPER mysql OPTIONS (); END") == "dx");
     EXPECT(found_in("BEGIN ALTER TABLE t ADD id INT AUTO_INCREMENT KEY; END") == "dx");
     EXPECT(found_in("BEGIN ALTER TABLE t ADD b CHAR(36) DEFAULT UUID(); END") == "dx");
+    EXPECT(found_in("BEGIN CREATE SEQUENCE s; END") == "dx");
+    EXPECT(found_in("BEGIN IF a THEN CREATE ROLE r; END IF; END") == "dx");
+    EXPECT(found_in("BEGIN ALTER TABLE t ADD b DOUBLE DEFAULT (CASE WHEN 1 THEN TRUNCATE(1.5, 1) "
+                    "ELSE RAND() END); END") == "dx");
+    EXPECT(found_in("BEGIN EXECUTE IMMEDIATE 'CREATE SEQUENCE s'; END") == "dex");
     EXPECT(found_in("BEGIN ALTER TABLE t ADD b INT; CREATE TABLE u (a SERIAL); END") == "d");
     EXPECT(found_in("BEGIN FLUSH TABLES WITH READ LOCK; END") == "dx");
     EXPECT(found_in("BEGIN FLUSH TABLES; SELECT lock FROM t; END") == "d");
@@ -140,12 +145,27 @@ TEST_SUITE("route") {
     EXPECT(name_of("CALL p('a") == "/p");  // the server says what is wrong with it
   }
 
+  TEST_CASE("scan_program: what reads may call behind it, and what it copies") {
+    const ProgramScan scan = scan_program(
+        "BEGIN CREATE TABLE a LIKE b.c; EXECUTE IMMEDIATE 'CREATE TABLE d LIKE e'; "
+        "EXECUTE IMMEDIATE CONCAT('CREATE FUNCTION ', n, '() RETURNS INT RETURN 1'); END",
+        {});
+    REQUIRE(scan.copied.size() == 2);
+    EXPECT((scan.copied[0] == ObjectName{"b", "c"}));
+    EXPECT((scan.copied[1] == ObjectName{"", "e"}));
+    EXPECT(scan.makes_function);
+    EXPECT_FALSE(scan.makes_trigger);
+    EXPECT(
+        scan_program("CREATE TRIGGER t AFTER INSERT ON u FOR EACH ROW SET @a=1", {}).makes_trigger);
+    EXPECT_FALSE(scan_program("BEGIN CREATE TABLE a (b INT); COMMIT; END", {}).makes_function);
+  }
+
   TEST_CASE("scan_program: which procedures it calls") {
     const ProgramScan scan =
         scan_program("BEGIN CALL a(); CALL `b c`.`d`(1); IF 1 THEN CALL a(2); END IF; END", {});
     REQUIRE(scan.calls.size() == 2);
-    EXPECT((scan.calls[0] == CalledProcedure{"", "a"}));
-    EXPECT((scan.calls[1] == CalledProcedure{"b c", "d"}));
+    EXPECT((scan.calls[0] == ObjectName{"", "a"}));
+    EXPECT((scan.calls[1] == ObjectName{"b c", "d"}));
     EXPECT_FALSE(scan.commits());
   }
 }

@@ -188,7 +188,7 @@ TEST_SUITE("commit") {
 
   TEST_CASE(
       "ProgramCourse: one that was never begun ends with its session, or its home's absence") {
-    ProgramCourse gone = cleared();
+    ProgramCourse gone = cleared_course();
     gone.on_session_gone();
     EXPECT((gone.take_outcome() == Ended::kSkip));
     ProgramCourse away = begun_course();

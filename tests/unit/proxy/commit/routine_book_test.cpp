@@ -135,6 +135,33 @@ TEST_SUITE("commit") {
     EXPECT(book.told() == "branch ");
   }
 
+  TEST_CASE("RoutineBook: a copy of a sequence would give other servers' numbers") {
+    Book book;
+    book.ask("p");
+    book.tell("CREATE TABLE t LIKE s");
+    EXPECT(book.told() == "alone ");
+    book.positions.sequences.add("d", "s");
+    book.book.on_ddl(ddl("CREATE SEQUENCE s"), Seqno{5});
+    book.ask("p");
+    book.tell("CREATE TABLE t LIKE s");
+    EXPECT(book.told() == "branch ");
+    book.ask("q");
+    book.tell("CREATE TABLE t LIKE other.s");
+    EXPECT(book.told() == "alone ");
+  }
+
+  TEST_CASE("RoutineBook: says before it runs what reads may call then") {
+    Book book;
+    book.ask("p");
+    book.tell("BEGIN COMMIT; CREATE TABLE t (a INT); END");
+    EXPECT_FALSE(book.positions.functions_made.load());
+    book.ask("q");
+    book.tell("CREATE FUNCTION f() RETURNS INT RETURN 1");
+    EXPECT(book.told() == "alone alone ");
+    EXPECT(book.positions.functions_made.load());
+    EXPECT_FALSE(book.positions.triggers_made.load());
+  }
+
   TEST_CASE("RoutineBook: an answer that a change has overtaken counts for nothing") {
     Book book;
     book.ask("p");

@@ -53,6 +53,27 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
   }
 
+  TEST_CASE("SessionCore: under read_only nobody else would refuse what a program commits") {
+    SessionScript script;
+    script.call_verdict = CallVerdict::kAlone;
+    script.reads_only = true;
+    script.query("CALL p()");
+    EXPECT(script.answer() == "ERR 1290");
+    EXPECT(script.posted.empty());
+    script.query("BEGIN NOT ATOMIC COMMIT; END");
+    EXPECT(script.answer() == "ERR 1290");
+  }
+
+  TEST_CASE("SessionCore: a block that copies a table may copy a sequence, if there are any") {
+    SessionScript script;
+    script.query("BEGIN NOT ATOMIC CREATE TABLE a LIKE b; END");
+    EXPECT(script.posted_back<DdlRequest>().program_thread.has_value());
+    SessionScript with_sequences;
+    with_sequences.sequences().add("d", "s");
+    with_sequences.query("BEGIN NOT ATOMIC CREATE TABLE a LIKE b; END");
+    EXPECT((with_sequences.sent(Channel::kHome).front() == "XA START"));
+  }
+
   TEST_CASE("SessionCore: a CALL of which nothing is known is asked about") {
     for (const CallVerdict verdict : {CallVerdict::kAlone, CallVerdict::kBranch}) {
       SessionScript script;
