@@ -123,6 +123,10 @@ class ProgramDesk {
   void begin(const DdlRequest& request);
   void go_on();
   void over();
+
+  // program_groups.cpp
+  static Gtid gtid_of(const protocol::BinlogGroup& group);
+  static bool is_our_branch(const protocol::BinlogGroup& group);
   [[nodiscard]] Step take(protocol::BinlogGroup& group);
   [[nodiscard]] Step take_rows(protocol::BinlogGroup& group);
   [[nodiscard]] Step take_statement(const protocol::BinlogGroup& group);
