@@ -24,7 +24,7 @@ using S = LaneState;
 
 constexpr std::uint16_t kUnknownSchemaErrno = 1049;
 
-constexpr std::array<Transition<LaneState>, 53> kMoves{{
+constexpr std::array<Transition<LaneState>, 54> kMoves{{
     {S::kOffline, S::kIdle},
     {S::kUnsure, S::kIdle},
     {S::kIdle, S::kApplying},
@@ -47,6 +47,7 @@ constexpr std::array<Transition<LaneState>, 53> kMoves{{
     {S::kDdlLooked, S::kDdlAsked},
     {S::kDdlAsked, S::kDdlReached},
     {S::kDdlAsked, S::kStopped},
+    {S::kIdle, S::kStopped},  // of a program it has what nobody else has, or less
     // the result is in the log
     {S::kDdlReached, S::kIdle},
     {S::kDdlTurn, S::kIdle},
@@ -117,7 +118,10 @@ void ApplyLane::take(const std::shared_ptr<const LogEntry>& entry) {
   if (entry->seqno != next_ || machine_.is(S::kStopped) || !has_room(bytes)) {
     return;
   }
-  queue_.push_back(Item{entry, branch_is_held(*entry)});
+  if (entry->ddl() != nullptr && entry->part() != nullptr) {
+    ddl_results_[entry->seqno] = {entry->seqno, DdlOutcome::kRun, {}};  // its home has executed it
+  }
+  queue_.push_back(item_of(entry));
   queued_bytes_ += bytes;
   next_ = next_.next();
 }
@@ -156,11 +160,43 @@ const DdlResult* ApplyLane::ddl_result(Seqno seqno) const {
 
 bool ApplyLane::branch_is_held(const LogEntry& entry) const {
   const Writeset* writeset = entry.writeset();
-  if (writeset == nullptr || writeset->home != backend_ || replayed_.contains(entry.seqno)) {
+  if (writeset == nullptr || writeset->home != backend_ || writeset->part.any() ||
+      replayed_.contains(entry.seqno)) {
     return false;
   }
   // Later than the list: its branch was prepared on this backend as it is now.
   return entry.seqno > listed_up_to_ || held_.contains(writeset->branch);
+}
+
+ApplyLane::Item ApplyLane::item_of(const std::shared_ptr<const LogEntry>& entry) const {
+  return Item{entry, branch_is_held(*entry), part_is_here(*entry)};
+}
+
+namespace {
+
+/// Null: `entry` is no part of a program that ran on `backend`.
+const ProgramPart* part_of(const LogEntry& entry, BackendId backend) {
+  const ProgramPart* part = entry.part();
+  const Writeset* writeset = entry.writeset();
+  const bool ran_there =
+      part != nullptr && (writeset != nullptr ? writeset->home : entry.ddl()->home) == backend;
+  return ran_there ? part : nullptr;
+}
+
+}  // namespace
+
+/// What was logged since this server was asked what its binlog has was read from it since. Else:
+/// its data are those on which the program ran, and its binlog has the part.
+bool ApplyLane::part_is_here(const LogEntry& entry) const {
+  const ProgramPart* part = part_of(entry, backend_);
+  return part != nullptr &&
+         (entry.seqno > binlog_of_ || (ddl_mark_ == part->program && binlog_.contains(part->gtid)));
+}
+
+/// The program ran on these very data, and they have lost a part of it.
+bool ApplyLane::part_is_lost(const Item& item) const {
+  const ProgramPart* part = part_of(*item.entry, backend_);
+  return part != nullptr && !item.here && ddl_mark_ == part->program;
 }
 
 // ---- the connection ----
@@ -176,6 +212,8 @@ void ApplyLane::on_connected(const LaneStart& start) {
   ddl_mark_ = start.ddl_mark;
   listed_up_to_ = start.listed_up_to;
   held_ = std::set<BranchId>(start.held.begin(), start.held.end());
+  binlog_ = start.binlog;
+  binlog_of_ = start.binlog_of;
   replayed_.erase(replayed_.begin(), replayed_.upper_bound(applied_));
   ddl_results_.erase(ddl_results_.begin(), ddl_results_.upper_bound(applied_));
   restart_queue_at(applied_.next());
@@ -193,7 +231,7 @@ void ApplyLane::restart_queue_at(Seqno next) {
     next_ = next;
   }
   for (Item& item : queue_) {
-    item.held = branch_is_held(*item.entry);
+    item = item_of(item.entry);
   }
 }
 
@@ -225,6 +263,11 @@ std::optional<LaneTurn> ApplyLane::next_turn(const BatchLimits& limits) {
                                schema_absent_ == front_seqno()),
                      S::kDdlDeciding);
       }
+      if (queue_.front().entry->is_program() && executor_ != DdlExecutor::kSession) {
+        const bool in_doubt = executor_ != DdlExecutor::kEnded;
+        return begin(settle_program_batch(batch_start(), *queue_.front().entry, in_doubt),
+                     S::kDdlLooking);
+      }
       if (executor_ == DdlExecutor::kNobody) {
         return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
       }
@@ -252,8 +295,19 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
   if (queue_.empty()) {
     return std::nullopt;
   }
+  if (part_is_lost(queue_.front())) {
+    stop_for_program(queue_.front().entry->part()->program,
+                     "it has lost what a program had committed there");
+    return std::nullopt;
+  }
   if (role_of(queue_.front()) == EntryRole::kDdl) {
     ddl_may_have_run_ = ddl_mark_ == front_seqno();
+    if (is_void(front_seqno()) && queue_.front().entry->is_program()) {
+      stop_for_program(front_seqno(),
+                       "a program ran there while it was lost: it may have committed what nobody "
+                       "else has");
+      return std::nullopt;
+    }
     if (is_void(front_seqno())) {
       return begin(look_batch(batch_start(), *queue_.front().entry), S::kDdlLooking);
     }
@@ -270,6 +324,9 @@ std::optional<LaneTurn> ApplyLane::turn_when_idle(const BatchLimits& limits) {
 
 EntryRole ApplyLane::role_of(const Item& item) const {
   const LogEntry& entry = *item.entry;
+  if (item.here) {
+    return EntryRole::kNothing;
+  }
   if (const Writeset* writeset = entry.writeset()) {
     if ((writeset->flags & kWritesetSequences) != 0) {
       if (entry.seqno <= began_at_) {
@@ -277,7 +334,8 @@ EntryRole ApplyLane::role_of(const Item& item) const {
       }
       return writeset->home == backend_ ? EntryRole::kNothing : EntryRole::kNumbers;
     }
-    if (writeset->home == backend_ && (writeset->flags & kWritesetAtHome) != 0) {
+    const bool at_home = (writeset->flags & kWritesetAtHome) != 0 && !writeset->part.any();
+    if (writeset->home == backend_ && at_home) {
       return EntryRole::kNothing;
     }
     if (item.held) {
@@ -306,6 +364,9 @@ LaneBatch ApplyLane::next_batch(const BatchLimits& limits) const {
   std::size_t bytes = 0;
   for (const Item& item : queue_) {
     const BatchEntry next{item.entry.get(), role_of(item)};
+    if (part_is_lost(item)) {
+      break;
+    }
     if (next.role == EntryRole::kDdl || entries.size() >= limits.entries_max) {
       break;
     }
@@ -410,6 +471,11 @@ LaneAction ApplyLane::on_turn_failed(std::uint16_t error,
     on_ddl_done();
     return LaneAction::kGoOn;
   }
+  if (machine_.is(S::kDdlLooking) && queue_.front().entry->is_program()) {
+    session_dirty_ = true;  // it may log what it executes
+    return fail(action == LaneAction::kInconsistent ? LaneAction::kBackOff : action, error,
+                message);
+  }
   // USE and the session's settings count as the DDL's own: they stand behind the mark.
   const Ddl* ddl = queue_.front().entry->ddl();
   const std::size_t settings = ddl == nullptr || ddl->session_set.empty() ? 0 : 1;
@@ -443,8 +509,11 @@ LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view messag
   const bool already_applied = ddl_already_applied(error);
   // It failed where it was executed first, and has dropped what was to be replaced.
   const bool replaces = drops_before_creating(queue_.front().entry->ddl()->sql);
-  const bool tolerated =
-      (already_applied && (ddl_may_have_run_ || to_be_tolerated)) || (replaces && to_be_tolerated);
+  // Of a DROP that finds no more than some of its tables the binlog tells as of any other.
+  const ProgramPart* part = queue_.front().entry->part();
+  const bool as_at_home = part != nullptr && (already_applied || error == part->error);
+  const bool tolerated = (already_applied && (ddl_may_have_run_ || to_be_tolerated)) ||
+                         (replaces && to_be_tolerated) || as_at_home;
   if (result != nullptr && result->outcome != DdlOutcome::kSkip && !tolerated) {
     return fail(LaneAction::kInconsistent, error, message);
   }
@@ -515,6 +584,22 @@ void ApplyLane::on_ddl_looked(Seqno seqno, DdlTraces traces) {
        (traces == DdlTraces::kRan
             ? "it has executed a statement that nobody else has"
             : "nobody knows whether it has executed a statement that nobody else has"));
+}
+
+void ApplyLane::on_program_marked(Seqno seqno, bool again) {
+  if (!machine_.is(S::kDdlAsked) || front_seqno() != seqno) {
+    return;
+  }
+  if (ddl_result(seqno) != nullptr) {  // it came while the marker was written
+    machine_.move(S::kIdle);
+  } else if (again) {
+    machine_.move(S::kDdlReached);
+  }
+}
+
+void ApplyLane::stop_for_program(Seqno seqno, std::string_view why) {
+  stop("this backend differs from the others (program at seqno " + std::to_string(seqno.value) +
+       "): " + std::string(why) + "; it needs a copy");
 }
 
 void ApplyLane::stop(std::string reason) {

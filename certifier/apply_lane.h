@@ -15,6 +15,10 @@
 //     | -- on_ddl_result() when it is in the log -----------> |  every lane
 //     | <- next_turn(): LaneBatch, then DdlLook ------------- |  it may have run here: did it?
 //     | -- on_ddl_looked() ----------------------------------> |
+//
+// A program's entry (decision 0032) goes the same way, but no lane executes it. Its lane settles
+// it: kEnded or kNobody, then a LaneBatch that ends in the marker, then DdlLook; on_ddl_result()
+// when everything before the marker is in the log.
 #pragma once
 
 #include <cstddef>
@@ -29,6 +33,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/gtid.h"
 #include "base/ids.h"
 #include "base/state_machine.h"
 #include "certifier/lane_batch.h"
@@ -82,6 +87,7 @@ enum class DdlExecutor : std::uint8_t {
   kSession,  ///< the client's session, on its own connection, after DdlOffer
   kLane,     ///< the lane: it is Consort's own, or was accepted
   kNobody,   ///< it may have run here: the lane finds out whether it did
+  kEnded,    ///< a program whose session says that it has ended: the lane marks where
 };
 
 /// What the shell learned when it (re)opened the lane's connection or read it anew.
@@ -93,6 +99,8 @@ struct LaneStart {
   std::vector<BranchId> held;  ///< RecoveryPlan::held
   Seqno listed_up_to;          ///< RecoveryInput::head
   Seqno durable;               ///< the newest seqno that the archive holds
+  GtidState binlog;            ///< what its binlog has ..
+  Seqno binlog_of;             ///< .. at least; the newest certified seqno when it was asked
 };
 
 /// Whether a branch may be rolled back for a replay.
@@ -199,6 +207,10 @@ class ApplyLane {
   /// What the shell found after DdlLook. A void DDL that ran here stops the lane (kStopped).
   void on_ddl_looked(Seqno seqno, DdlTraces traces);
 
+  /// After DdlLook of a program the shell knows the marker's name. `again`: it was the first one,
+  /// and the lane stands at the entry once more.
+  void on_program_marked(Seqno seqno, bool again);
+
   /// The session executed the DDL here and its result is known (a DdlResult will follow).
   void on_ddl_executed(Seqno seqno);
 
@@ -235,12 +247,17 @@ class ApplyLane {
   struct Item {
     std::shared_ptr<const LogEntry> entry;
     bool held = false;  ///< its branch waits here for XA COMMIT
+    bool here = false;  ///< a program has executed it here
   };
 
   void take(const std::shared_ptr<const LogEntry>& entry);
   [[nodiscard]] bool has_room(std::size_t payload_bytes) const;
   [[nodiscard]] EntryRole role_of(const Item& item) const;
   [[nodiscard]] bool branch_is_held(const LogEntry& entry) const;
+  [[nodiscard]] Item item_of(const std::shared_ptr<const LogEntry>& entry) const;
+  [[nodiscard]] bool part_is_here(const LogEntry& entry) const;
+  [[nodiscard]] bool part_is_lost(const Item& item) const;
+  void stop_for_program(Seqno seqno, std::string_view why);
   /// nullptr: it is not known.
   [[nodiscard]] const DdlResult* ddl_result(Seqno seqno) const;
 
@@ -277,6 +294,8 @@ class ApplyLane {
   std::set<BranchId> held_;  ///< of entries up to listed_up_to_
   Seqno listed_up_to_;
   Seqno began_at_;
+  GtidState binlog_;
+  Seqno binlog_of_;
   std::set<Seqno> replayed_;  ///< beyond applied_
 
   std::map<Seqno, DdlResult> ddl_results_;  ///< beyond applied_

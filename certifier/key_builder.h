@@ -122,6 +122,10 @@ class KeyBuilder {
 /// Key of accounts, roles and privileges. Held kExclusive by account management.
 [[nodiscard]] std::uint64_t accounts_key();
 
+/// Stands for changes that no other key can tell: whoever has not seen them loses (BranchDesk). No
+/// table, schema or account hashes to it.
+inline constexpr std::uint64_t kEverythingKey = 0;
+
 /// Keys of a DDL statement on one target: a table, or with an empty `table` a schema, or with both
 /// empty accounts and grants.
 [[nodiscard]] std::vector<RowKey> ddl_keys(std::string_view schema, std::string_view table);

@@ -12,6 +12,7 @@
 #include "certifier/ddl_fence.h"
 #include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"
+#include "certifier/program_sql.h"
 #include "certifier/sequence_reserve.h"
 #include "certifier/sql_words.h"
 
@@ -185,7 +186,22 @@ LaneBatch large_batch(const BatchStart& start,
 LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
   const std::string mark =
       mark_ddl_sql(start.owner, entry.seqno, ddl_fingerprint_sql(*entry.ddl()));
-  return LaneBatch{{compound_sql(mark)}, entry.seqno, start.position, {}, 0};
+  LaneBatch batch{{}, entry.seqno, start.position, {}, 0};
+  if (entry.is_program()) {
+    batch.statements.emplace_back(kBinlogIsExactSql);
+  }
+  batch.statements.push_back(compound_sql(mark));
+  return batch;
+}
+
+LaneBatch settle_program_batch(const BatchStart& start, const LogEntry& entry, bool in_doubt) {
+  LaneBatch batch{{}, entry.seqno, start.position, {}, 0};
+  if (in_doubt) {
+    batch.statements.push_back(end_program_sql(*entry.ddl()->program_thread));
+  }
+  batch.statements.push_back(mark_program_end_sql(entry.seqno));
+  batch.statements.emplace_back(kBinlogAsBeforeSql);
+  return batch;
 }
 
 LaneBatch look_batch(const BatchStart& start, const LogEntry& entry) {

@@ -81,6 +81,13 @@ struct BatchStart {
 /// have none; kDdlDoneErrno when its tables are no longer as its mark says.
 [[nodiscard]] LaneBatch look_batch(const BatchStart& start, const LogEntry& entry);
 
+/// Behind it nothing that the program `entry` commits can follow in the binlog any more: its last
+/// group there is Consort's own. `in_doubt`: whoever may still run the program is ended first, and
+/// waited for. Then `SELECT @@last_gtid` names that group.
+[[nodiscard]] LaneBatch settle_program_batch(const BatchStart& start,
+                                             const LogEntry& entry,
+                                             bool in_doubt);
+
 /// Executes the DDL `entry` in the way its session would have, behind the fence, the mark before it
 /// when `mark`; else kDdlDoneErrno ends it where it had its effect when it was begun before. Leaves
 /// the session's settings changed and the position where it was.

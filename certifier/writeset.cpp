@@ -19,9 +19,12 @@ constexpr std::size_t kChecksumBytes = 8;
 constexpr std::size_t kBodyLengthAt = 20;
 constexpr std::size_t kKeyBytes = 9;
 constexpr std::size_t kTargetBytesMin = 8;
-constexpr std::uint8_t kFlagsKnown = kWritesetAtHome | kWritesetSequences;
+constexpr std::uint8_t kWritesetPart = 0x04;  ///< on disk only: a ProgramPart follows the payload
+constexpr std::uint8_t kFlagsKnown = kWritesetAtHome | kWritesetSequences | kWritesetPart;
 /// In the byte of a Ddl's home.
 constexpr std::uint8_t kOwnDdl = 0x80;
+constexpr std::uint8_t kProgramDdl = 0x40;  ///< the number of its connection follows
+constexpr std::uint8_t kPartDdl = 0x20;     ///< a ProgramPart follows
 
 // ---- writing ----
 
@@ -46,19 +49,33 @@ void put_keys(Buffer& out, const std::vector<RowKey>& keys) {
   }
 }
 
+void put_part(Buffer& out, const ProgramPart& part) {
+  append_le<8>(out, part.program.value);
+  append_le<4>(out, part.gtid.domain);
+  append_le<4>(out, part.gtid.server);
+  append_le<8>(out, part.gtid.sequence);
+  append_le<1>(out, part.whole ? 1 : 0);
+  append_le<2>(out, part.error);
+}
+
 void put_body(Buffer& out, const Writeset& body) {
   append_le<4>(out, body.branch.epoch);
   append_le<2>(out, body.branch.worker);
   append_le<8>(out, body.branch.counter);
   append_le<1>(out, body.home.value);
-  append_le<1>(out, body.flags);
+  append_le<1>(out, body.flags | (body.part.any() ? kWritesetPart : 0U));
   append_le<8>(out, body.last_seen.value);
   put_keys(out, body.keys);
   put_bytes(out, body.payload);
+  if (body.part.any()) {
+    put_part(out, body.part);
+  }
 }
 
 void put_body(Buffer& out, const Ddl& body) {
-  append_le<1>(out, body.home.value | (body.own ? kOwnDdl : 0U));
+  append_le<1>(out, body.home.value | (body.own ? kOwnDdl : 0U) |
+                        (body.program_thread ? kProgramDdl : 0U) |
+                        (body.part.any() ? kPartDdl : 0U));
   for (const std::string* text : {&body.sql, &body.schema, &body.definer, &body.session_set}) {
     put_text(out, *text);
   }
@@ -68,6 +85,12 @@ void put_body(Buffer& out, const Ddl& body) {
     put_text(out, target.table);
   }
   put_keys(out, body.keys);
+  if (body.program_thread) {
+    append_le<8>(out, *body.program_thread);
+  }
+  if (body.part.any()) {
+    put_part(out, body.part);
+  }
 }
 
 void put_body(Buffer& out, const DdlResult& body) {
@@ -158,6 +181,20 @@ class BodyReader {
   bool ok_ = true;
 };
 
+ProgramPart take_part(BodyReader& in, Seqno seqno) {
+  ProgramPart part;
+  part.program.value = in.take<8>();
+  part.gtid.domain = static_cast<std::uint32_t>(in.take<4>());
+  part.gtid.server = static_cast<std::uint32_t>(in.take<4>());
+  part.gtid.sequence = in.take<8>();
+  const std::uint64_t whole = in.take<1>();
+  in.require(whole <= 1);
+  part.whole = whole == 1;
+  part.error = static_cast<std::uint16_t>(in.take<2>());
+  in.require(part.any() && part.program < seqno && part.gtid.any());
+  return part;
+}
+
 Writeset take_writeset(BodyReader& in, Seqno seqno) {
   Writeset body;
   body.branch.epoch = static_cast<std::uint32_t>(in.take<4>());
@@ -172,14 +209,22 @@ Writeset take_writeset(BodyReader& in, Seqno seqno) {
   const Bytes payload = in.take_string();
   body.payload.assign(payload.begin(), payload.end());
   in.require((body.flags & kWritesetSequences) == 0 || decode_reserves(payload).ok());
+  if ((body.flags & kWritesetPart) != 0) {
+    body.flags &= static_cast<std::uint8_t>(~kWritesetPart);
+    in.require((body.flags & kWritesetAtHome) != 0);
+    body.part = take_part(in, seqno);
+  }
   return body;
 }
 
-Ddl take_ddl(BodyReader& in) {
+Ddl take_ddl(BodyReader& in, Seqno seqno) {
+  constexpr std::uint64_t kForms = kOwnDdl | kProgramDdl | kPartDdl;
   Ddl body;
   const std::uint64_t home = in.take<1>();
-  body.own = (home & kOwnDdl) != 0;
-  body.home = BackendId{static_cast<std::uint8_t>(home & ~kOwnDdl)};
+  const std::uint64_t form = home & kForms;
+  in.require((form & (form - 1)) == 0);  // at most one of them
+  body.own = form == kOwnDdl;
+  body.home = BackendId{static_cast<std::uint8_t>(home & ~kForms)};
   in.require(body.home.value < kBackendsMax);
   for (std::string* text : {&body.sql, &body.schema, &body.definer, &body.session_set}) {
     *text = in.take_text();
@@ -190,6 +235,11 @@ Ddl take_ddl(BodyReader& in) {
     target.table = in.take_text();
   }
   body.keys = in.take_keys();
+  if (form == kProgramDdl) {
+    body.program_thread = in.take<8>();
+  } else if (form == kPartDdl) {
+    body.part = take_part(in, seqno);
+  }
   return body;
 }
 
@@ -228,7 +278,7 @@ std::optional<EntryBody> take_body(BodyReader& in, std::uint8_t kind, Seqno seqn
     case EntryKind::kWriteset:
       return take_writeset(in, seqno);
     case EntryKind::kDdl:
-      return take_ddl(in);
+      return take_ddl(in, seqno);
     case EntryKind::kDdlResult:
       return take_ddl_result(in);
     case EntryKind::kReplay:
@@ -266,6 +316,16 @@ Status check_frame(Bytes bytes) {
 }
 
 }  // namespace
+
+const ProgramPart* LogEntry::part() const {
+  const ProgramPart* found = nullptr;
+  if (const Writeset* rows = writeset()) {
+    found = &rows->part;
+  } else if (const Ddl* statement = ddl()) {
+    found = &statement->part;
+  }
+  return found != nullptr && found->any() ? found : nullptr;
+}
 
 Buffer encode_entry(const LogEntry& entry) {
   CHECK(entry.takes_seqno() == (entry.seqno.value != 0));

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/gtid.h"
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/row_key.h"
@@ -25,6 +27,22 @@ enum WritesetFlag : std::uint8_t {
   kWritesetSequences = 0x02,
 };
 
+/// Of an entry that a program has made which commits by itself (decision 0032): its home had
+/// executed it when it was logged. No program: it is no such entry.
+struct ProgramPart {
+  Seqno program;  ///< of the program's own entry
+  Gtid gtid;      ///< in the home's binlog
+  /// The last entry of its group: CREATE TABLE .. SELECT makes two.
+  bool whole = true;
+  /// Of a statement that has had a part of its effect: the error with which it failed then, as it
+  /// does elsewhere.
+  std::uint16_t error = 0;
+
+  [[nodiscard]] bool any() const { return program != Seqno{}; }
+
+  friend bool operator==(const ProgramPart&, const ProgramPart&) = default;
+};
+
 /// The row changes of one transaction that passed certification. Takes a seqno.
 struct Writeset {
   BranchId branch;
@@ -33,6 +51,7 @@ struct Writeset {
   std::vector<RowKey> keys;  ///< what certification compares
   Buffer payload;            ///< row events without checksums, ready for BINLOG
   std::uint8_t flags = 0;    ///< WritesetFlag
+  ProgramPart part = {};     ///< only with kWritesetAtHome
 };
 
 /// What a DDL statement is about. Empty `table`: the whole schema. Both empty: accounts, grants.
@@ -54,6 +73,10 @@ struct Ddl {
   /// A statement of Consort's own, for lanes to execute. A client's is executed by lanes only after
   /// a server has accepted it from that client's account (decision 0024).
   bool own = false;
+  /// Of a program's own entry: the number that its home gives to the connection which runs it. Its
+  /// `sql` is a CALL that commits by itself; what it commits follows as entries of its parts.
+  std::optional<std::uint64_t> program_thread = {};
+  ProgramPart part = {};  ///< of DDL that a program has executed; then there is no program_thread
 };
 
 /// What the backends that have not executed a DDL entry do with it.
@@ -114,6 +137,15 @@ struct LogEntry {
   [[nodiscard]] const Writeset* writeset() const { return std::get_if<Writeset>(&body); }
 
   [[nodiscard]] const Ddl* ddl() const { return std::get_if<Ddl>(&body); }
+
+  /// The entry of a program.
+  [[nodiscard]] bool is_program() const {
+    const Ddl* statement = ddl();
+    return statement != nullptr && statement->program_thread.has_value();
+  }
+
+  /// Null: no program has made it.
+  [[nodiscard]] const ProgramPart* part() const;
 };
 
 /// Why bytes are no entry.

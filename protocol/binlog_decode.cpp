@@ -120,12 +120,13 @@ std::optional<GtidBody> decode_gtid(Bytes body, std::uint32_t server_id) {
 
 std::optional<QueryBody> decode_query(Bytes body) {
   Reader reader(body);
-  reader.skip(4 + 4);  // thread id, execution time
-  const std::uint8_t schema_bytes = reader.u8();
-  reader.skip(2);  // error code
-  const std::uint16_t status_bytes = reader.u16();
-  reader.skip(status_bytes);
   QueryBody query;
+  query.thread = reader.u32();
+  reader.skip(4);  // execution time
+  const std::uint8_t schema_bytes = reader.u8();
+  query.error = reader.u16();
+  const std::uint16_t status_bytes = reader.u16();
+  query.status = reader.bytes(status_bytes);
   query.schema = as_text(reader.bytes(schema_bytes));
   reader.skip(1);
   if (reader.failed()) {

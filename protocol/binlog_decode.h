@@ -59,6 +59,10 @@ struct GtidBody {
 [[nodiscard]] std::optional<GtidBody> decode_gtid(Bytes body, std::uint32_t server_id);
 
 struct QueryBody {
+  std::uint32_t thread = 0;
+  std::uint32_t timestamp = 0;  ///< in the event's header: seconds since 1970
+  std::uint16_t error = 0;      ///< how it ended
+  Bytes status;                 ///< variables: query_settings.h
   std::string_view schema;
   std::string_view sql;
 };

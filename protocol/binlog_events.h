@@ -141,9 +141,14 @@ struct BinlogGroup {
   /// It ends in ROLLBACK: a transaction that made or dropped a temporary table, or changed a table
   /// that is not transactional, and was rolled back. Rows of transactional tables did not stay.
   bool rolled_back = false;
-  std::string statement;  ///< the SQL text of kStandalone
-  std::string schema;     ///< its default database
-  BinlogPosition end;     ///< where the next group begins
+  /// The SQL text of kStandalone; in front of the rows of a kTransaction: the CREATE TABLE of what
+  /// was a CREATE TABLE .. SELECT.
+  std::string statement;
+  std::string schema;        ///< its default database
+  std::string settings;      ///< a SET statement with what it ran with; may be empty
+  std::uint16_t error = 0;   ///< of the statement: it had a part of its effect
+  std::uint32_t thread = 0;  ///< the server's number of the connection that executed it
+  BinlogPosition end;        ///< where the next group begins
   /// Set when the group is complete but must not be replicated: kGroupTooLarge, kCompressed,
   /// kStatementFormat or kUnsupported. `events` is empty then. The stream itself stays good.
   std::optional<Error> unfit;
@@ -175,6 +180,7 @@ struct BinlogFormatChanged {
 using BinlogOutput = std::variant<BinlogGroup, BinlogRotate, BinlogHeartbeat, BinlogFormatChanged>;
 
 struct EventHeader;
+struct QueryBody;
 
 /// Reads one dump stream. After an error the reader is spent: reconnect at position().
 class BinlogGroupReader {
@@ -230,8 +236,8 @@ class BinlogGroupReader {
   Output on_rotate(Bytes body);
   Output on_gtid(Bytes body, std::uint32_t server_id);
   Output on_mysql_gtid();
-  Output on_query(Bytes body);
-  Output on_statement(std::string_view schema, std::string_view sql);
+  Output on_query(Bytes body, std::uint32_t timestamp);
+  Output on_statement(const QueryBody& query);
   Output on_xa_completed(std::string_view sql);
   Output on_xa_prepare(Bytes body);
   Output on_table_map(Bytes event);

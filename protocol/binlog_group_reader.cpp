@@ -6,6 +6,7 @@
 #include "protocol/binlog_decode.h"
 #include "protocol/binlog_events.h"
 #include "protocol/lenenc.h"
+#include "protocol/query_settings.h"
 
 namespace consort::protocol {
 namespace {
@@ -102,7 +103,7 @@ Output BinlogGroupReader::on_group_event(Bytes event, const EventHeader& header)
   const Bytes body = event.subspan(kBinlogHeaderBytes);
   switch (header.type) {
     case BinlogEventType::kQuery:
-      return on_query(body);
+      return on_query(body, load_le<4>(event.data()));
     case BinlogEventType::kXid:
       return finish_group();
     case BinlogEventType::kXaPrepare:
@@ -239,11 +240,12 @@ Output BinlogGroupReader::on_mysql_gtid() {
   return nothing();
 }
 
-Output BinlogGroupReader::on_query(Bytes body) {
-  const std::optional<QueryBody> query = decode_query(body);
+Output BinlogGroupReader::on_query(Bytes body, std::uint32_t timestamp) {
+  std::optional<QueryBody> query = decode_query(body);
   if (!query) {
     return malformed_event("query event");
   }
+  query->timestamp = timestamp;
   switch (query_role(query->sql)) {
     case QueryRole::kBegin:
       group_.kind = BinlogGroupKind::kTransaction;
@@ -272,7 +274,7 @@ Output BinlogGroupReader::on_query(Bytes body) {
       roll_back_to(savepoint_name(query->sql));
       return nothing();
     case QueryRole::kStatement:
-      return on_statement(query->schema, query->sql);
+      return on_statement(*query);
   }
   return nothing();
 }
@@ -291,11 +293,21 @@ Output BinlogGroupReader::on_xa_completed(std::string_view sql) {
   return finish_group();
 }
 
-Output BinlogGroupReader::on_statement(std::string_view schema, std::string_view sql) {
-  if (standalone_) {
+Output BinlogGroupReader::on_statement(const QueryBody& query) {
+  const std::string_view sql = query.sql;
+  const bool creates = group_.kind == BinlogGroupKind::kTransaction && group_.events.empty() &&
+                       group_.statement.empty() && sql.starts_with("CREATE ");
+  if (standalone_ || creates) {
+    std::optional<std::string> settings = query_settings_sql(query.status, query.timestamp);
+    if (!settings) {
+      return malformed_event("query event");
+    }
     group_.statement = std::string(sql);
-    group_.schema = std::string(schema);
-    return finish_group();
+    group_.schema = std::string(query.schema);
+    group_.settings = *std::move(settings);
+    group_.thread = query.thread;
+    group_.error = query.error;
+    return standalone_ ? finish_group() : nothing();
   }
   mark_unfit(BinlogError::kStatementFormat,
              "a statement was logged as text: " + std::string(sql.substr(0, kQuotedBytesMax)));

@@ -94,9 +94,23 @@ struct AppliedPositions {
   /// The newest entry that may have given a schema another default collation. Written before its
   /// turn comes anywhere.
   std::atomic<std::uint64_t> schemas_changed{0};
+  /// Counts up when procedures may have changed: what was said of them before holds no more.
+  std::atomic<std::uint64_t> routines{1};
   /// On which tables somebody may hold LOCK TABLES.
   LockedTableFilter locked_tables;
   KnownSequences sequences;
+  /// Programs that commit by themselves have made stored functions, triggers, or may at any moment.
+  std::atomic<bool> functions_made{false};
+  std::atomic<bool> triggers_made{false};
+
+  void note_made(bool function, bool trigger) {
+    if (function) {
+      functions_made.store(true, std::memory_order_release);
+    }
+    if (trigger) {
+      triggers_made.store(true, std::memory_order_release);
+    }
+  }
 };
 
 }  // namespace consort::proxy

@@ -92,6 +92,19 @@ void collect_table_locks(MetricFamilies& out, const CommitStats& stats) {
               as_sample(stats.table_lock_timeouts.value()));
 }
 
+void collect_programs(MetricFamilies& out, const CommitStats& stats) {
+  add_counter(out, "consort_programs_total",
+              "Procedures that commit by themselves, which ran alone",
+              as_sample(stats.programs.value()));
+  add_counter(out, "consort_programs_lost_total",
+              "Those of which nobody knows what they committed last",
+              as_sample(stats.programs_lost.value()));
+  add_counter(out, "consort_program_groups_total", "Transactions and DDL committed by those",
+              as_sample(stats.program_groups.value()));
+  add_gauge(out, "consort_program_running", "1 while one runs: nobody else commits",
+            as_sample(stats.program_running.value()));
+}
+
 void collect_log(MetricFamilies& out, const CommitStats& stats) {
   add_counter(out, "consort_log_entries_total", "Entries appended to the commit log",
               as_sample(stats.log_entries.value()));
@@ -174,6 +187,7 @@ void collect_commit_metrics(MetricFamilies& families,
                             const std::vector<std::string>& backend_names) {
   collect_certification(families, stats);
   collect_table_locks(families, stats);
+  collect_programs(families, stats);
   collect_phases(families, stats);
   collect_log(families, stats);
   collect_lanes(families, stats, backend_names);

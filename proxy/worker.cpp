@@ -298,6 +298,12 @@ void Worker::on_commit_event(CommitEvent& event) {
       session->core().on_table_answer(*answer);
       session->pump();
     }
+  } else if (auto* said = std::get_if<CallAnswer>(&event)) {
+    known_calls_.note(*said);
+    if (Session* session = find(said->session); session != nullptr) {
+      session->core().on_call_answer(*said);
+      session->pump();
+    }
   } else if (auto* locked = std::get_if<TablesLocked>(&event)) {
     for_each_session([&](Session& session) {
       if (session.id() != locked->owner) {
@@ -313,7 +319,7 @@ void Worker::on_ddl_outcome(const DdlOutcome& outcome) {
   if (session == nullptr) {
     return;
   }
-  const bool accounts = session->core().changes_accounts();
+  const bool accounts = session->core().changes_accounts() || outcome.accounts;
   if (accounts) {  // a login that begins when the client has its answer must know of it
     raise_to(positions_.accounts_changed, outcome.seqno.value);
   }

@@ -21,6 +21,7 @@
 #include "proxy/login_desk.h"
 #include "proxy/metrics.h"
 #include "proxy/session/backend_pool.h"
+#include "proxy/session/known_calls.h"
 #include "proxy/session/session.h"
 #include "proxy/session/user_lock_home.h"
 #include "proxy/uv/async_wake.h"
@@ -137,6 +138,12 @@ class Worker {
 
   [[nodiscard]] router::ClassificationCache& classifications() { return classifications_; }
 
+  /// SessionEffects::known_call().
+  [[nodiscard]] std::optional<CallVerdict> known_call(std::string_view schema,
+                                                      std::string_view name) const {
+    return known_calls_.find(schema, name, positions_.routines.load(std::memory_order_acquire));
+  }
+
   [[nodiscard]] protocol::CompressionContexts& compression() { return compression_; }
 
   /// One line about a client in the log; the rest of a flood is counted.
@@ -240,6 +247,7 @@ class Worker {
   std::shared_ptr<const ClusterView> view_;
   WorkerMetrics metrics_;
   router::ClassificationCache classifications_;
+  KnownCalls known_calls_;
   protocol::CompressionContexts compression_;
   Buffer compressed_output_;
   LogLimiter client_warnings_{std::chrono::seconds(1)};

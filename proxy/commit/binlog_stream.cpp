@@ -4,6 +4,7 @@
 #include <charconv>
 #include <utility>
 
+#include "certifier/program_sql.h"
 #include "protocol/constants.h"
 #include "protocol/decode.h"
 
@@ -24,6 +25,23 @@ std::optional<protocol::BinlogPosition> binlog_position_of(const SqlReply& reply
   const auto parsed =
       std::from_chars(offset.data(), offset.data() + offset.size(), position.offset);
   return parsed.ec == std::errc() ? std::optional(position) : std::nullopt;
+}
+
+/// "file:position", as a mark has it.
+std::optional<protocol::BinlogPosition> marked_position_of(const SqlReply& reply) {
+  if (reply.rows.size() != 1 || reply.rows[0].size() != 1 || !reply.rows[0][0]) {
+    return std::nullopt;
+  }
+  const std::string& mark = *reply.rows[0][0];
+  const std::size_t colon = mark.rfind(':');
+  if (colon == std::string::npos || colon == 0) {
+    return std::nullopt;
+  }
+  protocol::BinlogPosition position;
+  position.file = mark.substr(0, colon);
+  const char* const end = mark.data() + mark.size();
+  const auto parsed = std::from_chars(mark.data() + colon + 1, end, position.offset);
+  return parsed.ec == std::errc() && parsed.ptr == end ? std::optional(position) : std::nullopt;
 }
 
 }  // namespace
@@ -62,6 +80,7 @@ void BinlogStream::connect() {
   next_setting_ = 0;
   went_on_ = false;
   bytes_counted_ = 0;
+  asked_mark_ = from_mark_ = false;
   SqlConnectionObserver& observer = *this;
   connection_ = std::make_unique<SqlConnection>(loop_, observer);
   connection_->connect(options_.target);
@@ -79,7 +98,10 @@ void BinlogStream::next_setting() {
   }
   resumes_ = position_.has_value();
   if (!resumes_) {
-    connection_->query("SHOW MASTER STATUS");
+    const std::optional<Seqno> program = observer_.program();
+    asked_mark_ = program.has_value();
+    connection_->query(program ? certifier::read_marked_binlog_sql(*program)
+                               : std::string("SHOW MASTER STATUS"));
     return;
   }
   begin_dump();
@@ -96,6 +118,16 @@ void BinlogStream::on_sql_reply(SqlReply reply) {
   if (next_setting_ < settings_.size()) {
     ++next_setting_;
     next_setting();
+    return;
+  }
+  if (std::exchange(asked_mark_, false)) {
+    position_ = marked_position_of(reply);
+    from_mark_ = true;
+    if (position_) {
+      begin_dump();
+    } else {
+      connection_->query("SHOW MASTER STATUS");  // it was not begun there
+    }
     return;
   }
   position_ = binlog_position_of(reply);
@@ -152,7 +184,7 @@ void BinlogStream::on_sql_packet(Bytes payload) {
     retry_ = options_.retry_min;
     const Bytes format = reader_->format_description();
     format_description_.assign(format.begin(), format.end());
-    observer_.on_stream_started(resumes_);
+    observer_.on_stream_started(resumes_, from_mark_);
   }
   if (*output) {
     on_output(std::move(**output));

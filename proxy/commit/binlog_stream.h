@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/ids.h"
 #include "protocol/binlog_events.h"
 #include "proxy/commit/commit_stats.h"
 #include "proxy/commit/sql_connection.h"
@@ -27,10 +28,15 @@ class BinlogStreamObserver {
   virtual ~BinlogStreamObserver() = default;
 
   /// Groups follow, and format_description() is there. `resumed`: none was left out since the
-  /// stream was lost; else those before now will never come.
-  virtual void on_stream_started(bool resumed) = 0;
+  /// stream was lost; else those before now will never come. `from_mark`: but those behind the mark
+  /// of program() will, if there is one.
+  virtual void on_stream_started(bool resumed, bool from_mark) = 0;
 
   virtual void on_group(protocol::BinlogGroup group) = 0;
+
+  /// The entry that a program runs for there (decision 0032): a stream that cannot go on where it
+  /// was left begins where the binlog ended when that was marked as begun, if it was.
+  [[nodiscard]] virtual std::optional<Seqno> program() const { return std::nullopt; }
 
   /// Whatever it was in the middle of. It tries again by itself.
   virtual void on_stream_lost(const SqlCloseReason& reason) = 0;
@@ -95,6 +101,8 @@ class BinlogStream final : private SqlConnectionObserver {
   bool wanted_ = false;
   bool resumes_ = false;
   bool went_on_ = false;  // a group has come
+  bool asked_mark_ = false;
+  bool from_mark_ = false;
   bool streaming_ = false;
 };
 

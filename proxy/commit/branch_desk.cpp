@@ -18,8 +18,8 @@ using protocol::BinlogGroupKind;
 constexpr std::size_t kForeignMax = 4096;
 constexpr std::size_t kDdlTablesMax = 4096;
 constexpr unsigned kDefinitionTries = 3;
-// Stands for a DDL statement that names no table: no table, schema or account hashes to it.
-constexpr std::uint64_t kEverything = 0;
+// Stands for a DDL statement that names no table.
+constexpr std::uint64_t kEverything = certifier::kEverythingKey;
 constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
 // A group whose PREPARE's OK never came: its session has given it up or will.
 constexpr auto kLonelyGroupMax = std::chrono::seconds(60);
@@ -108,6 +108,9 @@ void BranchDesk::on_abandoned(const BranchAbandoned& abandoned) {
 }
 
 void BranchDesk::on_group(BackendId home, BinlogGroup group) {
+  if (parts_.take_part && parts_.take_part(home, group)) {
+    return;
+  }
   LaneStats& stats = parts_.stats.lanes[home.value];
   if (group.kind == BinlogGroupKind::kTransaction) {
     const bool ours = std::all_of(group.tables.begin(), group.tables.end(),
@@ -186,12 +189,34 @@ void BranchDesk::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
   parts_.tables.on_ddl(seqno);
 }
 
+void BranchDesk::on_everything(Seqno seqno) {
+  ddl_of_[kEverything] = seqno;
+}
+
+void BranchDesk::lose_undecided(BackendId home) {
+  for (auto at = pending_.begin(); at != pending_.end();) {
+    if (at->second.home != home || !at->second.prepared) {
+      ++at;
+      continue;
+    }
+    Pending pending = std::move(at->second);
+    at = pending_.erase(at);
+    lose(pending, BranchVerdict::kHomeLost);
+  }
+}
+
 // ---- certification ----
 
 void BranchDesk::process() {
-  // Numbers that a branch has taken from a sequence were reserved before its own group.
-  while (!foreign_.empty() && take_foreign(foreign_.front()) == Step::kDone) {
+  const bool paused = parts_.paused && parts_.paused();
+  // Numbers that a branch has taken from a sequence were reserved before its own group. Before a
+  // server that has given them begins anew they must be in the log, so they do not wait.
+  while (!foreign_.empty() && (!paused || takes_numbers(foreign_.front().group)) &&
+         take_foreign(foreign_.front()) == Step::kDone) {
     foreign_.pop_front();
+  }
+  if (paused) {
+    return;
   }
   std::vector<BranchId> complete;
   complete.swap(complete_);
@@ -549,13 +574,19 @@ void BranchDesk::on_durable(const certifier::LogEntry& entry) {
 
 // ---- transactions that were committed without us ----
 
+bool BranchDesk::takes_numbers(const BinlogGroup& group) const {
+  return group.has_rows && !group.unfit && has_sequences_only(group, parts_.catalog);
+}
+
 // A sequence's home has taken numbers, or rows went into a table that is not transactional: they
 // are committed there, so the others take them as they are. Anything else was written past Consort:
 // it is there on one backend only.
 BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
   BinlogGroup& group = foreign.group;
-  if (group.has_rows && !group.unfit && has_sequences_only(group, parts_.catalog)) {
-    log_numbers(foreign);  // they are taken, whatever becomes of the transaction and of the home
+  if (takes_numbers(group)) {
+    (void)log_numbers(
+        foreign.home,
+        group);  // they are taken, whatever becomes of the transaction and of the home
     return Step::kDone;
   }
   if (group.rolled_back && parts_.home_is_up(foreign.home)) {
@@ -573,12 +604,13 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
     }
     parts_.stats.lanes[foreign.home.value].foreign_groups.add();
   }
-  if (group.has_rows && !group.unfit && parts_.home_is_up(foreign.home)) {
+  const bool only_rows = !group.unfit && group.statement.empty();
+  if (group.has_rows && only_rows && parts_.home_is_up(foreign.home)) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
     }
     if (has_sequences_only(group, parts_.catalog)) {
-      log_numbers(foreign);
+      (void)log_numbers(foreign.home, group);
       return Step::kDone;
     }
     const bool kept_by_rollback =
@@ -626,14 +658,19 @@ void BranchDesk::log_at_home(Foreign& foreign, std::vector<RowKey> keys) {
   (void)append_at_home(std::move(writeset));
 }
 
-void BranchDesk::log_numbers(const Foreign& foreign) {
-  const auto reserves = reserves_of(foreign.group, options_.sequence_step);
+bool BranchDesk::has_numbers(const BinlogGroup& group) const {
+  return reserves_of(group, options_.sequence_step).ok();
+}
+
+bool BranchDesk::log_numbers(BackendId home, const BinlogGroup& group) {
+  const auto reserves = reserves_of(group, options_.sequence_step);
   if (!reserves.ok()) {
     spdlog::error("{}: numbers of a sequence cannot be read from its binlog: {}",
-                  options_.backend_names[foreign.home.value], reserves.error().message);
-    return;
+                  options_.backend_names[home.value], reserves.error().message);
+    return false;
   }
-  (void)log_reserves(foreign.home, *reserves);
+  (void)log_reserves(home, *reserves);
+  return true;
 }
 
 Seqno BranchDesk::log_reserves(BackendId home,
@@ -659,6 +696,12 @@ Seqno BranchDesk::append_at_home(certifier::Writeset writeset) {
 
 void BranchDesk::look_after(TimePoint now) {
   std::int64_t waiting_for_tables = 0;
+  if (parts_.paused && parts_.paused()) {
+    for (auto& [branch, pending] : pending_) {
+      pending.arrived = now;  // nobody is late while nobody may be certified
+    }
+    return;
+  }
   std::int64_t waiting_for_lanes = 0;
   for (auto at = pending_.begin(); at != pending_.end();) {
     const Pending& pending = at->second;

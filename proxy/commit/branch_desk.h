@@ -15,6 +15,7 @@
 // Threads: the commit thread's.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -66,6 +67,9 @@ struct BranchDeskParts {
   std::function<bool(BackendId)> home_is_up;  ///< its lane runs and its binlog is followed
   std::function<Seqno()> applied_by_homes;    ///< what every home that serves has applied
   std::function<void(BranchOutcome)> tell;    ///< the session's worker
+  std::function<bool()> paused = {};          ///< nothing may get a seqno now
+  /// Takes a group of a program's (ProgramDesk::on_group()).
+  std::function<bool(BackendId, protocol::BinlogGroup&)> take_part = {};
 };
 
 class BranchDesk {
@@ -91,6 +95,23 @@ class BranchDesk {
   /// A DDL entry got `seqno`: branches on its tables that have not seen it will lose.
   void on_ddl(const certifier::Ddl& ddl, Seqno seqno);
 
+  /// Something got `seqno` of which nobody knows what it has changed: who has not seen it will
+  /// lose.
+  void on_everything(Seqno seqno);
+
+  /// Branches of `home` that wait for certification end, as if it were lost: their row locks are in
+  /// somebody's way who cannot wait for them.
+  void lose_undecided(BackendId home);
+
+  /// Row groups that `home` has committed by itself wait for their definitions, or their turn.
+  [[nodiscard]] bool has_foreign_of(BackendId home) const {
+    return std::any_of(foreign_.begin(), foreign_.end(),
+                       [home](const Foreign& foreign) { return foreign.home == home; });
+  }
+
+  /// Nothing is certified now: a program is under way.
+  [[nodiscard]] bool paused() const { return parts_.paused && parts_.paused(); }
+
   /// Certifies what is complete. Once per turn, after all messages were taken.
   void process();
   /// Definitions have arrived, a backend has applied a DDL, or tables are locked by others than
@@ -103,6 +124,11 @@ class BranchDesk {
 
   /// `home` has reserved these numbers of sequences: the entry that says so.
   Seqno log_reserves(BackendId home, const std::vector<certifier::SequenceReserve>& reserves);
+
+  /// The rows of `group` look like a sequence's.
+  [[nodiscard]] bool has_numbers(const protocol::BinlogGroup& group) const;
+  /// The same of a group in its binlog. False: they cannot be read.
+  [[nodiscard]] bool log_numbers(BackendId home, const protocol::BinlogGroup& group);
 
   void on_durable(const certifier::LogEntry& entry);
 
@@ -161,9 +187,9 @@ class BranchDesk {
   void lose(Pending& pending, BranchVerdict verdict, std::string message = {});
   [[nodiscard]] bool lost_to_ddl(const Pending& pending) const;
   void tell(BranchOutcome outcome, TimePoint arrived);
+  [[nodiscard]] bool takes_numbers(const protocol::BinlogGroup& group) const;
   Step take_foreign(Foreign& foreign);
   void log_at_home(Foreign& foreign, std::vector<RowKey> keys);
-  void log_numbers(const Foreign& foreign);
   Seqno append_at_home(certifier::Writeset writeset);
 
   void sort_by_home(std::vector<BranchId>& complete);

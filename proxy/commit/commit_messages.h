@@ -13,6 +13,8 @@
 //     | <-------------- TableAnswer -- |   the tables are its own, or free; or it waited too long
 //     | <------------- TablesLocked -- |   another session may write these now: make way
 //     | -- TablesReleased -----------> |
+//     | -- CallQuestion -------------> |   does the procedure commit by itself?
+//     | <--------------- CallAnswer -- |
 //     | -- TableUnfilled ------------> |   order a DROP TABLE, for lanes to execute; DdlOutcome
 //     | <----------- GlobalsChanged -- |   a SET GLOBAL is in the log: what new sessions have
 #pragma once
@@ -84,6 +86,9 @@ struct DdlRequest {
   bool sets_globals = false;
   /// The newest GlobalsChanged that the session knew when it made `session_set`.
   Seqno globals_seen;
+  /// `sql` is a CALL that commits by itself, which only this connection of the home runs (the
+  /// server's number of it): decision 0032. Nothing is known of its targets.
+  std::optional<std::uint64_t> program_thread = {};
 };
 
 /// What a SET GLOBAL has changed.
@@ -156,6 +161,14 @@ struct TablesReleased {
   SessionId session;
 };
 
+/// What is to be done with a CALL of this procedure (RoutineBook)?
+struct CallQuestion {
+  SessionId session;
+  std::uint32_t number = 0;  ///< counts the session's questions: its answer bears it
+  std::string schema;
+  std::string name;
+};
+
 using CommitRequest = std::variant<BranchPrepared,
                                    BranchAbandoned,
                                    DdlRequest,
@@ -163,14 +176,16 @@ using CommitRequest = std::variant<BranchPrepared,
                                    PositionWanted,
                                    TableRequest,
                                    TablesReleased,
-                                   TableUnfilled>;
+                                   TableUnfilled,
+                                   CallQuestion>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
 /// or lanes wait for what they end.
 [[nodiscard]] inline bool starts_work(const CommitRequest& request) {
   return std::holds_alternative<BranchPrepared>(request) ||
          std::holds_alternative<DdlRequest>(request) ||
-         std::holds_alternative<TableRequest>(request);
+         std::holds_alternative<TableRequest>(request) ||
+         std::holds_alternative<CallQuestion>(request);
 }
 
 // ---- commit thread -> worker ----------------------------------------------------------------
@@ -226,6 +241,10 @@ struct DdlOutcome {
   bool lock_wait = false;
   /// It was not ordered: the worker has to hear of a SET GLOBAL first. Ask again soon.
   bool again = false;
+  /// Of a program: what it has committed last is not known, its home is given up.
+  bool lost = false;
+  /// Of a program: it has changed accounts or rights, or may have.
+  bool accounts = false;
 };
 
 /// To TableRequest `number`.
@@ -235,6 +254,24 @@ struct TableAnswer {
   bool granted = false;
   bool in_the_way = false;  ///< not granted: its transaction is to be rolled back
   Seqno head;               ///< whoever uses the tables now must see everything up to here
+};
+
+/// What is to be done with a CALL.
+enum class CallVerdict : std::uint8_t {
+  kBranch,  ///< it runs in a branch, as far as is known
+  kAlone,   ///< no branch can hold it
+  kByText,  ///< it executes text: alone when the literals of the CALL are such (scan_literals())
+};
+
+/// To CallQuestion `number`.
+struct CallAnswer {
+  SessionId session;
+  std::uint32_t number = 0;
+  std::string schema;
+  std::string name;
+  CallVerdict verdict = CallVerdict::kBranch;
+  /// Holds while AppliedPositions::routines is this; 0: for this once.
+  std::uint64_t generation = 0;
 };
 
 /// `owner` holds these tables by WRITE locks from now on. Open branches of other sessions that have
@@ -257,7 +294,8 @@ using CommitEvent = std::variant<BranchOutcome,
                                  DdlOutcome,
                                  TableAnswer,
                                  TablesLocked,
-                                 GlobalsChanged>;
+                                 GlobalsChanged,
+                                 CallAnswer>;
 
 /// May be dropped when a worker's mailbox is full: it is asked again as long as a lane waits. The
 /// others always arrive, because a session waits for them.

@@ -43,6 +43,10 @@ struct CommitStats {
   Counter empty_groups;  ///< branches without rows
   Counter ddl_executed;
   Counter ddl_failed;
+  Counter programs;             ///< that commit by themselves: run alone, all in the log
+  Counter programs_lost;        ///< closed without their home: what it committed last is not known
+  Gauge program_running;        ///< 1 while nobody else may commit
+  Counter program_groups;       ///< what such programs have committed
   Gauge tables_locked;          ///< by LOCK TABLES, each table once
   Gauge table_lock_waiters;     ///< sessions that wait for LOCK TABLES or behind one
   Counter table_lock_timeouts;  ///< those that waited for too long

@@ -129,6 +129,8 @@ void CommitLoop::Thread::thread_main() {
   waker_->detach();
   blocker_.reset();
   table_desk_.reset();
+  routines_.reset();
+  programs_.reset();
   ddl_.reset();
   branches_.reset();
   tables_.reset();
@@ -205,6 +207,10 @@ void CommitLoop::Thread::make_parts() {
           [this](BranchOutcome outcome) {
             const SessionId session = outcome.session;
             tell(session, std::move(outcome));
+          },
+          [this] { return programs_->under_way(); },
+          [this](BackendId id, protocol::BinlogGroup& group) {
+            return programs_->on_group(id, group);
           }});
   const auto lane = [this](BackendId id) -> LaneConnection& { return *at(id).lane; };
   const auto everybody = [this](const CommitEvent& event) { tell_all(event); };
@@ -216,7 +222,26 @@ void CommitLoop::Thread::make_parts() {
           hooks_.accounts_changed();
         }
       },
-      [this](BackendId id) { blocker_->replay_held(id); }});
+      [this](BackendId id) { blocker_->replay_held(id); },
+      [this] { return programs_->under_way(); }});
+  programs_ = std::make_unique<ProgramDesk>(ProgramDeskParts{
+      *log_, sequencer_, catalog_, *keys_, *tables_, *branches_, locks_, positions_, stats_, lane,
+      [this](SessionId session, CommitEvent event) { tell(session, std::move(event)); },
+      [this] {
+        if (hooks_.accounts_changed) {
+          hooks_.accounts_changed();
+        }
+      },
+      [this](BackendId id, std::uint64_t thread) { blocker_->unblock(id, thread); }});
+  routines_ = std::make_unique<RoutineBook>(
+      RoutineBookParts{[this](BackendId id, std::string sql, RowsTold told) {
+                         return ask_backend(id, std::move(sql), std::move(told));
+                       },
+                       positions_, [this](Seqno seqno) { return backend_at(seqno); },
+                       [this](CallAnswer answer) {
+                         const SessionId session = answer.session;
+                         tell(session, std::move(answer));
+                       }});
   table_desk_ = std::make_unique<TableDesk>(TableDeskParts{
       locks_, sequencer_, *branches_, positions_, stats_,
       [this](const DdlRequest& request) { ddl_->on_request(request); },
@@ -231,6 +256,10 @@ Status CommitLoop::Thread::on_restored(const certifier::LogEntry& entry) {
   const Status restored = sequencer_.restore(entry);
   if (restored.ok()) {
     ddl_->on_restored(entry);
+    programs_->on_restored(entry);
+    if (const certifier::Ddl* ddl = entry.ddl()) {
+      routines_->on_ddl(*ddl, entry.seqno);
+    }
   }
   return restored;
 }
@@ -301,12 +330,24 @@ void CommitLoop::Thread::on_turn() {
   tasks_->drain();
   requests_.drain(drained_);
   stats_.mailbox_depth.set(static_cast<std::int64_t>(drained_.size()));
+  if (!deferred_.empty() && !programs_->under_way()) {
+    drained_.insert(drained_.begin(), std::make_move_iterator(deferred_.begin()),
+                    std::make_move_iterator(deferred_.end()));
+    deferred_.clear();
+  }
   for (CommitRequest& request : drained_) {
-    on_request(request);
+    if (defers(request)) {
+      deferred_.push_back(std::move(request));
+    } else {
+      on_request(request);
+    }
   }
   drained_.clear();
   branches_->process();
-  table_desk_->settle();
+  programs_->process();
+  if (!programs_->under_way()) {
+    table_desk_->settle();
+  }
   log_->submit();
   for (const std::unique_ptr<Backend>& backend : backends_) {
     backend->lane->pump();
@@ -337,6 +378,37 @@ Seqno CommitLoop::Thread::applied_by_homes() const {
   return everywhere;
 }
 
+// What would get a seqno, or a table of which nobody knows whether the program under way uses it.
+bool CommitLoop::Thread::defers(const CommitRequest& request) const {
+  return programs_->under_way() && (std::holds_alternative<DdlRequest>(request) ||
+                                    std::holds_alternative<TableUnfilled>(request) ||
+                                    std::holds_alternative<TableRequest>(request) ||
+                                    std::holds_alternative<TablesReleased>(request));
+}
+
+/// The answer comes in a turn of this thread's, unless it stops before.
+bool CommitLoop::Thread::ask_backend(BackendId id, std::string sql, RowsTold told) {
+  BackendController* controller = options_.backends[id.value].controller;
+  auto answered = [this, tasks = tasks_,
+                   told = std::move(told)](Result<healthcheck::SqlRows> rows) {
+    tasks->post([this, told, rows = std::move(rows)] {
+      if (!stopping_) {
+        told(rows);
+      }
+    });
+  };
+  return controller != nullptr && controller->run_sql(std::move(sql), std::move(answered));
+}
+
+std::optional<BackendId> CommitLoop::Thread::backend_at(Seqno seqno) const {
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    if (backend->reachable && backend->caught_up && backend->lane->lane().applied() >= seqno) {
+      return backend->id;
+    }
+  }
+  return std::nullopt;
+}
+
 void CommitLoop::Thread::on_request(CommitRequest& request) {
   if (stopping_) {
     return;
@@ -346,11 +418,19 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
   } else if (const auto* abandoned = std::get_if<BranchAbandoned>(&request)) {
     branches_->on_abandoned(*abandoned);
   } else if (auto* ddl = std::get_if<DdlRequest>(&request)) {
-    table_desk_->on_ddl(std::move(*ddl));
+    if (ddl->program_thread) {
+      programs_->on_request(std::move(*ddl));
+    } else {
+      table_desk_->on_ddl(std::move(*ddl));
+    }
+  } else if (auto* question = std::get_if<CallQuestion>(&request)) {
+    routines_->on_question(std::move(*question));
   } else if (const auto* unfilled = std::get_if<TableUnfilled>(&request)) {
     ddl_->on_unfilled(*unfilled);
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
-    ddl_->on_executed(*executed);
+    if (!programs_->on_executed(*executed)) {
+      ddl_->on_executed(*executed);
+    }
   } else if (const auto* wanted = std::get_if<PositionWanted>(&request)) {
     at(wanted->backend).lane->want(wanted->seqno);
   } else if (auto* tables = std::get_if<TableRequest>(&request)) {
@@ -379,6 +459,10 @@ void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
     backend->lane->push(entry);
   }
   ddl_->on_durable(*entry);
+  programs_->on_durable(*entry);
+  if (const certifier::Ddl* ddl = entry->ddl()) {
+    routines_->on_ddl(*ddl, entry->seqno);
+  }
   if (const auto* replay = std::get_if<certifier::Replay>(&entry->body)) {
     blocker_->on_durable(*replay);
   }
@@ -440,13 +524,16 @@ bool CommitLoop::Thread::branch_is_undecided(const BranchId& branch) const {
   return branch.epoch == identity_.epoch && !reaper_->has(branch);
 }
 
-void CommitLoop::Thread::on_stream_started(Backend& backend, bool resumed) {
+void CommitLoop::Thread::on_stream_started(Backend& backend, bool resumed, bool from_mark) {
   spdlog::info("{}: following its binlog{}", options_.backends[backend.id.value].name,
                resumed ? " where it was left" : "");
   if (!resumed) {
     // Groups of branches that were begun before may have been left out.
     positions_.lane_generations[backend.id.value].fetch_add(1, std::memory_order_release);
     branches_->on_home_lost(backend.id);
+    if (!from_mark) {
+      programs_->on_stream_gap(backend.id);
+    }
   }
   backend.lane->on_format_known();
 }
@@ -461,6 +548,9 @@ Seqno CommitLoop::Thread::on_sequences(BackendId backend,
   for (const certifier::SequenceReserve& sequence : sequences) {
     positions_.sequences.add(sequence.schema, sequence.table);
   }
+  if (!sequences.empty()) {
+    routines_->forget(Seqno{});  // one that makes tables like them may have been found harmless
+  }
   return branches_->log_reserves(backend, sequences);
 }
 
@@ -474,6 +564,7 @@ void CommitLoop::Thread::on_lane_lost(BackendId id, const SqlCloseReason& reason
   home_lost(at(id), reason);
   blocker_->on_lane_lost(id);
   ddl_->on_lane_lost(id);
+  programs_->on_lane_lost(id);
 }
 
 void CommitLoop::Thread::on_lane_failed(BackendId id, const std::string& reason, bool fenced) {
@@ -488,6 +579,7 @@ void CommitLoop::Thread::on_lane_failed(BackendId id, const std::string& reason,
   home_lost(backend, lost);
   blocker_->on_lane_lost(id);
   ddl_->on_lane_lost(id);
+  programs_->on_lane_lost(id);
 }
 
 // Nobody knows what the backend still holds: what it has not applied loses its exemption, and what
@@ -515,14 +607,23 @@ void CommitLoop::Thread::on_lane_applied(BackendId id) {
   }
   stats_.lanes[id.value].applied.set(static_cast<std::int64_t>(applied.value));
   positions_moved_ = true;
+  routines_->process();
 }
 
 void CommitLoop::Thread::on_ddl_reached(BackendId id, const certifier::DdlReached& reached) {
-  ddl_->on_reached(id, reached);
+  if (!programs_->on_reached(id, reached)) {
+    ddl_->on_reached(id, reached);
+  }
 }
 
 void CommitLoop::Thread::on_ddl_offer(BackendId id, Seqno seqno) {
-  ddl_->on_offer(id, seqno);
+  if (!programs_->on_offer(id, seqno)) {
+    ddl_->on_offer(id, seqno);
+  }
+}
+
+void CommitLoop::Thread::on_program_marked(BackendId id, Seqno seqno, const Gtid& marker) {
+  programs_->on_marked(id, seqno, marker);
 }
 
 void CommitLoop::Thread::on_ddl_looked(BackendId id, Seqno seqno, certifier::DdlTraces traces) {
@@ -541,7 +642,9 @@ void CommitLoop::Thread::report(Backend& backend) {
   const LaneConnection& lane = *backend.lane;
   const bool up = lane.attached() && backend.stream->streaming();
   const Seqno applied = lane.lane().applied();
-  const std::uint64_t head = log_->durable_head().value;
+  // While a program is under way nobody can come further than to its entry.
+  const Seqno reachable = programs_->reachable(log_->durable_head());
+  const std::uint64_t head = reachable.value;
   const std::uint64_t lag = head > applied.value ? head - applied.value : 0;
   // One that is paused does not fall behind: it goes on as soon as it may.
   const bool paused = up && blocker_->paused(backend.id);
@@ -579,6 +682,8 @@ void CommitLoop::Thread::report(Backend& backend) {
 void CommitLoop::Thread::look_after() {
   ++ticks_;
   ddl_->look_after();
+  programs_->look_after();
+  routines_->process();
   reaper_->look_after(clock_.now());
   branches_->look_after(clock_.now());
   stats_.requests_dropped.add(requests_dropped_.exchange(0, std::memory_order_relaxed));

@@ -29,6 +29,8 @@
 #include "proxy/commit/lane_connection.h"
 #include "proxy/commit/log_keeper.h"
 #include "proxy/commit/loop_tasks.h"
+#include "proxy/commit/program_desk.h"
+#include "proxy/commit/routine_book.h"
 #include "proxy/commit/table_desk.h"
 #include "proxy/commit/table_loader.h"
 #include "proxy/commit/table_locks.h"
@@ -58,7 +60,11 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   struct Backend final : BinlogStreamObserver {
     Backend(Thread& owner_in, BackendId id_in) : owner(owner_in), id(id_in) {}
 
-    void on_stream_started(bool resumed) override { owner.on_stream_started(*this, resumed); }
+    void on_stream_started(bool resumed, bool from_mark) override {
+      owner.on_stream_started(*this, resumed, from_mark);
+    }
+
+    std::optional<Seqno> program() const override { return owner.programs_->under_way_at(id); }
 
     void on_group(protocol::BinlogGroup group) override {
       owner.branches_->on_group(id, std::move(group));
@@ -103,6 +109,7 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   void on_ddl_offer(BackendId backend, Seqno seqno) override;
   void on_ddl_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces) override;
   void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) override;
+  void on_program_marked(BackendId backend, Seqno seqno, const Gtid& marker) override;
   std::chrono::milliseconds on_lane_stalled(BackendId backend) override;
 
   [[nodiscard]] bool contended() const override { return branches_->contended(); }
@@ -126,7 +133,11 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   /// What every home that serves has applied.
   [[nodiscard]] Seqno applied_by_homes() const;
   void on_request(CommitRequest& request);
-  void on_stream_started(Backend& backend, bool resumed);
+  [[nodiscard]] bool defers(const CommitRequest& request) const;
+  using RowsTold = std::function<void(Result<healthcheck::SqlRows>)>;
+  [[nodiscard]] bool ask_backend(BackendId id, std::string sql, RowsTold told);
+  [[nodiscard]] std::optional<BackendId> backend_at(Seqno seqno) const;
+  void on_stream_started(Backend& backend, bool resumed, bool from_mark);
   void on_stream_lost(Backend& backend, const SqlCloseReason& reason);
   void home_lost(Backend& backend, const SqlCloseReason& reason);
   void report(Backend& backend);
@@ -170,6 +181,9 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   std::unique_ptr<BranchReaper> reaper_;
   std::unique_ptr<BranchDesk> branches_;
   std::unique_ptr<DdlDesk> ddl_;
+  std::unique_ptr<ProgramDesk> programs_;
+  std::unique_ptr<RoutineBook> routines_;
+  std::vector<CommitRequest> deferred_;  // until no program is under way
   TableLocks locks_;
   std::unique_ptr<TableDesk> table_desk_;
   std::unique_ptr<LaneBlocker> blocker_;

@@ -272,6 +272,9 @@ void DdlDesk::on_lane_lost(BackendId backend) {
 // ---- from the log ----
 
 void DdlDesk::on_restored(const certifier::LogEntry& entry) {
+  if (entry.is_program() || entry.part() != nullptr) {
+    return;  // ProgramDesk's
+  }
   if (const certifier::Ddl* ddl = entry.ddl()) {
     undecided_.insert_or_assign(
         entry.seqno, Undecided{std::nullopt,
@@ -348,8 +351,10 @@ void DdlDesk::look_after() {
   if (tell_accounts_in_ > 0 && --tell_accounts_in_ == 0) {
     parts_.accounts_changed();
   }
-  for (const TableUnfilled& unfilled : std::exchange(unfilled_, {})) {
-    drop_unfilled(unfilled);
+  if (!parts_.paused || !parts_.paused()) {
+    for (const TableUnfilled& unfilled : std::exchange(unfilled_, {})) {
+      drop_unfilled(unfilled);
+    }
   }
   for (auto& [seqno, ddl] : undecided_) {
     if (ddl.course.offered()) {

@@ -41,6 +41,7 @@ struct DdlDeskParts {
   std::function<void(CommitEvent)> tell_all;         ///< every worker
   std::function<void()> accounts_changed;            ///< accounts or grants are others now
   std::function<void(BackendId)> replay_held;        ///< LaneBlocker::replay_held()
+  std::function<bool()> paused = {};                 ///< nothing may get a seqno now
 };
 
 class DdlDesk {

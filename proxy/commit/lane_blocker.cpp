@@ -80,6 +80,64 @@ std::chrono::milliseconds LaneBlocker::on_stalled(BackendId backend) {
   return parts_.look_every;
 }
 
+void LaneBlocker::unblock(BackendId backend, std::uint64_t thread_id) {
+  Watch& watch = watches_[backend.value];
+  BackendController* controller = parts_.controllers[backend.value];
+  const TimePoint now = clock_.now();
+  if (controller == nullptr || watch.looking || now - watch.last_look < parts_.look_every) {
+    return;
+  }
+  auto found = [this, alive = alive_, tasks = parts_.tasks, backend,
+                thread_id](Result<std::optional<LockHolder>> holder) {
+    tasks->post([this, alive, backend, thread_id, holder = std::move(holder)] {
+      if (*alive) {
+        on_program_holder(backend, thread_id, holder);
+      }
+    });
+  };
+  watch.last_look = now;
+  watch.looking = controller->find_lock_holder(thread_id, std::move(found));
+}
+
+// DDL in a program waits for whoever has used its table in an open transaction.
+void LaneBlocker::look_for_table_wait(BackendId backend, std::uint64_t thread_id) {
+  auto told = [this, alive = alive_, tasks = parts_.tasks,
+               backend](const Result<healthcheck::SqlRows>& rows) {
+    const bool waits = rows.ok() && !rows.value().rows.empty();
+    tasks->post([this, alive, backend, waits] {
+      if (*alive && waits) {
+        parts_.tell_all(AbortTableUsers{backend, {}});
+      }
+    });
+  };
+  (void)parts_.controllers[backend.value]->run_sql(
+      "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID=" + std::to_string(thread_id) +
+          " AND STATE LIKE 'Waiting for table%'",
+      std::move(told));
+}
+
+// What was certified before the program is applied there, and nothing is certified now: a detached
+// holder waits for a verdict that would come after the program.
+void LaneBlocker::on_program_holder(BackendId backend,
+                                    std::uint64_t thread_id,
+                                    const Result<std::optional<LockHolder>>& holder) {
+  Watch& watch = watches_[backend.value];
+  watch.looking = false;
+  watch.last_look = clock_.now();
+  if (holder.ok() && !holder.value()) {
+    look_for_table_wait(backend, thread_id);
+  }
+  if (!holder.ok() || !holder.value()) {
+    return;
+  }
+  if (holder.value()->thread_id != 0) {
+    abort_thread(backend, watch, *holder.value());
+  } else {
+    parts_.branches.lose_undecided(backend);
+    parts_.sweep(backend);
+  }
+}
+
 void LaneBlocker::replay_held(BackendId backend) {
   replay_held_if(backend, [](const EntryPtr&) { return true; });
 }
@@ -143,6 +201,9 @@ void LaneBlocker::abort_thread(BackendId backend, Watch& watch, const LockHolder
   if (holder.waits && watch.holder_looks > 1) {
     // An autocommit write is not interrupted, and may wait for a branch that waits for this lane.
     replay_held(backend);
+    if (parts_.branches.paused()) {
+      parts_.branches.lose_undecided(backend);  // or for one that waits for a program's end
+    }
   }
   if (watch.holder_looks < kLooksBeforeKill) {
     return;
@@ -158,6 +219,11 @@ void LaneBlocker::on_detached_holder(BackendId backend, Watch& watch, const Lock
     parts_.branches.give_up_waiting(backend, [&watch, &table = holder.table](Bytes events) {
       return watch.looks >= kLooksBeforeAll || payload_names_table(events, table);
     });
+  }
+  if (parts_.branches.paused()) {
+    // Their verdicts come after the program, and that, perhaps, after this lane's batch.
+    parts_.branches.lose_undecided(backend);
+    return;
   }
   const bool await_verdicts =
       parts_.branches.undecided_of(backend) > 0 || parts_.reaper.count_of(backend) > 0;

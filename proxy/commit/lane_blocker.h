@@ -70,6 +70,10 @@ class LaneBlocker {
   /// there. So they make way.
   void replay_held(BackendId backend);
 
+  /// A program runs on `thread_id` of the backend (decision 0032). Finds who holds a row that it
+  /// waits for, at most every `look_every`, and ends it.
+  void unblock(BackendId backend, std::uint64_t thread_id);
+
   /// The lane stands still and no transaction is in its way: a backup, FLUSH TABLES WITH READ LOCK,
   /// or very many rows.
   [[nodiscard]] bool paused(BackendId backend) const;
@@ -100,6 +104,10 @@ class LaneBlocker {
   void on_holder(BackendId backend,
                  std::uint64_t batch,
                  const Result<std::optional<LockHolder>>& holder);
+  void on_program_holder(BackendId backend,
+                         std::uint64_t thread_id,
+                         const Result<std::optional<LockHolder>>& holder);
+  void look_for_table_wait(BackendId backend, std::uint64_t thread_id);
   void abort_thread(BackendId backend, Watch& watch, const LockHolder& holder);
   void replay_held_if(BackendId backend, const std::function<bool(const EntryPtr&)>& wanted);
   void on_detached_holder(BackendId backend, Watch& watch, const LockHolder& holder);

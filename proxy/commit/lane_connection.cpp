@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "certifier/ddl_definer.h"
 #include "certifier/global_variables_sql.h"
+#include "certifier/program_sql.h"
 
 namespace consort::proxy {
 namespace {
@@ -187,6 +188,10 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
     on_numbers(reply);
     return;
   }
+  if (asks_marker_) {
+    on_marker(reply);
+    return;
+  }
   if (phase_ == Phase::kRunning) {
     on_batch_reply(reply);
     return;
@@ -223,6 +228,13 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
     case Question::kPosition:
       on_position(reply);
       return;
+    case Question::kBinlog: {
+      const bool told = reply.rows.size() == 1 && reply.rows[0].size() == 1 && reply.rows[0][0];
+      binlog_ = told ? GtidState::parse(*reply.rows[0][0]).value_or(GtidState()) : GtidState();
+      listed_up_to_ = host_.certified_head();
+      ask(Question::kBranches, "XA RECOVER");
+      return;
+    }
     case Question::kBranches:
       on_branches(reply);
       return;
@@ -262,8 +274,8 @@ void LaneConnection::on_position(const SqlReply& reply) {
     return;
   }
   position_ = *position;
-  listed_up_to_ = host_.certified_head();
-  ask(Question::kBranches, "XA RECOVER");
+  binlog_of_ = host_.certified_head();
+  ask(Question::kBinlog, certifier::kBinlogStateSql);
 }
 
 void LaneConnection::on_branches(const SqlReply& reply) {
@@ -366,6 +378,8 @@ void LaneConnection::begin_running() {
   start.held = std::move(plan_.held);
   start.listed_up_to = listed_up_to_;
   start.durable = host_.log().durable_head();
+  start.binlog = binlog_;
+  start.binlog_of = binlog_of_;
   lane_.on_connected(start);
   const bool anew = !attached_;
   phase_ = Phase::kRunning;
@@ -403,7 +417,8 @@ void LaneConnection::pump() {
     return;
   }
   pumping_ = true;
-  while (phase_ == Phase::kRunning && !batch_ && !traces_ && !asks_numbers_ && !stopping_) {
+  while (phase_ == Phase::kRunning && !batch_ && !traces_ && !asks_numbers_ && !asks_marker_ &&
+         !stopping_) {
     if (begin_numbers()) {
       break;
     }
@@ -415,6 +430,10 @@ void LaneConnection::pump() {
       break;
     }
     std::optional<certifier::LaneTurn> turn = lane_.next_turn(options_.batch);
+    if (!turn && lane_.state() == certifier::LaneState::kStopped) {
+      fail(lane_.stop_reason(), false);
+      break;
+    }
     if (!turn) {
       break;
     }
@@ -544,6 +563,11 @@ void LaneConnection::on_numbers(const SqlReply& reply) {
 void LaneConnection::look(const certifier::DdlLook& look) {
   looks_at_ = look.seqno;
   const auto found = ddl_entries_.find(look.seqno);
+  if (found != ddl_entries_.end() && found->second->is_program()) {
+    asks_marker_ = true;
+    connection_->query(certifier::kLastGtidSql);
+    return;
+  }
   if (look.changed || found == ddl_entries_.end()) {
     on_looked(look.changed ? certifier::DdlTraces::kRan : certifier::DdlTraces::kUnknown);
     return;
@@ -560,6 +584,21 @@ void LaneConnection::on_looked(certifier::DdlTraces traces) {
     return;
   }
   host_.on_ddl_looked(options_.backend, looks_at_, traces);
+  pump();
+}
+
+void LaneConnection::on_marker(const SqlReply& reply) {
+  asks_marker_ = false;
+  const bool told = reply.rows.size() == 1 && reply.rows[0].size() == 1 && reply.rows[0][0];
+  const std::optional<Gtid> marker = told ? parse_gtid_text(*reply.rows[0][0]) : std::nullopt;
+  if (!reply.ok() || !marker) {
+    SqlCloseReason reason;
+    reason.logged_in = true;
+    reason.text = "asking for the end of a program: " + reply.message;
+    lose(reason);
+    return;
+  }
+  host_.on_program_marked(options_.backend, looks_at_, *marker);
   pump();
 }
 
@@ -704,6 +743,7 @@ void LaneConnection::lose(const SqlCloseReason& reason) {
   connection_.reset();
   batch_.reset();
   traces_.reset();
+  asks_marker_ = false;
   attached_ = false;
   lane_.on_disconnected();
   if (phase_ != Phase::kFailed) {

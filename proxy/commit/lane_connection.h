@@ -65,6 +65,8 @@ class LaneHost {
   virtual void on_ddl_offer(BackendId backend, Seqno seqno) = 0;
   virtual void on_ddl_looked(BackendId backend, Seqno seqno, certifier::DdlTraces traces) = 0;
   virtual void on_ddl_decided(BackendId backend, const certifier::DdlDecided& decided) = 0;
+  /// The program of `seqno` commits nothing more there: its binlog has a group of ours behind it.
+  virtual void on_program_marked(BackendId backend, Seqno seqno, const Gtid& marker) = 0;
   /// Commits collide often: none shall hold its rows longer than it must.
   [[nodiscard]] virtual bool contended() const = 0;
   /// A batch is unanswered for suspiciously long. Returns when to ask again if it still is.
@@ -160,7 +162,15 @@ class LaneConnection final : private SqlConnectionObserver {
     kFailed
   };
   /// What the reply under way answers while not running.
-  enum class Question : std::uint8_t { kSetup, kFormat, kClaim, kPosition, kBranches, kSettle };
+  enum class Question : std::uint8_t {
+    kSetup,
+    kFormat,
+    kClaim,
+    kPosition,
+    kBinlog,
+    kBranches,
+    kSettle
+  };
 
   void on_sql_ready(const protocol::ServerInfo& server) override;
   void on_sql_reply(SqlReply reply) override;
@@ -194,6 +204,7 @@ class LaneConnection final : private SqlConnectionObserver {
   void on_numbers(const SqlReply& reply);
   void look(const certifier::DdlLook& look);
   void on_looked(certifier::DdlTraces traces);
+  void on_marker(const SqlReply& reply);
 
   EventLoop& loop_;
   const LaneOptions options_;
@@ -239,6 +250,9 @@ class LaneConnection final : private SqlConnectionObserver {
   bool asks_numbers_ = false;          // begin_sequences_sql() or kListSequencesSql is under way
   bool lists_numbers_ = false;         // it is the latter
   std::optional<Seqno> numbers_from_;  // the entry that says what the backend had reserved
+  bool asks_marker_ = false;           // how the group is called that ends a program
+  GtidState binlog_;
+  Seqno binlog_of_;
   std::uint64_t batch_number_ = 0;
   Seqno wanted_;
   TimePoint batch_sent_;

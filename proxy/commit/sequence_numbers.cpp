@@ -1,7 +1,6 @@
 #include "proxy/commit/sequence_numbers.h"
 
 #include <algorithm>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -15,11 +14,23 @@ constexpr std::size_t kNextColumn = 0;
 constexpr std::size_t kCacheColumn = 5;
 constexpr std::size_t kSequenceColumns = 8;
 
-/// A BIGINT that the row brings.
-std::optional<std::uint64_t> number_in(const RowImage& row, std::size_t column) {
-  if (row.size() != kSequenceColumns || !row[column].present || row[column].bytes.size() != 8) {
-    return std::nullopt;
+constexpr std::size_t kCycleColumn = 6;
+
+/// A sequence's row brings all columns: BIGINT, but for one that is TINYINT.
+bool is_sequences(const RowImage& row) {
+  if (row.size() != kSequenceColumns) {
+    return false;
   }
+  for (std::size_t column = 0; column < kSequenceColumns; ++column) {
+    const std::size_t bytes = column == kCycleColumn ? 1 : 8;
+    if (!row[column].present || row[column].bytes.size() != bytes) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::uint64_t number_in(const RowImage& row, std::size_t column) {
   return load_le<8>(row[column].bytes.data());
 }
 
@@ -34,14 +45,14 @@ class ReserveVisitor final : public protocol::GroupRowsVisitor {
   }
 
   void on_row(const RowDiff& row) override {
-    const std::optional<std::uint64_t> next = number_in(row.after, kNextColumn);
-    const std::optional<std::uint64_t> cache = number_in(row.after, kCacheColumn);
-    if (!next || !cache) {
+    if (!is_sequences(row.after)) {
       malformed_ = true;
       return;
     }
-    certifier::SequenceReserve reserve{schema_, table_, static_cast<std::int64_t>(*next),
-                                       std::min(*cache, certifier::kSequenceCacheMax), step_};
+    const std::uint64_t cache = number_in(row.after, kCacheColumn);
+    certifier::SequenceReserve reserve{schema_, table_,
+                                       static_cast<std::int64_t>(number_in(row.after, kNextColumn)),
+                                       std::min(cache, certifier::kSequenceCacheMax), step_};
     reserves_.push_back(std::move(reserve));
   }
 

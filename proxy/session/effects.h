@@ -153,6 +153,9 @@ class SessionEffects {
   /// Some table may have a trigger.
   [[nodiscard]] virtual bool triggers() = 0;
   virtual void note_trigger() = 0;
+  /// What is to be done with a CALL of the procedure; nullopt: the commit thread tells.
+  [[nodiscard]] virtual std::optional<CallVerdict> known_call(std::string_view schema,
+                                                              std::string_view name) = 0;
   /// Where user locks are taken now; nullopt: no backend serves.
   [[nodiscard]] virtual std::optional<UserLockHome::Place> user_lock_home() = 0;
   /// This session holds user locks from now on (+1), or none any more (-1).

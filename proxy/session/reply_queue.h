@@ -48,6 +48,7 @@ enum class ReplyRole : std::uint8_t {
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
+  kLeftOpen,        ///< whether a program has left a transaction open
   kIgnored          ///< result does not matter
 };
 
@@ -67,6 +68,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
     case ReplyRole::kTracking:
+    case ReplyRole::kLeftOpen:
       return true;
     default:
       return false;

@@ -365,7 +365,8 @@ router::LexerOptions Session::default_lexer_options() {
 
 bool Session::stored_functions() {
   return worker_.view().stored_functions ||
-         worker_.options().function_defined->load(std::memory_order_acquire);
+         worker_.options().function_defined->load(std::memory_order_acquire) ||
+         worker_.positions().functions_made.load(std::memory_order_acquire);
 }
 
 void Session::note_stored_function() {
@@ -374,7 +375,8 @@ void Session::note_stored_function() {
 
 bool Session::triggers() {
   return worker_.view().triggers ||
-         worker_.options().trigger_defined->load(std::memory_order_acquire);
+         worker_.options().trigger_defined->load(std::memory_order_acquire) ||
+         worker_.positions().triggers_made.load(std::memory_order_acquire);
 }
 
 void Session::note_trigger() {
@@ -754,6 +756,10 @@ void Session::list_sessions(bool with_states) {
 
 WorkerMetrics& Session::metrics() {
   return worker_.own_metrics();
+}
+
+std::optional<CallVerdict> Session::known_call(std::string_view schema, std::string_view name) {
+  return worker_.known_call(schema, name);
 }
 
 router::ClassificationCache& Session::classifications() {

@@ -8,7 +8,8 @@
 namespace consort::proxy {
 
 bool SessionCore::client_in_transaction() const {
-  return transaction_.open() && !(job_.wrapped && phase_ != SessionPhase::kIdle);
+  return lost_transaction_ ||
+         (transaction_.open() && !(job_.wrapped && phase_ != SessionPhase::kIdle));
 }
 
 std::uint16_t SessionCore::status_bits() const {

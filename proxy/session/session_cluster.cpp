@@ -143,8 +143,9 @@ void SessionCore::request_order() {
     ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
     // It may fill columns with the time, or keep it: ALTER TABLE .. ADD .. DEFAULT NOW(), CREATE
     // EVENT, CREATE USER. A client that has stopped its clock has the variable in its state.
-    ordered_.timestamp =
-        state_.variable(kTimestamp) ? std::string() : timestamp_of(effects_.wall_clock_us());
+    // A program's statements have a time each, which its home's binlog tells.
+    const bool own_clock = state_.variable(kTimestamp) || ordered_.program;
+    ordered_.timestamp = own_clock ? std::string() : timestamp_of(effects_.wall_clock_us());
     if (!ordered_.timestamp.empty()) {
       ordered_.request.session_set += ", SESSION timestamp=" + ordered_.timestamp;
     }
@@ -154,6 +155,9 @@ void SessionCore::request_order() {
     if (ordered_.rows.numbered) {
       ordered_.request.session_set += ", " + counting_settings("1", "1");
     }
+  }
+  if (ordered_.program) {
+    ordered_.request.program_thread = home_lease_.connection().thread_id;
   }
   ordered_.request.globals_seen = effects_.globals_seen();
   if (!effects_.post_commit(ordered_.request)) {
@@ -229,6 +233,12 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   }
   ordered_.reply_from = reply_started_ ? reply_sequence_ : 0;
   held_.clear();
+  if (ordered_.program && !has_program_turn(turn.backend)) {
+    // The log names another connection: there, and nowhere else, it would be ended in doubt.
+    hold_error(protocol::deadlock_error(), reply_sequence_);
+    (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, DdlEnd::kNotExecuted});
+    return;
+  }
   if (home_lease_.held() && home_ != turn.backend && !pins_.empty()) {
     // Its own home cannot; elsewhere its variables are not. Without an executor it did not happen.
     (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, DdlEnd::kNotExecuted});
@@ -255,6 +265,11 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     return;
   }
   commits_.on_other(outcome.seqno);
+  if (outcome.lost) {
+    reply_sequence_ = held_.empty() ? reply_sequence_ : held_.sequence();
+    reply_error(protocol::backend_lost_error("home"));
+    return;
+  }
   if (outcome.lock_wait) {
     reply_error(protocol::lock_wait_timeout_error());
     return;
@@ -267,6 +282,7 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     reply_error(protocol::backend_lost_error("home"));
     return;
   }
+  lost_transaction_ = ordered_.program && ordered_.was_open && !ordered_.told_open;
   answer_held();
 }
 

@@ -339,6 +339,9 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     finish_aborted(statement);
     return;
   }
+  if (lost_transaction_ && meets_lost_transaction(statement)) {
+    return;
+  }
   if (const std::string_view what = unsupported_feature(statement, state_.schema());
       !what.empty()) {
     reply_error(protocol::not_supported_error(what));

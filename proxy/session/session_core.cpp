@@ -124,6 +124,8 @@ void SessionCore::reset() {
   temporary_after_.reset();
   prepared_names_.clear();
   handler_names_.clear();
+  prepared_calls_.clear();
+  lost_transaction_ = false;
   carried_variables_.reset();
   variables_stay_ = false;
   user_locks_.reset();

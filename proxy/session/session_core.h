@@ -11,6 +11,7 @@
 //     |     LOAD DATA LOCAL: kRelaying asks for the file; kDraining when nobody wants it any more
 //     |     KILL: kAskingOthers (the other session's worker carries it out) -> kIdle
 //     |     SHOW PROCESSLIST: kAskingOthers (every worker lists its sessions) -> kIdle
+//     |     CALL of what is not known: kAskingOthers (the commit thread tells)
 //     |     DDL: kOrdering (wait for its turn) -> kRelaying on the home -> kOrdering -> kIdle
 //     |     LOCK TABLES, or others' locks: kAwaitingTables -> kAwaitingBackend, as it was to be
 //   kClosing: the client is told or gone; nothing else happens.
@@ -20,6 +21,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +64,7 @@
 #include "router/altered_rows.h"
 #include "router/own_tracking.h"
 #include "router/prepared_text.h"
+#include "router/program_scan.h"
 #include "router/router.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -205,6 +208,7 @@ class SessionCore {
   /// DDL waits for the tables this session's open branch uses.
   void on_abort_table_users(const std::vector<DdlTarget>& targets);
   void on_table_answer(const TableAnswer& answer);
+  void on_call_answer(const CallAnswer& answer);
   /// Of another session.
   void on_tables_locked(const TablesLocked& locked);
   void on_applied();
@@ -328,6 +332,30 @@ class SessionCore {
   void advance_job();
   [[nodiscard]] router::SessionTraits traits() const;
   [[nodiscard]] router::LexerOptions lexer_options() const;
+
+  // A CALL that commits by itself: session_program.cpp.
+  [[nodiscard]] bool may_run_alone() const;
+  bool plan_program(const router::Statement& statement);
+  bool plan_call(std::string text, std::string_view schema);
+  bool plan_compound(std::string_view text);
+  void note_prepared_call(std::string_view name, std::string text);
+  void forget_prepared_call(const router::Statement& statement);
+  [[nodiscard]] bool runs_alone(CallVerdict verdict);
+  [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan);
+  void note_made(const router::ProgramScan& scan);
+  bool run_alone();
+  bool program_is_ready();
+
+  [[nodiscard]] bool ordered_prepared() const {
+    return job_.kind == JobKind::kOrdered && ordered_.program && ordered_.prepared;
+  }
+
+  [[nodiscard]] bool has_program_turn(BackendId backend) const;
+  [[nodiscard]] bool left_open(std::uint16_t status, protocol::SqlError& error);
+  bool ends_open_transaction(bool succeeded);
+  void on_left_open(const protocol::SqlError* error);
+  [[nodiscard]] bool meets_lost_transaction(const router::Statement& statement);
+  void kill_program();
 
   // Getting a connection: session_leases.cpp.
   bool acquire_home();
@@ -701,6 +729,11 @@ class SessionCore {
     bool succeeded = false;          ///< the client's statement did
     std::vector<DdlTarget> dropped;  ///< perhaps sequences
     bool finished = false;           ///< and what came of it was told
+    bool program = false;            ///< a CALL that commits by itself: session_program.cpp
+    bool prepared = false;           ///< the program's CALL is a COM_STMT_EXECUTE
+    bool running = false;            ///< the program's CALL was sent
+    bool was_open = false;           ///< the program has left a transaction open
+    bool told_open = false;          ///< and its client was told
     /// The number of the client's next packet, once it had reports of an execution that was lost.
     std::uint8_t reply_from = 0;
 
@@ -709,6 +742,12 @@ class SessionCore {
   };
 
   Ordered ordered_;
+  std::uint32_t call_questions_ = 0;  ///< CallQuestions so far
+  /// A program has failed amid a transaction of its own, which is rolled back: its client does not
+  /// know.
+  bool lost_transaction_ = false;
+  /// What PREPARE .. FROM has made of CALLs, by the name: schema and text.
+  std::map<std::string, std::pair<std::string, std::string>> prepared_calls_;
   CreateSelectJob create_select_;  ///< CREATE TABLE .. SELECT, whose step is the command under way
 
   // Connections.

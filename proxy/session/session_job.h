@@ -97,6 +97,7 @@ struct SessionJob {
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once
+  bool asks_about_call = false;   ///< the commit thread tells how it is to run
   bool begun = false;             ///< its branch or transaction was begun in a command of its own
   bool begins_alone = false;      ///< and the answer is still to come
   bool text_known = false;        ///< of EXECUTE IMMEDIATE: the server's to execute
@@ -121,7 +122,8 @@ struct SessionJob {
   router::PinChange pins;
   router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
   std::optional<bool> next_read_only;                                      ///< likewise
-  std::string text;  ///< that a PREPARE .. FROM prepares, if the server was asked
+  std::string call_text;  ///< of a CALL that may run alone, or of what else may
+  std::string text;       ///< that a PREPARE .. FROM prepares, if the server was asked
   /// Of an execution: is prepared for it alone, in place of the client's statement. Empty: that is.
   std::string own_text;
   std::string own_key;    ///< under which a backend connection knows it

@@ -119,17 +119,28 @@ void SessionCore::on_kill_query() {
     case SessionPhase::kPreparing:
     case SessionPhase::kCertifying:
     case SessionPhase::kRollingBack:
-    case SessionPhase::kOrdering:
     case SessionPhase::kAskingOthers:
     case SessionPhase::kDraining:
     case SessionPhase::kClosing:
       return;
+    case SessionPhase::kOrdering:
+      kill_program();
+      return;
+  }
+}
+
+/// Nobody else commits while it runs. It fails then, and what it had committed stays.
+void SessionCore::kill_program() {
+  if (ordered_.program && ordered_.running && !ordered_.finished && held_.empty()) {
+    kill_statement();
   }
 }
 
 void SessionCore::on_kill_connection() {
   if (phase_ == SessionPhase::kRelaying) {
     kill_statement();
+  } else if (phase_ == SessionPhase::kOrdering) {
+    kill_program();
   }
 }
 

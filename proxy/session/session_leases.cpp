@@ -37,7 +37,7 @@ bool SessionCore::acquire_home() {
       return false;
     }
   }
-  if (job_.kind == JobKind::kOrdered && !job_.commit_first) {
+  if (job_.kind == JobKind::kOrdered && !job_.commit_first && !ordered_.program) {
     return true;  // its turn may come on another backend: leased then
   }
   const Seqno needed = needed_at_home();

@@ -191,6 +191,10 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
       on_client_error(channel, protocol::query_interrupted_error(), step.sequence, relay);
       return;
     }
+    if (protocol::SqlError error; step.last && left_open(ok->status, error)) {
+      on_client_error(channel, std::move(error), step.sequence, relay);
+      return;
+    }
     if (step.last && tracking_change_) {
       tracking_ = tracking_change_->after;
     }
@@ -245,7 +249,7 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   note_diagnostics(ok.warnings > 0);
   const auto affected = static_cast<std::int64_t>(ok.affected_rows);
   diagnostics_.set_home_row_count(rows ? -1 : affected);
-  if (job_.wrapped) {
+  if (job_.wrapped || (job_.kind == JobKind::kOrdered && ordered_.program)) {
     diagnostics_.set_row_count(rows ? -1 : affected);
   } else if (job_.reader || job_.read_only) {
     const bool changes = job_.query_kind == QueryKind::kWrite && !rows;
@@ -408,7 +412,7 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
   }
   if (job_.kind == JobKind::kOrdered) {
     owner_.password_expired = owner_.password_expired && !succeeded;
-    if (!asks_new_globals(succeeded)) {
+    if (!ends_open_transaction(succeeded) && !asks_new_globals(succeeded)) {
       finish_ordered(succeeded);
     }
     return;

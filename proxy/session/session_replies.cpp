@@ -150,6 +150,9 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kNewGlobals:
       answer(&SessionCore::on_new_globals);
       return;
+    case ReplyRole::kLeftOpen:
+      answer(&SessionCore::on_left_open);
+      return;
     case ReplyRole::kHeldLocks:
       on_held_locks(failed);
       return;
@@ -242,7 +245,11 @@ void SessionCore::on_reprepared(Channel channel, const ResponseTracker::Step& st
     if (channel == Channel::kRead) {
       give_back(Channel::kRead, true);
     }
-    fail_question(error);
+    if (phase_ == SessionPhase::kOrdering) {
+      refuse_turn(error);
+    } else {
+      fail_question(error);
+    }
     return;
   }
   if (step.control == ControlKind::kPrepareOk) {

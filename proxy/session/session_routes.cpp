@@ -97,6 +97,7 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
   forget_text_statements(statement);
+  forget_prepared_call(statement);
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
   job_.sends_file = statement.has(Flag::kLocalInfile);
   job_.names_collation = names_collation(statement);
@@ -138,6 +139,9 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   }
   if (job_.needs_branch || job_.wrapped) {
     branch_tables_.note(statement, state_.schema());
+  }
+  if (plan_program(statement)) {
+    return;  // it runs alone, or the answer goes on
   }
   advance_job();
 }

@@ -75,7 +75,9 @@ void SessionCore::append_schema_again() {
 
 void SessionCore::send_job() {
   if (job_.kind == JobKind::kOrdered && phase_ != SessionPhase::kOrdering) {
-    request_order();
+    if (program_is_ready()) {
+      request_order();
+    }
     return;
   }
   // Who has to set a password may do nothing else there. To set it twice does no harm.
@@ -128,9 +130,9 @@ void SessionCore::send_job() {
   }
   Bytes command = command_;
   Command kind = Command::kQuery;
-  if (job_.kind == JobKind::kOrdered) {
+  if (job_.kind == JobKind::kOrdered && !ordered_.program) {
     command = ordered_.command;
-  } else if (job_.kind == JobKind::kExecute) {
+  } else if (job_.kind == JobKind::kExecute || ordered_prepared()) {
     if (!prepare_execute(command)) {
       return;
     }
@@ -143,6 +145,7 @@ void SessionCore::send_job() {
   job_.telling.clear();
   job_.columns = 0;
   job_.other_columns.reset();
+  ordered_.running = job_.kind == JobKind::kOrdered;
   home_has_traces_ = home_has_traces_ || job_.leaves_traces;
   if (job_.names_sequence) {
     taken_numbers_.on_sent();
@@ -445,7 +448,11 @@ bool SessionCore::prepare_execute(Bytes& command) {
   const auto execution = statements_.execution(
       {effects_.session_id(), job_.statement_id, job_.bulk, with_cursor}, command_, *known);
   if (const auto* error = std::get_if<protocol::SqlError>(&execution)) {
-    reply_error(*error);
+    if (phase_ == SessionPhase::kOrdering) {
+      refuse_turn(*error);
+    } else {
+      reply_error(*error);
+    }
     return false;
   }
   command = std::get<Bytes>(execution);
@@ -453,7 +460,7 @@ bool SessionCore::prepare_execute(Bytes& command) {
 }
 
 void SessionCore::reprepare() {
-  phase_ = SessionPhase::kRelaying;
+  phase_ = phase_ == SessionPhase::kOrdering ? phase_ : SessionPhase::kRelaying;
   const std::string& schema = statements_.context(job_.statement_id).schema;
   const bool elsewhere = !schema.empty() && !state_.schema().empty() && schema != state_.schema();
   scratch_.clear();

@@ -106,6 +106,10 @@ void SessionCore::note_text_statement() {
   std::string text = std::move(job_.text);
   const Statement statement = router::classify(text, lexer_options());
   const bool ours = is_ours(text, statement, lexer_options(), state_.schema());
+  if (statement.kind == StatementKind::kCall) {
+    note_prepared_call(job_.name, std::move(text));
+    return;
+  }
   if (text.empty() || (!ours && may_commit_inside(statement))) {
     return;
   }
@@ -185,6 +189,11 @@ void SessionCore::on_immediate_text() {
   const auto source = text_source();
   const std::string text = told_text();
   if (source && run_text(text, source->parameters)) {
+    return;
+  }
+  job_.text_known = true;
+  if (plan_call(text, state_.schema())) {
+    text_statements_.clear();  // it may prepare something
     return;
   }
   const Statement statement = router::classify(text, lexer_options());

@@ -28,8 +28,9 @@ Cluster::Cluster(std::uint64_t seed, const Bugs& planted)
   profile.lane_limits.queue_entries_max = 4 + below(60);
   profile.sequencer_limits.keys_max = percent(20) ? 60 + below(100) : 100'000;
   profile.sequencer_limits.entries_kept = below(200);
+  profile.program_percent = percent(50) ? 1 + static_cast<int>(below(12)) : 0;
   for (std::uint8_t i = 0; i < kBackends; ++i) {
-    backends.emplace_back(kId, kUuid, BackendBugs{bugs.ignore_compare_and_set});
+    backends.emplace_back(i + 1U, kId, kUuid, BackendBugs{bugs.ignore_compare_and_set});
   }
 }
 

@@ -31,6 +31,13 @@ struct Bugs {
   bool forget_binlog = false;        ///< a DDL that ran is taken for one that did not
   bool share_owner = false;          ///< all connections own the position alike
 
+  // About programs that commit by themselves.
+  bool forget_program = false;   ///< a program's begin entry says nothing to the next run
+  bool forget_pause = false;     ///< others are certified while it runs
+  bool forget_zombie = false;    ///< it is taken for ended while its connection may still run it
+  bool forget_clearing = false;  ///< what its home's binlog shows late is taken for the program's
+  bool forget_parts = false;     ///< what the log has of it is appended once more
+
   // Made between a session and what surrounds it.
   bool reply_before_outcome = false;  ///< a commit is answered when it asks to be certified
   bool seen_at_answer = false;        ///< everything counts as seen that PREPARE's answer finds
@@ -52,6 +59,7 @@ struct Profile {
   bool stored_functions = false;
   bool repeatable_read = false;  ///< of sessions: some of their writes begin early
   int ddl_percent = 2;
+  int program_percent = 0;  ///< of writers' work: procedures that commit by themselves
   int lock_only_percent = 15;
   int fault_permille = 3;
   std::size_t batch_entries_max = 8;
@@ -81,7 +89,8 @@ struct Cluster {
   Profile profile;
   std::vector<ModelBackend> backends;
   MemoryLog log;
-  std::string broken;  ///< what a server has been asked that it must not be
+  std::uint64_t program_ends = 0;  ///< of programs that commit by themselves; odd: one is under way
+  std::string broken;              ///< what a server has been asked that it must not be
 };
 
 }  // namespace consort::sim

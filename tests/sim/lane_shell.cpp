@@ -5,6 +5,7 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "certifier/program_sql.h"
 
 namespace consort::sim {
 
@@ -36,6 +37,7 @@ void LaneShell::step() {
       break;
     case Phase::kClaiming:
     case Phase::kReading:
+    case Phase::kBinlog:
     case Phase::kListing:
       step_connecting();
       break;
@@ -58,6 +60,7 @@ void LaneShell::lose_connection() {
   sent_ = false;
   settling_.clear();
   batch_.reset();
+  asks_marker_of_.reset();
   phase_ = Phase::kOff;
   lane_.on_disconnected();
   host_.on_lane_interrupted(id_, true);
@@ -81,8 +84,12 @@ void LaneShell::step_connecting() {
   if (phase_ == Phase::kListing && !sent_) {
     input_.head = host_.certified_head();
   }
+  if (phase_ == Phase::kBinlog && !sent_) {
+    binlog_of_ = host_.certified_head();
+  }
   const std::string sql = phase_ == Phase::kClaiming  ? certifier::claim_position_sql(owner)
                           : phase_ == Phase::kReading ? certifier::read_position_sql()
+                          : phase_ == Phase::kBinlog  ? std::string(certifier::kBinlogStateSql)
                                                       : "XA RECOVER";
   const auto reply = exchange(sql);
   if (!reply || reply->error != 0) {  // a claim that waits too long is tried again
@@ -93,6 +100,9 @@ void LaneShell::step_connecting() {
     phase_ = Phase::kReading;
   } else if (phase_ == Phase::kReading) {
     read_position(*reply);
+    phase_ = Phase::kBinlog;
+  } else if (phase_ == Phase::kBinlog) {
+    binlog_ = GtidState::parse(reply->rows.at(0).at(0)).value();
     phase_ = Phase::kListing;
   } else {
     plan(*reply);
@@ -106,7 +116,9 @@ void LaneShell::read_position(const Reply& reply) {
   if (input_.position.ddl > input_.position.seqno) {
     // A DDL may still run that an earlier run of the proxy sent; it is nobody's to wait for.
     for (const ConnId zombie : backend().zombies()) {
-      backend().kill(zombie);
+      if (!backend().runs_program(zombie)) {
+        backend().kill(zombie);
+      }
     }
   }
 }
@@ -167,7 +179,7 @@ void LaneShell::step_settling() {
                  ", withdrawn " + std::to_string(plan_.withdraw.size()));
   const Seqno mark = cluster_.bugs.forget_marks ? Seqno{0} : input_.position.ddl;
   lane_.on_connected({Cluster::kUuid, input_.owner, input_.position.seqno, mark, plan_.held,
-                      input_.head, host_.durable_head()});
+                      input_.head, host_.durable_head(), binlog_, binlog_of_});
   phase_ = Phase::kRunning;
   host_.on_lane_running(id_, std::exchange(connected_anew_, false));
 }
@@ -177,11 +189,32 @@ void LaneShell::step_running() {
     step_batch();
     return;
   }
+  if (asks_marker_of_) {
+    const auto reply = exchange(std::string(certifier::kLastGtidSql));
+    if (reply) {
+      const Seqno program = *std::exchange(asks_marker_of_, std::nullopt);
+      host_.on_program_marked(id_, program, parse_gtid_text(reply->rows.at(0).at(0)).value());
+    }
+    return;
+  }
   certifier::BatchLimits limits;
   limits.entries_max = 1 + cluster_.below(cluster_.profile.batch_entries_max);
   limits.statement_bytes_max = cluster_.percent(10) ? 150 : 4'000;
   auto turn = lane_.next_turn(limits);
+  if (!turn && lane_.state() == certifier::LaneState::kStopped) {
+    const std::string reason = lane_.stop_reason();
+    lose_connection();
+    if (host_.on_lane_stopped(id_, reason)) {
+      lane_ = certifier::ApplyLane(id_, Cluster::kId, cluster_.profile.lane_limits);
+    }
+    return;
+  }
   if (!turn) {
+    return;
+  }
+  const auto* look = std::get_if<certifier::DdlLook>(&*turn);
+  if (look != nullptr && host_.is_program(look->seqno)) {
+    asks_marker_of_ = look->seqno;
     return;
   }
   if (auto* batch = std::get_if<LaneBatch>(&*turn)) {

@@ -33,6 +33,10 @@ class LaneHost {
   virtual void on_lane_running(BackendId backend, bool connected_anew) = 0;
   virtual void on_lane_interrupted(BackendId backend, bool lost) = 0;
   virtual void on_ddl_turn(BackendId backend, const certifier::LaneTurn& turn) = 0;
+  virtual void on_program_marked(BackendId backend, Seqno program, const Gtid& marker) = 0;
+  [[nodiscard]] virtual bool is_program(Seqno seqno) const = 0;
+  /// For good. True: it has a copy now, and begins anew.
+  [[nodiscard]] virtual bool on_lane_stopped(BackendId backend, const std::string& reason) = 0;
   virtual void fail(std::string reason) = 0;
 };
 
@@ -61,7 +65,15 @@ class LaneShell {
   [[nodiscard]] std::optional<ConnId> connection() const { return conn_; }
 
  private:
-  enum class Phase : std::uint8_t { kOff, kClaiming, kReading, kListing, kSettling, kRunning };
+  enum class Phase : std::uint8_t {
+    kOff,
+    kClaiming,
+    kReading,
+    kBinlog,
+    kListing,
+    kSettling,
+    kRunning
+  };
 
   [[nodiscard]] ModelBackend& backend() { return cluster_.backends[id_.value]; }
 
@@ -89,6 +101,9 @@ class LaneShell {
   std::deque<std::string> settling_;
   std::optional<certifier::LaneBatch> batch_;
   std::size_t batch_at_ = 0;
+  std::optional<Seqno> asks_marker_of_;
+  GtidState binlog_;
+  Seqno binlog_of_;
 };
 
 }  // namespace consort::sim

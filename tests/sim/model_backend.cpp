@@ -5,7 +5,9 @@
 
 #include "base/check.h"
 #include "certifier/ddl_fence.h"
+#include "certifier/program_sql.h"
 #include "tests/sim/model_sql.h"
+#include "tests/sim/sim_statements.h"
 
 namespace consort::sim {
 namespace {
@@ -25,14 +27,22 @@ StepResult waiting() {
   return {StepResult::Kind::kWaiting, 0, {}, 0};
 }
 
+std::string to_text(const Gtid& gtid) {
+  return std::to_string(gtid.domain) + "-" + std::to_string(gtid.server) + "-" +
+         std::to_string(gtid.sequence);
+}
+
 StepResult failed(std::uint16_t error, std::string message) {
   return {StepResult::Kind::kFailed, error, std::move(message), 0};
 }
 
 }  // namespace
 
-ModelBackend::ModelBackend(std::uint32_t cluster, std::string cluster_id, BackendBugs bugs)
-    : cluster_(cluster), bugs_(bugs) {
+ModelBackend::ModelBackend(std::uint32_t server,
+                           std::uint32_t cluster,
+                           std::string cluster_id,
+                           BackendBugs bugs)
+    : server_(server), cluster_(cluster), bugs_(bugs) {
   base_.data = initial_data();
   base_.position.cluster_id = std::move(cluster_id);
   image_ = base_;
@@ -43,6 +53,7 @@ ModelBackend::ModelBackend(std::uint32_t cluster, std::string cluster_id, Backen
 void ModelBackend::crash(std::size_t redo_lost) {
   CHECK(redo_lost <= redo_unflushed());
   up_ = false;
+  exact_ = false;
   redo_.resize(redo_.size() - redo_lost);
   connections_.clear();
   trxs_.clear();
@@ -64,6 +75,23 @@ void ModelBackend::start() {
   image_.prepared.clear();
 }
 
+void ModelBackend::become_copy_of(const ModelBackend& other) {
+  CHECK(up_);
+  CHECK(other.up_);
+  crash(0);
+  base_ = other.image_;
+  base_.prepared.clear();
+  for (const auto& [id, trx] : other.trxs_) {
+    if (trx.prepared) {
+      base_.prepared[*trx.branch] = trx;
+    }
+  }
+  base_.binlog.clear();  // a copy begins a binlog of its own
+  base_.binlog_at_mark = 0;
+  image_ = base_;
+  start();
+}
+
 void ModelBackend::redo_into(Image& image, const Redo& record) {
   const auto apply_changes = [&image](const Trx& trx) {
     for (const auto& [row, value] : trx.changes) {
@@ -72,10 +100,14 @@ void ModelBackend::redo_into(Image& image, const Redo& record) {
     if (trx.position) {
       if (trx.position->ddl != image.position.ddl) {
         image.ddl_logged_at_mark = image.ddl_logged;
+        image.binlog_at_mark = image.binlog.size();
       }
       image.position = *trx.position;
     }
   };
+  if (record.group) {
+    image.binlog.push_back(*record.group);
+  }
   switch (record.kind) {
     case Redo::Kind::kCommit:
       apply_changes(record.trx);
@@ -103,6 +135,9 @@ void ModelBackend::write_redo(Redo record) {
     redo_into(image_, record);
   }
   redo_.push_back(std::move(record));
+  if (exact_) {
+    flushed_ = redo_.size();
+  }
 }
 
 // ---- transactions ----
@@ -273,6 +308,19 @@ std::optional<std::vector<RowOp>> ModelBackend::prepare(TrxId id) {
     return std::nullopt;
   }
   Trx& trx = found->second;
+  std::vector<RowOp> ops = changes_of(trx);
+  if (ops.empty()) {
+    forget(id);
+    return ops;
+  }
+  trx.prepared = true;
+  trx.read_view.reset();
+  trx.shared.clear();  // shared locks end here, exclusive ones stay
+  write_redo({Redo::Kind::kPrepare, trx, *trx.branch, {}});
+  return ops;
+}
+
+std::vector<RowOp> ModelBackend::changes_of(const Trx& trx) const {
   std::vector<RowOp> ops;
   for (const auto& [row, value] : trx.changes) {
     const auto before = image_.data.value(row);
@@ -283,14 +331,6 @@ std::optional<std::vector<RowOp>> ModelBackend::prepare(TrxId id) {
       ops.push_back({change, row, before.value_or(0), value.value_or(0)});
     }
   }
-  if (ops.empty()) {
-    forget(id);
-    return ops;
-  }
-  trx.prepared = true;
-  trx.read_view.reset();
-  trx.shared.clear();  // shared locks end here, exclusive ones stay
-  write_redo({Redo::Kind::kPrepare, trx, *trx.branch, {}});
   return ops;
 }
 
@@ -328,6 +368,7 @@ void ModelBackend::send(ConnId id, std::string sql) {
   CHECK(conn.program.empty());
   Program program = parse_program(sql);
   conn.compound = program.compound;
+  conn.client_program = sql.starts_with("CALL ");
   conn.disowner = program.disowner;
   conn.program = std::move(program.statements);
   conn.at = 0;
@@ -368,7 +409,7 @@ void ModelBackend::step(ConnId id) {
 void ModelBackend::finish(ConnId id, std::uint16_t error, std::string message) {
   Connection& conn = connections_.at(id);
   if (conn.trx) {
-    CHECK(error != 0);  // a compound commits what it began
+    CHECK(error != 0 || conn.client_program);  // a compound commits what it began
     forget(*conn.trx);
     conn.trx.reset();
     conn.autocommit = false;
@@ -432,6 +473,12 @@ std::vector<ConnId> ModelBackend::zombies() const {
   return found;
 }
 
+bool ModelBackend::runs_program(ConnId conn) const {
+  const auto found = connections_.find(conn);
+  return found != connections_.end() && found->second.client_program &&
+         !found->second.program.empty();
+}
+
 std::optional<ModelBackend::Holder> ModelBackend::holder_for(ConnId id) const {
   const auto conn = connections_.find(id);
   if (conn == connections_.end() || !conn->second.blocked_by) {
@@ -474,6 +521,31 @@ bool ModelBackend::statement_under_way() const {
 // ---- statements ----
 
 StepResult ModelBackend::execute(Connection& conn, std::string_view sql) {
+  if (conn.client_program) {
+    return execute_in_program(conn, std::string(sql));
+  }
+  if (sql == certifier::kBinlogIsExactSql || sql == certifier::kBinlogAsBeforeSql) {
+    exact_ = sql == certifier::kBinlogIsExactSql;
+    return done();
+  }
+  if (sql == certifier::kLastGtidSql) {
+    conn.rows.push_back({to_text(conn.last_gtid)});
+    return done();
+  }
+  if (sql == certifier::kBinlogStateSql) {
+    conn.rows.push_back({image_.binlog.empty() ? "" : to_text(image_.binlog.back().gtid)});
+    return done();
+  }
+  if (sql.find("consort: a program still runs here") != sql.npos) {
+    return end_program(conn, sql);
+  }
+  if (sql.find("DELETE FROM consort.ddl_mark WHERE id=2") != sql.npos) {
+    Redo marker{Redo::Kind::kCommit, {}, {}, {}};
+    marker.group = next_group();
+    conn.last_gtid = marker.group->gtid;
+    write_redo(std::move(marker));
+    return done();
+  }
   if (sql == "START TRANSACTION") {
     conn.trx = next_id_++;
     trxs_[*conn.trx];
@@ -661,6 +733,65 @@ StepResult ModelBackend::take_ddl_fence(Connection& conn) {
   return done();
 }
 
+LoggedGroup ModelBackend::next_group() {
+  const std::uint64_t last = image_.binlog.empty() ? 0 : image_.binlog.back().gtid.sequence;
+  return {{0, server_, last + 1}, {}, {}};
+}
+
+/// The connection is ended, and is gone when this is done.
+StepResult ModelBackend::end_program(Connection& conn, std::string_view sql) {
+  const auto thread = number_behind(sql, "CONNECTION_ID()<>");
+  if (thread && *thread != conn.id) {
+    kill(*thread);
+  }
+  return done();
+}
+
+/// One statement of a client's procedure, outside any branch. What fails it passes over.
+StepResult ModelBackend::execute_in_program(Connection& conn, const std::string& sql) {
+  if (sql == "COMMIT") {
+    commit_in_program(conn);
+    return done();
+  }
+  if (sql == "ROLLBACK") {
+    if (conn.trx) {
+      forget(*std::exchange(conn.trx, std::nullopt));
+    }
+    return done();
+  }
+  const auto statement = parse_statement(sql);
+  if (!statement) {
+    commit_in_program(conn);
+    const StepResult result = execute_ddl(conn, sql);
+    return result.waiting() ? waiting() : done();
+  }
+  if (!conn.trx) {
+    conn.trx = next_id_++;
+    trxs_[*conn.trx];
+  }
+  if (const auto holder = holder_of(*conn.trx, statement->op.row, true)) {
+    conn.blocked_by = holder;
+    return waiting();
+  }
+  const StepResult result = run(*conn.trx, statement->op);
+  return result.waiting() ? waiting() : done();
+}
+
+void ModelBackend::commit_in_program(Connection& conn) {
+  if (!conn.trx) {
+    return;
+  }
+  const TrxId id = *std::exchange(conn.trx, std::nullopt);
+  Redo record{Redo::Kind::kCommit, trxs_.at(id), {}, {}};
+  record.group = next_group();
+  record.group->ops = changes_of(record.trx);
+  if (!record.group->ops.empty()) {
+    conn.last_gtid = record.group->gtid;
+    write_redo(std::move(record));
+  }
+  forget(id);
+}
+
 StepResult ModelBackend::execute_ddl(Connection& conn, std::string_view sql) {
   if (const auto table = truncated_table(sql)) {
     const auto in_table = [table](RowId row) { return row.table == *table; };
@@ -676,7 +807,12 @@ StepResult ModelBackend::execute_ddl(Connection& conn, std::string_view sql) {
   if (const std::uint16_t error = copy.execute_ddl(sql)) {
     return failed(error, "DDL");
   }
-  write_redo({Redo::Kind::kDdl, {}, {}, std::string(sql), conn.logs});
+  Redo record{Redo::Kind::kDdl, {}, {}, std::string(sql), conn.logs};
+  if (conn.logs) {
+    record.group = next_group();
+    record.group->ddl = sql;
+  }
+  write_redo(std::move(record));
   flushed_ = redo_.size();
   return done();
 }

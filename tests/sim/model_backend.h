@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/branch_name.h"
+#include "base/gtid.h"
 #include "base/ids.h"
 #include "certifier/lane_sql.h"
 #include "tests/sim/model_rows.h"
@@ -53,6 +54,14 @@ struct Reply {
   std::vector<std::vector<std::string>> rows;
 };
 
+/// A group of the binlog that a client's program has left: what one COMMIT or DDL did. Nothing of
+/// both: a lane's marker.
+struct LoggedGroup {
+  Gtid gtid;
+  std::vector<RowOp> ops;
+  std::string ddl;
+};
+
 /// Faults that tests plant in the server.
 struct BackendBugs {
   bool ignore_compare_and_set = false;  ///< the position moves whoever asks
@@ -60,7 +69,10 @@ struct BackendBugs {
 
 class ModelBackend {
  public:
-  ModelBackend(std::uint32_t cluster, std::string cluster_id, BackendBugs bugs);
+  ModelBackend(std::uint32_t server,
+               std::uint32_t cluster,
+               std::string cluster_id,
+               BackendBugs bugs);
 
   // ---- the server's life ----
 
@@ -75,6 +87,9 @@ class ModelBackend {
   /// The server ends at once; the last `redo_lost` records of its redo log are gone.
   void crash(std::size_t redo_lost);
   void start();
+
+  /// An operator puts a copy of `other` in its place. REQUIRES: it is up, and so is `other`.
+  void become_copy_of(const ModelBackend& other);
 
   // ---- client sessions ----
 
@@ -142,6 +157,16 @@ class ModelBackend {
   /// Some connection has a statement under way.
   [[nodiscard]] bool statement_under_way() const;
 
+  // ---- its binlog, as far as programs leave something there ----
+
+  [[nodiscard]] const std::vector<LoggedGroup>& binlog() const { return image_.binlog; }
+
+  /// Where it ended when the last DDL or program was marked.
+  [[nodiscard]] std::size_t binlog_at_mark() const { return image_.binlog_at_mark; }
+
+  /// What the connection executes is a client's program.
+  [[nodiscard]] bool runs_program(ConnId conn) const;
+
  private:
   struct Trx {
     std::optional<BranchId> branch;
@@ -159,6 +184,8 @@ class ModelBackend {
     std::map<BranchId, Trx> prepared;
     std::uint64_t ddl_logged = 0;
     std::uint64_t ddl_logged_at_mark = 0;
+    std::vector<LoggedGroup> binlog;
+    std::size_t binlog_at_mark = 0;
   };
 
   struct Redo {
@@ -168,6 +195,7 @@ class ModelBackend {
     BranchId branch;
     std::string ddl;
     bool logged = false;
+    std::optional<LoggedGroup> group = {};  ///< it comes to stand in the binlog
   };
 
   struct Connection {
@@ -178,6 +206,8 @@ class ModelBackend {
     std::vector<std::string> program;  ///< inner statements of the packet under way
     std::size_t at = 0;
     bool compound = false;
+    bool client_program = false;  ///< a CALL that commits by itself
+    Gtid last_gtid;
     std::optional<std::uint64_t> disowner;  ///< Program::disowner
     std::optional<TrxId> trx;
     bool autocommit = false;    ///< `trx` is that of the present statement alone
@@ -211,13 +241,20 @@ class ModelBackend {
   [[nodiscard]] StepResult execute_position(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult execute_xa_end(std::string_view sql, bool commits);
   [[nodiscard]] StepResult take_ddl_fence(Connection& conn);
+  [[nodiscard]] StepResult execute_in_program(Connection& conn, const std::string& sql);
+  [[nodiscard]] StepResult end_program(Connection& conn, std::string_view sql);
+  void commit_in_program(Connection& conn);
+  [[nodiscard]] std::vector<RowOp> changes_of(const Trx& trx) const;
+  [[nodiscard]] LoggedGroup next_group();
   [[nodiscard]] StepResult execute_ddl(Connection& conn, std::string_view sql);
   [[nodiscard]] StepResult apply(Connection& conn, const RowOp& op);
   void set_variables(Connection& conn, std::string_view sql);
   void finish(ConnId id, std::uint16_t error, std::string message);
 
+  std::uint32_t server_;
   std::uint32_t cluster_;
   BackendBugs bugs_;
+  bool exact_ = false;  ///< all that is committed is flushed
   bool up_ = true;
   std::uint64_t incarnation_ = 1;
   Image base_;

@@ -38,6 +38,7 @@ std::string SerialOracle::take(LogEntry entry) {
     if (!results_.emplace(result->ddl, result->outcome).second) {
       return "a second result for the DDL" + at(result->ddl);
     }
+    open_program_ = result->ddl == open_program_ ? Seqno{} : open_program_;
   }
   if (!entry.takes_seqno()) {
     return {};
@@ -46,9 +47,22 @@ std::string SerialOracle::take(LogEntry entry) {
     return "seqnos are not dense" + at(entry.seqno);  // I3
   }
   head_ = entry.seqno;
+  if (entry.is_program()) {
+    open_program_ = entry.seqno;
+  }
+  if (const certifier::ProgramPart* part = entry.part()) {
+    if (part->program != open_program_) {
+      return "a part of a program that is not under way" + at(entry.seqno);
+    }
+    ++parts_[part->program];
+    const certifier::Writeset* rows = entry.writeset();
+    part_at_[entry.seqno] = {part->program, rows != nullptr ? rows->home : entry.ddl()->home};
+  } else if (open_program_ != Seqno{} && !entry.is_program()) {
+    return "something else than a part of the program under way" + at(entry.seqno);
+  }
   if (const certifier::Writeset* writeset = entry.writeset()) {
     const Logged logged{entry.seqno, decode_rows(writeset->payload)};
-    if (!branches_.emplace(writeset->branch, logged).second) {
+    if (!writeset->part.any() && !branches_.emplace(writeset->branch, logged).second) {
       return "a branch twice" + at(entry.seqno);
     }
   }
@@ -66,12 +80,14 @@ std::string SerialOracle::advance() {
       }
     } else {
       const auto result = results_.find(entry.seqno);
-      if (result == results_.end()) {
+      const bool part = entry.part() != nullptr;  // its home has executed it
+      if (result == results_.end() && !part) {
         return {};
       }
-      if (certifier::runs(result->second)) {
+      const DdlOutcome outcome = part ? DdlOutcome::kRun : result->second;
+      if (certifier::runs(outcome)) {
         const std::uint16_t error = data.execute_ddl(entry.ddl()->sql);
-        if (error != 0 && result->second == DdlOutcome::kRun) {
+        if (error != 0 && outcome == DdlOutcome::kRun) {
           return "a DDL that cannot have succeeded" + at(entry.seqno);
         }
       }

@@ -44,6 +44,24 @@ class SerialOracle {
   /// What was decided about a DDL; nullopt: nothing yet.
   [[nodiscard]] std::optional<certifier::DdlOutcome> ddl_result(Seqno seqno) const;
 
+  /// A part of a program, and where that ran.
+  struct Part {
+    Seqno program;
+    BackendId home;
+  };
+
+  /// The entry of `seqno`, when it is one.
+  [[nodiscard]] std::optional<Part> part_at(Seqno seqno) const {
+    const auto found = part_at_.find(seqno);
+    return found == part_at_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  /// How many parts of the program the log has.
+  [[nodiscard]] std::size_t parts_of(Seqno program) const {
+    const auto found = parts_.find(program);
+    return found == parts_.end() ? 0 : found->second;
+  }
+
   /// How many entries were executed.
   [[nodiscard]] std::size_t executed() const { return states_.size() - 1; }
 
@@ -62,6 +80,9 @@ class SerialOracle {
   Seqno head_;
   std::deque<certifier::LogEntry> undecided_;  ///< from the first DDL without a result
   std::map<Seqno, certifier::DdlOutcome> results_;
+  Seqno open_program_;  ///< without a result
+  std::map<Seqno, std::size_t> parts_;
+  std::map<Seqno, Part> part_at_;
   std::map<BranchId, Logged> branches_;
   std::vector<Data> states_{initial_data()};  ///< index = seqno
 };

@@ -64,6 +64,7 @@ std::optional<std::string> SimClient::next(bool closing, Seqno at_least) {
   packets_ = 0;
   complete_ = false;
   answer_ = {};
+  programs_at_ = cluster_.program_ends;
   return sql_;
 }
 
@@ -195,6 +196,8 @@ void SimClient::finish(Seqno newest) {
   cluster_.trace("client " + std::to_string(number_) + ": " + sql_ + ": " +
                  (answer_.error == 0 ? "OK, " + std::to_string(answer_.affected_rows) + " rows"
                                      : "error " + std::to_string(answer_.error)));
+  const bool quiet = cluster_.program_ends == programs_at_ && programs_at_ % 2 == 0;
+  record_->beside_program = record_->beside_program || !quiet;
   const Doing done = std::exchange(doing_, Doing::kNothing);
   const bool ok = answer_.error == 0;
   switch (done) {

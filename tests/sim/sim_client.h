@@ -87,6 +87,7 @@ class SimClient {
   Buffer unread_;
   std::uint8_t sequence_ = 1;
   int packets_ = 0;
+  std::uint64_t programs_at_ = 0;  ///< Cluster::program_ends when it was sent
   bool complete_ = false;
   bool dismissed_ = false;  ///< the session has ended its connection
   Answer answer_;

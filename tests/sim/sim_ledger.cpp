@@ -125,29 +125,33 @@ Seqno must_see(const WorkRecord& record, OwnWork& own) {
                             : std::max(own.any, record.at_least);
 }
 
-std::string check_reads(const WorkRecord& record, const SerialOracle& oracle, Seqno from) {
-  if (record.seen.empty()) {
+std::string check_reads(const WorkRecord& record,
+                        const SerialOracle& oracle,
+                        Seqno from,
+                        bool refused) {
+  if (record.seen.empty() || (record.beside_program && refused)) {
     return {};
   }
-  for (Seqno seqno = from; seqno <= record.at_most; seqno = seqno.next()) {
+  const Seqno at_most = record.beside_program ? oracle.head() : record.at_most;
+  for (Seqno seqno = from; seqno <= at_most; seqno = seqno.next()) {
     const Data* data = oracle.after(seqno);
     if (data != nullptr && explains(*data, record.seen)) {
       return {};
     }
   }
   return "no state from seqno " + std::to_string(from.value) + " to " +
-         std::to_string(record.at_most.value) + " explains what was read";
+         std::to_string(at_most.value) + " explains what was read";
 }
 
 }  // namespace
 
-std::string SimLedger::check(const SerialOracle& oracle, bool may_lose) const {
+std::string SimLedger::check(const SerialOracle& oracle, bool may_lose, bool refused) const {
   std::map<std::size_t, OwnWork> clients;
   for (const WorkRecord& record : records_) {
     OwnWork& own = clients[record.client];
     std::string wrong = check_commit(record, oracle, may_lose);
     wrong = wrong.empty() ? check_ddl(record, oracle, may_lose) : wrong;
-    wrong = wrong.empty() ? check_reads(record, oracle, must_see(record, own)) : wrong;
+    wrong = wrong.empty() ? check_reads(record, oracle, must_see(record, own), refused) : wrong;
     if (!wrong.empty()) {
       return wrong + " (" + describe(record) + ")";
     }

@@ -45,6 +45,8 @@ struct WorkRecord {
   Seqno at_least;  ///< the reads must be as new as this, and as the client's commits
   Seqno at_most;   ///< nothing newer existed
   bool any_age = false;
+  /// A program committed by itself meanwhile: a read at its home sees that before the log has it.
+  bool beside_program = false;
   /// `seen` is one row that a write outside of a transaction did not find. It may have begun early:
   /// then it has seen the client's own commits and, of others', what its home had applied.
   bool row_missing = false;
@@ -60,8 +62,9 @@ class SimLedger {
     return records_.back();
   }
 
-  /// What is wrong, or empty. `may_lose`: acknowledged commits may be gone with a proxy.
-  [[nodiscard]] std::string check(const SerialOracle& oracle, bool may_lose) const;
+  /// What is wrong, or empty. `may_lose`: acknowledged commits may be gone with a proxy. `refused`:
+  /// a program's home was, with what it had committed last.
+  [[nodiscard]] std::string check(const SerialOracle& oracle, bool may_lose, bool refused) const;
 
   [[nodiscard]] const std::deque<WorkRecord>& records() const { return records_; }
 

@@ -21,7 +21,8 @@ SimProxy::SimProxy(Cluster& cluster, ProxyCallbacks callbacks)
       reaper_(Cluster::kBackends),
       replays_open_(Cluster::kBackends),
       generations_(Cluster::kBackends, 0),
-      ddl_(cluster, *this) {
+      ddl_(cluster, *this),
+      programs_(cluster, *this) {
   for (std::uint8_t i = 0; i < Cluster::kBackends; ++i) {
     shells_.push_back(std::make_unique<LaneShell>(cluster, *this, BackendId{i}));
   }
@@ -71,8 +72,14 @@ void SimProxy::note(const EntryPtr& entry) {
     durable_head_ = entry->seqno;
   }
   archive_.push_back(entry);
-  ddl_.note(*entry);
-  if (const certifier::Writeset* writeset = entry->writeset()) {
+  programs_.note(*entry, replaying_);
+  if (!entry->is_program() && entry->part() == nullptr) {
+    ddl_.note(*entry);
+  }
+  const bool part = entry->part() != nullptr;
+  if (part && entry->writeset() != nullptr) {
+    parts_[entry->seqno] = entry->writeset()->home;
+  } else if (const certifier::Writeset* writeset = entry->writeset()) {
     logged_[writeset->branch] = {entry->seqno, writeset->home};
   } else if (const auto* replay = std::get_if<certifier::Replay>(&entry->body)) {
     replayed_.insert(replay->seqno);
@@ -96,7 +103,8 @@ void SimProxy::deliver(const EntryPtr& entry) {
   for (auto& shell : shells_) {
     shell->push(entry);
   }
-  if (const certifier::Writeset* writeset = entry->writeset()) {
+  const certifier::Writeset* writeset = entry->writeset();
+  if (writeset != nullptr && !writeset->part.any()) {
     if (!cluster_.profile.relaxed && !cluster_.bugs.answer_before_log) {
       tell(writeset->branch, BranchVerdict::kCommitted, entry->seqno);  // I4
     }
@@ -215,6 +223,10 @@ void SimProxy::tell(const BranchId& branch, BranchVerdict verdict, Seqno seqno) 
 }
 
 void SimProxy::request_ddl(BackendId home, std::string sql, std::optional<SessionId> session) {
+  if (programs_.under_way()) {
+    deferred_ddl_.push_back({home, std::move(sql), session});
+    return;
+  }
   certifier::Ddl ddl;
   ddl.home = home;
   ddl.schema = "s";
@@ -231,8 +243,18 @@ void SimProxy::request_ddl(BackendId home, std::string sql, std::optional<Sessio
 
 // ---- certification ----
 
+void SimProxy::step_ddl() {
+  ddl_.step();
+  programs_.step();
+  if (!deferred_ddl_.empty() && !programs_.under_way()) {
+    DeferredDdl ddl = std::move(deferred_ddl_.front());
+    deferred_ddl_.pop_front();
+    request_ddl(ddl.home, std::move(ddl.sql), ddl.session);
+  }
+}
+
 void SimProxy::certify_one() {
-  if (pending_.empty()) {
+  if (pending_.empty() || programs_.under_way()) {
     return;
   }
   const std::size_t at = cluster_.below(pending_.size());
@@ -343,10 +365,16 @@ void SimProxy::on_lane_running(BackendId backend, bool connected_anew) {
 
 void SimProxy::on_lane_interrupted(BackendId backend, bool lost) {
   ddl_.on_interrupted(backend, lost);
+  programs_.on_lane_lost(backend);
   if (!lost) {
     return;
   }
   ++generations_[backend.value];  // nothing prepared until now is certified any more
+  for (const auto& [seqno, home] : parts_) {
+    if (home == backend && seqno > shell(backend).lane().applied()) {
+      withdraw_exemption(seqno);  // a copy may take its place, which has not executed it
+    }
+  }
   std::vector<BranchId> lost_branches;
   for (const Prepared& prepared : pending_) {
     if (prepared.home == backend) {
@@ -386,7 +414,7 @@ std::vector<BranchId> SimProxy::orphans(BackendId backend) const {
 
 void SimProxy::look_for_holder(BackendId id) {
   ModelBackend& backend = cluster_.backends[id.value];
-  for (const auto conn : {shell(id).connection(), ddl_.connection(id)}) {
+  for (const auto conn : {shell(id).connection(), ddl_.connection(id), programs_.connection(id)}) {
     const auto holder = conn ? backend.holder_for(*conn) : std::nullopt;
     if (!holder) {
       continue;
@@ -445,7 +473,94 @@ void SimProxy::continue_replays(BackendId id) {
 // ---- DDL ----
 
 void SimProxy::on_ddl_turn(BackendId backend, const certifier::LaneTurn& turn) {
-  ddl_.on_turn(backend, turn);
+  if (!programs_.on_turn(backend, turn)) {
+    ddl_.on_turn(backend, turn);
+  }
+}
+
+// ---- programs ----
+
+Seqno SimProxy::append_program(certifier::Ddl program) {
+  const Seqno seqno = sequencer_.order({}, std::nullopt);
+  oracle_.insert({}, seqno, std::nullopt);
+  append(std::move(program), seqno);
+  return seqno;
+}
+
+void SimProxy::append_part(BackendId home, const LoggedGroup& group, Seqno program) {
+  const certifier::ProgramPart part{program, group.gtid, true};
+  if (!group.ddl.empty()) {
+    certifier::Ddl ddl;
+    ddl.home = home;
+    ddl.sql = group.ddl;
+    ddl.part = part;
+    if (const auto table = truncated_table(ddl.sql)) {
+      ddl.keys.push_back(table_key(*table, KeyHold::kExclusive));
+    }
+    const Seqno seqno = sequencer_.order(ddl.keys, std::nullopt);
+    oracle_.insert(ddl.keys, seqno, std::nullopt);
+    append(std::move(ddl), seqno);
+    return;
+  }
+  certifier::Writeset writeset;
+  writeset.home = home;
+  writeset.last_seen = program;
+  writeset.flags = certifier::kWritesetAtHome;
+  writeset.part = part;
+  writeset.keys = keys_of(group.ops);
+  writeset.payload = encode_rows(group.ops);
+  const Seqno seqno = sequencer_.order(writeset.keys, home);
+  oracle_.insert(writeset.keys, seqno, home);
+  parts_[seqno] = home;
+  append(std::move(writeset), seqno);
+}
+
+/// Its client hears that it is done: all that it has committed must be in the log.
+void SimProxy::on_program_done(Seqno program, std::size_t parts) {
+  ++programs_done_;
+  for (const ModelBackend& backend : cluster_.backends) {
+    if (backend.position().ddl != program) {
+      continue;
+    }
+    std::size_t committed = 0;
+    for (std::size_t at = backend.binlog_at_mark(); at < backend.binlog().size(); ++at) {
+      const LoggedGroup& group = backend.binlog()[at];
+      committed += group.ops.empty() && group.ddl.empty() ? 0 : 1;
+    }
+    if (committed != parts) {
+      fail("a program is acknowledged with " + std::to_string(parts) + " of its " +
+           std::to_string(committed) + " commits");
+    }
+  }
+}
+
+void SimProxy::on_program_marked(BackendId backend, Seqno program, const Gtid& marker) {
+  programs_.on_marked(backend, program, marker);
+}
+
+bool SimProxy::is_program(Seqno seqno) const {
+  const auto found = archive_at_.find(seqno);
+  return found != archive_at_.end() && archive_[found->second]->is_program();
+}
+
+/// An operator sees to a server that was refused because of a program.
+bool SimProxy::on_lane_stopped(BackendId id, const std::string& reason) {
+  if (reason.find("program at seqno") == std::string::npos) {
+    fail("lane of backend " + std::to_string(id.value) + ": " + reason);
+    return false;
+  }
+  for (std::uint8_t other = 0; other < Cluster::kBackends; ++other) {
+    const ModelBackend& donor = cluster_.backends[other];
+    const bool sound = donor.up() && shell(BackendId{other}).running();
+    if (BackendId{other} != id && sound && cluster_.backends[id.value].up()) {
+      cluster_.trace("backend " + std::to_string(id.value) + " becomes a copy of " +
+                     std::to_string(other));
+      cluster_.backends[id.value].become_copy_of(donor);
+      ++copies_made_;
+      return true;
+    }
+  }
+  return true;  // it is refused again, later
 }
 
 certifier::ApplyLane& SimProxy::lane_of(BackendId backend) {
@@ -468,8 +583,9 @@ bool SimProxy::settled() const {
            shell->lane().applied() == sequencer_.head();
   };
   const auto empty = [](const auto& container) { return container.empty(); };
-  return ready_ && mailbox_.empty() && pending_.empty() && ddl_.settled() &&
-         durable_head_ == sequencer_.head() && std::all_of(shells_.begin(), shells_.end(), idle) &&
+  return ready_ && mailbox_.empty() && pending_.empty() && ddl_.settled() && programs_.settled() &&
+         deferred_ddl_.empty() && durable_head_ == sequencer_.head() &&
+         std::all_of(shells_.begin(), shells_.end(), idle) &&
          std::all_of(reaper_.begin(), reaper_.end(), empty) &&
          std::all_of(replays_open_.begin(), replays_open_.end(), empty);
 }
@@ -477,7 +593,8 @@ bool SimProxy::settled() const {
 std::string SimProxy::describe() const {
   std::string out = "head " + std::to_string(sequencer_.head().value) + ", durable " +
                     std::to_string(durable_head_.value) + ", pending " +
-                    std::to_string(pending_.size()) + (ddl_.settled() ? "" : ", DDL undecided");
+                    std::to_string(pending_.size()) + (ddl_.settled() ? "" : ", DDL undecided") +
+                    (programs_.settled() ? "" : ", a program under way");
   for (const auto& shell : shells_) {
     const certifier::ApplyLane& lane = shell->lane();
     const std::size_t at = lane.backend().value;

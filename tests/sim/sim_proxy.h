@@ -19,6 +19,7 @@
 #include "tests/sim/cluster.h"
 #include "tests/sim/ddl_desk.h"
 #include "tests/sim/lane_shell.h"
+#include "tests/sim/program_desk.h"
 #include "tests/unit/certifier/certification_oracle.h"
 
 namespace consort::sim {
@@ -42,7 +43,10 @@ struct ProxyCallbacks {
   std::function<void(std::string)> fail;
 };
 
-class SimProxy final : public certifier::CommitLogObserver, public LaneHost, public DdlHost {
+class SimProxy final : public certifier::CommitLogObserver,
+                       public LaneHost,
+                       public DdlHost,
+                       public ProgramHost {
  public:
   SimProxy(Cluster& cluster, ProxyCallbacks callbacks);
   ~SimProxy() override;
@@ -70,6 +74,10 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   void abandon(BackendId home, const BranchId& branch, ConnId owner = 0);
   void request_ddl(BackendId home, std::string sql, std::optional<SessionId> session = {});
 
+  void request_program(BackendId home, std::string body) {
+    programs_.request(home, std::move(body));
+  }
+
   /// A prepared branch that nobody will ask for: the next sweep finds it.
   void leave_to_sweep(const BranchId& branch) { unasked_.insert(branch); }
 
@@ -91,7 +99,12 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   void certify_one();
   void step_lane(BackendId backend);
 
-  void step_ddl() { ddl_.step(); }
+  void step_ddl();
+
+  /// Servers that were refused because of a program, and got a copy.
+  [[nodiscard]] std::size_t copies_made() const { return copies_made_; }
+
+  [[nodiscard]] std::size_t programs_done() const { return programs_done_; }
 
   void reap(BackendId backend);
   void look_for_holder(BackendId backend);
@@ -140,6 +153,21 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   void on_lane_interrupted(BackendId backend, bool lost) override;
   void on_ddl_turn(BackendId backend, const certifier::LaneTurn& turn) override;
   void fail(std::string reason) override;
+  void on_program_marked(BackendId backend, Seqno program, const Gtid& marker) override;
+  [[nodiscard]] bool is_program(Seqno seqno) const override;
+  [[nodiscard]] bool on_lane_stopped(BackendId backend, const std::string& reason) override;
+
+  // ProgramHost
+  [[nodiscard]] certifier::ApplyLane& program_lane(BackendId backend) override {
+    return lane_of(backend);
+  }
+
+  [[nodiscard]] Seqno append_program(certifier::Ddl program) override;
+  void append_part(BackendId home, const LoggedGroup& group, Seqno program) override;
+
+  void append_program_result(const certifier::DdlResult& result) override { append(result); }
+
+  void on_program_done(Seqno program, std::size_t parts) override;
 
   // DdlHost
   [[nodiscard]] certifier::ApplyLane& lane_of(BackendId backend) override;
@@ -186,6 +214,18 @@ class SimProxy final : public certifier::CommitLogObserver, public LaneHost, pub
   std::vector<std::set<Seqno>> replays_open_;
   std::vector<std::uint64_t> generations_;
   DdlDesk ddl_;
+
+  struct DeferredDdl {
+    BackendId home;
+    std::string sql;
+    std::optional<SessionId> session;
+  };
+
+  std::deque<DeferredDdl> deferred_ddl_;  ///< until no program is under way
+  std::map<Seqno, BackendId> parts_;      ///< of programs, and where they ran
+  ProgramDesk programs_;
+  std::size_t copies_made_ = 0;
+  std::size_t programs_done_ = 0;
   std::vector<std::unique_ptr<LaneShell>> shells_;
 };
 

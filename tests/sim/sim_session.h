@@ -164,6 +164,10 @@ class SimSession final : public proxy::SessionEffects {
 
   router::ClassificationCache& classifications() override { return classifications_; }
 
+  std::optional<proxy::CallVerdict> known_call(std::string_view, std::string_view) override {
+    return proxy::CallVerdict::kBranch;
+  }
+
   // What may happen to it. False: not now.
   [[nodiscard]] bool step_inbox();
   [[nodiscard]] bool step_line(proxy::Channel channel);

@@ -52,12 +52,16 @@ TEST_SUITE("sim") {
       total.sessions += simulation.counts().sessions;
       total.session_commits += simulation.counts().session_commits;
       total.session_reads += simulation.counts().session_reads;
+      total.programs += simulation.counts().programs;
+      total.copies += simulation.counts().copies;
     }
     MESSAGE("entries " << total.entries << ", acknowledged " << total.acknowledged << ", refused "
                        << total.refused << ", proxy crashes " << total.proxy_crashes
                        << ", backend crashes " << total.backend_crashes << ", comparisons "
                        << total.comparisons << "; sessions " << total.sessions << ", their commits "
-                       << total.session_commits << ", reads " << total.session_reads);
+                       << total.session_commits << ", reads " << total.session_reads
+                       << "; programs " << total.programs << ", servers refused for one "
+                       << total.copies);
   }
 
   TEST_CASE("Simulation: notices planted mistakes") {
@@ -89,6 +93,11 @@ TEST_SUITE("sim") {
         {"a lost session's connection is lent again", &Bugs::lend_unclean},
         {"an early write is taken for one that has seen all", &Bugs::forget_early},
         {"a statement killed for a lane is believed", &Bugs::hide_abort, 2700},
+        {"a program's begin entry says nothing to the next run", &Bugs::forget_program},
+        {"others are certified while a program runs", &Bugs::forget_pause},
+        {"a program is taken for ended that still runs", &Bugs::forget_zombie},
+        {"what its home's binlog shows late is taken for a program's", &Bugs::forget_clearing},
+        {"what the log has of a program is appended again", &Bugs::forget_parts},
     };
     for (const Row& row : rows) {
       Bugs bugs;

@@ -38,6 +38,10 @@ std::string Simulation::run(int steps) {
   if (!cluster_.broken.empty()) {
     fail(cluster_.broken);
   }
+  if (proxy_ != nullptr) {
+    counts_.programs += proxy_->programs_done();
+    counts_.copies += proxy_->copies_made();
+  }
   check_end();
   counts_.entries = oracle_.executed();
   counts_.acknowledged = acknowledged_.size();
@@ -135,6 +139,10 @@ void Simulation::begin(std::size_t at) {
   }
   if (cluster_.percent(cluster_.profile.ddl_percent)) {
     proxy_->request_ddl(writer.home, random_ddl(cluster_));
+    return;
+  }
+  if (cluster_.percent(cluster_.profile.program_percent)) {
+    proxy_->request_program(writer.home, random_program(cluster_));
     return;
   }
   writer.branch = {proxy_->epoch(), static_cast<std::uint16_t>(at), ++branches_begun_};
@@ -334,6 +342,8 @@ void Simulation::crash_proxy() {
     session.reset();
   }
   network_.close_all();
+  counts_.programs += proxy_->programs_done();
+  counts_.copies += proxy_->copies_made();
   proxy_.reset();
   cluster_.log.crash(cluster_.below(cluster_.log.waiting() + 1));
   check_log();
@@ -369,7 +379,11 @@ void Simulation::check_backend(std::size_t at) {
     return seqno && *seqno <= position.seqno;
   };
   const std::vector<BranchId> prepared = backend.prepared_branches();
-  const bool between = backend.statement_under_way() || position.ddl > position.seqno ||
+  // The home of a program has all of it before its position moves over it.
+  const auto part = oracle_.part_at(position.seqno.next());
+  const bool amid_program = part && part->home.value == at && part->program == position.ddl;
+  const bool between = amid_program || backend.statement_under_way() ||
+                       position.ddl > position.seqno ||
                        std::any_of(prepared.begin(), prepared.end(), behind);
   const Data* expected = oracle_.after(position.seqno);
   if (!backend.up() || between || expected == nullptr) {
@@ -417,7 +431,7 @@ void Simulation::check_end() {
     check_backend(i);
   }
   const bool may_lose = cluster_.profile.relaxed && counts_.proxy_crashes > 0;
-  if (std::string wrong = ledger_.check(oracle_, may_lose); !wrong.empty()) {
+  if (std::string wrong = ledger_.check(oracle_, may_lose, counts_.copies > 0); !wrong.empty()) {
     fail(std::move(wrong));
   }
   for (const BranchId& branch : acknowledged_) {

@@ -31,6 +31,8 @@ struct RunCounts {
   std::size_t sessions = 0;         ///< real ones
   std::size_t session_commits = 0;  ///< acknowledged, with rows
   std::size_t session_reads = 0;
+  std::size_t programs = 0;  ///< that committed by themselves, acknowledged
+  std::size_t copies = 0;    ///< of servers that were refused because of one
 };
 
 class Simulation {

@@ -54,6 +54,39 @@ std::shared_ptr<const LogEntry> other(EntryBody body) {
   return std::make_shared<LogEntry>(LogEntry{1, Seqno{0}, std::move(body)});
 }
 
+std::shared_ptr<const LogEntry> program(std::uint64_t seqno, BackendId home) {
+  Ddl body;
+  body.home = home;
+  body.sql = "CALL p()";
+  body.program_thread = 77;
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+}
+
+/// Rows that the program of `of` has committed on `home`, as group `group` of its binlog.
+std::shared_ptr<const LogEntry> part(std::uint64_t seqno,
+                                     std::uint64_t of,
+                                     BackendId home,
+                                     std::uint64_t group) {
+  Writeset body;
+  body.home = home;
+  body.flags = kWritesetAtHome;
+  body.part = {Seqno{of}, {0, 1, group}, true};
+  body.payload = test::insert_events("part");
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+}
+
+std::shared_ptr<const LogEntry> ddl_part(std::uint64_t seqno,
+                                         std::uint64_t of,
+                                         BackendId home,
+                                         std::uint64_t group,
+                                         std::uint16_t error = 0) {
+  Ddl body;
+  body.home = home;
+  body.sql = "TRUNCATE t";
+  body.part = {Seqno{of}, {0, 1, group}, true, error};
+  return std::make_shared<LogEntry>(LogEntry{1, Seqno{seqno}, body});
+}
+
 /// A lane that is connected at `position` with everything before it listed.
 struct Rig {
   ApplyLane lane{kHere, kCluster};
@@ -67,7 +100,9 @@ struct Rig {
                std::vector<BranchId> held = {},
                std::uint64_t listed_up_to = 0,
                std::uint64_t mark = 0,
-               std::uint64_t durable = 0) {
+               std::uint64_t durable = 0,
+               const char* binlog = "",
+               std::uint64_t binlog_of = 0) {
     LaneStart start;
     start.cluster_id = kClusterId;
     start.owner = {1, ++generation};
@@ -76,7 +111,15 @@ struct Rig {
     start.held = std::move(held);
     start.listed_up_to = Seqno{listed_up_to};
     start.durable = Seqno{durable};
+    start.binlog = GtidState::parse(binlog).value();
+    start.binlog_of = Seqno{binlog_of};
     lane.on_connected(start);
+  }
+
+  template <typename... Start>
+  void restart(Start... start) {
+    lane.on_disconnected();
+    connect(start...);
   }
 
   LaneBatch batch(const BatchLimits& limits = {}) {
@@ -845,5 +888,180 @@ TEST_SUITE("certifier") {
         rig.lane.on_turn_done();
       }
     }
+  }
+
+  // ---- programs that commit by themselves ----
+
+  TEST_CASE("ApplyLane: a program waits at its home until its session has run it and is settled") {
+    Rig rig;
+    rig.lane.push(program(1, kHere));
+    EXPECT_FALSE(rig.turn<DdlReached>().may_have_run);
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+    const LaneBatch mark = rig.batch();
+    REQUIRE(mark.statements.size() == 2);
+    EXPECT(contains(mark.statements[0], "GLOBAL sync_binlog=1"));
+    EXPECT(contains(mark.statements[1], "SET ddl=1"));
+    rig.lane.on_turn_done();
+    EXPECT((rig.turn<DdlOffer>().seqno == Seqno{1}));
+    rig.lane.push(part(2, 1, kHere, 5));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kEnded);
+    const LaneBatch settle = rig.batch();
+    EXPECT_FALSE(contains(settle.statements[0], "KILL"));
+    EXPECT(contains(settle.statements[0], "SET SESSION sql_log_bin=1"));
+    rig.lane.on_turn_done();
+    EXPECT((rig.turn<DdlLook>().seqno == Seqno{1}));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>2]");  // its rows are there
+    rig.lane.on_turn_done();
+    EXPECT((rig.lane.applied() == Seqno{2}));
+  }
+
+  TEST_CASE("ApplyLane: behind a program's first marker its lane stands at it again") {
+    Rig rig;
+    rig.lane.push(program(1, kHere));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kEnded);
+    (void)rig.batch();
+    rig.lane.on_turn_done();
+    (void)rig.turn<DdlLook>();
+    rig.lane.on_program_marked(Seqno{1}, true);
+    EXPECT(rig.lane.state() == LaneState::kDdlReached);
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kSession);
+    (void)rig.batch();
+  }
+
+  TEST_CASE("ApplyLane: a program's result may come while the marker is written") {
+    Rig rig;
+    rig.lane.push(program(1, kHere));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kEnded);
+    (void)rig.batch();
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    rig.lane.on_turn_done();
+    (void)rig.turn<DdlLook>();
+    rig.lane.on_program_marked(Seqno{1}, false);
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>1]");
+  }
+
+  TEST_CASE("ApplyLane: elsewhere a program's parts are applied, behind its result") {
+    Rig rig;
+    rig.lane.push(program(1, kThere));
+    (void)rig.turn<DdlReached>();
+    rig.lane.push(part(2, 1, kThere, 5));
+    rig.lane.push(ddl_part(3, 1, kThere, 6));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>2 s.t:part]");
+    rig.lane.on_turn_done();
+    const LaneBatch batch = rig.batch();  // without anybody's word: its home has executed it
+    REQUIRE(batch.ddl_statement.has_value());
+    EXPECT(batch.statements[*batch.ddl_statement] == "TRUNCATE t");
+  }
+
+  TEST_CASE("ApplyLane: a program's statement may fail as it did, or find what is so already") {
+    struct Row {
+      std::uint16_t at_home;
+      std::uint16_t here;
+      LaneAction then;
+    };
+
+    constexpr std::uint16_t kUnknownTable = 1051;
+    constexpr std::uint16_t kCannotCreate = 1005;
+    for (const Row& row : {Row{0, kUnknownTable, LaneAction::kGoOn},
+                           Row{kCannotCreate, kCannotCreate, LaneAction::kGoOn},
+                           Row{0, kCannotCreate, LaneAction::kInconsistent},
+                           Row{kCannotCreate, 1062, LaneAction::kInconsistent}}) {
+      Rig rig;
+      rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+      rig.lane.push(program(1, kThere));
+      rig.lane.push(ddl_part(2, 1, kThere, 6, row.at_home));
+      (void)rig.batch();
+      rig.lane.on_turn_done();
+      const LaneBatch batch = rig.batch();
+      REQUIRE(batch.ddl_statement.has_value());
+      CAPTURE(row.here);
+      EXPECT(rig.fail(row.here, *batch.ddl_statement) == row.then);
+    }
+  }
+
+  TEST_CASE("ApplyLane: a program in doubt is ended before it is settled") {
+    Rig rig;
+    rig.restart(0, std::vector<BranchId>{}, 0, 1);
+    rig.lane.push(program(1, kHere));
+    EXPECT(rig.turn<DdlReached>().may_have_run);
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kNobody);
+    const LaneBatch settle = rig.batch();
+    EXPECT(contains(settle.statements[0], "KILL HARD CONNECTION 77"));
+    EXPECT(contains(settle.statements[1], "sql_log_bin=1"));
+  }
+
+  TEST_CASE("ApplyLane: a settlement that fails is tried again with the lane's own settings") {
+    Rig rig;
+    rig.lane.push(program(1, kHere));
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kNobody);
+    (void)rig.batch();
+    EXPECT(rig.fail(1205) == LaneAction::kRetry);
+    rig.connect(0, {}, 0, 1);
+    (void)rig.turn<DdlReached>();
+    rig.lane.execute_ddl(Seqno{1}, DdlExecutor::kNobody);
+    EXPECT(contains(rig.batch().statements[1], "sql_log_bin=0"));
+    EXPECT(rig.fail(1227) == LaneAction::kBackOff);  // no sign that the backend differs
+  }
+
+  TEST_CASE("ApplyLane: after a crash its home keeps what its binlog has of a program") {
+    Rig rig;
+    rig.restart(0, std::vector<BranchId>{}, 9, 1, 0, "0-1-5", 9);
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    rig.lane.push(program(1, kHere));
+    rig.lane.push(part(2, 1, kHere, 5));
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>2]");
+  }
+
+  TEST_CASE("ApplyLane: a home that has lost a part of a program is refused") {
+    Rig rig;
+    rig.restart(0, std::vector<BranchId>{}, 9, 1, 0, "0-1-5", 9);
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    rig.lane.push(program(1, kHere));
+    rig.lane.push(part(2, 1, kHere, 5));
+    rig.lane.push(part(3, 1, kHere, 6));
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>2]");
+    rig.lane.on_turn_done();
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    EXPECT(rig.lane.state() == LaneState::kStopped);
+    EXPECT(contains(rig.lane.stop_reason(), "it has lost what a program had committed"));
+  }
+
+  TEST_CASE("ApplyLane: a copy in its home's place gets a program's parts as anybody does") {
+    Rig rig;
+    rig.restart(0, std::vector<BranchId>{}, 9, 0, 0, "0-1-99",
+                9);  // whatever its binlog has: it was never begun there
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kSkip, {}}));
+    rig.lane.push(program(1, kHere));
+    rig.lane.push(part(2, 1, kHere, 5));
+    EXPECT(sql_of(rig.batch()) == "BINLOG [0>2 s.t:part]");
+    rig.lane.on_turn_done();
+    rig.lane.push(ddl_part(3, 1, kHere, 6));
+    EXPECT(rig.batch().ddl_statement.has_value());
+  }
+
+  TEST_CASE("ApplyLane: the home of a program that is void is refused, where it was begun") {
+    Rig rig;
+    rig.restart(0, std::vector<BranchId>{}, 9, 1, 0, "0-1-5", 9);
+    rig.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kVoid, {}}));
+    rig.lane.push(program(1, kHere));
+    rig.lane.push(part(2, 1, kHere, 5));
+    EXPECT_FALSE(rig.lane.next_turn().has_value());
+    EXPECT(rig.lane.state() == LaneState::kStopped);
+    EXPECT(contains(rig.lane.stop_reason(), "needs a copy"));
+
+    Rig unmarked;
+    unmarked.restart(0, std::vector<BranchId>{}, 9, 0, 0, "0-1-5", 9);
+    unmarked.lane.push(other(DdlResult{Seqno{1}, DdlOutcome::kVoid, {}}));
+    unmarked.lane.push(program(1, kHere));
+    unmarked.lane.push(part(2, 1, kHere, 5));
+    EXPECT(sql_of(unmarked.batch()) == "BINLOG [0>2 s.t:part]");
   }
 }

@@ -44,8 +44,36 @@ LogEntry own_ddl_entry() {
   return LogEntry{1, Seqno{3}, body};
 }
 
+LogEntry program_entry() {
+  Ddl body;
+  body.home = BackendId{15};
+  body.sql = "CALL p()";
+  body.program_thread = 0x1122334455667788ULL;
+  return LogEntry{1, Seqno{3}, body};
+}
+
+LogEntry part_entry() {
+  Writeset body;
+  body.home = BackendId{15};
+  body.flags = kWritesetAtHome;
+  body.part = {Seqno{3}, {1, 2, 0x1122334455667788ULL}, true};
+  body.payload = {1};
+  return LogEntry{1, Seqno{4}, body};
+}
+
+LogEntry ddl_part_entry() {
+  Ddl body;
+  body.home = BackendId{15};
+  body.sql = "TRUNCATE t";
+  body.part = {Seqno{3}, {1, 2, 9}, false, 1051};
+  return LogEntry{1, Seqno{5}, body};
+}
+
 std::vector<LogEntry> samples() {
   return {
+      program_entry(),
+      part_entry(),
+      ddl_part_entry(),
       writeset_entry(),
       LogEntry{1, Seqno{9}, Writeset{}},
       ddl_entry(),
@@ -121,6 +149,30 @@ TEST_SUITE("certifier") {
     REQUIRE(own.ok());
     EXPECT(own->ddl()->own);
     EXPECT((own->ddl()->home == BackendId{15}));
+  }
+
+  TEST_CASE("LogEntry: what a program leaves arrives") {
+    const auto decoded = [](const LogEntry& entry) {
+      auto read = decode_entry(encode_entry(entry));
+      REQUIRE(read.ok());
+      return std::move(read).value();
+    };
+    const LogEntry begun = decoded(program_entry());
+    EXPECT(begun.is_program());
+    EXPECT(begun.part() == nullptr);
+    EXPECT(begun.ddl()->home.value == 15);
+    EXPECT(begun.ddl()->program_thread == 0x1122334455667788ULL);
+    const LogEntry rows = decoded(part_entry());
+    EXPECT_FALSE(rows.is_program());
+    REQUIRE(rows.part() != nullptr);
+    EXPECT((*rows.part() == part_entry().writeset()->part));
+    EXPECT(rows.writeset()->flags == kWritesetAtHome);
+    const LogEntry ddl = decoded(ddl_part_entry());
+    REQUIRE(ddl.part() != nullptr);
+    EXPECT((*ddl.part() == ddl_part_entry().ddl()->part));
+    EXPECT_FALSE(ddl.part()->whole);
+    EXPECT_FALSE(ddl.is_program());
+    EXPECT(decoded(own_ddl_entry()).part() == nullptr);
   }
 
   TEST_CASE("LogEntry: a changed byte is noticed, whichever") {

@@ -216,6 +216,23 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("BinlogGroupReader: a CREATE TABLE .. SELECT is a statement and its rows") {
+    Stream stream(false);
+    EventWriter& e = stream.events;
+    const auto groups =
+        groups_of(stream.reader, {e.gtid(1, 0x0C), e.query("CREATE TABLE `t` (`a` int)"),
+                                  e.table_map(1, "t"), e.insert(1, 5), e.xid()});
+    REQUIRE(groups.size() == 1);
+    EXPECT(groups[0].kind == BinlogGroupKind::kTransaction);
+    EXPECT(groups[0].statement == "CREATE TABLE `t` (`a` int)");
+    EXPECT(groups[0].has_rows);
+    EXPECT_FALSE(groups[0].unfit.has_value());
+    const auto late =
+        groups_of(stream.reader, {e.gtid(2, 0x0C), e.table_map(1, "t"), e.insert(1, 5),
+                                  e.query("CREATE TABLE u (a int)"), e.xid()});
+    EXPECT(late.at(0).unfit.has_value());
+  }
+
   TEST_CASE("BinlogGroupReader: unfit groups") {
     Stream stream(false, {.group_bytes_max = 100});
     EventWriter& e = stream.events;

@@ -392,6 +392,12 @@ class SessionScript : public SessionEffects {
 
   router::ClassificationCache& classifications() override { return classifications_; }
 
+  std::optional<CallVerdict> known_call(std::string_view, std::string_view) override {
+    return call_verdict;
+  }
+
+  std::optional<CallVerdict> call_verdict = CallVerdict::kBranch;
+
   Buffer to_client;
   Buffer to_backend[2];
   std::vector<CommitRequest> posted;

@@ -1,0 +1,171 @@
+#include "protocol/query_settings.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+namespace consort::protocol {
+namespace {
+
+/// Status variables, each a byte and then its value.
+enum class StatusVariable : std::uint8_t {
+  kFlags = 0,               ///< 4 bytes: the bits below
+  kSqlMode = 1,             ///< 8
+  kAutoIncrement = 3,       ///< 2 step, 2 offset
+  kCharset = 4,             ///< 2 client, 2 connection's collation, 2 server's collation
+  kTimeZone = 5,            ///< a byte with its length, its name
+  kCatalog = 6,             ///< the same
+  kLcTimeNames = 7,         ///< 2
+  kCharsetDatabase = 8,     ///< 2
+  kTableMapForUpdate = 9,   ///< 8
+  kMasterDataWritten = 10,  ///< 4
+  kInvoker = 11,            ///< user and host, each as kTimeZone
+  kMicroseconds = 128,      ///< 3
+  kXid = 129,               ///< 8
+};
+
+constexpr std::uint32_t kFlagNoForeignKeyChecks = 1U << 26;
+constexpr std::uint32_t kFlagRelaxedUniqueChecks = 1U << 27;
+constexpr std::uint32_t kFlagNoCheckConstraints = 1U << 15;
+constexpr std::uint32_t kFlagExplicitTimestamps = 1U << 24;
+
+class StatusReader {
+ public:
+  explicit StatusReader(Bytes rest) : rest_(rest) {}
+
+  template <std::size_t Width>
+  std::uint64_t number() {
+    const Bytes bytes = take(Width);
+    return failed_ ? 0 : load_le<Width>(bytes.data());
+  }
+
+  std::string_view text() { return as_text(take(static_cast<std::size_t>(number<1>()))); }
+
+  [[nodiscard]] bool failed() const { return failed_; }
+
+  [[nodiscard]] bool more() const { return !failed_ && !rest_.empty(); }
+
+ private:
+  Bytes take(std::size_t count) {
+    if (failed_ || count > rest_.size()) {
+      failed_ = true;
+      return {};
+    }
+    const Bytes bytes = rest_.first(count);
+    rest_ = rest_.subspan(count);
+    return bytes;
+  }
+
+  Bytes rest_;
+  bool failed_ = false;
+};
+
+class SettingsText {
+ public:
+  void add(std::string_view name, std::uint64_t value) { add(name, std::to_string(value)); }
+
+  /// Names of time zones; in hexadecimal, whatever the sql_mode.
+  void add_text(std::string_view name, std::string_view value) {
+    constexpr std::string_view kDigits = "0123456789ABCDEF";
+    std::string literal = "X'";
+    for (const char c : value) {
+      const auto byte = static_cast<std::uint8_t>(c);
+      literal += kDigits[byte >> 4];
+      literal += kDigits[byte & 15];
+    }
+    add(name, literal + "'");
+  }
+
+  /// When the statement began: what NOW() is.
+  void set_time(std::uint32_t seconds) { seconds_ = seconds; }
+
+  void set_microseconds(std::uint64_t value) { microseconds_ = value; }
+
+  [[nodiscard]] std::string take() {
+    constexpr std::size_t kDigits = 6;
+    if (seconds_ != 0) {
+      const std::string fraction = std::to_string(microseconds_);
+      add("timestamp", std::to_string(seconds_) + "." +
+                           std::string(kDigits - std::min(kDigits, fraction.size()), '0') +
+                           fraction);
+    }
+    return std::move(sql_);
+  }
+
+ private:
+  void add(std::string_view name, const std::string& value) {
+    sql_ += sql_.empty() ? "SET SESSION " : ",SESSION ";
+    sql_ += name;
+    sql_ += '=';
+    sql_ += value;
+  }
+
+  std::string sql_;
+  std::uint32_t seconds_ = 0;
+  std::uint64_t microseconds_ = 0;
+};
+
+}  // namespace
+
+std::optional<std::string> query_settings_sql(Bytes status, std::uint32_t timestamp) {
+  StatusReader in(status);
+  SettingsText settings;
+  settings.set_time(timestamp);
+  while (in.more()) {
+    switch (static_cast<StatusVariable>(in.number<1>())) {
+      case StatusVariable::kFlags: {
+        const auto flags = static_cast<std::uint32_t>(in.number<4>());
+        settings.add("foreign_key_checks", (flags & kFlagNoForeignKeyChecks) == 0 ? 1 : 0);
+        settings.add("unique_checks", (flags & kFlagRelaxedUniqueChecks) == 0 ? 1 : 0);
+        settings.add("check_constraint_checks", (flags & kFlagNoCheckConstraints) == 0 ? 1 : 0);
+        settings.add("explicit_defaults_for_timestamp",
+                     (flags & kFlagExplicitTimestamps) != 0 ? 1 : 0);
+        break;
+      }
+      case StatusVariable::kSqlMode:
+        settings.add("sql_mode", in.number<8>());
+        break;
+      case StatusVariable::kAutoIncrement:
+        settings.add("auto_increment_increment", in.number<2>());
+        settings.add("auto_increment_offset", in.number<2>());
+        break;
+      case StatusVariable::kCharset:
+        settings.add("character_set_client", in.number<2>());
+        settings.add("collation_connection", in.number<2>());
+        settings.add("collation_server", in.number<2>());
+        break;
+      case StatusVariable::kTimeZone:
+        settings.add_text("time_zone", in.text());
+        break;
+      case StatusVariable::kLcTimeNames:
+        settings.add("lc_time_names", in.number<2>());
+        break;
+      case StatusVariable::kCharsetDatabase:
+        settings.add("collation_database", in.number<2>());
+        break;
+      case StatusVariable::kCatalog:
+        (void)in.text();
+        break;
+      case StatusVariable::kTableMapForUpdate:
+      case StatusVariable::kXid:
+        (void)in.number<8>();
+        break;
+      case StatusVariable::kMasterDataWritten:
+        (void)in.number<4>();
+        break;
+      case StatusVariable::kInvoker:
+        (void)in.text();
+        (void)in.text();
+        break;
+      case StatusVariable::kMicroseconds:
+        settings.set_microseconds(in.number<3>());
+        break;
+      default:
+        return settings.take();  // what follows cannot be told apart, as for the server itself
+    }
+  }
+  return in.failed() ? std::nullopt : std::optional(settings.take());
+}
+
+}  // namespace consort::protocol

@@ -1,0 +1,181 @@
+#include "proxy/commit/routine_book.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "certifier/lane_sql.h"
+#include "router/token.h"
+
+namespace consort::proxy {
+namespace {
+
+// More are not kept: they are asked for again.
+constexpr std::size_t kRoutinesMax = 10'000;
+constexpr std::size_t kWaitingMax = 4096;
+constexpr auto kPatience = std::chrono::seconds(2);
+
+std::string body_sql(const std::string& schema, const std::string& name) {
+  return "SELECT sql_mode,body_utf8 FROM mysql.proc WHERE type='PROCEDURE' AND db=" +
+         certifier::sql_literal(schema) + " AND name=" + certifier::sql_literal(name);
+}
+
+/// None: there is no such procedure, and the CALL will say so.
+router::ProgramScan scan_of(const healthcheck::SqlRows& rows) {
+  if (rows.rows.size() != 1 || rows.rows[0].size() != 2 || !rows.rows[0][1]) {
+    return {};
+  }
+  router::LexerOptions options;
+  if (rows.rows[0][0]) {
+    options = router::with_sql_mode(options, *rows.rows[0][0]).value_or(options);
+  }
+  return router::scan_program(*rows.rows[0][1], options);
+}
+
+bool may_change_routines(std::string_view sql) {
+  static constexpr std::array<std::string_view, 5> kWords{"procedure", "package", "database",
+                                                          "schema", "sequence"};
+  return std::any_of(kWords.begin(), kWords.end(), [sql](std::string_view word) {
+    return router::contains_ignoring_case(sql, word);
+  });
+}
+
+}  // namespace
+
+void RoutineBook::on_question(CallQuestion question) {
+  if (answer(question)) {
+    return;
+  }
+  if (waiting_.size() >= kWaitingMax) {
+    parts_.tell(CallAnswer{question.session, question.number, question.schema, question.name});
+    return;
+  }
+  waiting_.push_back({std::move(question), clock_.now() + kPatience});
+}
+
+void RoutineBook::on_ddl(const certifier::Ddl& ddl, Seqno seqno) {
+  if (may_change_routines(ddl.sql)) {
+    forget(seqno);
+  }
+}
+
+void RoutineBook::forget(Seqno seqno) {
+  changed_at_ = std::max(changed_at_, seqno);
+  parts_.positions.routines.fetch_add(1, std::memory_order_release);
+  known_.clear();
+  asked_.clear();
+}
+
+void RoutineBook::process() {
+  const TimePoint now = clock_.now();
+  for (std::size_t left = waiting_.size(); left > 0; --left) {
+    Waiting first = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (answer(first.question)) {
+      continue;
+    }
+    if (now < first.deadline) {
+      waiting_.push_back(std::move(first));
+      continue;
+    }
+    const CallQuestion& question = first.question;
+    parts_.tell(CallAnswer{question.session, question.number, question.schema, question.name});
+  }
+}
+
+bool RoutineBook::answer(const CallQuestion& question) {
+  const auto said = verdict(Name{question.schema, router::lower_case(question.name)});
+  if (said) {
+    parts_.tell(CallAnswer{question.session, question.number, question.schema, question.name, *said,
+                           parts_.positions.routines.load(std::memory_order_relaxed)});
+  }
+  return said.has_value();
+}
+
+std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
+  std::deque<Name> open{name};
+  std::set<Name> seen{name};
+  router::ProgramScan all;
+  bool lacks = false;
+  for (; !open.empty(); open.pop_front()) {
+    const auto found = known_.find(open.front());
+    if (found == known_.end()) {
+      ask(open.front());
+      lacks = true;
+      continue;
+    }
+    const router::ProgramScan& scan = found->second;
+    all.ends_transactions = all.ends_transactions || scan.commits();
+    all.dynamic = all.dynamic || scan.dynamic;
+    all.unfit = all.unfit || scan.unfit || scan.uncertain;
+    all.unfit = all.unfit || copies_sequence(scan, found->first.first);
+    all.makes_function = all.makes_function || scan.makes_function;
+    all.makes_trigger = all.makes_trigger || scan.makes_trigger;
+    all.renames = all.renames || scan.renames;
+    all.makes_temporary = all.makes_temporary || scan.makes_temporary;
+    for (const router::ObjectName& called : scan.calls) {
+      Name next{called.schema.empty() ? open.front().first : called.schema,
+                router::lower_case(called.name)};
+      if (seen.insert(next).second) {
+        open.push_back(std::move(next));
+      }
+    }
+  }
+  if (lacks) {
+    return std::nullopt;
+  }
+  // What such a procedure names without a schema is Consort's own.
+  all.unfit = all.unfit || name.first == "consort";
+  // RENAME of a temporary table looks in the binlog like that of another.
+  if (all.unfit || (all.renames && all.makes_temporary)) {
+    return CallVerdict::kBranch;
+  }
+  parts_.positions.note_made(all.makes_function, all.makes_trigger);
+  return all.commits() ? CallVerdict::kAlone
+         : all.dynamic ? CallVerdict::kByText
+                       : CallVerdict::kBranch;
+}
+
+/// CREATE TABLE .. LIKE makes a sequence that gives other servers' numbers (decision 0034).
+bool RoutineBook::copies_sequence(const router::ProgramScan& scan, const std::string& schema) {
+  KnownSequences& sequences = parts_.positions.sequences;
+  return sequences.any() &&
+         std::any_of(scan.copied.begin(), scan.copied.end(), [&](const router::ObjectName& table) {
+           return sequences.has(table.schema.empty() ? schema : table.schema, table.name);
+         });
+}
+
+void RoutineBook::ask(const Name& name) {
+  const std::optional<BackendId> backend = parts_.backend_at(changed_at_);
+  if (!backend || !asked_.insert(name).second) {
+    return;
+  }
+  const std::uint64_t generation = parts_.positions.routines.load(std::memory_order_relaxed);
+  const bool asked =
+      parts_.run_sql(*backend, body_sql(name.first, name.second),
+                     [this, name, generation](const Result<healthcheck::SqlRows>& rows) {
+                       on_body(name, generation, rows);
+                     });
+  if (!asked) {
+    asked_.erase(name);
+  }
+}
+
+void RoutineBook::on_body(const Name& name,
+                          std::uint64_t generation,
+                          const Result<healthcheck::SqlRows>& rows) {
+  if (generation != parts_.positions.routines.load(std::memory_order_relaxed)) {
+    return;
+  }
+  asked_.erase(name);
+  if (!rows.ok()) {
+    return;  // it is asked again
+  }
+  if (known_.size() >= kRoutinesMax) {
+    known_.clear();
+  }
+  known_[name] = scan_of(rows.value());
+  process();
+}
+
+}  // namespace consort::proxy

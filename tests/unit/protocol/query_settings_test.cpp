@@ -1,0 +1,70 @@
+#include "protocol/query_settings.h"
+
+#include <string>
+
+#include "tests/support/test.h"
+#include "tests/unit/protocol/binlog_bytes.h"
+
+namespace {
+
+using namespace consort;
+using protocol::query_settings_sql;
+
+Buffer logged_bytes(std::string_view digits) {
+  return protocol::test::from_hex(digits);
+}
+
+// As MariaDB 10.11 has logged them.
+const std::string kHead =
+    "000080000d"
+    "010f00040100000000"
+    "0603737464"
+    "0303000100"
+    "04080008000500";
+const std::string kCreateTable = kHead +
+                                 "070400"
+                                 "814f08000000000000";
+const std::string kCreateEvent = kHead +
+                                 "05062b30333a3030"
+                                 "070400"
+                                 "0b04726f6f74093132372e302e302e31";
+
+}  // namespace
+
+TEST_SUITE("protocol") {
+  TEST_CASE("query_settings_sql: what a session had set") {
+    const std::string head =
+        "SET SESSION foreign_key_checks=0,SESSION unique_checks=0,"
+        "SESSION check_constraint_checks=0,SESSION explicit_defaults_for_timestamp=1,"
+        "SESSION sql_mode=17039375,SESSION auto_increment_increment=3,"
+        "SESSION auto_increment_offset=1,SESSION character_set_client=8,"
+        "SESSION collation_connection=8,SESSION collation_server=5,";
+    EXPECT(query_settings_sql(logged_bytes(kCreateTable), 0) == head + "SESSION lc_time_names=4");
+    EXPECT(query_settings_sql(logged_bytes(kCreateEvent), 0) ==
+           head + "SESSION time_zone=X'2B30333A3030',SESSION lc_time_names=4");
+  }
+
+  TEST_CASE("query_settings_sql: the time at which it began") {
+    EXPECT(query_settings_sql({}, 1700000000) == "SET SESSION timestamp=1700000000.000000");
+    EXPECT(query_settings_sql(logged_bytes("80410001"), 5) == "SET SESSION timestamp=5.065601");
+  }
+
+  TEST_CASE("query_settings_sql: no variables, no statement") {
+    EXPECT(query_settings_sql({}, 0) == "");
+  }
+
+  TEST_CASE("query_settings_sql: what is cut short is none") {
+    const Buffer whole = logged_bytes(kCreateEvent);
+    std::size_t refused = 0;
+    for (std::size_t bytes = 0; bytes < whole.size(); ++bytes) {
+      refused += query_settings_sql(Bytes(whole).first(bytes), 0) ? 0 : 1;
+    }
+    EXPECT(refused == whole.size() - 8);  // in front of each of the eight variables it can be cut
+  }
+
+  TEST_CASE("query_settings_sql: ends at a variable that it does not know") {
+    EXPECT(query_settings_sql(logged_bytes("010f00040100000000"
+                                           "ff01"),
+                              0) == "SET SESSION sql_mode=17039375");
+  }
+}
