@@ -10,6 +10,7 @@
 #include "base/atomic_max.h"
 #include "base/check.h"
 #include "proxy/signals_blocked.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 namespace {
@@ -50,12 +51,20 @@ certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
   return limits;
 }
 
-/// Creates, alters or drops a schema, or may: who is about nothing in particular may do anything.
-bool may_change_schemas(const certifier::Ddl& ddl) {
-  return ddl.targets.empty() || std::any_of(ddl.targets.begin(), ddl.targets.end(),
-                                            [](const certifier::DdlObject& object) {
-                                              return !object.schema.empty() && object.table.empty();
-                                            });
+/// Creates, alters or drops a schema, or may: of what a program has executed only the text tells.
+bool may_change_schemas(const certifier::LogEntry& entry) {
+  const certifier::Ddl* ddl = entry.ddl();
+  if (ddl == nullptr || entry.is_program()) {
+    return false;
+  }
+  if (ddl->targets.empty()) {
+    return router::contains_ignoring_case(ddl->sql, "database") ||
+           router::contains_ignoring_case(ddl->sql, "schema");
+  }
+  return std::any_of(ddl->targets.begin(), ddl->targets.end(),
+                     [](const certifier::DdlObject& object) {
+                       return !object.schema.empty() && object.table.empty();
+                     });
 }
 
 }  // namespace
@@ -452,7 +461,7 @@ void CommitLoop::Thread::on_durable(const EntryPtr& entry) {
   stats_.head.set(static_cast<std::int64_t>(log_->durable_head().value));
   positions_moved_ = true;
   branches_->on_durable(*entry);
-  if (entry->ddl() != nullptr && may_change_schemas(*entry->ddl())) {
+  if (may_change_schemas(*entry)) {
     raise_to(positions_.schemas_changed, entry->seqno.value);
   }
   for (const std::unique_ptr<Backend>& backend : backends_) {

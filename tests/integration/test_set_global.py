@@ -311,6 +311,7 @@ def sql_mode_is_read_at_once(_context, cluster):
             fresh.query(f'INSERT INTO "{table}" VALUES (1, \'x\')')
             fresh.query(f'CREATE TABLE "{table}_too" ("a" INT)')
             assert fresh.value(f'SELECT "v" FROM "{table}"') == "x"
+        cluster.settle()
         assert old.value(f'SELECT "v" FROM {table}') == "v"
         old.query("SET GLOBAL sql_mode = DEFAULT")
     cluster.assert_identical()
