@@ -52,6 +52,30 @@ bool equal(Bytes left, Bytes right) {
 
 }  // namespace
 
+bool maps_table_without_rows(Bytes events) {
+  std::vector<std::uint64_t> rowless;  // tables of the statement
+  while (!events.empty()) {
+    const std::size_t length =
+        events.size() < kBodyAt ? 0 : std::size_t{load_le<4>(events.data() + kLengthAt)};
+    const std::uint8_t type = length < kBodyAt ? std::uint8_t{0} : events[kTypeAt];
+    if (length > events.size() || (!is_table_map(type) && !is_rows(type))) {
+      return true;
+    }
+    const std::uint64_t table = load_le<kTableIdBytes>(events.data() + kTableIdAt);
+    if (is_table_map(type)) {
+      rowless.push_back(table);
+    } else {
+      std::erase(rowless, table);
+      const std::uint64_t flags = load_le<kFlagsBytes>(events.data() + kFlagsAt);
+      if ((flags & kEndsStatement) != 0 && !rowless.empty()) {
+        return true;
+      }
+    }
+    events = events.subspan(length);
+  }
+  return !rowless.empty();
+}
+
 void EventGroups::add(Bytes events) {
   std::vector<Event> parsed;
   if (!parse(events, parsed)) {

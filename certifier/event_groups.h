@@ -17,6 +17,10 @@
 
 namespace consort::certifier {
 
+/// Some statement among these row events names a table in a TABLE_MAP and has no row of it:
+/// cascades of foreign keys may have changed it, which no event tells. True in doubt.
+[[nodiscard]] bool maps_table_without_rows(Bytes events);
+
 class EventGroups {
  public:
   /// Takes the row events of one writeset, in order. `events` must live as long as this object.

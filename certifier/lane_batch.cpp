@@ -58,6 +58,16 @@ Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry>
   sql += result.in_transaction ? "START TRANSACTION; BINLOG '" : "BINLOG '";
   groups.append_base64_to(sql);
   sql += result.in_transaction ? "'; COMMIT; " : "'; ";
+  const bool cascades = std::any_of(run.begin(), run.end(), [](const BatchEntry& entry) {
+    return entry.role == EntryRole::kBranch &&
+           maps_table_without_rows(entry.entry->writeset()->payload);
+  });
+  if (cascades) {
+    // What a branch's statements change themselves its server has thrown out of the query cache,
+    // and caches nothing of while their locks are held. Of what its cascades change XA COMMIT on
+    // another connection knows nothing. Their locks are held still: nothing comes back meanwhile.
+    sql += "RESET QUERY CACHE; ";
+  }
   for (const BatchEntry& entry : run) {
     if (entry.role == EntryRole::kBranch) {
       sql += "XA COMMIT " + branch_xid_sql(start.cluster, entry.entry->writeset()->branch) + "; ";

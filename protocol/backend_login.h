@@ -33,11 +33,12 @@ namespace consort::protocol {
 
 /// Capabilities that change what a reply looks like or means: on a connection that serves a client
 /// they must be exactly the client's, so that replies can pass unchanged. Not several statements in
-/// one query: who takes a text apart must be the only one who does.
+/// one query: who takes a text apart must be the only one who does. Not CLIENT_IGNORE_SPACE: it is
+/// the session's sql_mode, which a server forgets when its connection is reset.
 inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
-    capability::kLocalFiles | capability::kIgnoreSpace | capability::kMultiResults |
-    capability::kPsMultiResults | capability::kDeprecateEof | capability::kMariadbExtendedMetadata |
+    capability::kLocalFiles | capability::kMultiResults | capability::kPsMultiResults |
+    capability::kDeprecateEof | capability::kMariadbExtendedMetadata |
     capability::kMariadbProgress | capability::kExpiredPasswords;
 
 /// Capabilities that Consort itself wants on every backend connection.

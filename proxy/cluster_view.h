@@ -49,6 +49,7 @@ struct BackendWeight {
 using KeptGlobals = std::map<std::string, std::string, std::less<>>;
 inline constexpr std::string_view kWaitTimeout = "wait_timeout";
 inline constexpr std::string_view kInteractiveTimeout = "interactive_timeout";
+inline constexpr std::string_view kSqlModeName = "sql_mode";
 inline constexpr std::string_view kTxReadOnly = "tx_read_only";
 /// No server has these: they are what clients have SET GLOBAL max_connections and read_only to.
 inline constexpr std::string_view kOwnMaxConnections = "consort_max_connections";
@@ -72,7 +73,8 @@ struct ClusterView {
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci
   /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
   std::uint64_t packet_bytes_max = 0;
-  /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout.
+  /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout and
+  /// sql_mode.
   KeptGlobals kept_globals;
 };
 

@@ -416,9 +416,11 @@ KeptGlobals ControlCore::kept_globals() const {
         kept.emplace(name, fact->second);
       }
     }
-    const auto interactive = backend->facts.find(kInteractiveTimeout);
-    if (interactive != backend->facts.end()) {
-      kept.emplace(kInteractiveTimeout, interactive->second);
+    for (const std::string_view name : {kInteractiveTimeout, kSqlModeName}) {
+      const auto fact = backend->facts.find(name);
+      if (fact != backend->facts.end()) {
+        kept.emplace(name, fact->second);
+      }
     }
   }
   return kept;

@@ -258,8 +258,8 @@ constexpr Family kFamilies[] = {
     {Keyword::kBinlog, only_kind<StatementKind::kBinlog>},
     {Keyword::kChange, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kStop, only_kind<StatementKind::kServerAdmin>},
-    {Keyword::kReset, only_kind<StatementKind::kServerAdmin>},
-    {Keyword::kPurge, only_kind<StatementKind::kServerAdmin>},
+    {Keyword::kReset, classify_reset},
+    {Keyword::kPurge, only_kind<StatementKind::kFlush>},  // of the binlog that SHOW shows
     {Keyword::kBackup, classify_backup},
     {Keyword::kInstall, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kUninstall, only_kind<StatementKind::kServerAdmin>},

@@ -41,6 +41,7 @@ void classify_set_default_role(StatementScan& scan, Statement& out);
 // classify_admin.cpp
 void classify_show(StatementScan& scan, Statement& out);
 void classify_kill(StatementScan& scan, Statement& out);
+void classify_reset(StatementScan& scan, Statement& out);
 void classify_flush(StatementScan& scan, Statement& out);
 void classify_lock(StatementScan& scan, Statement& out);
 void classify_unlock(StatementScan& scan, Statement& out);

@@ -143,6 +143,19 @@ void classify_flush(StatementScan& scan, Statement& out) {
   }
 }
 
+// RESET QUERY CACHE, and what concerns the binlog or replication
+void classify_reset(StatementScan& scan, Statement& out) {
+  if (scan.accept("QUERY") && scan.accept(Keyword::kCache)) {
+    out.kind = StatementKind::kFlush;
+    out.flags.set(Flag::kImplicitCommit);
+    if (!scan.ended()) {
+      out.kind = StatementKind::kServerAdmin;  // , MASTER
+    }
+  } else {
+    out.kind = StatementKind::kServerAdmin;
+  }
+}
+
 void classify_lock(StatementScan& scan, Statement& out) {
   if (!scan.accept("TABLES") && !scan.accept(Keyword::kTable)) {
     out.kind = StatementKind::kServerAdmin;  // LOCK INSTANCE FOR BACKUP

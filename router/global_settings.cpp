@@ -15,6 +15,8 @@ struct Kept {
 };
 
 constexpr std::string_view kCommits = "commits through Consort depend on it";
+constexpr std::string_view kNumbers =
+    "numbers of AUTO_INCREMENT and of sequences must not collide: set it for the session";
 constexpr std::string_view kOneServer = "it concerns one server: set it there";
 constexpr std::string_view kPlain =
     "Consort's own statements could not run on its servers any more";
@@ -42,8 +44,6 @@ constexpr std::array kKeptNames = {
          "limits.user_connections_max of Consort's configuration is in its place"},
     Kept{"proxy_protocol_networks",
          "listen.proxy_protocol_networks of Consort's configuration is in its place"},
-    Kept{"query_cache_type",
-         "it would answer with rows that a commit has deleted by a foreign key"},
     Kept{"require_secure_transport", "tls.required of Consort's configuration is in its place"},
     Kept{"sql_big_selects", kPlain},
     Kept{"sql_safe_updates", kPlain},
@@ -53,10 +53,10 @@ constexpr std::array kKeptNames = {
     Kept{"transaction_read_only", "set tx_read_only"},
 };
 
-constexpr std::array kKeptPrefixes = {Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},
-                                      Kept{"replicate_", kOneServer}, Kept{"report_", kOneServer},
-                                      Kept{"rpl_", kOneServer},       Kept{"slave_", kOneServer},
-                                      Kept{"sync_relay_", kOneServer}};
+constexpr std::array kKeptPrefixes = {
+    Kept{"auto_increment_", kNumbers}, Kept{"relay_log_", kOneServer}, Kept{"replica_", kOneServer},
+    Kept{"replicate_", kOneServer},    Kept{"report_", kOneServer},    Kept{"rpl_", kOneServer},
+    Kept{"slave_", kOneServer},        Kept{"sync_relay_", kOneServer}};
 
 }  // namespace
 

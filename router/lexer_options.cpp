@@ -110,7 +110,8 @@ LexerOptions with_character_set(LexerOptions options, std::string_view name) {
     }
     return false;
   };
-  options.single_byte = is_among(kOneByte);
+  options.letters_for_signs = equals_ignoring_case(name, "swe7");
+  options.single_byte = options.letters_for_signs || is_among(kOneByte);
   options.doubtful = !options.single_byte && !is_among(kUnicode);
   return options;
 }
@@ -127,6 +128,7 @@ LexerOptions with_collation(LexerOptions options, std::uint16_t id) {
                                 base == 13 || base == 88 ||  // sjis
                                 base == 28 || base == 87 ||  // gbk
                                 base == 95 || base == 96;    // cp932
+  options.letters_for_signs = base == 10 || base == 82;
   options.single_byte = !utf8 && !ascii && !may_end_in_ascii && base < 150;
   options.doubtful = !utf8 && !ascii && !options.single_byte;
   return options;

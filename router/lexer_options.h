@@ -21,6 +21,9 @@ struct LexerOptions {
   /// The character set has one byte per character: the bytes 0xA0 and 0xFF outside quotes may be
   /// blanks, so such a statement is reported as Flag::kUncertain.
   bool single_byte = false;
+  /// Signs of ASCII are letters of the character set (swe7): a statement with one outside quotes is
+  /// reported as Flag::kUncertain.
+  bool letters_for_signs = false;
   std::uint32_t server_version = 100600;  ///< MMmmpp, of the oldest backend
   friend bool operator==(const LexerOptions&, const LexerOptions&) = default;
 };
@@ -31,7 +34,8 @@ struct LexerOptions {
 [[nodiscard]] std::optional<LexerOptions> with_sql_mode(LexerOptions options,
                                                         std::string_view sql_mode);
 
-/// `options` for client character set `name`: sets or clears `doubtful` and `single_byte`.
+/// `options` for client character set `name`: sets or clears `doubtful`, `single_byte` and
+/// `letters_for_signs`.
 [[nodiscard]] LexerOptions with_character_set(LexerOptions options, std::string_view name);
 
 /// The same for the character set of collation `id`, as a client names it when it logs in.

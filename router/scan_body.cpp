@@ -292,14 +292,17 @@ void StatementScan::open_parenthesis(bool after_table) {
     return;
   }
   ++depth_;
+  if (depth_ >= kLevelsHere) {
+    deeper_.resize(depth_ - kLevelsHere + 1);
+  }
   level() = inner;
 }
 
 // What the word in front of `(` is.
-FunctionClass StatementScan::called_function() const {
-  const bool names_expression = levels_[depth_].in_with && (before_previous_.is(Keyword::kWith) ||
-                                                            before_previous_.is("RECURSIVE") ||
-                                                            before_previous_.is(TokenKind::kComma));
+FunctionClass StatementScan::called_function() {
+  const bool names_expression =
+      level().in_with && (before_previous_.is(Keyword::kWith) || before_previous_.is("RECURSIVE") ||
+                          before_previous_.is(TokenKind::kComma));
   if (names_expression || before_previous_.is(Keyword::kAs)) {
     return FunctionClass::kSyntax;  // WITH name (columns); CAST(x AS type(length))
   }
@@ -308,7 +311,7 @@ FunctionClass StatementScan::called_function() const {
   }
   if ((previous_.is("AGAINST") && before_previous_.is(TokenKind::kCloseParen)) ||
       (previous_.is("COLUMNS") && before_previous_.is(TokenKind::kString)) ||
-      (previous_.is("JSON_TABLE") && levels_[depth_].in_from)) {
+      (previous_.is("JSON_TABLE") && level().in_from)) {
     return FunctionClass::kSyntax;
   }
   return classify_function(previous_.text, token_.space_before, options_);

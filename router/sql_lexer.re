@@ -169,7 +169,11 @@ Token SqlLexer::scan() {
       "<=>" | "<=" | ">=" | "<>" | "!=" | "||" | "&&" | "<<" | ">>" | "->" | "->>" {
         return sign(TokenKind::kOperator);
       }
-      [-+*/%=<>!|&^~:{}] | "[" | "]" | "\\" { return sign(TokenKind::kOperator); }
+      [-+*/%=<>!|&:] { return sign(TokenKind::kOperator); }
+      [~{}] | "^" | "[" | "]" | "\\" {
+        saw_uncertain_text_ = saw_uncertain_text_ || options_.letters_for_signs;
+        return sign(TokenKind::kOperator);
+      }
 
       'alter' { return word(Keyword::kAlter); }
       'analyze' { return word(Keyword::kAnalyze); }

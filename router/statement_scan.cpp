@@ -94,9 +94,10 @@ void StatementScan::finish() {
   }
 }
 
-// In an unknown sql_mode or character set only these bytes have one meaning.
+// In an unknown sql_mode or character set only these bytes have one meaning. (The second byte of a
+// character may be an @ or a `, too: the first one is not among these.)
 bool StatementScan::text_is_suspicious() const {
-  constexpr std::string_view kPlainSigns = " \t\r\n_.,()=*+-/<>';%?:&!";
+  constexpr std::string_view kPlainSigns = " \t\r\n_.,()=*+-/<>';%?:&!@`";
   for (const char c : sql_) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                        kPlainSigns.find(c) != std::string_view::npos;

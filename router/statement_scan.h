@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "router/functions.h"
 #include "router/normalised_stream.h"
@@ -82,9 +83,12 @@ class StatementScan {
     FunctionClass call = FunctionClass::kSyntax;  ///< whose parentheses these are
   };
 
-  static constexpr std::size_t kLevelsMax = 64;
+  static constexpr std::size_t kLevelsHere = 64;     ///< without memory of their own
+  static constexpr std::size_t kLevelsMax = 10'000;  ///< as deep as a statement is followed
 
-  [[nodiscard]] Level& level() { return levels_[depth_]; }
+  [[nodiscard]] Level& level() {
+    return depth_ < kLevelsHere ? levels_[depth_] : deeper_[depth_ - kLevelsHere];
+  }
 
   void start_body(Body body);
   void inspect();
@@ -97,7 +101,7 @@ class StatementScan {
   void end_table_list();
   void open_parenthesis(bool after_table);
   void close_parenthesis();
-  [[nodiscard]] FunctionClass called_function() const;
+  [[nodiscard]] FunctionClass called_function();
   void note_call(FunctionClass function);
   void add_table(std::string_view name, TableRole role);
   void follow_blocks();
@@ -113,7 +117,8 @@ class StatementScan {
   Token token_;
   Token previous_;
   Token before_previous_;
-  std::array<Level, kLevelsMax> levels_;
+  std::array<Level, kLevelsHere> levels_;
+  std::vector<Level> deeper_;
   std::size_t depth_ = 0;
   std::size_t depth_beyond_ = 0;  ///< parentheses deeper than kLevelsMax
   std::size_t blocks_open_ = 0;   ///< BEGIN and CASE without their END, in a stored program

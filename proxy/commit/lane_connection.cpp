@@ -329,11 +329,15 @@ void LaneConnection::on_branches(const SqlReply& reply) {
   }
   phase_ = Phase::kSettling;
   next_commit_ = next_rollback_ = 0;
+  query_cache_holds_ = !plan_.commit_now.empty();
   next_settlement();
 }
 
 void LaneConnection::next_settlement() {
-  if (next_commit_ < plan_.commit_now.size()) {
+  if (std::exchange(query_cache_holds_, false)) {
+    // Rows that the branches' cascades have changed (see lane_batch.cpp).
+    ask(Question::kSettle, "RESET QUERY CACHE");
+  } else if (next_commit_ < plan_.commit_now.size()) {
     ask(Question::kSettle,
         "XA COMMIT " + branch_xid_sql(options_.cluster, plan_.commit_now[next_commit_++]));
   } else if (next_rollback_ < plan_.roll_back.size()) {

@@ -237,6 +237,7 @@ class LaneConnection final : private SqlConnectionObserver {
   Seqno listed_up_to_;
   certifier::RecoveryPlan plan_;
   std::size_t next_commit_ = 0;
+  bool query_cache_holds_ = false;  ///< rows that branches to be committed have changed, perhaps
   std::size_t next_rollback_ = 0;
   unsigned listings_ = 0;
   unsigned connected_again_ = 0;  // for the sake of larger packets

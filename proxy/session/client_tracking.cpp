@@ -22,9 +22,8 @@ constexpr std::array<std::string_view, 6> kByDefault = {
 };
 
 /// Of one backend, or Consort's own.
-constexpr std::array<std::string_view, 7> kNeverTold = {
-    "auto_increment_increment", "auto_increment_offset", "gtid_seq_no",          "last_gtid",
-    "pseudo_slave_mode",        "pseudo_thread_id",      "wsrep_last_seen_gtid",
+constexpr std::array<std::string_view, 5> kNeverTold = {
+    "gtid_seq_no", "last_gtid", "pseudo_slave_mode", "pseudo_thread_id", "wsrep_last_seen_gtid",
 };
 
 bool is_listed(std::string_view list, std::string_view name) {

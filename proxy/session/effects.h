@@ -86,8 +86,9 @@ class SessionEffects {
   [[nodiscard]] virtual bool read_only() = 0;
   /// And the client's account has no right to write nevertheless.
   [[nodiscard]] virtual bool may_only_read() = 0;
-  /// GlobalSettings::first_settings(). `interactive`: the client logs in as such.
-  [[nodiscard]] virtual KeptGlobals first_settings(bool interactive) = 0;
+  /// GlobalSettings::first_settings(). `capabilities`: with which the client logs in; 0: it does
+  /// not.
+  [[nodiscard]] virtual KeptGlobals first_settings(std::uint64_t capabilities) = 0;
 
   // Backend connections.
   /// Asks for a connection to `backend` in the session's present state. Answers with on_leased() or

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "protocol/constants.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 
 bool is_heeded(std::string_view name) {
   return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly ||
-         name == kOwnMaxConnections || name == kOwnReadOnly;
+         name == kOwnMaxConnections || name == kOwnReadOnly || name == kSqlModeName;
 }
 
 bool is_on(std::string_view value) {
@@ -36,8 +38,8 @@ void GlobalSettings::note(const GlobalsChanged& changed) {
   changed_at_ = std::max(changed_at_, changed.seqno);
   for (const GlobalChange& change : changed.changes) {
     const std::string& name = change.variable.name;
-    if (name == "sql_mode") {
-      sql_mode_ = change.variable.value.value_or("");
+    if (name == kSqlModeName) {
+      sql_mode_ = heeded_[name] = change.variable.value.value_or("");
     } else if (name == "max_allowed_packet") {
       max_allowed_packet_ = number_of(change.variable.value);
       logins_changed_at_ = std::max(logins_changed_at_, changed.seqno);
@@ -70,15 +72,21 @@ std::optional<std::string_view> GlobalSettings::value_of(const KeptGlobals& know
 }
 
 KeptGlobals GlobalSettings::first_settings(const KeptGlobals& known,
-                                           bool interactive,
+                                           std::uint64_t capabilities,
                                            std::chrono::seconds usual) const {
   KeptGlobals settings;
+  const bool interactive = (capabilities & protocol::capability::kInteractive) != 0;
   const auto seconds = value_of(known, interactive ? kInteractiveTimeout : kWaitTimeout);
   if (seconds && number_of(seconds) != static_cast<std::uint64_t>(usual.count())) {
     settings.emplace(kWaitTimeout, *seconds);
   }
   if (is_on(value_of(known, kTxReadOnly).value_or(""))) {
     settings.emplace(kTxReadOnly, "ON");
+  }
+  const auto mode = value_of(known, kSqlModeName);
+  if (mode && (capabilities & protocol::capability::kIgnoreSpace) != 0) {
+    settings.emplace(kSqlModeName,
+                     std::string(*mode) + (mode->empty() ? "" : ",") + "IGNORE_SPACE");
   }
   return settings;
 }

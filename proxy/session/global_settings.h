@@ -53,9 +53,11 @@ class GlobalSettings {
 
   /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
   /// `usual` one that its connections are set up with, and tx_read_only, which decides how its
-  /// transactions are begun. `known`: ClusterView::kept_globals.
+  /// transactions are begun. `capabilities`: of the client's login, which says whether it is
+  /// interactive, and whether blanks may stand behind a function's name (in its sql_mode then).
+  /// `known`: ClusterView::kept_globals.
   [[nodiscard]] KeptGlobals first_settings(const KeptGlobals& known,
-                                           bool interactive,
+                                           std::uint64_t capabilities,
                                            std::chrono::seconds usual) const;
 
   /// Of a connection that is about to take the server's values.

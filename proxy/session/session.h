@@ -122,7 +122,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override;
   [[nodiscard]] bool read_only() override;
   [[nodiscard]] bool may_only_read() override;
-  [[nodiscard]] KeptGlobals first_settings(bool interactive) override;
+  [[nodiscard]] KeptGlobals first_settings(std::uint64_t capabilities) override;
   void lease(Channel channel, BackendId backend) override;
   void release(Channel channel, bool reusable) override;
   void send_backend(Channel channel, std::initializer_list<Bytes> pieces) override;

@@ -71,8 +71,8 @@ void Session::answer_denied_change() {
   send_client({packet});
 }
 
-KeptGlobals Session::first_settings(bool interactive) {
-  return worker_.globals().first_settings(worker_.view().kept_globals, interactive,
+KeptGlobals Session::first_settings(std::uint64_t capabilities) {
+  return worker_.globals().first_settings(worker_.view().kept_globals, capabilities,
                                           worker_.limits().idle_timeout);
 }
 

@@ -42,7 +42,7 @@ void SessionCore::begin(SessionOwner owner) {
   if (!authenticated_) {  // COM_CHANGE_USER leaves what COM_SET_OPTION said
     authenticated_ = true;
     multi_statements_ = (owner_.capabilities & protocol::capability::kMultiStatements) != 0;
-    note_first_settings((owner_.capabilities & protocol::capability::kInteractive) != 0);
+    note_first_settings(owner_.capabilities);
   }
   state_.set_schema(owner_.schema, effects_.schemas_changed());
   diagnostics_.set_row_count(
@@ -78,10 +78,10 @@ void SessionCore::refuse_login(const protocol::SqlError& error) {
   effects_.deny_change(error, reply_sequence_);
 }
 
-/// What it has from its beginning on as if it had set it. As on a server, a client is interactive
-/// only until it resets its session.
-void SessionCore::note_first_settings(bool interactive) {
-  for (const auto& [name, value] : effects_.first_settings(interactive)) {
+/// What it has from its beginning on as if it had set it. As on a server, what a client's login
+/// says of it holds only until it resets its session.
+void SessionCore::note_first_settings(std::uint64_t capabilities) {
+  for (const auto& [name, value] : effects_.first_settings(capabilities)) {
     state_.set_variable(name, value);
   }
 }
@@ -114,7 +114,7 @@ void SessionCore::reset() {
   const Seqno schema_as_of = state_.schema_as_of();
   state_.reset();
   state_.set_schema(schema, schema_as_of);
-  note_first_settings(false);
+  note_first_settings(0);
   statements_.clear();
   text_statements_.clear();
   branch_tables_.clear();

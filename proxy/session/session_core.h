@@ -266,7 +266,7 @@ class SessionCore {
   static constexpr std::string_view kPlainCommit = "COMMIT AND NO CHAIN NO RELEASE";
   static constexpr std::string_view kPlainRollback = "ROLLBACK AND NO CHAIN NO RELEASE";
 
-  void note_first_settings(bool interactive);
+  void note_first_settings(std::uint64_t capabilities);
 
   // Commands: session_commands.cpp.
   void begin_command();

@@ -12,9 +12,7 @@ namespace consort::proxy {
 namespace {
 
 /// Reported by the server, but set by Consort itself or no setting at all.
-constexpr std::array<std::string_view, 13> kNotState = {
-    "auto_increment_increment",
-    "auto_increment_offset",
+constexpr std::array<std::string_view, 11> kNotState = {
     "error_count",
     "gtid_seq_no",
     "identity",
@@ -84,10 +82,12 @@ std::uint64_t fingerprint_of(const std::vector<SessionSettings::Variable>& varia
   return XXH3_64bits(all.data(), all.size()) | 1;
 }
 
-/// Says how long a statement may take and what may change rows, not what DDL means. A lane must not
-/// be stopped by it.
+/// Says how long a statement may take, what may change rows and which numbers a client wants, not
+/// what DDL means. A lane must not be stopped by it.
 bool is_of_the_connection(std::string_view name) {
-  constexpr std::array<std::string_view, 14> kNames = {"autocommit",
+  constexpr std::array<std::string_view, 16> kNames = {"auto_increment_increment",
+                                                       "auto_increment_offset",
+                                                       "autocommit",
                                                        "completion_type",
                                                        "innodb_lock_wait_timeout",
                                                        "interactive_timeout",

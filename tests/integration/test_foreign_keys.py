@@ -84,3 +84,41 @@ def parent_goes_while_child_comes(context, cluster, action):
             result = outcome(second, "COMMIT")
             assert result in (DEADLOCK, *FOREIGN_KEY_FAILS), f"round {number}: {result}"
     assert_no_orphans(cluster, parent, child)
+
+
+@case(seconds=60, each=[("cascade", "ON DELETE CASCADE ON UPDATE CASCADE"), ("set_null", "ON DELETE SET NULL")])
+def query_cache(_context, cluster, action):
+    """What a cascade has changed no server answers from its query cache, neither the home, where another
+    connection commits than the one that has written, nor the others."""
+    cluster.sql("SET GLOBAL query_cache_size = 1048576", "SET GLOBAL query_cache_type = ON")
+    parent, child = make_family(cluster, action)
+    grandchild = cluster.table("id INT PRIMARY KEY, cid INT, FOREIGN KEY (cid) REFERENCES "
+                               f"{child}(id) {action}")
+    reads = [f"SELECT * FROM {table} ORDER BY id" for table in (parent, child, grandchild)]
+    readers = [cluster.direct(number) for number in range(len(cluster.servers))]
+
+    def on_all():
+        cluster.settle()
+        return [[reader.query(sql).rows for sql in reads] for reader in readers]
+
+    with cluster.connect() as client:
+        client.query(f"INSERT INTO {parent} VALUES (1, 0), (2, 0), (3, 0), (4, 0)")
+        client.query(f"INSERT INTO {child} VALUES (1, 1), (2, 2), (3, 3), (4, 4)")
+        client.query(f"INSERT INTO {grandchild} VALUES (1, 1), (2, 2), (3, 3), (4, 4)")
+        for sql in (f"DELETE FROM {parent} WHERE id = 1", f"DELETE FROM {child} WHERE id = 2",
+                    f"UPDATE {grandchild} SET cid = NULL WHERE id = 3", f"DELETE FROM {parent} WHERE id > 2"):
+            assert on_all() == on_all()
+            before = []
+            for reader in readers:
+                hits = int(reader.query("SHOW STATUS LIKE 'Qcache_hits'").rows[0][1])
+                before.append([reader.query(sql).rows for sql in reads])
+                # The cache answers; others may ask it, too.
+                assert int(reader.query("SHOW STATUS LIKE 'Qcache_hits'").rows[0][1]) >= hits + len(reads)
+            client.query(sql)
+            now = on_all()
+            assert now != before, sql
+            truth = [client.query(read.replace("SELECT", "SELECT SQL_NO_CACHE")).rows for read in reads]
+            assert now == [truth] * len(readers), (sql, now, truth)
+    for reader in readers:
+        reader.quit()
+    cluster.sql("SET GLOBAL query_cache_type = OFF")

@@ -333,3 +333,70 @@ def max_connections(_context, pair):
     clients = [pair.connect() for _ in range(12)]
     for client in clients:
         client.quit()
+
+
+@case(seconds=60)
+def blanks_behind_functions(_context, pair):
+    """CLIENT_IGNORE_SPACE is a sql_mode that lasts until the session is reset, also in what all servers
+    execute."""
+    ignore_space = 1 << 8
+    seen = []
+    for connect in (pair.connect, pair.connect_plain):
+        with connect(capabilities=ignore_space) as client:
+            answers = [client.value("SELECT @@sql_mode").split(",")]
+            for sql in ("SELECT COUNT (*)", "CREATE VIEW counts AS SELECT COUNT (*) AS n FROM DUAL",
+                        "SELECT * FROM counts", "CREATE TABLE count (a INT)"):
+                answers.append(outcome(lambda sql=sql: client.query(sql)))
+            client.reset_connection()
+            answers.append(client.value("SELECT @@sql_mode").split(","))
+            answers.append(outcome(lambda: client.query("SELECT COUNT (*)")))
+            client.query("DROP VIEW counts")
+            client.query("SELECT 1")
+        with connect() as client:
+            answers.append(outcome(lambda: client.query("SELECT COUNT (*)")))
+            answers.append(outcome(lambda: client.query("CREATE TABLE count (a INT)")))
+            client.query("DROP TABLE count")
+        seen.append(answers)
+    assert seen[0] == seen[1], seen
+    assert "IGNORE_SPACE" in seen[0][0] and "IGNORE_SPACE" not in seen[0][5], seen[0]
+
+
+@case(seconds=60)
+def numbers_of_a_session_of_ones_own(_context, pair):
+    """SET auto_increment_increment and _offset: for the session, wherever it runs; what two homes give
+    twice, certification finds."""
+    def play(client):
+        seen = []
+        for sql in ("CREATE TABLE numbered (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+                    "SET auto_increment_increment = 100, @@auto_increment_offset = 7",
+                    "INSERT INTO numbered (v) VALUES (1), (2), (3)", "SELECT * FROM numbered",
+                    "SELECT @@auto_increment_increment, @@auto_increment_offset",
+                    "SET SESSION auto_increment_increment = 1000", "INSERT INTO numbered (v) VALUES (4)",
+                    "SELECT LAST_INSERT_ID()", "SET STATEMENT auto_increment_increment = 5 FOR "
+                    "INSERT INTO numbered (v) VALUES (5)", "SELECT * FROM numbered",
+                    "SELECT @@auto_increment_increment, @@auto_increment_offset"):
+            seen.append(outcome(lambda sql=sql: client.query(sql)))
+        client.reset_connection()
+        return seen
+
+    with pair.connect() as through, pair.connect_plain() as plain:
+        found, expected = play(through), play(plain)
+    assert found == expected, (found, expected)
+    with pair.connect() as client:
+        assert client.value("SELECT @@auto_increment_increment") == "16"
+        assert outcome(lambda: client.query("SET GLOBAL auto_increment_increment = 1"))[0] == 1238
+    pair.assert_identical()
+    pair.sql("DROP TABLE numbered")
+    pair.plain.query("DROP TABLE test.numbered")
+
+
+@case(seconds=60)
+def purge_of_a_binlog(_context, pair):
+    """At the home, whose binlogs SHOW BINARY LOGS tells."""
+    def play(client):
+        return [outcome(lambda sql=sql: client.query(sql)) for sql in (
+            "PURGE BINARY LOGS BEFORE (SELECT NOW())", "PURGE MASTER LOGS BEFORE NOW() - INTERVAL 4 DAY",
+            "PURGE BINARY LOGS TO 'nosuch.000001'", "PURGE BINARY LOGS BEFORE")]
+
+    with pair.connect() as through, pair.connect_plain() as plain:
+        assert play(through) == play(plain)

@@ -127,7 +127,7 @@ def errors_are_the_servers(_context, cluster):
         client.query("SET GLOBAL max_error_count = DEFAULT")
         for sql in ("SET GLOBAL init_connect = 'DO 1'", "SET GLOBAL binlog_format = 'STATEMENT'",
                     "SET GLOBAL innodb_snapshot_isolation = 1", "SET GLOBAL event_scheduler = 1",
-                    "SET GLOBAL query_cache_type = ON",
+                    "SET GLOBAL auto_increment_increment = 1",
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",
                     "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"):
             assert client.error_of(sql) == (1238, "HY000"), sql

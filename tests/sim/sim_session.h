@@ -73,7 +73,7 @@ class SimSession final : public proxy::SessionEffects {
 
   bool may_only_read() override { return false; }
 
-  proxy::KeptGlobals first_settings(bool) override { return {}; }
+  proxy::KeptGlobals first_settings(std::uint64_t) override { return {}; }
 
   void lease(proxy::Channel channel, BackendId backend) override;
   void release(proxy::Channel channel, bool reusable) override;

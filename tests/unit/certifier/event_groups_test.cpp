@@ -130,4 +130,25 @@ TEST_SUITE("certifier") {
     EXPECT(groups.count() == 0);
     EXPECT(joined(groups).empty());
   }
+
+  TEST_CASE("EventGroups: tables that a cascade may have changed have a map and no rows") {
+    EXPECT_FALSE(maps_table_without_rows({}));
+    Buffer events = insert_events("a", 5);
+    EXPECT_FALSE(maps_table_without_rows(events));
+    append(events, insert_events("b", 6, 0, "u"));
+    EXPECT_FALSE(maps_table_without_rows(events));
+    Buffer cascade;
+    append_table_map(cascade, 6, "s", "u");
+    append(cascade, insert_events("c", 5));
+    EXPECT(maps_table_without_rows(cascade));
+    Buffer behind = events;  // the same table has rows in another statement
+    append(behind, cascade);
+    append(behind, insert_events("d", 6, 0, "u"));
+    EXPECT(maps_table_without_rows(behind));
+    EXPECT(maps_table_without_rows(as_bytes("no events")));  // in doubt
+    Buffer cut;
+    append_table_map(cut, 6, "s", "u");
+    EXPECT(maps_table_without_rows(cut));
+    EXPECT(maps_table_without_rows(Bytes(cut).first(cut.size() - 1)));
+  }
 }

@@ -117,6 +117,17 @@ TEST_SUITE("certifier") {
                  "BINLOG [10>12]; XA COMMIT 'consort-ab-1-0-b','',1131376243; "
                  "XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
     }
+    SUBCASE("a branch whose cascades changed a table: not in the query cache any more") {
+      Buffer events;
+      test::append_table_map(events, 6, "s", "u");
+      append(events, insert_events("baz"));
+      const LogEntry three = entry(12, events);
+      const BatchEntry entries[] = {{&one, EntryRole::kBranch}, {&three, EntryRole::kBranch}};
+      EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==
+             std::string(kHead) + std::string(kDisown) +
+                 "BINLOG [10>12]; RESET QUERY CACHE; XA COMMIT 'consort-ab-1-0-b','',1131376243; "
+                 "XA COMMIT 'consort-ab-1-0-c','',1131376243; END");
+    }
     SUBCASE("a payload, then a branch") {
       const BatchEntry entries[] = {{&one, EntryRole::kPayload}, {&two, EntryRole::kBranch}};
       EXPECT(describe_binlog(writeset_batch(kStart, entries).statements[0]) ==

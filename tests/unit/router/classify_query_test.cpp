@@ -265,8 +265,12 @@ TEST_SUITE("classify") {
     const auto nested = [](int depth) {
       return "SELECT " + std::string(depth, '(') + "1" + std::string(depth, ')');
     };
-    EXPECT(route_text(classify(nested(60))) == "any_fresh/safe_read");
-    EXPECT(route_text(classify(nested(64))) == "home/uncertain_text");
+    for (const int depth : {60, 63, 64, 65, 1000, 9999}) {
+      EXPECT(route_text(classify(nested(depth))) == "any_fresh/safe_read");
+    }
+    EXPECT(route_text(classify(nested(10000))) == "home/uncertain_text");
+    EXPECT(tables_text(classify("SELECT " + std::string(80, '(') + "SELECT a FROM (t, u)" +
+                                std::string(80, ')') + ", (SELECT b FROM w)")) == "r:t r:u r:w");
     EXPECT(route_text(classify(nested(100000))) == "home/uncertain_text");
     EXPECT(classify("SELECT 1)))").kind == StatementKind::kSelect);
   }
@@ -292,6 +296,8 @@ TEST_SUITE("classify") {
     LexerOptions options;
     options.doubtful = true;
     EXPECT(route_text(classify("SELECT a FROM t WHERE b = 'c'", options)) == "any_fresh/safe_read");
+    EXPECT(route_text(classify("SELECT @@a, @b, `c` FROM `t`", options)) ==
+           route_text(classify("SELECT @@a, @b, `c` FROM `t`")));
     EXPECT(route_text(classify("SELECT '\\'", options)) == "home/uncertain_text");
     EXPECT(route_text(classify("SELECT \"a\"", options)) == "home/uncertain_text");
     EXPECT(route_text(classify("SELECT '\xBF\x5C'", options)) == "home/uncertain_text");

@@ -176,14 +176,14 @@ TEST_SUITE("classify_set") {
   TEST_CASE("guarded settings") {
     for (const std::string_view name :
          {"sql_log_bin", "BINLOG_FORMAT", "binlog_row_image", "pseudo_slave_mode", "server_id",
-          "gtid_domain_id", "session_track_system_variables", "SESSION_TRACK_SCHEMA",
-          "auto_increment_offset", "wsrep_on", "skip_replication"}) {
+          "gtid_domain_id", "session_track_system_variables", "SESSION_TRACK_SCHEMA", "wsrep_on",
+          "skip_replication"}) {
       CAPTURE(name);
       EXPECT(is_guarded_setting(name));
     }
     for (const std::string_view name :
          {"sql_mode", "innodb_snapshot_isolation", "time_zone", "", "x", "sql_log_bin2", "binlog",
-          "insert_id", "foreign_key_checks", "session_track_state_change",
+          "insert_id", "foreign_key_checks", "auto_increment_offset", "session_track_state_change",
           "session_track_transaction_info"}) {
       CAPTURE(name);
       EXPECT(!is_guarded_setting(name));

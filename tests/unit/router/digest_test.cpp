@@ -119,6 +119,14 @@ TEST_SUITE("digest") {
     EXPECT(with_character_set({}, "Latin1").single_byte);
     EXPECT(!with_character_set({}, "latin1").doubtful);
     EXPECT(with_character_set({}, "gbk").doubtful);
+    for (const LexerOptions& swe7 : {with_character_set({}, "swe7"), with_collation({}, 82)}) {
+      EXPECT_FALSE(swe7.doubtful);
+      EXPECT_FALSE(classify("SELECT '[~]' FROM t", swe7).has(Flag::kUncertain));
+      for (const char* const sql : {"SELECT a[ FROM t", "SELECT {d '2020-01-01'}", "SELECT \\N",
+                                    "SELECT 1 ^ 1", "SELECT ~1"}) {
+        EXPECT(classify(sql, swe7).has(Flag::kUncertain));
+      }
+    }
     EXPECT(with_character_set({}, "sjis").doubtful);
     EXPECT(with_character_set({}, "no_such").doubtful);
   }

@@ -1,5 +1,6 @@
 #include "proxy/session/global_settings.h"
 
+#include "protocol/constants.h"
 #include "tests/support/test.h"
 
 namespace consort::proxy {
@@ -54,23 +55,39 @@ TEST_SUITE("session") {
     constexpr std::chrono::seconds kUsual{28800};
     AppliedPositions positions;
     GlobalSettings globals(positions);
-    EXPECT(globals.first_settings({}, false, kUsual).empty());
+    EXPECT(globals.first_settings({}, 0, kUsual).empty());
     KeptGlobals known = {{"wait_timeout", "28800"}, {"interactive_timeout", "60"}};
-    EXPECT(globals.first_settings(known, false, kUsual).empty());
-    EXPECT((globals.first_settings(known, true, kUsual) == KeptGlobals{{"wait_timeout", "60"}}));
+    EXPECT(globals.first_settings(known, 0, kUsual).empty());
+    EXPECT((globals.first_settings(known, protocol::capability::kInteractive, kUsual) ==
+            KeptGlobals{{"wait_timeout", "60"}}));
     globals.note(change(9, "wait_timeout", "5"));
     globals.note(change(10, "tx_read_only", "1"));
     const KeptGlobals both = {{"tx_read_only", "ON"}, {"wait_timeout", "5"}};
-    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    EXPECT((globals.first_settings(known, 0, kUsual) == both));
     globals.on_kept_known(known);  // not looked at since
-    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    EXPECT((globals.first_settings(known, 0, kUsual) == both));
     known["wait_timeout"] = "5";
     known["tx_read_only"] = "1";
     globals.on_kept_known(known);
-    EXPECT((globals.first_settings(known, false, kUsual) == both));
+    EXPECT((globals.first_settings(known, 0, kUsual) == both));
     known.erase("wait_timeout");  // somebody has deleted what was kept
     known["tx_read_only"] = "0";
-    EXPECT(globals.first_settings(known, false, kUsual).empty());
+    EXPECT(globals.first_settings(known, 0, kUsual).empty());
+  }
+
+  TEST_CASE("GlobalSettings: CLIENT_IGNORE_SPACE is a sql_mode") {
+    constexpr std::chrono::seconds kUsual{28800};
+    constexpr std::uint64_t kIgnoreSpace = protocol::capability::kIgnoreSpace;
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    EXPECT(globals.first_settings({}, kIgnoreSpace, kUsual).empty());  // no server was looked at
+    const KeptGlobals known = {{"sql_mode", "ANSI_QUOTES"}};
+    EXPECT(globals.first_settings(known, 0, kUsual).empty());
+    EXPECT((globals.first_settings(known, kIgnoreSpace, kUsual) ==
+            KeptGlobals{{"sql_mode", "ANSI_QUOTES,IGNORE_SPACE"}}));
+    globals.note(change(9, "sql_mode", ""));
+    EXPECT((globals.first_settings(known, kIgnoreSpace, kUsual) ==
+            KeptGlobals{{"sql_mode", "IGNORE_SPACE"}}));
   }
 
   TEST_CASE("GlobalSettings: what Consort obeys in the servers' place") {

@@ -243,7 +243,8 @@ class SessionScript : public SessionEffects {
 
   bool may_only_read() override { return reads_only; }
 
-  KeptGlobals first_settings(bool interactive) override {
+  KeptGlobals first_settings(std::uint64_t capabilities) override {
+    const bool interactive = (capabilities & protocol::capability::kInteractive) != 0;
     return interactive ? KeptGlobals{{"wait_timeout", "77"}} : KeptGlobals{};
   }
 
