@@ -32,13 +32,21 @@ std::string execute(const std::string& statement) {
   return "EXECUTE IMMEDIATE " + sql_literal(statement) + "; ";
 }
 
+/// `a`, of a named key cache `hot`.`key_buffer_size`.
+std::string quoted(const std::string& name) {
+  const std::size_t dot = name.find('.');
+  return dot == std::string::npos
+             ? sql_identifier(name)
+             : sql_identifier(name.substr(0, dot)) + "." + sql_identifier(name.substr(dot + 1));
+}
+
 }  // namespace
 
 std::string set_globals_sql(std::span<const GlobalVariable> variables) {
   std::string rows;
   std::string statements;
   for (const GlobalVariable& variable : variables) {
-    const std::string name = sql_identifier(variable.name);
+    const std::string name = quoted(variable.name);
     rows += (rows.empty() ? "" : ",") + row_of(variable);
     statements += execute("SET GLOBAL " + name + "=" + literal_of(variable)) +
                   execute("SET SESSION " + name + "=DEFAULT");

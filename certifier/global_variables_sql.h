@@ -12,9 +12,10 @@
 
 namespace consort::certifier {
 
-/// A global variable's value. REQUIRES: the name has letters, digits and underscores only.
+/// A global variable's value. REQUIRES: the name has letters, digits and underscores only, and at
+/// most one dot: of a named key cache (hot.key_buffer_size).
 struct GlobalVariable {
-  std::string name;                  ///< in lower case
+  std::string name;                  ///< in lower case, but for a cache's
   std::optional<std::string> value;  ///< utf8mb4; nullopt: NULL
   bool is_text = true;               ///< to be quoted; else a number
   friend bool operator==(const GlobalVariable&, const GlobalVariable&) = default;
@@ -48,8 +49,10 @@ inline constexpr std::uint16_t kConnectAgainErrno = 1153;
 /// lane_session_setup().
 inline constexpr std::string_view kRestoreGlobalsSql =
     "BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR SQLEXCEPTION BEGIN END; "
-    "FOR kept IN (SELECT CONCAT('SET GLOBAL `',name,'`=',IF(value IS NULL,'NULL',IF(is_text,"
-    "QUOTE(value),value))) AS for_all,CONCAT('SET SESSION `',name,'`=DEFAULT') AS for_us "
+    "FOR kept IN (SELECT CONCAT('SET GLOBAL `',REPLACE(name,'.','`.`'),'`=',IF(value IS "
+    "NULL,'NULL',"
+    "IF(is_text,QUOTE(value),value))) AS for_all,CONCAT('SET SESSION `',name,'`=DEFAULT') AS "
+    "for_us "
     "FROM consort.global_variables ORDER BY name) DO "
     "BEGIN DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; "
     "EXECUTE IMMEDIATE kept.for_all; EXECUTE IMMEDIATE kept.for_us; END; END FOR; END";

@@ -153,6 +153,7 @@ std::size_t ResponseTracker::forward(MutableBytes unread) {
       return at;
     }
     frame_missing_ = kHeaderBytes + front->payload_bytes;
+    rows_ += phase_ == Phase::kRows && !continues_ ? 1 : 0;
     continues_ = front->payload_bytes == kMaxPayload;
     next_sequence_ = next_of(number(unread.data() + at));
   }
@@ -187,6 +188,7 @@ std::size_t ResponseTracker::forward_whole_rows(Bytes unread) {
     at += kHeaderBytes + payload_bytes;
     left -= kHeaderBytes + payload_bytes;
     ++sequence;
+    ++rows_;
   }
   next_sequence_ = sequence;
   return unread.size() - left;
@@ -269,6 +271,7 @@ void ResponseTracker::next_definitions() {
 }
 
 void ResponseTracker::begin_rows(bool metadata_follows) {
+  rows_ = 0;
   if (metadata_follows) {
     phase_ = Phase::kColumns;
   } else {

@@ -91,6 +91,9 @@ class ResponseTracker {
   /// client: the next step passes over them. REQUIRES: that Step::definitions is not empty.
   void drop_definitions();
 
+  /// Rows of the reply's last result set, so far.
+  [[nodiscard]] std::uint64_t rows() const { return rows_; }
+
   /// No reply is under way.
   [[nodiscard]] bool done() const { return phase_ == Phase::kDone; }
 
@@ -172,6 +175,7 @@ class ResponseTracker {
   Command command_ = Command::kSleep;
   std::uint64_t capabilities_ = 0;
   std::uint64_t definitions_left_ = 0;
+  std::uint64_t rows_ = 0;
   std::uint16_t columns_after_parameters_ = 0;
   std::size_t frame_missing_ = 0;     ///< bytes of a forwarded packet that are still to come
   std::size_t dropping_ = 0;          ///< bytes in front that the client does not get

@@ -372,15 +372,19 @@ bool ControlCore::may_have(std::string_view fact) const {
 router::LexerOptions ControlCore::lexer() const {
   router::LexerOptions options;
   std::optional<std::uint32_t> oldest;
+  std::uint32_t newest = 0;
+  bool all_known = !backends_.empty();
   std::optional<std::string_view> sql_mode;
   for (const auto& backend : backends_) {
     const auto version = backend->facts.find("version");
     const auto mode = backend->facts.find("sql_mode");
+    all_known = all_known && version != backend->facts.end();
     if (version != backend->facts.end()) {
       const healthcheck::Version parsed = healthcheck::parse_version(version->second);
       const auto number =
           static_cast<std::uint32_t>(parsed.major * 10000 + parsed.minor * 100 + parsed.patch);
       oldest = std::min(oldest.value_or(number), number);
+      newest = std::max(newest, number);
       options.mysql = options.mysql || !parsed.mariadb;
     }
     if (mode != backend->facts.end()) {
@@ -389,6 +393,7 @@ router::LexerOptions ControlCore::lexer() const {
     }
   }
   options.server_version = oldest.value_or(options.server_version);
+  options.newest_version = all_known ? newest : options.newest_version;
   const auto with_mode = router::with_sql_mode(options, sql_mode.value_or(""));
   options.doubtful = options.doubtful || !with_mode;
   return with_mode.value_or(options);

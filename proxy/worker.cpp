@@ -173,12 +173,20 @@ void Worker::on_connection(uv_stream_t* listener) {
   Session& session = *place.session;
   if (!session.accept(listener)) {
     retire(id);
-  } else if (connections > globals_.connections_max(view_->kept_globals, limits_.connections_max)) {
+  } else if (connections > connections_max() + 1) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
     session.refuse(protocol::too_many_connections_error());
   } else if (!session.deny_if_blocked(0)) {
     session.greet();
   }
+}
+
+std::size_t Worker::connections_max() const {
+  return globals_.connections_max(view_->kept_globals, limits_.connections_max);
+}
+
+bool Worker::is_overfull() const {
+  return options_.counts->connections.load() > connections_max();
 }
 
 // The number says whose session it is: worker_of().

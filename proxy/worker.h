@@ -168,6 +168,13 @@ class Worker {
 
   [[nodiscard]] const GlobalSettings& globals() const { return globals_; }
 
+  /// How many clients there may be, of all workers together. As on a server there is room for one
+  /// more, who must be an administrator: that is known when the login succeeds.
+  [[nodiscard]] std::size_t connections_max() const;
+
+  /// There are more clients than that just now.
+  [[nodiscard]] bool is_overfull() const;
+
   [[nodiscard]] BranchId next_branch() {
     return BranchId{options_.epoch, options_.index, ++branches_};
   }

@@ -35,10 +35,13 @@ void classify_query(StatementScan& scan, Statement& out) {
   }
 }
 
+void classify_cache(StatementScan& scan, Statement& out) {
+  out.kind = scan.accept("INDEX") ? StatementKind::kIndexCache : StatementKind::kUnknown;
+}
+
 void classify_load(StatementScan& scan, Statement& out) {
   if (!scan.accept("DATA") && !scan.accept("XML")) {
-    const bool known = scan.token().is("INDEX");  // LOAD INDEX INTO CACHE; the rest is of old
-    out.kind = known ? StatementKind::kServerAdmin : StatementKind::kUnknown;
+    classify_cache(scan, out);  // LOAD INDEX INTO CACHE; the rest is of old
     return;
   }
   out.kind = StatementKind::kLoadData;
@@ -263,7 +266,7 @@ constexpr Family kFamilies[] = {
     {Keyword::kBackup, classify_backup},
     {Keyword::kInstall, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kUninstall, only_kind<StatementKind::kServerAdmin>},
-    {Keyword::kCache, only_kind<StatementKind::kServerAdmin>},
+    {Keyword::kCache, classify_cache},
     {Keyword::kClone, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kImport, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kGet, classify_diagnostics},

@@ -64,7 +64,7 @@ bool read_name(StatementScan& scan, SetItem& item) {
     return false;
   }
   if (scan.accept(TokenKind::kDot)) {  // a variable of a named key cache
-    item.name = span(first.text, scan.token().text);
+    item.name = span(item.name, scan.token().text);
     scan.advance();
   }
   return !item.name.empty();
@@ -131,7 +131,7 @@ void note_item(Statement& out, SetItem& item) {
   if (item.scope == SetScope::kGlobal) {
     flags.set(Flag::kSetsGlobal);
     const bool kept =
-        !why_global_is_kept(item.name).empty() && !leaves_events_off(item.name, item.value);
+        !why_global_is_kept(item.name).empty() && !leaves_it_off(item.name, item.value);
     if (kept && !flags.has(Flag::kGuardedSetting)) {
       flags.set(Flag::kGuardedSetting);
       out.name = item.name;

@@ -60,10 +60,11 @@ constexpr std::array kKeptPrefixes = {
 
 }  // namespace
 
-bool leaves_events_off(std::string_view name, std::string_view value) {
+bool leaves_it_off(std::string_view name, std::string_view value) {
   constexpr std::array<std::string_view, 6> kOff = {"OFF",     "0",     "FALSE",
                                                     "DEFAULT", "'OFF'", "\"OFF\""};
-  return equals_ignoring_case(name, "event_scheduler") &&
+  return (equals_ignoring_case(name, "event_scheduler") ||
+          equals_ignoring_case(name, "innodb_read_only_compressed")) &&
          std::any_of(kOff.begin(), kOff.end(),
                      [value](std::string_view off) { return equals_ignoring_case(value, off); });
 }
@@ -73,6 +74,27 @@ OwnGlobal own_global(std::string_view name) {
     return OwnGlobal::kMaxConnections;
   }
   return equals_ignoring_case(name, "read_only") ? OwnGlobal::kReadOnly : OwnGlobal::kNone;
+}
+
+CacheVariable cache_variable(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kVariables = {
+      "key_buffer_size",          "key_cache_age_threshold",  "key_cache_block_size",
+      "key_cache_division_limit", "key_cache_file_hash_size", "key_cache_segments"};
+  constexpr std::size_t kNameMax = 64;  // of what is kept
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos || dot == 0 || name.size() > kNameMax) {
+    return {};
+  }
+  const std::string_view cache = name.substr(0, dot);
+  const bool plain = std::all_of(cache.begin(), cache.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  const std::string_view variable = name.substr(dot + 1);
+  const bool known = std::any_of(kVariables.begin(), kVariables.end(), [&](std::string_view one) {
+    return equals_ignoring_case(variable, one);
+  });
+  return plain && known ? CacheVariable{variable, equals_ignoring_case(cache, "default")}
+                        : CacheVariable{};
 }
 
 std::string_view why_global_is_kept(std::string_view name) {

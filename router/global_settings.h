@@ -7,8 +7,9 @@
 
 namespace consort::router {
 
-/// What event_scheduler is anyway, as a client may write it: it may be SET GLOBAL.
-[[nodiscard]] bool leaves_events_off(std::string_view name, std::string_view value);
+/// OFF, as a client may write it, for what has to be OFF (event_scheduler,
+/// innodb_read_only_compressed): that may be SET GLOBAL.
+[[nodiscard]] bool leaves_it_off(std::string_view name, std::string_view value);
 
 /// Why `name` (in any case) keeps its global value, as the end of a sentence; empty: a client with
 /// the server's privilege may change it, on all servers.
@@ -18,5 +19,16 @@ namespace consort::router {
 enum class OwnGlobal : std::uint8_t { kNone, kMaxConnections, kReadOnly };
 
 [[nodiscard]] OwnGlobal own_global(std::string_view name);
+
+/// A variable of a named key cache: hot.key_buffer_size. All servers have the same caches, though
+/// no table of InnoDB is in one.
+struct CacheVariable {
+  std::string_view name;    ///< behind the cache's name; empty: it is no such variable
+  bool of_default = false;  ///< default.key_buffer_size is key_buffer_size itself
+};
+
+/// `name`: as SetItem has it. Names of caches with other characters than letters, digits and
+/// underscores, or too long to be kept, are none.
+[[nodiscard]] CacheVariable cache_variable(std::string_view name);
 
 }  // namespace consort::router

@@ -17,7 +17,7 @@ bool is_one_expression(std::string_view operand, const LexerOptions& options) {
       return false;
     }
   }
-  return depth == 0 && !options.doubtful && !lexer.saw_uncertain_text();
+  return depth == 0 && !in_doubt(operand, options) && !lexer.saw_uncertain_text();
 }
 
 /// A name as accounts have it: a word, or in quotes of any kind. nullopt: with escapes in it.
@@ -91,7 +91,7 @@ std::optional<KilledAccount> killed_account(std::string_view operand, const Lexe
       next = lexer.next();
     }
   }
-  if (!next.is(TokenKind::kEnd) || options.doubtful || lexer.saw_uncertain_text() ||
+  if (!next.is(TokenKind::kEnd) || in_doubt(operand, options) || lexer.saw_uncertain_text() ||
       account.host.find('\\') != std::string::npos) {
     return std::nullopt;
   }

@@ -1,5 +1,6 @@
 #include "router/lexer_options.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 
@@ -95,8 +96,15 @@ std::optional<LexerOptions> with_sql_mode(LexerOptions options, std::string_view
   return options;
 }
 
+bool in_doubt(std::string_view sql, const LexerOptions& options) {
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  return options.doubtful &&
+         !(options.ascii_is_certain && std::all_of(sql.begin(), sql.end(), is_ascii));
+}
+
 LexerOptions with_character_set(LexerOptions options, std::string_view name) {
   constexpr std::array<std::string_view, 4> kUnicode = {"utf8", "utf8mb3", "utf8mb4", "ascii"};
+  constexpr std::array<std::string_view, 4> kEndInAscii = {"big5", "sjis", "gbk", "cp932"};
   constexpr std::array<std::string_view, 28> kOneByte = {
       "latin1",  "latin2", "latin5",   "latin7", "cp1250",  "cp1251", "cp1256",
       "cp1257",  "cp850",  "cp852",    "cp866",  "koi8r",   "koi8u",  "greek",
@@ -112,6 +120,7 @@ LexerOptions with_character_set(LexerOptions options, std::string_view name) {
   };
   options.letters_for_signs = equals_ignoring_case(name, "swe7");
   options.single_byte = options.letters_for_signs || is_among(kOneByte);
+  options.ascii_is_certain = is_among(kEndInAscii);
   options.doubtful = !options.single_byte && !is_among(kUnicode);
   return options;
 }
@@ -130,6 +139,7 @@ LexerOptions with_collation(LexerOptions options, std::uint16_t id) {
                                 base == 95 || base == 96;    // cp932
   options.letters_for_signs = base == 10 || base == 82;
   options.single_byte = !utf8 && !ascii && !may_end_in_ascii && base < 150;
+  options.ascii_is_certain = may_end_in_ascii;
   options.doubtful = !utf8 && !ascii && !options.single_byte;
   return options;
 }

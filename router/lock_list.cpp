@@ -168,7 +168,7 @@ class LockListReader {
 
 bool locks_all_tables(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(Keyword::kFlush)) {
+  if (in_doubt(sql, options) || !lexer.next().is(Keyword::kFlush)) {
     return false;
   }
   Token token = lexer.next();
@@ -212,12 +212,12 @@ std::optional<std::uint32_t> wait_clause(std::string_view sql, const LexerOption
 }
 
 std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options) {
-  return options.doubtful ? std::nullopt : LockListReader(sql, options).read();
+  return in_doubt(sql, options) ? std::nullopt : LockListReader(sql, options).read();
 }
 
 std::optional<std::vector<LockListItem>> flush_list(std::string_view sql,
                                                     const LexerOptions& options) {
-  return options.doubtful ? std::nullopt : LockListReader(sql, options).read_flush();
+  return in_doubt(sql, options) ? std::nullopt : LockListReader(sql, options).read_flush();
 }
 
 }  // namespace consort::router

@@ -22,7 +22,7 @@ std::optional<std::vector<std::string_view>> lock_names(std::string_view sql,
     }
     names.push_back(name.text);
   }
-  if (lexer.saw_uncertain_text() || options.doubtful) {
+  if (lexer.saw_uncertain_text() || in_doubt(sql, options)) {
     return std::nullopt;
   }
   return names;

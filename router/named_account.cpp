@@ -30,8 +30,8 @@ std::optional<std::string> with_account_named(std::string_view sql,
                                               std::string_view account) {
   const std::optional<std::string> name = spelt(account);
   if (!name || !statement.has(Flag::kCurrentUser) || statement.has(Flag::kUncertain) ||
-      statement.has(Flag::kMultiStatement) || options.doubtful || sql.find("/*!") != sql.npos ||
-      sql.find("/*M!") != sql.npos) {
+      statement.has(Flag::kMultiStatement) || in_doubt(sql, options) ||
+      sql.find("/*!") != sql.npos || sql.find("/*M!") != sql.npos) {
     return std::nullopt;
   }
   SqlLexer lexer(sql, options);

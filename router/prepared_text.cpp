@@ -134,7 +134,7 @@ bool speaks_of_sessions(const Statement& statement, std::string_view schema) {
 
 std::optional<TextSource> prepared_text_source(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(Keyword::kPrepare) || !lexer.next().is_name() ||
+  if (in_doubt(sql, options) || !lexer.next().is(Keyword::kPrepare) || !lexer.next().is_name() ||
       !lexer.next().is(Keyword::kFrom)) {
     return std::nullopt;
   }
@@ -144,7 +144,8 @@ std::optional<TextSource> prepared_text_source(std::string_view sql, const Lexer
 
 std::optional<TextSource> immediate_text_source(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(Keyword::kExecute) || !lexer.next().is("IMMEDIATE")) {
+  if (in_doubt(sql, options) || !lexer.next().is(Keyword::kExecute) ||
+      !lexer.next().is("IMMEDIATE")) {
     return std::nullopt;
   }
   return read_source(lexer, options);
@@ -196,7 +197,7 @@ std::string text_question(std::string_view expression, const LexerOptions& optio
 
 std::optional<ExecutedText> executed_text(std::string_view sql, const LexerOptions& options) {
   SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(Keyword::kExecute)) {
+  if (in_doubt(sql, options) || !lexer.next().is(Keyword::kExecute)) {
     return std::nullopt;
   }
   const Token name = lexer.next();

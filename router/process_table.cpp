@@ -156,7 +156,7 @@ std::optional<std::string> with_process_table(std::string_view sql,
                                               std::string_view schema,
                                               const LexerOptions& options,
                                               std::string_view table) {
-  if (options.doubtful) {
+  if (in_doubt(sql, options)) {
     return std::nullopt;
   }
   return TableReplacer(sql, statement, schema, options, table).run();

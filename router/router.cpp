@@ -76,8 +76,11 @@ std::optional<Route> global_refusal(const Statement& statement) {
       return refuse("Consort takes SET GLOBAL " + std::string(item.name) +
                     " in a statement of its own only");
     }
-    if (item.scope == SetScope::kGlobal && item.name.find('.') != std::string_view::npos) {
-      return refuse("Consort does not take SET GLOBAL of a named key cache: set it on each server");
+    if (item.scope == SetScope::kGlobal && item.name.find('.') != std::string_view::npos &&
+        cache_variable(item.name).name.empty()) {
+      return refuse(
+          "Consort takes SET GLOBAL of a key cache's variables only, and of caches whose "
+          "names are letters, digits and underscores");
     }
   }
   return std::nullopt;
@@ -138,7 +141,8 @@ Route ddl(const Statement& statement, const SessionTraits& session) {
   if (statement.has(Flag::kTemporary) || session.ddl_subjects == DdlSubjects::kTemporary) {
     return home(RouteReason::kTemporaryTable);
   }
-  if (session.ddl_subjects == DdlSubjects::kPlain) {
+  if (session.ddl_subjects == DdlSubjects::kPlain ||
+      session.ddl_subjects == DdlSubjects::kSeparable) {
     return route(Target::kOrdered, RouteReason::kDdl);
   }
   if (statement.ddl.object == DdlObject::kView) {
@@ -149,7 +153,7 @@ Route ddl(const Statement& statement, const SessionTraits& session) {
   }
   return refuse(
       "Temporary tables and others in one statement: the other servers have no such temporary "
-      "table. Drop or rename them in statements of their own; for CREATE TABLE .. LIKE spell the "
+      "table. Rename them in statements of their own; for CREATE TABLE .. LIKE spell the "
       "columns out");
 }
 

@@ -87,7 +87,8 @@ class PinSet {
 enum class DdlSubjects : std::uint8_t {
   kPlain,      ///< none is the session's temporary one, or the session has none
   kTemporary,  ///< all are
-  kMixed
+  kMixed,
+  kSeparable  ///< both, of a DROP TABLE: the plain ones are dropped everywhere, the others at home
 };
 
 struct SessionTraits {

@@ -15,6 +15,7 @@ constexpr std::size_t kAliasBytesMax = 256;
 bool may_replace(const Statement& statement, const SessionValues& values) {
   const bool calls = (statement.has(Flag::kConnectionId) && values.connection_id) ||
                      (statement.has(Flag::kRowCount) && values.row_count) ||
+                     (statement.has(Flag::kFoundRows) && values.found_rows) ||
                      (statement.has(Flag::kTracking) && !values.track_variables.empty()) ||
                      !values.read_only.empty();
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
@@ -33,6 +34,9 @@ class Replacer {
     }
     if (values.row_count) {  // of the function's type, and nothing that a sign could join
       row_count_ = "IFNULL(" + std::to_string(*values.row_count) + ",ROW_COUNT())";
+    }
+    if (values.found_rows) {
+      found_rows_ = "IFNULL(" + std::to_string(*values.found_rows) + ",FOUND_ROWS())";
     }
     advance();
   }
@@ -85,9 +89,11 @@ class Replacer {
 
   /// `word ( )`: the call. Other uses of the word stay.
   bool take_call() {
-    const std::string& value = token_.is("CONNECTION_ID") ? connection_id_ : row_count_;
-    if ((!token_.is("CONNECTION_ID") && !token_.is("ROW_COUNT")) || value.empty() ||
-        previous_.is(TokenKind::kDot)) {
+    const std::string* const value = token_.is("CONNECTION_ID") ? &connection_id_
+                                     : token_.is("ROW_COUNT")   ? &row_count_
+                                     : token_.is("FOUND_ROWS")  ? &found_rows_
+                                                                : nullptr;
+    if (value == nullptr || value->empty() || previous_.is(TokenKind::kDot)) {
       return false;
     }
     const Token word = token_;
@@ -99,7 +105,7 @@ class Replacer {
     if (!token_.is(TokenKind::kCloseParen)) {
       return true;
     }
-    replace(word, value);
+    replace(word, *value);
     return true;
   }
 
@@ -188,6 +194,7 @@ class Replacer {
   const SessionValues& values_;
   std::string connection_id_;  ///< what stands for the call; empty: the call
   std::string row_count_;
+  std::string found_rows_;
   Token token_;
   Token previous_;
   Token before_previous_;
@@ -206,7 +213,7 @@ std::optional<std::string> with_session_values(std::string_view sql,
                                                const Statement& statement,
                                                const LexerOptions& options,
                                                const SessionValues& values) {
-  if (!may_replace(statement, values) || options.doubtful) {
+  if (!may_replace(statement, values) || in_doubt(sql, options)) {
     return std::nullopt;
   }
   return Replacer(sql, options, values).run();

@@ -1,6 +1,7 @@
-// Puts values of the session where a statement calls CONNECTION_ID() or ROW_COUNT(), or names
-// @@pseudo_thread_id, @@session_track_schema, @@session_track_system_variables or @@read_only: the
-// server would say those of its own connection, or its own, which are others. Pure. Threads: any.
+// Puts values of the session where a statement calls CONNECTION_ID(), ROW_COUNT() or FOUND_ROWS(),
+// or names @@pseudo_thread_id, @@session_track_schema, @@session_track_system_variables or
+// @@read_only: the server would say those of its own connection, or its own, which are others.
+// Pure. Threads: any.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,8 @@ struct SessionValues {
   /// Expressions for @@session_track_schema and @@session_track_system_variables; empty: theirs.
   std::string track_schema = {};
   std::string track_variables = {};
-  std::string read_only = {};  ///< @@read_only; empty: the server's
+  std::string read_only = {};                    ///< @@read_only; empty: the server's
+  std::optional<std::uint64_t> found_rows = {};  ///< FOUND_ROWS()
 };
 
 /// The statement with its calls and variables replaced. A column keeps its name: `SELECT

@@ -28,6 +28,9 @@ class SqlLexer {
   /// A comment was skipped that a newer server than LexerOptions::server_version would run.
   [[nodiscard]] bool saw_conditional_comment() const { return saw_conditional_comment_; }
 
+  /// One of them some backends would run, others not, as far as is known.
+  [[nodiscard]] bool saw_undecided_comment() const { return saw_undecided_comment_; }
+
   /// Something was seen that cannot be cut with certainty: an unended quote or comment, or an
   /// unquoted byte that may be a blank in a single-byte character set.
   [[nodiscard]] bool saw_uncertain_text() const { return saw_uncertain_text_; }
@@ -55,6 +58,7 @@ class SqlLexer {
   bool after_dot_ = false;   ///< the last token was such a dot
   bool space_before_ = false;
   bool saw_conditional_comment_ = false;
+  bool saw_undecided_comment_ = false;
   bool saw_uncertain_text_ = false;
   std::string_view hint_comment_;
 };

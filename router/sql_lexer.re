@@ -373,6 +373,7 @@ SqlLexer::CommentKind SqlLexer::begin_executed_comment(bool mariadb_only) {
     }
     if (version > options_.server_version) {
       saw_conditional_comment_ = true;
+      saw_undecided_comment_ = saw_undecided_comment_ || version <= options_.newest_version;
       return skip_comment(true);
     }
     cursor_ += digits_count;

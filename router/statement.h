@@ -50,6 +50,7 @@ enum class StatementKind : std::uint8_t {
   kCheck,
   kRepair,
   kChecksum,
+  kIndexCache,  ///< CACHE INDEX, LOAD INDEX INTO CACHE: nothing is done for tables of InnoDB
   kShow,
   kExplain,  ///< EXPLAIN of a statement, which does not run; its flags are the inner statement's
   kDescribe,

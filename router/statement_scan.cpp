@@ -86,10 +86,15 @@ void StatementScan::finish() {
   out_.hints = parse_hints(lexer_.hint_comment());
   if (lexer_.saw_conditional_comment()) {
     out_.flags.set(Flag::kConditionalComment);
-    out_.flags.set(Flag::kUncertain);
+    // What all execute may be executed by a backend that comes later, and newer.
+    const bool for_all =
+        is_ordered(out_.kind) || out_.flags.has_any({Flag::kSetsGlobal, Flag::kSequence});
+    if (for_all || lexer_.saw_undecided_comment()) {
+      out_.flags.set(Flag::kUncertain);
+    }
   }
   if (lexer_.saw_uncertain_text() || depth_beyond_ > 0 ||
-      (options_.doubtful && text_is_suspicious())) {
+      (in_doubt(sql_, options_) && text_is_suspicious())) {
     out_.flags.set(Flag::kUncertain);
   }
 }

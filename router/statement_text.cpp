@@ -72,6 +72,8 @@ std::string_view to_text(StatementKind kind) {
       return "repair";
     case StatementKind::kChecksum:
       return "checksum";
+    case StatementKind::kIndexCache:
+      return "index_cache";
     case StatementKind::kShow:
       return "show";
     case StatementKind::kExplain:

@@ -21,6 +21,19 @@ bool is_row_change(StatementKind kind) {
          kind == StatementKind::kLoadData;
 }
 
+/// As the statement has it, with its quotes: in some character sets a quote's byte may be a part of
+/// a character.
+std::string_view spelled(std::string_view sql, const TableRef& table) {
+  const auto is_quoted = [&](std::string_view name) {
+    const char* before = name.data() - 1;
+    return before >= sql.data() && (*before == '`' || *before == '"');
+  };
+  const std::string_view first = table.schema.empty() ? table.name : table.schema;
+  const char* begin = first.data() - (is_quoted(first) ? 1 : 0);
+  const char* end = table.name.data() + table.name.size() + (is_quoted(table.name) ? 1 : 0);
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
 }  // namespace
 
 void TemporaryTables::note(const Statement& statement, std::string_view schema) {
@@ -139,6 +152,48 @@ FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement) {
     subjects.push_back(named);
   }
   return subjects;
+}
+
+DdlSubjects kind_of_subjects(const Statement& statement, TemporarySubjects temporary) {
+  const auto subjects = ddl_subjects(statement);
+  bool defines_temporary = false;
+  bool defines_plain = false;
+  for (std::size_t at = 0; at < subjects.size(); ++at) {
+    if (subjects[at].role == TableRole::kDdl) {
+      const bool is_temporary = (temporary >> at & 1U) != 0;
+      defines_temporary = defines_temporary || is_temporary;
+      defines_plain = defines_plain || !is_temporary;
+    }
+  }
+  if (defines_temporary && defines_plain) {
+    const bool separable =
+        statement.ddl.verb == DdlVerb::kDrop && statement.ddl.object == DdlObject::kTable;
+    return separable ? DdlSubjects::kSeparable : DdlSubjects::kMixed;
+  }
+  if (defines_temporary) {
+    return DdlSubjects::kTemporary;
+  }
+  return temporary == 0 ? DdlSubjects::kPlain : DdlSubjects::kMixed;
+}
+
+std::string drop_of_plain(std::string_view sql,
+                          const Statement& statement,
+                          TemporarySubjects temporary) {
+  const TableRef& first = statement.tables[0];
+  const char* name = first.schema.empty() ? first.name.data() : first.schema.data();
+  const std::string_view head = sql.substr(0, static_cast<std::size_t>(name - sql.data()));
+  std::string drop = contains_ignoring_case(head, "exists") ? "DROP TABLE IF EXISTS" : "DROP TABLE";
+  std::string_view separator = " ";
+  for (std::size_t at = 0; at < statement.tables.size(); ++at) {
+    const TableRef& table = statement.tables[at];
+    if ((temporary >> at & 1U) != 0) {
+      continue;
+    }
+    drop += separator;
+    drop += spelled(sql, table);
+    separator = ", ";
+  }
+  return drop;
 }
 
 }  // namespace consort::router

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,5 +48,16 @@ class TemporaryTables {
 /// be taken. Role kDdl: what it drops, alters, renames, truncates, indexes or (CREATE TABLE ..
 /// SELECT) fills. kRead: names that it refers to, copies or gives. Empty: it concerns none.
 [[nodiscard]] FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement);
+
+/// Which of ddl_subjects() are temporary: a bit for each of them.
+using TemporarySubjects = std::uint32_t;
+
+/// What they are together.
+[[nodiscard]] DdlSubjects kind_of_subjects(const Statement& statement, TemporarySubjects temporary);
+
+/// REQUIRES: `statement` is a DROP TABLE, `sql` its text. The same for its plain tables alone.
+[[nodiscard]] std::string drop_of_plain(std::string_view sql,
+                                        const Statement& statement,
+                                        TemporarySubjects temporary);
 
 }  // namespace consort::router

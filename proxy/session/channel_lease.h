@@ -69,6 +69,9 @@ class ChannelLease {
   /// The bytes so far end in the middle of a packet that was forwarded.
   [[nodiscard]] bool inside_packet() const { return tracking_ && tracker_.inside_packet(); }
 
+  /// Rows of the last result set of the reply that is, or was, under way.
+  [[nodiscard]] std::uint64_t rows() const { return tracker_.rows(); }
+
   /// Sequence id of the reply's next packet. REQUIRES: in_reply().
   [[nodiscard]] std::uint8_t next_sequence() const { return tracker_.next_sequence(); }
 

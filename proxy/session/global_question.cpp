@@ -59,6 +59,17 @@ bool is_number_type(std::string_view type) {
 void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
   GlobalQuestion question;
   question.name = router::lower_case(spelt);
+  const router::CacheVariable cache = router::cache_variable(question.name);
+  if (cache.of_default) {
+    question.name = cache.name;
+  } else if (!cache.name.empty()) {
+    question.known = true;                    // information_schema knows the default cache's alone
+    const std::size_t dot = spelt.find('.');  // upper case makes another cache's name
+    question.name.replace(0, dot, spelt.substr(0, dot));
+    question.is_text = false;
+    globals.push_back(std::move(question));
+    return;
+  }
   const bool possible =
       !spelt.empty() && question.name.find_first_not_of(kNameBytes) == std::string::npos;
   const bool there = std::any_of(globals.begin(), globals.end(), [&](const GlobalQuestion& one) {

@@ -5,6 +5,7 @@
 
 #include "router/lock_list.h"
 #include "router/token.h"
+#include "router/token_reader.h"
 
 namespace consort::proxy {
 namespace {
@@ -109,6 +110,24 @@ std::optional<std::vector<router::LockListItem>> flushed_tables(const Statement&
   return list && std::all_of(list->begin(), list->end(), is_plain) ? std::move(list) : std::nullopt;
 }
 
+/// Alone or among other things to be flushed.
+bool flushes_privileges(const Statement& statement, std::string_view sql) {
+  if (statement.kind != StatementKind::kFlush) {
+    return false;
+  }
+  router::TokenReader reader(sql, {});
+  reader.advance();
+  reader.accept("LOCAL") || reader.accept("NO_WRITE_TO_BINLOG");
+  while (!reader.ended() && !reader.token().is("TABLES") &&
+         !reader.token().is(router::Keyword::kTable)) {
+    if (reader.token().is("PRIVILEGES")) {
+      return true;
+    }
+    reader.advance();
+  }
+  return false;
+}
+
 std::string schema_of(const TableRef& table, std::string_view schema) {
   return table.schema.empty() ? std::string(schema) : router::identifier_text(table.schema);
 }
@@ -139,6 +158,9 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
     return protocol::SqlError{1192, "HY000",
                               "Can't execute the given command because you have active locked "
                               "tables or an active transaction"};
+  }
+  if (flushes_privileges(statement, sql)) {
+    return not_locked("db");  // of the tables that it reads the first that the server opens
   }
   // Measured (10.11): what is flushed must be locked by WRITE; without a list everything that is
   // locked, of which the last table is named.
@@ -232,6 +254,10 @@ std::string_view maintenance_word(StatementKind kind) {
     default:
       return {};
   }
+}
+
+protocol::SqlError truncates_no_table_error(std::string_view name) {
+  return not_locked(std::string(name));
 }
 
 protocol::SqlError read_only_server_error() {

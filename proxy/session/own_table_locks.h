@@ -53,6 +53,9 @@ class OwnTableLocks {
 /// Does it change plain tables, or keep others from reading them?
 [[nodiscard]] bool conflicts_with_reading(const router::Statement& statement);
 
+/// What the server says of a TRUNCATE of something locked that is no table, a view.
+[[nodiscard]] protocol::SqlError truncates_no_table_error(std::string_view name);
+
 /// What the server says where all tables may only be read.
 [[nodiscard]] protocol::SqlError conflicting_read_lock_error();
 

@@ -215,7 +215,7 @@ bool ends_here(router::SqlLexer& lexer) {
 std::optional<ProcessListRequest> process_list_request(std::string_view sql,
                                                        const router::LexerOptions& options) {
   router::SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(router::Keyword::kShow)) {
+  if (router::in_doubt(sql, options) || !lexer.next().is(router::Keyword::kShow)) {
     return std::nullopt;
   }
   router::Token token = lexer.next();
@@ -232,7 +232,7 @@ std::optional<ProcessListRequest> process_list_request(std::string_view sql,
 bool asks_threads_connected(std::string_view sql, const router::LexerOptions& options) {
   constexpr std::string_view kName = "'Threads_connected'";
   router::SqlLexer lexer(sql, options);
-  if (options.doubtful || !lexer.next().is(router::Keyword::kShow)) {
+  if (router::in_doubt(sql, options) || !lexer.next().is(router::Keyword::kShow)) {
     return false;
   }
   router::Token token = lexer.next();

@@ -40,6 +40,7 @@ enum class ReplyRole : std::uint8_t {
   kGrants,          ///< the client's SHOW GRANTS: all but what Consort has granted is relayed
   kWarnings,        ///< of the client's statement, before others of ours take their place
   kRows,            ///< whether an ALTER TABLE would treat its rows alike on all servers
+  kCopy,            ///< whether a CREATE TABLE .. LIKE copies a partitioned table
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
   kTracking,        ///< what a SET of session_track_* means
@@ -65,6 +66,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kGrants:
     case ReplyRole::kWarnings:
     case ReplyRole::kRows:
+    case ReplyRole::kCopy:
     case ReplyRole::kGlobals:
     case ReplyRole::kNewGlobals:
     case ReplyRole::kTracking:

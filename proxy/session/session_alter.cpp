@@ -5,6 +5,7 @@
 #include "base/sql_identifier.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "router/moved_tablespace.h"
 
 namespace consort::proxy {
 
@@ -52,6 +53,17 @@ protocol::SqlError refusal_of(const router::AlteredRows& rows) {
 
 }  // namespace
 
+/// What of the statement cannot be had because of a table's file or a sequence; empty: nothing.
+std::string SessionCore::definition_refusal(const router::Statement& statement,
+                                            std::string_view sql,
+                                            bool prepared) {
+  if (router::moves_tablespace(sql, statement, lexer_options())) {
+    return "ALTER TABLE .. DISCARD or IMPORT TABLESPACE, whose file is one server's (load the rows "
+           "by INSERT or LOAD DATA)";
+  }
+  return sequence_refusal(statement, sql, prepared);
+}
+
 void SessionCore::plan_altered_rows(const router::Statement& statement, std::string_view sql) {
   const bool alters = statement.ddl.verb == router::DdlVerb::kAlter &&
                       statement.ddl.object == router::DdlObject::kTable;
@@ -95,7 +107,7 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
 
 /// `increment`, `offset`: how the connection has counted, and will behind the statement.
 void SessionCore::count_by_one(std::string_view increment, std::string_view offset) {
-  ordered_.count_as_ever = "SET " + counting_settings(increment, offset);
+  ordered_.as_ever = "SET " + counting_settings(increment, offset);
   xa_buffer_.clear();
   append_turn_setting("SET " + counting_settings("1", "1"));
   effects_.send_backend(Channel::kHome, {xa_buffer_});

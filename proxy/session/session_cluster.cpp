@@ -149,8 +149,9 @@ void SessionCore::request_order() {
     if (!ordered_.timestamp.empty()) {
       ordered_.request.session_set += ", SESSION timestamp=" + ordered_.timestamp;
     }
-    if (job_.names_engine) {
-      ordered_.request.session_set += state_.substituting_engines();
+    if (job_.mode.any()) {
+      ordered_.request.session_set +=
+          ", SESSION sql_mode=" + job_.mode.expression(state_.sql_mode_expression());
     }
     if (ordered_.rows.numbered) {
       ordered_.request.session_set += ", " + counting_settings("1", "1");
@@ -194,8 +195,8 @@ void SessionCore::finish_ordered(bool succeeded) {
   if (!ordered_.timestamp.empty()) {
     append_turn_setting(certifier::kDdlClockSql);
   }
-  if (!ordered_.count_as_ever.empty()) {
-    append_turn_setting(ordered_.count_as_ever);
+  if (!ordered_.as_ever.empty()) {
+    append_turn_setting(ordered_.as_ever);
   }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,
@@ -226,8 +227,8 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
     return;
   }
   ordered_.seqno = turn.seqno;
-  ordered_.fenced = ordered_.rows_known = false;
-  ordered_.count_as_ever.clear();
+  ordered_.fenced = ordered_.rows_known = ordered_.copy_known = false;
+  ordered_.as_ever.clear();
   if (create_select_.step == CreateSelectStep::kCreate) {
     create_select_.made_by = turn.seqno;
   }

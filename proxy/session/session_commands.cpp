@@ -163,6 +163,9 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       lone_row_count(sql).empty()) {
     values.row_count = diagnostics_.row_count();
   }
+  if (statement.has(Flag::kFoundRows) && kind == Command::kQuery) {
+    values.found_rows = found_rows_.value();
+  }
   if (effects_.read_only() && kind == Command::kQuery &&
       router::contains_ignoring_case(sql, "read_only")) {
     values.read_only = "1";
@@ -177,8 +180,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       plan_tracking(*set);
       own = std::move(set->sql);
     }
-  } else if (values.connection_id || values.row_count || statement.has(Flag::kTracking) ||
-             !values.read_only.empty()) {
+  } else if (values.connection_id || values.row_count || values.found_rows ||
+             statement.has(Flag::kTracking) || !values.read_only.empty()) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
   } else if (statement.kind == StatementKind::kShow) {
     own = router::without_own_schema(sql, statement, lexer_options());
@@ -218,7 +221,7 @@ void SessionCore::on_prepare(std::string_view sql) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
-  if (const std::string what = sequence_refusal(statement, sql, true); !what.empty()) {
+  if (const std::string what = definition_refusal(statement, sql, true); !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
   }
@@ -286,6 +289,7 @@ void SessionCore::run_prepared() {
   router::LexerOptions options = lexer_options();
   if (options != statements_.context(job_.statement_id).lexer) {
     options.doubtful = true;  // read one way here, perhaps the other way there
+    options.ascii_is_certain = false;
   }
   const Statement& classified =
       statements_.classified(job_.statement_id, options, effects_.classifications());
@@ -320,6 +324,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
                       (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
   temporary_after_.reset();
   diagnostics_.on_statement(job_.asks_diagnostics, job_.names_tables);
+  found_rows_.begin(statement, sql, effects_.triggers());
   if (job_.asks_diagnostics && kind == JobKind::kQuery && answer_own_warnings(sql)) {
     return;
   }
@@ -347,7 +352,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     reply_error(protocol::not_supported_error(what));
     return;
   }
-  if (const std::string what = sequence_refusal(statement, sql, kind == JobKind::kExecute);
+  if (const std::string what = definition_refusal(statement, sql, kind == JobKind::kExecute);
       !what.empty()) {
     reply_error(protocol::not_supported_error(what));
     return;
@@ -383,9 +388,10 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   if (run_table_lock(statement, sql)) {
     return;
   }
-  job_.names_engine =
+  job_.mode.substitutes_engine =
       (statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active()) ||
       copies_definition(statement);
+  job_.mode.ignores_directories = names_directory(statement, sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
       route.target != router::Target::kRefuse) {

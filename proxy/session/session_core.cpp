@@ -122,6 +122,7 @@ void SessionCore::reset() {
   kept_commit_ = {};
   temporary_.clear();
   temporary_after_.reset();
+  found_rows_.reset();
   prepared_names_.clear();
   handler_names_.clear();
   prepared_calls_.clear();

@@ -40,6 +40,7 @@
 #include "proxy/session/create_select.h"
 #include "proxy/session/diagnostics.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/found_rows.h"
 #include "proxy/session/global_question.h"
 #include "proxy/session/held_commits.h"
 #include "proxy/session/held_reply.h"
@@ -279,6 +280,9 @@ class SessionCore {
   [[nodiscard]] std::string sequence_refusal(const router::Statement& statement,
                                              std::string_view sql,
                                              bool prepared);
+  [[nodiscard]] std::string definition_refusal(const router::Statement& statement,
+                                               std::string_view sql,
+                                               bool prepared);
   [[nodiscard]] bool touches_definition(const router::Statement& statement) const;
   [[nodiscard]] bool is_sequence(const router::TableRef& table) const;
   void note_sequences(const router::Statement& statement);
@@ -555,6 +559,7 @@ class SessionCore {
   void plan_temporary(const router::Statement& statement);
   [[nodiscard]] bool ask_about_tables(const router::Statement& statement);
   void on_subject(const protocol::SqlError* error);
+  void separate_temporary(const router::Statement& statement, std::string_view sql);
   void append_mark();
   void end_left_branch(const BranchOutcome& outcome);
   void on_left_end(const protocol::SqlError* error);
@@ -643,6 +648,9 @@ class SessionCore {
   void plan_globals(const router::Statement& statement);
   void plan_altered_rows(const router::Statement& statement, std::string_view sql);
   [[nodiscard]] bool asks_about_rows();
+  void plan_copy(const router::Statement& statement, std::string_view sql);
+  [[nodiscard]] bool asks_about_copy();
+  void on_copy_known(const protocol::SqlError* error);
   void on_rows_known(const protocol::SqlError* error);
   void count_by_one(std::string_view increment, std::string_view offset);
   void append_turn_setting(std::string_view sql);
@@ -706,6 +714,7 @@ class SessionCore {
   MultiStatement multi_;        ///< that the command under way is a part of
   std::uint16_t warnings_ = 0;  ///< of the client's statement
   Diagnostics diagnostics_;
+  FoundRows found_rows_;
   std::string preparing_sql_;                      ///< of kPrepare
   std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
@@ -719,10 +728,14 @@ class SessionCore {
     std::string timestamp;  ///< at which it is executed, everywhere; empty: its session's own
     bool fenced = false;    ///< no other connection executes DDL on the home, and ours alone may
     bool drops = false;     ///< maybe several objects, one after the other
+    bool truncates = false;
     router::AlteredRows rows;
-    bool rows_known = false;    ///< all servers will treat them alike
-    std::string count_as_ever;  ///< the SET that undoes one for this statement; empty: none
-    std::uint16_t error = 0;    ///< of its execution
+    bool rows_known = false;      ///< all servers will treat them alike
+    std::string as_ever;          ///< the SET that undoes one for this statement; empty: none
+    bool copies = false;          ///< CREATE TABLE .. LIKE
+    bool copy_keeps_old = false;  ///< and IF NOT EXISTS
+    bool copy_known = false;      ///< the home has said what is copied
+    std::uint16_t error = 0;      ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
     unsigned globals_asked = 0;      ///< how often what they are now
@@ -821,7 +834,7 @@ class SessionCore {
   // Temporary tables.
   router::TemporaryTables temporary_;
   std::optional<router::TemporaryTables> temporary_after_;  ///< if the statement succeeds
-  unsigned subjects_temporary_ = 0;  ///< of those asked about: a bit for each
+  router::TemporarySubjects subjects_temporary_ = 0;        ///< of those asked about
   unsigned subjects_answered_ = 0;
   std::optional<protocol::SqlError> subjects_error_;
 

@@ -338,6 +338,7 @@ void SessionCore::answer_create_select() {
   ok.warnings = job.warnings;
   ok.info = info;
   const std::uint16_t of_indexes = job.status;
+  found_rows_.end_stored(router::classify(job.sql, lexer_options()), job.sql, job.affected_rows);
   leave_create_select();
   ok.status = status_bits() | of_indexes;
   diagnostics_.set_row_count(static_cast<std::int64_t>(ok.affected_rows));

@@ -101,8 +101,10 @@ bool SessionCore::writes_against_read_only(const router::Statement& statement,
                                            std::string_view sql) const {
   if (statement.kind == router::StatementKind::kLockTables) {
     const auto list = router::lock_list(sql, lexer_options());
-    return list && std::any_of(list->items.begin(), list->items.end(),
-                               [](const router::LockListItem& item) { return item.write; });
+    return list && std::any_of(list->items.begin(), list->items.end(), [this](const auto& item) {
+             const router::TableRef table{item.schema, item.table, router::TableRole::kWrite};
+             return item.write && !temporary_.contains(table, state_.schema());
+           });
   }
   if (statement.kind == router::StatementKind::kBegin) {
     return statement.transaction.access == router::AccessMode::kReadWrite;

@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
+#include "proxy/session/definition_mode.h"
 #include "proxy/session/effects.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
@@ -71,8 +72,8 @@ struct SessionJob {
   bool calls_unknown = false;      ///< perhaps a stored function
   bool leaves_traces = false;      ///< on its connection: see leaves_traces()
   bool names_sequence = false;     ///< NEXTVAL, PREVIOUS VALUE and the like
-  bool keeps = false;  ///< it may change rows of temporary tables: see Session::branch_keeps_
-  bool names_engine = false;  ///< CREATE TEMPORARY TABLE .. ENGINE=.., CREATE TABLE .. LIKE
+  bool keeps = false;   ///< it may change rows of temporary tables: see Session::branch_keeps_
+  DefinitionMode mode;  ///< of a CREATE or ALTER TABLE
   std::string name;  ///< of the prepared statement or handler that it makes or ends, in lower case
   bool ends_name = false;
   bool uses_locks = false;            ///< GET_LOCK and its family: only where all sessions lock

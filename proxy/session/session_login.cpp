@@ -137,6 +137,11 @@ void Session::on_accounts() {
 
 void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) {
   const protocol::LoginInfo& login = done.login;
+  if (!prior_ && !login_account_.connection_admin && worker_.is_overfull()) {
+    worker_.own_metrics().count_refused(RefusalReason::kTooManyConnections);
+    deny(protocol::too_many_connections_error(), auth_->next_sequence());
+    return;
+  }
   UserConnections::Entry entry = worker_.options().logins->connections().enter(
       login_account_, login.user, worker_.limits().user_connections_max);
   if (!entry.admitted) {

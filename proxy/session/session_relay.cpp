@@ -254,7 +254,7 @@ void SessionCore::note_summary(const protocol::OkPacket& ok, bool rows) {
   } else if (job_.reader || job_.read_only) {
     const bool changes = job_.query_kind == QueryKind::kWrite && !rows;
     diagnostics_.set_row_count(changes ? affected : -1);
-  } else if (job_.names_engine || (job_.uses_locks && !rows)) {
+  } else if (job_.mode.any() || (job_.uses_locks && !rows)) {
     diagnostics_.set_row_count(affected);
   }
 }
@@ -336,10 +336,16 @@ void SessionCore::on_client_error(Channel channel,
                                               ? ClientErrorClass::kConflict
                                               : ClientErrorClass::kBackend);
   }
+  constexpr std::uint16_t kNoSuchTable = 1146;
+  const std::uint16_t code = error.code;
+  if (job_.kind == JobKind::kOrdered && ordered_.truncates && code == kNoSuchTable &&
+      !own_tables_.empty()) {
+    error = truncates_no_table_error(ordered_.request.targets.front().table);
+  }
   scratch_.clear();
   protocol::append_err(scratch_, error, sequence);
   if (holds_reply()) {
-    ordered_.error = error.code;
+    ordered_.error = code;
     held_.hold(scratch_, true);
     number_held();
     on_client_done(channel, relay, false);
@@ -380,6 +386,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     variables_stay_ = false;  // the values are others now
   }
   note_named(succeeded, pins);
+  if (succeeded && !job_.wants_cursor) {
+    found_rows_.end(lease_of(channel).rows());
+  }
   if (succeeded) {
     if (temporary_after_) {
       temporary_ = *std::exchange(temporary_after_, std::nullopt);

@@ -144,6 +144,9 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kRows:
       answer(&SessionCore::on_rows_known);
       return;
+    case ReplyRole::kCopy:
+      answer(&SessionCore::on_copy_known);
+      return;
     case ReplyRole::kGlobals:
       answer(&SessionCore::on_globals_known);
       return;

@@ -69,6 +69,7 @@ router::LexerOptions SessionCore::lexer_options() const {
   options = character_set ? router::with_character_set(options, *character_set)
                           : router::with_collation(options, owner_.collation);
   options.doubtful = options.doubtful || doubtful_mode;
+  options.ascii_is_certain = options.ascii_is_certain && !doubtful_mode;
   return options;
 }
 
@@ -206,6 +207,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   }
   ordered_ = {};
   ordered_.drops = statement.ddl.verb == router::DdlVerb::kDrop;
+  ordered_.truncates = statement.ddl.verb == router::DdlVerb::kTruncate;
   protocol::append_command(ordered_.command, protocol::Command::kQuery, as_bytes(sql));
   DdlRequest& request = ordered_.request;
   request.sql.assign(sql);
@@ -224,7 +226,11 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   if (statement.ddl.object == router::DdlObject::kEvent) {
     request.targets.assign(1, kAllEvents);
   }
+  if (job_.subjects == router::DdlSubjects::kSeparable) {
+    separate_temporary(statement, sql);
+  }
   plan_altered_rows(statement, sql);
+  plan_copy(statement, sql);
   ordered_.changes_accounts = changes_accounts;
   if (changes_accounts) {
     request.targets.assign(1, DdlTarget{});

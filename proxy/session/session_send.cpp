@@ -30,10 +30,6 @@ constexpr std::string_view kNarrowLiterals = "SET collation_connection=latin1_bi
 /// or a SELECT without one).
 constexpr std::string_view kClearDiagnostics = "SELECT 1 FROM (SELECT 1) AS t LIMIT 0";
 constexpr std::string_view kSqlMode = "sql_mode";
-/// Backends create InnoDB tables only (enforce_storage_engine). A temporary table of another engine
-/// is one of InnoDB then, as if the server had been built without that engine.
-constexpr std::string_view kSubstituteEngines =
-    "SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')";
 
 }  // namespace
 
@@ -110,7 +106,7 @@ void SessionCore::send_job() {
     send_table_lock();
     return;
   }
-  if (asks_globals() || asks_about_rows()) {
+  if (asks_globals() || asks_about_rows() || asks_about_copy()) {
     return;  // its answer goes on
   }
   if (job_.kind == JobKind::kKill) {
@@ -312,15 +308,16 @@ void SessionCore::append_preparation() {
   if (job_.sets_state && a_program_may_have_run()) {
     append_own_tracking(job_.channel, ReplyRole::kIgnored);
   }
-  if (job_.names_engine) {
+  if (job_.mode.any()) {
+    const std::string sql = "SET SESSION sql_mode=" + job_.mode.expression("@@sql_mode");
     expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
-    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kSubstituteEngines));
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
   }
 }
 
 // What stands behind the client's statement to undo append_preparation().
 Bytes SessionCore::restoration() {
-  if (!job_.names_engine) {
+  if (!job_.mode.any()) {
     return {};
   }
   expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);

@@ -275,10 +275,9 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   return sql;
 }
 
-std::string SessionState::substituting_engines() const {
+std::string SessionState::sql_mode_expression() const {
   const auto mode = variable("sql_mode");
-  return ", SESSION sql_mode=REPLACE(" + (mode ? sql_text_literal(*mode) : "@@GLOBAL.sql_mode") +
-         ",'NO_ENGINE_SUBSTITUTION','')";
+  return mode ? sql_text_literal(*mode) : "@@GLOBAL.sql_mode";
 }
 
 std::string SessionState::set_statement_of(std::string_view name) const {

@@ -91,8 +91,8 @@ class SessionState {
   /// The same for a connection whose sql_mode and character sets may be anything: what the session
   /// did not change is told, too. `collation`: that its client named when it logged in.
   [[nodiscard]] std::string whole_set_statement(std::uint16_t collation) const;
-  /// To be appended to whole_set_statement(): under it InnoDB takes the place of other engines.
-  [[nodiscard]] std::string substituting_engines() const;
+  /// An SQL expression for the session's sql_mode, on any connection of any server.
+  [[nodiscard]] std::string sql_mode_expression() const;
   /// A SET statement that gives `name` back the value the session knows, or the server's default.
   [[nodiscard]] std::string set_statement_of(std::string_view name) const;
 

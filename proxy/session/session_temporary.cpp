@@ -44,24 +44,6 @@ bool in_information_schema(const router::TableRef& table, std::string_view schem
   return router::equals_ignoring_case(in, "information_schema");
 }
 
-/// `temporary`: a bit for each of them.
-DdlSubjects verdict(const router::FixedList<router::TableRef, router::kTablesMax>& subjects,
-                    unsigned temporary) {
-  bool defines_temporary = false;
-  bool defines_plain = false;
-  for (std::size_t at = 0; at < subjects.size(); ++at) {
-    if (subjects[at].role == router::TableRole::kDdl) {
-      const bool is_temporary = (temporary >> at & 1U) != 0;
-      defines_temporary = defines_temporary || is_temporary;
-      defines_plain = defines_plain || !is_temporary;
-    }
-  }
-  if (defines_temporary) {
-    return defines_plain ? DdlSubjects::kMixed : DdlSubjects::kTemporary;
-  }
-  return temporary == 0 ? DdlSubjects::kPlain : DdlSubjects::kMixed;
-}
-
 }  // namespace
 
 // A row change of nothing but temporary tables under autocommit needs no branch: it runs in a
@@ -114,7 +96,7 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   }
   const auto subjects = router::ddl_subjects(statement);
   if (job_.subjects_known) {
-    job_.subjects = verdict(subjects, subjects_temporary_);
+    job_.subjects = router::kind_of_subjects(statement, subjects_temporary_);
     return false;
   }
   if (subjects.empty()) {
@@ -136,6 +118,21 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   return true;
+}
+
+/// A DROP TABLE of temporary tables and others: the home executes it as it is, the other servers
+/// what is theirs of it.
+void SessionCore::separate_temporary(const Statement& statement, std::string_view sql) {
+  ordered_.request.sql = router::drop_of_plain(sql, statement, subjects_temporary_);
+  std::vector<DdlTarget> plain;
+  for (std::size_t at = 0; at < ordered_.request.targets.size(); ++at) {
+    if ((subjects_temporary_ >> at & 1U) == 0) {
+      plain.push_back(ordered_.request.targets[at]);
+    }
+  }
+  ordered_.request.targets = std::move(plain);
+  temporary_after_ = temporary_;
+  temporary_after_->note(statement, state_.schema());
 }
 
 void SessionCore::on_subject(const protocol::SqlError* error) {

@@ -1,5 +1,7 @@
 """ALTER TABLE that writes rows: the servers execute it each for itself, and have the same rows then."""
 
+import os
+
 from support import wire
 from support.case import case
 from support.cluster import Cluster
@@ -59,6 +61,38 @@ def numbers_in_the_order_of_a_key(_context, cluster, key):
         step = int(client.value("SELECT @@auto_increment_increment"))
         assert last > 30 and newest == last + step, (last, newest, step)
     cluster.sql("DROP TABLE numbered")
+
+
+@case(seconds=30)
+def directories_of_one_server(_context, cluster):
+    """As with NO_DIR_IN_CREATE: two servers on one machine would meet in them."""
+    directory = os.path.join(cluster.directory, "elsewhere")
+    os.makedirs(directory)
+    os.chmod(directory, 0o777)
+    option = f"DATA DIRECTORY='{directory}'"
+    with cluster.connect() as client:
+        client.query("SET sql_mode='NO_ENGINE_SUBSTITUTION'")
+        for sql in (f"CREATE TABLE placed (a INT) {option}",
+                    f"CREATE TABLE parts (a INT) PARTITION BY HASH (a) (PARTITION p {option})",
+                    f"ALTER TABLE parts ADD PARTITION (PARTITION q {option})",
+                    f"CREATE TABLE chosen {option} SELECT 1 AS a"):
+            client.query(sql)
+            warnings = [row[1] for row in client.query("SHOW WARNINGS").rows]
+            assert b"1618" in warnings, (sql, warnings)
+        assert client.value("SELECT @@sql_mode") == "NO_ENGINE_SUBSTITUTION"
+        client.query("SET sql_mode=DEFAULT")
+        try:
+            client.query(f"CREATE TABLE strict (a INT) {option}")
+            raise AssertionError("a warning is an error in strict mode")
+        except wire.ServerError as error:
+            assert error.code == 1618, error
+        client.query("INSERT INTO placed VALUES (1)")
+        refused(client, "ALTER TABLE placed DISCARD TABLESPACE", "one server's")
+        refused(client, "EXECUTE IMMEDIATE 'ALTER TABLE placed IMPORT TABLESPACE'", "one server's")
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    assert not [name for _, _, files in os.walk(directory) for name in files]
+    cluster.sql("DROP TABLE placed, parts, chosen")
 
 
 @case(seconds=30)

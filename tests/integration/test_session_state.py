@@ -175,8 +175,7 @@ def temporary_mixed_refused(_context, pair):
         client.query("CREATE TEMPORARY TABLE t (z INT)")
         client.query("CREATE TEMPORARY TABLE other (z INT)")
         pair.sql("CREATE TABLE other (a INT)", "CREATE TABLE third (a INT)")
-        for sql in ("DROP TABLE tmp, third", "DROP TABLE IF EXISTS tmp, nowhere",
-                    "CREATE TABLE lasting LIKE tmp", "RENAME TABLE tmp TO a, third TO b",
+        for sql in ("CREATE TABLE lasting LIKE tmp", "RENAME TABLE tmp TO a, third TO b",
                     "RENAME TABLE third TO tmp", "ALTER TABLE third RENAME TO tmp"):
             try:
                 client.query(sql)
@@ -189,6 +188,22 @@ def temporary_mixed_refused(_context, pair):
                 raise AssertionError(f"{sql} was executed")
             except wire.ServerError as error:
                 assert error.code == 1352, error
+        pair.assert_identical()
+        pair.sql("CREATE TABLE fourth (a INT)", "CREATE TABLE `fi``fth` (a INT)")
+        client.query("CREATE TEMPORARY TABLE passing (z INT)")
+        client.query("BEGIN")
+        client.query("INSERT INTO third VALUES (1)")
+        client.query("DROP TABLE fourth, passing, test.`fi``fth`")  # commits, as any
+        client.query("ROLLBACK")
+        assert client.value("SELECT COUNT(*) FROM third") == "1"
+        client.query("CREATE TEMPORARY TABLE passing (z INT)")
+        client.query("DROP TABLE IF EXISTS passing, nowhere")
+        assert [int(row[1]) for row in client.query("SHOW WARNINGS").rows] == [1051]
+        client.query("CREATE TEMPORARY TABLE passing (z INT)")
+        pair.sql("CREATE TABLE fourth (a INT)")
+        assert client.error_of("DROP TABLE passing, nowhere, fourth")[0] == 1051
+        for name in ("fourth", "fi``fth", "passing"):
+            assert client.error_of(f"SELECT * FROM `{name}`")[0] == 1146, name
         pair.assert_identical()
         client.query("CREATE TABLE tmp (plain INT)")
         client.query("DROP TEMPORARY TABLE tmp, t, other")
@@ -240,6 +255,15 @@ OTHER_STATE = {
                 "HANDLER h CLOSE", "HANDLER h CLOSE"],
     "text_prepare": ["PREPARE p FROM 'SELECT v FROM t WHERE id = ?'", "SET @id = 2",
                      "EXECUTE p USING @id", "DEALLOCATE PREPARE p", "EXECUTE p USING @id"],
+    "found_rows_kept": ["SELECT id FROM t", "CREATE TABLE found (a INT)", "INSERT INTO found VALUES (1)",
+                        "DROP TABLE found", "SELECT FOUND_ROWS(), HEX(CONCAT(FOUND_ROWS())) AS h", "SELECT FOUND_ROWS()",
+                        "CREATE TABLE found SELECT id FROM t WHERE id > 1", "SHOW CREATE TABLE found",
+                        "SELECT FOUND_ROWS()", "DROP TABLE found", "SELECT id FROM t LIMIT 1", "SELECT FOUND_ROWS()",
+                        "SELECT id FROM t WHERE 1=0", "BEGIN", "INSERT INTO t VALUES (77, 1)", "SELECT FOUND_ROWS()",
+                        "ROLLBACK", "CREATE TABLE found SELECT 1 AS a", "SELECT FOUND_ROWS()", "DROP TABLE found"],
+    # Characters of two bytes, of which the second may be a backtick or a backslash.
+    "ascii_text_in_gbk": ["SET NAMES gbk", "CREATE TABLE `of gbk` (a INT COMMENT \"\\\\\")", "SHOW CREATE TABLE `of gbk`",
+                          "SELECT @@collation_connection", "DROP TABLE `of gbk`", "SET NAMES utf8mb4"],
     "found_rows": ["SELECT SQL_CALC_FOUND_ROWS id FROM t LIMIT 1", "SELECT FOUND_ROWS()",
                    "SELECT FOUND_ROWS()"],
     "user_locks": ["SELECT GET_LOCK('one', 1), GET_LOCK('two', 1)", "SELECT IS_FREE_LOCK('one')",

@@ -131,7 +131,7 @@ def errors_are_the_servers(_context, cluster):
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",
                     "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"):
             assert client.error_of(sql) == (1238, "HY000"), sql
-        for sql in ("SET GLOBAL x.key_buffer_size = 1", "SET GLOBAL max_error_count = f()",
+        for sql in ("SET GLOBAL `x y`.key_buffer_size = 1", "SET GLOBAL max_error_count = f()",
                     "SET GLOBAL max_error_count = 5, read_only = 1"):
             assert client.error_of(sql) == (1235, "42000"), sql
         client.query("BEGIN")
@@ -173,6 +173,35 @@ def a_restarted_server_has_them_again(_context, cluster):
     wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30, "online")
     assert everywhere(cluster, "max_sort_length") == [3000, 1024, 3000]
     cluster.sql("SET GLOBAL max_sort_length = DEFAULT")
+
+
+@case(seconds=60)
+def named_key_caches(_context, cluster):
+    """All servers have them, also one that restarts, though nothing of InnoDB is in one."""
+    table = cluster.table("id INT PRIMARY KEY")
+    with cluster.connect() as client:
+        client.query("SET GLOBAL Hot.key_buffer_size = 1048576, @@global.Hot.Key_cache_block_size = 2048")
+        client.query("SET @@global.default.key_cache_age_threshold = 400")
+        answer = [(table_name.decode(), operation.decode()) for table_name, operation, *_ in
+                  client.query(f"CACHE INDEX {table} IN Hot").rows]
+        assert answer == [(f"test.{table}", "assign_to_keycache")], answer
+        client.query("BEGIN")
+        client.query(f"INSERT INTO {table} VALUES (1)")
+        client.query(f"LOAD INDEX INTO CACHE {table}")
+        client.query("ROLLBACK")
+        assert client.value(f"SELECT COUNT(*) FROM {table}") == "0"
+        assert client.error_of(f"CACHE INDEX {table} IN nowhere")[0] == 1284
+    size = everywhere(cluster, "Hot.key_buffer_size")
+    assert size[0] > 1000000 and size == size[:1] * 3, size
+    server = cluster.servers[1]
+    server.stop()
+    server.start()
+    wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 30, "online")
+    assert everywhere(cluster, "Hot.key_buffer_size") == size
+    assert everywhere(cluster, "Hot.key_cache_block_size") == [2048] * 3
+    assert everywhere(cluster, "key_cache_age_threshold") == [400] * 3
+    cluster.sql("SET GLOBAL Hot.key_buffer_size = 0, GLOBAL key_cache_age_threshold = DEFAULT")
+    cluster.sql("DELETE FROM consort.global_variables WHERE name LIKE 'Hot.%'")
 
 
 @case(seconds=60)

@@ -20,6 +20,9 @@ TEST_SUITE("certifier") {
                     "EXECUTE IMMEDIATE 'SET SESSION `a`=DEFAULT'; "));
     EXPECT(contains(sql, "EXECUTE IMMEDIATE 'SET GLOBAL `b`=\\'it\\\\\\'s\\''; "));
     EXPECT(contains(sql, "EXECUTE IMMEDIATE 'SET GLOBAL `c`=NULL'; "));
+    const GlobalVariable cache[] = {{"hot.key_buffer_size", "4096", false}};
+    EXPECT(contains(set_globals_sql(cache),
+                    "EXECUTE IMMEDIATE 'SET GLOBAL `hot`.`key_buffer_size`=4096'; "));
     // What is kept must be kept: only behind it errors are passed over.
     EXPECT(sql.find("REPLACE INTO consort.global_variables") < sql.find("CONTINUE HANDLER"));
     EXPECT(sql.find("CONTINUE HANDLER") < sql.find("SET GLOBAL"));

@@ -380,6 +380,13 @@ TEST_SUITE("protocol") {
         EXPECT(whole.ends_with(" EOF."));
         EXPECT(trace(Command::kQuery, capabilities, script.wire(), 65536).text == whole);
         EXPECT(trace(Command::kQuery, capabilities, script.wire(), 1000003).text == whole);
+        ResponseTracker tracker;
+        tracker.begin(Command::kQuery, capabilities);
+        Buffer received = script.wire();
+        for (std::size_t at = 0; !tracker.done();) {
+          at += tracker.step(MutableBytes(received).subspan(at))->bytes;
+        }
+        EXPECT(tracker.rows() == 2);
       }
     }
   }
@@ -404,6 +411,7 @@ TEST_SUITE("protocol") {
     EXPECT(tracker.anything_forwarded());
     const auto rest = tracker.step(wire.subspan(header_bytes + step->bytes));
     EXPECT(step->bytes + rest->bytes + header_bytes == wire.size());
+    EXPECT(tracker.rows() == 1000);
     EXPECT_FALSE(tracker.inside_packet());
   }
 

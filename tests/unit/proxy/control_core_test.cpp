@@ -357,6 +357,7 @@ TEST_SUITE("proxy") {
     }
     stage.play(seconds(2));
     EXPECT(stage.view().lexer.server_version == 100607);
+    EXPECT(stage.view().lexer.newest_version == 101119);
     EXPECT(stage.view().lexer.ansi_quotes);
     EXPECT_FALSE(stage.view().lexer.mysql);
     EXPECT_FALSE(stage.view().lexer.doubtful);

@@ -206,6 +206,8 @@ TEST_SUITE("classify_other") {
         {"BACKUP STAGE START", "server_admin", "", "", "refuse/not_supported"},
         {"BACKUP UNLOCK", "server_admin", "", "", "refuse/not_supported"},
         {"BACKUP TABLE t TO 'x'", "unknown", "touches_tables", "", "home/unknown_statement"},
+        {"CACHE INDEX t, u IN hot", "index_cache", "reads_only", "", "home/server_local"},
+        {"LOAD INDEX INTO CACHE t", "index_cache", "reads_only", "", "home/server_local"},
         {"INSTALL SONAME 'x'", "server_admin", "", "", "refuse/not_supported"},
         {"BINLOG 'x'", "binlog", "", "", "refuse/not_supported"},
     };

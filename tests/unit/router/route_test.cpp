@@ -119,8 +119,10 @@ TEST_SUITE("route") {
     session.ddl_subjects = DdlSubjects::kMixed;
     EXPECT(route_in("CREATE TABLE lasting LIKE tmp", session) == "refuse/not_supported");
     EXPECT(decide(classify("CREATE VIEW v AS TABLE tmp"), session).refusal.code == 1352);
-    EXPECT(route_in("DROP TABLE tmp, other", session) == "refuse/not_supported");
+    EXPECT(route_in("RENAME TABLE tmp TO a, b TO c", session) == "refuse/not_supported");
     EXPECT(route_in("DROP TEMPORARY TABLE tmp, other", session) == "home/temporary_table");
+    session.ddl_subjects = DdlSubjects::kSeparable;
+    EXPECT(route_in("DROP TABLE tmp, other", session) == "ordered/ddl");
     session.ddl_subjects = DdlSubjects::kPlain;
     EXPECT(route_in("DROP TABLE real_one", session) == "ordered/ddl");
     EXPECT(route_in("DROP DATABASE db", session) == "ordered/ddl");
@@ -173,6 +175,19 @@ TEST_SUITE("route") {
     EXPECT(knows("c"));
     note("DROP TABLE IF EXISTS nowhere, db.c", "elsewhere");
     EXPECT(tables.empty());
+  }
+
+  TEST_CASE("temporary tables: what a DDL statement's tables are together") {
+    const auto kind = [](std::string_view sql, TemporarySubjects temporary) {
+      return kind_of_subjects(classify(sql), temporary);
+    };
+    EXPECT(kind("DROP TABLE a, b", 0) == DdlSubjects::kPlain);
+    EXPECT(kind("DROP TABLE a, b", 3) == DdlSubjects::kTemporary);
+    EXPECT(kind("DROP TABLE a, b", 2) == DdlSubjects::kSeparable);
+    EXPECT(kind("RENAME TABLE a TO b, c TO d", 1) == DdlSubjects::kMixed);
+    EXPECT(kind("ALTER TABLE a RENAME TO b", 1) == DdlSubjects::kTemporary);
+    EXPECT(kind("ALTER TABLE a RENAME TO b", 2) == DdlSubjects::kMixed);
+    EXPECT(kind("CREATE TABLE a LIKE b", 1) == DdlSubjects::kMixed);
   }
 
   TEST_CASE("temporary tables: which names of a DDL statement the server is asked about") {

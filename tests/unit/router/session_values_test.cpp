@@ -51,6 +51,17 @@ TEST_SUITE("router") {
     }
   }
 
+  TEST_CASE("FOUND_ROWS() becomes a number of its own type") {
+    SessionValues values;
+    values.found_rows = 3;
+    const auto of = [&](std::string_view sql) {
+      return with_session_values(sql, classify(sql, {}), {}, values).value_or("-");
+    };
+    EXPECT(of("SELECT FOUND_ROWS()") == "SELECT IFNULL(3,FOUND_ROWS()) AS `FOUND_ROWS()`");
+    EXPECT(of("SELECT HEX(found_rows( )) a") == "SELECT HEX(IFNULL(3,FOUND_ROWS())) a");
+    EXPECT(of("SELECT ROW_COUNT()") == "-");
+  }
+
   TEST_CASE("@@session_track_* become the session's, their columns keep the names") {
     const auto of = [](std::string_view sql) {
       const SessionValues values{std::nullopt, std::nullopt, "0", "'a'"};

@@ -169,6 +169,36 @@ TEST_SUITE("sql_lexer") {
     for (const std::uint16_t id : {1, 84, 13, 88, 28, 87, 95, 96, 1052, 1111, 250, 400}) {
       CAPTURE(id);
       EXPECT(of(id).doubtful);
+      EXPECT(of(id).ascii_is_certain == (id < 250 || id == 1052 || id == 1111));
     }
+  }
+
+  TEST_CASE("classify: a comment beyond all backends is one") {
+    LexerOptions options;
+    options.server_version = 101100;
+    const auto is_uncertain = [&](std::string_view sql) {
+      const Statement statement = classify(sql, options);
+      EXPECT(statement.has(Flag::kConditionalComment));
+      return statement.has(Flag::kUncertain);
+    };
+    EXPECT(is_uncertain("SELECT /*!110400 1 + */ 2"));  // another backend may be newer
+    options.newest_version = 110402;
+    EXPECT(is_uncertain("SELECT /*!110400 1 + */ 2"));
+    EXPECT_FALSE(is_uncertain("SELECT /*!110500 1 + */ 2"));
+    EXPECT_FALSE(is_uncertain("SELECT /*!999998 1 + /* 2 + */ 4 + */ 8"));
+    EXPECT(is_uncertain("CREATE TABLE t (a INT) /*!110500 x */"));
+    EXPECT(is_uncertain("SET GLOBAL max_error_count = 1 /*!110500 x */"));
+  }
+
+  TEST_CASE("in_doubt: characters that end in an ASCII byte begin with another") {
+    const LexerOptions gbk = with_character_set({}, "gbk");
+    EXPECT_FALSE(in_doubt("CREATE TABLE `t` (a INT COMMENT \"\\\\\")", gbk));
+    EXPECT(in_doubt("SELECT '\xbf\\'", gbk));
+    EXPECT(in_doubt("SELECT @a", with_character_set({}, "swe7")));
+    EXPECT_FALSE(in_doubt("SELECT '\xbf\\'", with_character_set({}, "utf8mb4")));
+    EXPECT_FALSE(classify("CREATE TABLE `t` (a INT)", gbk).has(Flag::kUncertain));
+    EXPECT_FALSE(classify("SELECT @@version", gbk).has(Flag::kUncertain));
+    EXPECT(classify("SELECT '\xbf\\'", gbk).has(Flag::kUncertain));
+    EXPECT(classify("SELECT @@version", with_character_set({}, "swe7")).has(Flag::kUncertain));
   }
 }

@@ -46,6 +46,9 @@ TEST_SUITE("session") {
            "sort_buffer_size b");
     EXPECT(names("SET GLOBAL a=1, a=2") == "a");
     EXPECT(names("SET GLOBAL `a b`=1, GLOBAL c=2") == "c");
+    EXPECT(names("SET GLOBAL Hot.Key_Buffer_Size=1, @@global.default.key_cache_segments=2") ==
+           "Hot.key_buffer_size key_cache_segments");
+    EXPECT(questions("SET GLOBAL hot.key_buffer_size=1").front().known);
     EXPECT(names("SET GLOBAL TRANSACTION ISOLATION LEVEL SERIALIZABLE") == "tx_isolation");
     EXPECT(names("SET SESSION a=1").empty());
   }

@@ -58,7 +58,9 @@ TEST_SUITE("session") {
     EXPECT(error_of("FLUSH TABLES e.w") == 1100);
     EXPECT(error_of("FLUSH TABLES w, d.W") == 0);
     EXPECT(error_of("FLUSH STATUS") == 0);
-    EXPECT(error_of("FLUSH PRIVILEGES") == 0);
+    EXPECT(error_of("FLUSH LOCAL HOSTS, PRIVILEGES") == 1100);
+    EXPECT(error_of("FLUSH PRIVILEGES") == 1100);
+    EXPECT(error_of("FLUSH TABLES w, `privileges`") == 1100);
     OwnTableLocks locks;
     const auto flush = [&locks] {
       return locks.refusal(router::classify("FLUSH TABLES"), "FLUSH TABLES", "d");

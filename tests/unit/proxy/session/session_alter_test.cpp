@@ -80,6 +80,34 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 1142");
   }
 
+  TEST_CASE("SessionCore: directories of a table's files are ignored on all servers") {
+    for (const char* sql : {"CREATE TABLE t (a INT) DATA DIRECTORY='/x'",
+                            "ALTER TABLE t ADD PARTITION (PARTITION p Index Directory='/x')"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      const DdlRequest request = pass_fence(script, sql);
+      EXPECT(request.session_set.find(
+                 ", SESSION sql_mode=CONCAT(@@GLOBAL.sql_mode,',NO_DIR_IN_CREATE')") !=
+             std::string::npos);
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{"SET SESSION sql_mode=CONCAT(@@sql_mode,',NO_DIR_IN_CREATE')", sql,
+                    "SET SESSION sql_mode=DEFAULT"}));
+    }
+    SessionScript script;
+    EXPECT(pass_fence(script, "CREATE TABLE t (a INT)").session_set.find("NO_DIR") ==
+           std::string::npos);
+    EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE t (a INT)"});
+  }
+
+  TEST_CASE("SessionCore: no table's file comes or goes on one server") {
+    SessionScript script;
+    script.query("ALTER TABLE t DISCARD TABLESPACE");
+    EXPECT(script.answer() == "ERR 1235");
+    script.query("ALTER TABLE t IMPORT TABLESPACE");
+    EXPECT(script.answer() == "ERR 1235");
+    EXPECT(script.core.idle());
+  }
+
   TEST_CASE("SessionCore: a connection that would go on counting by one is closed") {
     SessionScript script;
     (void)pass_fence(script, "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY");

@@ -770,6 +770,37 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
   }
 
+  TEST_CASE("SessionCore: no engine takes the place of another in a copy of a partitioned table") {
+    SessionScript script;
+    const DdlRequest request = pass_fence(script, "CREATE TABLE x LIKE y");
+    script.sent(Channel::kHome);
+    script.backend_row(Channel::kHome, {"1"});
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"SET SESSION sql_notes=0",
+                  "SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')",
+                  "CREATE TABLE x LIKE y", "SET SESSION sql_mode=DEFAULT"}));
+    for (int i = 0; i < 4; ++i) {
+      script.backend_ok(Channel::kHome);
+    }
+    const Texts behind = script.sent(Channel::kHome);
+    EXPECT(behind.back() == "SET SESSION sql_notes=DEFAULT");
+    for (std::size_t i = 0; i < behind.size(); ++i) {
+      script.backend_ok(Channel::kHome);
+    }
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: a KILL QUERY that meets what a copy asks is the statement's") {
+    SessionScript script;
+    const DdlRequest request = pass_fence(script, "CREATE TABLE x LIKE y");
+    script.sent(Channel::kHome);
+    script.backend_error(Channel::kHome, 1317);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1317");
+  }
+
   TEST_CASE("SessionCore: CREATE TABLE .. LIKE may find another engine than InnoDB") {
     for (const std::string sql :
          {"CREATE TABLE x LIKE y", "CREATE TABLE IF NOT EXISTS `x`(LIKE e.y)",
@@ -782,6 +813,12 @@ TEST_SUITE("session") {
       script.core.on_ddl_turn({request.session, Seqno{11}, BackendId{2}});
       script.sent(Channel::kHome);
       script.backend_ok(Channel::kHome);
+      const Texts asked = script.sent(Channel::kHome);
+      REQUIRE(asked.size() == 1);
+      EXPECT(asked[0].starts_with("SELECT EXISTS(SELECT 1 FROM information_schema.TABLES"));
+      EXPECT((asked[0].find("NOT EXISTS") != std::string::npos) ==
+             (sql.find("IF NOT EXISTS") != std::string::npos));
+      script.backend_row(Channel::kHome, {"0"});
       EXPECT((script.sent(Channel::kHome) ==
               Texts{"SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')", sql,
                     "SET SESSION sql_mode=DEFAULT"}));

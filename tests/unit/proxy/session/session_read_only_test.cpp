@@ -24,6 +24,10 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
     script.query("CREATE TEMPORARY TABLE tmp (a INT)");
     EXPECT_FALSE(script.sent(Channel::kHome).empty());
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.answer() == "OK");
+    script.query("LOCK TABLES t READ, tmp WRITE");  // nobody else has that one
+    EXPECT(script.answer().empty());
   }
 
   TEST_CASE("SessionCore: a transaction that has written before read_only cannot commit") {

@@ -296,9 +296,10 @@ TEST_SUITE("session") {
     script.query("DROP TABLE d.tmp, `o``ther`");
     EXPECT((script.sent(Channel::kHome) ==
             Texts{"SHOW CREATE TABLE `d`.`tmp`", "SHOW CREATE TABLE `o``ther`"}));
-    show_table(script, "CREATE TEMPORARY TABLE `tmp` (..)");
+    show_table(script, "CREATE TABLE `tmp` (..)");
     script.backend_error(Channel::kHome, 1146);
-    EXPECT(script.answer() == "ERR 1235");
+    EXPECT(script.posted_back<DdlRequest>().sql == "DROP TABLE d.tmp, `o``ther`");
+    script.core.on_ddl_outcome({});
 
     script.query("ALTER TABLE tmp RENAME TO t");  // a plain one may have that name
     show_table(script, "CREATE TEMPORARY TABLE `tmp` (..)");
@@ -323,6 +324,31 @@ TEST_SUITE("session") {
     script.query("TRUNCATE TABLE tmp");
     show_table(script, "CREATE TABLE `tmp` (..)");  // our name for it was wrong
     EXPECT(script.posted_back<DdlRequest>().sql == "TRUNCATE TABLE tmp");
+  }
+
+  TEST_CASE("SessionCore: of a DROP TABLE the other servers get what is theirs") {
+    for (const auto& [sql, theirs] :
+         {std::pair<std::string, std::string>{"DROP TABLE d.`tm``p`, t , `o``ther`",
+                                              "DROP TABLE t, `o``ther`"},
+          {"DROP TABLE IF EXISTS t1, d . t2, tmp WAIT 5", "DROP TABLE IF EXISTS d . t2, tmp"}}) {
+      CAPTURE(sql);
+      SessionScript script;
+      create(script, "tmp");
+      script.query(sql);
+      script.sent(Channel::kHome);
+      show_table(script, "CREATE TEMPORARY TABLE `tmp` (..)");
+      show_table(script, "CREATE TABLE `t` (..)");
+      script.backend_error(Channel::kHome, 1146);
+      const auto request = script.posted_back<DdlRequest>();
+      EXPECT(request.sql == theirs);
+      EXPECT(request.targets.size() == 2);
+      script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      EXPECT(script.sent(Channel::kHome) == Texts{sql});  // the home drops them all
+      script.backend_ok(Channel::kHome);
+      EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
+    }
   }
 
   TEST_CASE("SessionCore: a program may have left temporary tables behind: DDL asks, too") {
