@@ -130,9 +130,7 @@ void note_item(Statement& out, SetItem& item) {
   }
   if (item.scope == SetScope::kGlobal) {
     flags.set(Flag::kSetsGlobal);
-    const bool kept =
-        !why_global_is_kept(item.name).empty() && !leaves_events_off(item.name, item.value);
-    if (kept && !flags.has(Flag::kGuardedSetting)) {
+    if (!why_global_is_kept(item.name).empty() && !flags.has(Flag::kGuardedSetting)) {
       flags.set(Flag::kGuardedSetting);
       out.name = item.name;
     }

@@ -20,7 +20,8 @@ struct SessionValues {
   /// Expressions for @@session_track_schema and @@session_track_system_variables; empty: theirs.
   std::string track_schema = {};
   std::string track_variables = {};
-  std::string read_only = {};  ///< @@read_only; empty: the server's
+  std::string read_only = {};        ///< @@read_only; empty: the server's
+  std::string event_scheduler = {};  ///< the same for @@event_scheduler
 };
 
 /// The statement with its calls and variables replaced. A column keeps its name: `SELECT
