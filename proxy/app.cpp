@@ -104,6 +104,9 @@ App::~App() {
   }
   admin_.reset();
   metrics_.reset();
+  if (events_) {
+    events_->stop();
+  }
   for (const std::unique_ptr<Worker>& worker : workers_) {
     worker->stop();
   }
@@ -130,13 +133,15 @@ Status App::open() {
     return cluster_id.error();
   }
   cluster_id_ = std::move(cluster_id).value();
-  for (Status (App::*step)() : {&App::open_tls, &App::open_logins, &App::open_backends,
-                                &App::open_commit_log, &App::open_workers, &App::open_servers}) {
+  for (Status (App::*step)() :
+       {&App::open_tls, &App::open_logins, &App::open_backends, &App::open_commit_log,
+        &App::open_workers, &App::open_events, &App::open_servers}) {
     if (Status done = (this->*step)(); !done.ok()) {
       return done;
     }
   }
   on_view(control_->view());
+  events_->start();
   spdlog::info("ready: cluster {}, SQL on {}:{}, admin on {}:{}, metrics on {}:{}",
                config_.cluster_name, config_.listen.sql.address, config_.listen.sql.port,
                config_.listen.admin.address, config_.listen.admin.port,
@@ -162,10 +167,11 @@ void App::begin_drain(bool keep_sockets) {
   for (const std::unique_ptr<Worker>& worker : workers_) {
     worker->begin_drain();
   }
+  events_->begin_drain();
 }
 
 bool App::drained() const {
-  return worker_counts_->connections.load() == 0;
+  return worker_counts_->connections.load() == 0 && events_->idle();
 }
 
 Config App::running() const {
@@ -375,7 +381,8 @@ Status App::open_commit_log() {
   }
   options.service_user = config_.account.user;
   options.service_password = config_.account.password;
-  options.workers_count = static_cast<std::uint16_t>(config_.workers_effective());
+  // The event scheduler counts as one.
+  options.workers_count = static_cast<std::uint16_t>(config_.workers_effective() + 1);
   options.durability = config_.durability == CommitDurability::kDurable ? Durability::kDurable
                                                                         : Durability::kRelaxed;
   options.process_ends_with_stop = true;
@@ -394,6 +401,12 @@ Status App::open_commit_log() {
   options.group_wait_max = std::chrono::milliseconds(config_.commit.group_wait_ms_max);
   CommitHooks hooks;
   hooks.post_to_worker = [this](std::uint16_t worker, CommitEvent event) {
+    if (worker >= config_.workers_effective()) {
+      if (EventScheduler* events = events_told_.load(std::memory_order_acquire)) {
+        events->on_commit_event(event);
+      }
+      return;
+    }
     if (worker < workers_.size() && !workers_[worker]->post(std::move(event))) {
       spdlog::error("worker {} does not take messages any more", worker);
     }
@@ -407,7 +420,7 @@ Status App::open_commit_log() {
     }
   };
   // The commit thread reads workers_ through these hooks: filled before, never changed after.
-  workers_.reserve(options.workers_count);
+  workers_.reserve(config_.workers_effective());
   Result<std::unique_ptr<CommitLoop>> commit =
       CommitLoop::start(std::move(options), std::move(hooks), positions_);
   if (!commit.ok()) {
@@ -418,12 +431,16 @@ Status App::open_commit_log() {
   return Ok{};
 }
 
+std::string App::setup_of(std::size_t backend) const {
+  return connection_setup(config_, backend);
+}
+
 BackendPool::Options App::pool_options(const std::vector<SocketAddress>& addresses) const {
   BackendPool::Options options;
   options.addresses = addresses;
   for (std::size_t i = 0; i < config_.backends.size(); ++i) {
     // The second tells the connection's isolation level: what is set is reported.
-    options.setup.push_back({connection_setup(config_, i), "SET tx_isolation=@@tx_isolation"});
+    options.setup.push_back({setup_of(i), "SET tx_isolation=@@tx_isolation"});
     options.transports.push_back(transport_to(i));
   }
   for (const BackendConfig& backend : config_.backends) {
@@ -448,6 +465,11 @@ WorkerHooks App::worker_hooks() {
   hooks.post_kill = [this](KillRequest request) {
     if (!workers_open_.load(std::memory_order_acquire)) {
       return false;
+    }
+    EventScheduler* events = events_told_.load(std::memory_order_acquire);
+    if (const auto verdict = events != nullptr ? events->kill(request) : std::nullopt) {
+      workers_[request.from.worker]->post(KillAnswer{request.from, *verdict});
+      return true;
     }
     const auto count = static_cast<std::uint16_t>(workers_.size());
     workers_[Worker::worker_of(request.order.connection_id, count)]->post(std::move(request));
@@ -488,12 +510,11 @@ Status App::open_workers() {
   sockets_ = std::move(sockets).value();
   const auto function_defined = std::make_shared<std::atomic<bool>>(false);
   const auto trigger_defined = std::make_shared<std::atomic<bool>>(false);
-  const auto user_locks = std::make_shared<UserLockHome>();
   for (std::uint32_t i = 0; i < count; ++i) {
     WorkerOptions options;
     options.function_defined = function_defined;
     options.trigger_defined = trigger_defined;
-    options.user_locks = user_locks;
+    options.user_locks = user_locks_;
     options.index = static_cast<std::uint16_t>(i);
     options.workers_count = static_cast<std::uint16_t>(count);
     Result<std::vector<int>> descriptors = sockets_->descriptors_of(i);
@@ -536,6 +557,7 @@ Status App::open_servers() {
   }
   sources.commit = &commit_->stats();
   sources.positions = &positions_;
+  sources.events = &events_->stats();
   sources.backend_statuses = [this] { return control_->snapshot(); };
   for (const BackendConfig& backend : config_.backends) {
     sources.backend_names.push_back(backend.name);

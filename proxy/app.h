@@ -15,6 +15,7 @@
 #include "proxy/commit/commit_loop.h"
 #include "proxy/config.h"
 #include "proxy/control_loop.h"
+#include "proxy/event_scheduler.h"
 #include "proxy/login_desk.h"
 #include "proxy/metrics_server.h"
 #include "proxy/uv/listen_sockets.h"
@@ -67,6 +68,9 @@ class App final : private AdminSource {
   Status open_commit_log();
   Status open_workers();
   Status open_servers();
+  Status open_events();
+  /// The first statement of a connection whose branches are certified.
+  [[nodiscard]] std::string setup_of(std::size_t backend) const;
   void on_view(const std::shared_ptr<const ClusterView>& view);
   [[nodiscard]] Config running() const;
   void take_over(const Config& before, const Config& after);
@@ -107,7 +111,11 @@ class App final : private AdminSource {
   std::unique_ptr<ControlLoop> control_;
   std::unique_ptr<CommitLoop> commit_;
   std::shared_ptr<WorkerCounts> worker_counts_ = std::make_shared<WorkerCounts>();
+  std::shared_ptr<UserLockHome> user_locks_ = std::make_shared<UserLockHome>();
   std::vector<std::unique_ptr<Worker>> workers_;
+  /// events_, once it is there, for other threads.
+  std::atomic<EventScheduler*> events_told_{nullptr};
+  std::unique_ptr<EventScheduler> events_;
   std::atomic<bool> workers_open_{false};  ///< all of them: no more is added
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<MetricsServer> metrics_;

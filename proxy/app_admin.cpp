@@ -57,6 +57,16 @@ SessionInfo session_info(const Session& session, const ClusterView& view, TimePo
   return info;
 }
 
+StatusInfo::Events events_info(const EventStats& stats) {
+  return {stats.on.value() != 0,
+          static_cast<std::uint64_t>(stats.scheduled.value()),
+          static_cast<std::uint64_t>(stats.under_way.value()),
+          stats.done.value(),
+          stats.failed.value(),
+          stats.lost.value(),
+          stats.missed.value()};
+}
+
 }  // namespace
 
 Result<StatusInfo> App::status() {
@@ -82,6 +92,7 @@ Result<StatusInfo> App::status() {
   info.certified = stats.certified_passed.value();
   info.conflicts = stats.certified_failed.value();
   info.index_keys = static_cast<std::uint64_t>(stats.index_keys.value());
+  info.events = events_info(events_->stats());
   for (const BackendStatus& backend : control_->snapshot()) {
     for (const healthcheck::Finding& finding : backend.findings) {
       info.warnings.push_back(backend.name + ": " + finding.what +
@@ -184,6 +195,11 @@ void App::list_sessions(SessionId to, bool with_states) {
       if (!with_states) {
         tell_sessions(to, std::move(gathered->rows));
         return;
+      }
+      if (EventScheduler* events = events_told_.load(std::memory_order_acquire)) {
+        std::vector<ProcessRow> own = events->processes(self.globals().runs_events());
+        gathered->rows.insert(gathered->rows.end(), std::make_move_iterator(own.begin()),
+                              std::make_move_iterator(own.end()));
       }
       add_server_states(
           std::move(gathered->rows),

@@ -54,6 +54,13 @@ inline constexpr std::string_view kTxReadOnly = "tx_read_only";
 /// No server has these: they are what clients have SET GLOBAL max_connections and read_only to.
 inline constexpr std::string_view kOwnMaxConnections = "consort_max_connections";
 inline constexpr std::string_view kOwnReadOnly = "consort_read_only";
+/// What they have SET GLOBAL event_scheduler to: the servers' own stay off.
+inline constexpr std::string_view kOwnEventScheduler = "consort_event_scheduler";
+
+/// Of a value of a variable that is ON or OFF.
+[[nodiscard]] constexpr bool is_on(std::string_view value) {
+  return value == "1" || value == "ON";
+}
 
 struct ClusterView {
   std::uint64_t version = 0;

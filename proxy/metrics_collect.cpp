@@ -60,6 +60,23 @@ void add_per_backend(MetricFamilies& families,
   }
 }
 
+void collect_events(MetricFamilies& out, const EventStats& events) {
+  add_gauge(out, "consort_event_scheduler_on", "1: event_scheduler is ON",
+            as_sample(events.on.value()));
+  add_gauge(out, "consort_events", "Enabled events", as_sample(events.scheduled.value()));
+  add_gauge(out, "consort_event_runs_under_way", "Runs of events now",
+            as_sample(events.under_way.value()));
+  MetricFamily& runs = add_family(out, MetricType::Counter, "consort_event_runs_total",
+                                  "Runs of events that came to an end, by outcome");
+  add_sample(runs, as_sample(events.done.value()), {{"result", "done"}});
+  add_sample(runs, as_sample(events.failed.value()), {{"result", "failed"}});
+  add_sample(runs, as_sample(events.lost.value()), {{"result", "lost"}});
+  add_sample(runs, as_sample(events.missed.value()), {{"result", "missed"}});
+  add_counter(out, "consort_event_mark_failures_total",
+              "Times a run had to wait because the log did not take its mark",
+              as_sample(events.mark_failures.value()));
+}
+
 void collect_connections(MetricFamilies& out, const Workers& workers) {
   add_counter(out, "consort_connections_accepted_total", "Client connections accepted",
               sum(
@@ -340,6 +357,9 @@ MetricFamilies collect_metrics(const MetricsSources& sources) {
   }
   if (sources.positions != nullptr) {
     collect_positions(families, sources);
+  }
+  if (sources.events != nullptr) {
+    collect_events(families, *sources.events);
   }
   if (sources.commit != nullptr) {
     collect_commit_metrics(families, *sources.commit, sources.backend_names);

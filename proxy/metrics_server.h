@@ -12,6 +12,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_stats.h"
 #include "proxy/control_core.h"
+#include "proxy/event_stats.h"
 #include "proxy/metrics.h"
 
 namespace consort::proxy {
@@ -22,6 +23,7 @@ struct MetricsSources {
   std::vector<const WorkerMetrics*> workers;
   const CommitStats* commit = nullptr;
   const AppliedPositions* positions = nullptr;
+  const EventStats* events = nullptr;
   /// ControlLoop::snapshot(); called on a scrape's thread.
   std::function<std::vector<BackendStatus>()> backend_statuses;
   std::vector<std::string> backend_names;  ///< index = BackendId::value

@@ -121,6 +121,9 @@ class Worker {
   /// A backend's applied position moved: wakes the worker if a session waits for one.
   void positions_moved();
 
+  /// A number that no session of any worker has or gets, as long as there are fewer than 2^32.
+  [[nodiscard]] std::uint32_t next_connection_id();
+
   /// Which worker's clients get this connection number.
   [[nodiscard]] static std::uint16_t worker_of(std::uint64_t connection_id,
                                                std::uint16_t workers_count) {
@@ -238,7 +241,6 @@ class Worker {
   void on_ddl_outcome(const DdlOutcome& outcome);
   void on_kill(const KillRequest& request);
   void on_kill_answer(const KillAnswer& answer);
-  [[nodiscard]] std::uint32_t next_connection_id();
   void on_view(std::shared_ptr<const ClusterView> view);
   void check_waiters();
   void end_turn();

@@ -20,8 +20,6 @@ constexpr std::string_view kNumbers =
 constexpr std::string_view kOneServer = "it concerns one server: set it there";
 constexpr std::string_view kPlain =
     "Consort's own statements could not run on its servers any more";
-constexpr std::string_view kEvents =
-    "events are stored on all servers, but Consort does not run them";
 
 constexpr std::array kKeptNames = {
     Kept{"autocommit", kCommits},
@@ -29,7 +27,6 @@ constexpr std::array kKeptNames = {
     Kept{"connect_timeout", "limits.login_timeout_ms of Consort's configuration is in its place"},
     Kept{"default_master_connection", kOneServer},
     Kept{"enforce_storage_engine", kCommits},
-    Kept{"event_scheduler", kEvents},
     Kept{"init_connect", "it would run on connections that sessions share"},
     Kept{"init_slave", kOneServer},
     Kept{"innodb_deadlock_detect", kCommits},
@@ -63,8 +60,7 @@ constexpr std::array kKeptPrefixes = {
 bool leaves_it_off(std::string_view name, std::string_view value) {
   constexpr std::array<std::string_view, 6> kOff = {"OFF",     "0",     "FALSE",
                                                     "DEFAULT", "'OFF'", "\"OFF\""};
-  return (equals_ignoring_case(name, "event_scheduler") ||
-          equals_ignoring_case(name, "innodb_read_only_compressed")) &&
+  return equals_ignoring_case(name, "innodb_read_only_compressed") &&
          std::any_of(kOff.begin(), kOff.end(),
                      [value](std::string_view off) { return equals_ignoring_case(value, off); });
 }
@@ -72,6 +68,9 @@ bool leaves_it_off(std::string_view name, std::string_view value) {
 OwnGlobal own_global(std::string_view name) {
   if (equals_ignoring_case(name, "max_connections")) {
     return OwnGlobal::kMaxConnections;
+  }
+  if (equals_ignoring_case(name, "event_scheduler")) {
+    return OwnGlobal::kEventScheduler;
   }
   return equals_ignoring_case(name, "read_only") ? OwnGlobal::kReadOnly : OwnGlobal::kNone;
 }

@@ -7,16 +7,17 @@
 
 namespace consort::router {
 
-/// OFF, as a client may write it, for what has to be OFF (event_scheduler,
-/// innodb_read_only_compressed): that may be SET GLOBAL.
+/// OFF, as a client may write it, for what has to be OFF (innodb_read_only_compressed): that may be
+/// SET GLOBAL.
 [[nodiscard]] bool leaves_it_off(std::string_view name, std::string_view value);
 
 /// Why `name` (in any case) keeps its global value, as the end of a sentence; empty: a client with
 /// the server's privilege may change it, on all servers.
 [[nodiscard]] std::string_view why_global_is_kept(std::string_view name);
 
-/// Which clients may SET GLOBAL, but which Consort obeys in the servers' place (decision 0037).
-enum class OwnGlobal : std::uint8_t { kNone, kMaxConnections, kReadOnly };
+/// Which clients may SET GLOBAL, but which Consort obeys in the servers' place (decisions 0033,
+/// 0037).
+enum class OwnGlobal : std::uint8_t { kNone, kMaxConnections, kReadOnly, kEventScheduler };
 
 [[nodiscard]] OwnGlobal own_global(std::string_view name);
 

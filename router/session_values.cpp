@@ -17,7 +17,7 @@ bool may_replace(const Statement& statement, const SessionValues& values) {
                      (statement.has(Flag::kRowCount) && values.row_count) ||
                      (statement.has(Flag::kFoundRows) && values.found_rows) ||
                      (statement.has(Flag::kTracking) && !values.track_variables.empty()) ||
-                     !values.read_only.empty();
+                     !values.read_only.empty() || !values.event_scheduler.empty();
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
@@ -118,6 +118,13 @@ class Replacer {
     const bool of_writes = equals_ignoring_case(variable.name, "read_only");
     if (of_writes && !values_.read_only.empty()) {
       replace(token_, values_.read_only);
+      return true;
+    }
+    const bool of_session = equals_ignoring_case(variable.scope, "session") ||
+                            equals_ignoring_case(variable.scope, "local");
+    if (equals_ignoring_case(variable.name, "event_scheduler") && !of_session &&
+        !values_.event_scheduler.empty()) {
+      replace(token_, values_.event_scheduler);
       return true;
     }
     const bool of_list = equals_ignoring_case(variable.name, kTrackedVariables);

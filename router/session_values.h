@@ -22,6 +22,7 @@ struct SessionValues {
   std::string track_schema = {};
   std::string track_variables = {};
   std::string read_only = {};                    ///< @@read_only; empty: the server's
+  std::string event_scheduler = {};              ///< the same for @@event_scheduler
   std::optional<std::uint64_t> found_rows = {};  ///< FOUND_ROWS()
 };
 

@@ -42,6 +42,14 @@ AdminJson to_json(const StatusInfo& status) {
           {"certified", status.certified},
           {"conflicts", status.conflicts},
           {"index_keys", status.index_keys},
+          {"events",
+           {{"scheduler", status.events.on ? "ON" : "OFF"},
+            {"scheduled", status.events.scheduled},
+            {"under_way", status.events.under_way},
+            {"done", status.events.done},
+            {"failed", status.events.failed},
+            {"lost", status.events.lost},
+            {"missed", status.events.missed}}},
           {"warnings", status.warnings}};
 }
 

@@ -41,11 +41,23 @@ struct StatusInfo {
   std::uint64_t sessions = 0;
   bool draining = false;  ///< the process is about to end: it takes no more clients
   std::uint64_t connections_max = 0;
-  std::uint64_t head = 0;             ///< newest seqno
-  std::uint64_t log_bytes = 0;        ///< the commit log on disk
-  std::uint64_t certified = 0;        ///< writesets that passed
-  std::uint64_t conflicts = 0;        ///< writesets that lost
-  std::uint64_t index_keys = 0;       ///< in the certification index
+  std::uint64_t head = 0;        ///< newest seqno
+  std::uint64_t log_bytes = 0;   ///< the commit log on disk
+  std::uint64_t certified = 0;   ///< writesets that passed
+  std::uint64_t conflicts = 0;   ///< writesets that lost
+  std::uint64_t index_keys = 0;  ///< in the certification index
+
+  struct Events {
+    bool on = false;              ///< event_scheduler
+    std::uint64_t scheduled = 0;  ///< enabled events
+    std::uint64_t under_way = 0;  ///< runs
+    std::uint64_t done = 0;       ///< runs without an error, since the start
+    std::uint64_t failed = 0;     ///< runs that ended with an error
+    std::uint64_t lost = 0;       ///< runs that were not made, or cut off
+    std::uint64_t missed = 0;     ///< runs that were due while Consort did not run
+  };
+
+  Events events;
   std::vector<std::string> warnings;  ///< what an operator should mend, for people
 };
 

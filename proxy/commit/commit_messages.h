@@ -16,6 +16,7 @@
 //     | -- CallQuestion -------------> |   does the procedure commit by itself?
 //     | <--------------- CallAnswer -- |
 //     | -- TableUnfilled ------------> |   order a DROP TABLE, for lanes to execute; DdlOutcome
+//     | -- OwnStatement -------------> |   order a statement of Consort's own; DdlOutcome
 //     | <----------- GlobalsChanged -- |   a SET GLOBAL is in the log: what new sessions have
 #pragma once
 
@@ -121,6 +122,12 @@ enum class DdlEnd : std::uint8_t {
   kLost,
 };
 
+/// A statement of Consort's own for all servers, at one place of the order: the lanes execute it.
+/// `ddl.session` gets a DdlOutcome, of seqno 0 where nothing was ordered.
+struct OwnStatement {
+  DdlRequest ddl;
+};
+
 /// The home's part of a statement is over.
 struct DdlExecuted {
   Seqno seqno;
@@ -177,6 +184,7 @@ using CommitRequest = std::variant<BranchPrepared,
                                    TableRequest,
                                    TablesReleased,
                                    TableUnfilled,
+                                   OwnStatement,
                                    CallQuestion>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks

@@ -391,6 +391,7 @@ Seqno CommitLoop::Thread::applied_by_homes() const {
 bool CommitLoop::Thread::defers(const CommitRequest& request) const {
   return programs_->under_way() && (std::holds_alternative<DdlRequest>(request) ||
                                     std::holds_alternative<TableUnfilled>(request) ||
+                                    std::holds_alternative<OwnStatement>(request) ||
                                     std::holds_alternative<TableRequest>(request) ||
                                     std::holds_alternative<TablesReleased>(request));
 }
@@ -436,6 +437,8 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     routines_->on_question(std::move(*question));
   } else if (const auto* unfilled = std::get_if<TableUnfilled>(&request)) {
     ddl_->on_unfilled(*unfilled);
+  } else if (const auto* own = std::get_if<OwnStatement>(&request)) {
+    ddl_->on_own(*own);
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     if (!programs_->on_executed(*executed)) {
       ddl_->on_executed(*executed);

@@ -81,6 +81,17 @@ void DdlDesk::on_request(const DdlRequest& request) {
   append(request, seqno, std::move(keys), false);
 }
 
+void DdlDesk::on_own(const OwnStatement& own) {
+  if (!parts_.log.accepts(own.ddl.sql.size())) {
+    parts_.stats.log_refusals.add();
+    parts_.tell(own.ddl.session, DdlOutcome{own.ddl.session, Seqno{}});
+    return;
+  }
+  std::vector<RowKey> keys = keys_of(own.ddl.targets);
+  const Seqno seqno = parts_.sequencer.order(keys, std::nullopt);
+  append(own.ddl, seqno, std::move(keys), true);
+}
+
 void DdlDesk::append(const DdlRequest& request, Seqno seqno, std::vector<RowKey> keys, bool own) {
   certifier::Ddl ddl;
   ddl.own = own;

@@ -52,6 +52,7 @@ class DdlDesk {
   void on_request(const DdlRequest& request);
   void on_executed(const DdlExecuted& executed);
   void on_unfilled(const TableUnfilled& unfilled);
+  void on_own(const OwnStatement& own);
 
   // ---- from lanes ----
   void on_reached(BackendId backend, const certifier::DdlReached& reached);

@@ -47,6 +47,7 @@ void tell_of_list(const TrackingChange& change,
 protocol::OkPacket as_told(const protocol::OkPacket& ok, const ClientOkContext& context) {
   protocol::OkPacket told = ok;
   told.status = context.status;
+  told.warnings = context.no_warnings ? std::uint16_t{0} : ok.warnings;
   context.tracking.filter(told.changes);
   if (context.change != nullptr) {
     drop_unheard(*context.change, ok.changes, told.changes);
@@ -82,7 +83,8 @@ Bytes client_ok(const protocol::ResponseTracker::Step& step,
     return packet;
   }
   const bool tracked = (step.status & protocol::status_flag::kSessionStateChanged) != 0;
-  if (!tracked && step.payload.size() == kPlainOkBytes && !context.transaction.due()) {
+  if (!tracked && step.payload.size() == kPlainOkBytes && !context.transaction.due() &&
+      !context.no_warnings) {
     (void)protocol::patch_ok_status(packet, context.status);
     return packet;
   }

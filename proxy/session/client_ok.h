@@ -21,6 +21,7 @@ struct ClientOkContext {
   TransactionTracker& transaction;         ///< what is due there is told
   const TrackingChange* change = nullptr;  ///< of the statement; null: none
   bool eof_changed = false;  ///< an EOF packet of the old form says that something has changed
+  bool no_warnings = false;  ///< those that the backend counts are not for the client
 };
 
 /// Of an EOF packet of the old form, which has no room for session changes: without the flag for

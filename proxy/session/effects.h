@@ -84,6 +84,8 @@ class SessionEffects {
   virtual void deny_change(const protocol::SqlError& error, std::uint8_t sequence) = 0;
   /// Clients have SET GLOBAL read_only.
   [[nodiscard]] virtual bool read_only() = 0;
+  /// Clients have SET GLOBAL event_scheduler.
+  [[nodiscard]] virtual bool runs_events() = 0;
   /// And the client's account has no right to write nevertheless.
   [[nodiscard]] virtual bool may_only_read() = 0;
   /// GlobalSettings::first_settings(). `capabilities`: with which the client logs in; 0: it does

@@ -119,6 +119,10 @@ std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
       own.name = kOwnReadOnly;
       own.expression = resets ? "0" : word ? "'" + value + "'" : value;
       return OwnGlobalSet{"SET GLOBAL read_only=OFF", {own}};
+    case router::OwnGlobal::kEventScheduler:
+      own.name = kOwnEventScheduler;
+      own.expression = resets ? "0" : word ? "'" + value + "'" : value;
+      return OwnGlobalSet{"SET GLOBAL event_scheduler=OFF", {own}};
     case router::OwnGlobal::kMaxConnections: {
       GlobalQuestion real;
       real.name = "max_connections";
@@ -136,14 +140,15 @@ std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
 std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own) {
   const std::string value = own.value.value_or("NULL");
   own.is_text = value.find_first_not_of("0123456789") != std::string::npos || value.empty();
-  if (own.name != kOwnReadOnly) {
+  if (own.name != kOwnReadOnly && own.name != kOwnEventScheduler) {
     return std::nullopt;
   }
+  const std::string variable = own.name == kOwnReadOnly ? "read_only" : "event_scheduler";
   const std::string word = router::lower_case(value);
   const bool on = word == "1" || word == "on" || word == "true";
   if (!on && word != "0" && word != "off" && word != "false") {
-    return protocol::SqlError{1231, "42000",
-                              "Variable 'read_only' can't be set to the value of '" + value + "'"};
+    return protocol::SqlError{
+        1231, "42000", "Variable '" + variable + "' can't be set to the value of '" + value + "'"};
   }
   own.value = on ? "1" : "0";
   own.is_text = false;

@@ -12,7 +12,8 @@ constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 
 bool is_heeded(std::string_view name) {
   return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly ||
-         name == kOwnMaxConnections || name == kOwnReadOnly || name == kSqlModeName;
+         name == kOwnMaxConnections || name == kOwnReadOnly || name == kOwnEventScheduler ||
+         name == kSqlModeName;
 }
 
 bool is_on(std::string_view value) {
@@ -50,8 +51,12 @@ void GlobalSettings::note(const GlobalsChanged& changed) {
       heeded_[name] = change.variable.value.value_or("");
     }
   }
-  read_only_ =
-      heeded_.contains(kOwnReadOnly) ? is_on(heeded_[std::string(kOwnReadOnly)]) : read_only_;
+  const auto heeded = [this](std::string_view name, bool before) {
+    const auto found = heeded_.find(name);
+    return found == heeded_.end() ? before : is_on(found->second);
+  };
+  read_only_ = heeded(kOwnReadOnly, read_only_);
+  runs_events_ = heeded(kOwnEventScheduler, runs_events_);
 }
 
 std::size_t GlobalSettings::connections_max(const KeptGlobals& known,
@@ -97,6 +102,7 @@ void GlobalSettings::on_kept_known(const KeptGlobals& known) {
     return found != known.end() && found->second == newer.second;
   });
   read_only_ = is_on(value_of(known, kOwnReadOnly).value_or(""));
+  runs_events_ = is_on(value_of(known, kOwnEventScheduler).value_or(""));
 }
 
 // A server takes what fits into its buffer in any case.

@@ -51,6 +51,9 @@ class GlobalSettings {
   /// Clients have SET GLOBAL read_only.
   [[nodiscard]] bool read_only() const { return read_only_; }
 
+  /// Clients have SET GLOBAL event_scheduler.
+  [[nodiscard]] bool runs_events() const { return runs_events_; }
+
   /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
   /// `usual` one that its connections are set up with, and tx_read_only, which decides how its
   /// transactions are begun. `capabilities`: of the client's login, which says whether it is
@@ -98,6 +101,7 @@ class GlobalSettings {
   std::uint64_t net_buffer_length_ = 16384;          ///< the servers' default
   KeptGlobals heeded_;                               ///< likewise newer
   bool read_only_ = false;
+  bool runs_events_ = false;
 };
 
 }  // namespace consort::proxy

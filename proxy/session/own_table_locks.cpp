@@ -77,6 +77,8 @@ bool excludes_locks(const Statement& statement) {
       return verb == DdlVerb::kCreate;
     case DdlObject::kTable:
       return verb == DdlVerb::kRename;
+    case DdlObject::kEvent:
+      return true;
     default:
       return false;
   }

@@ -688,6 +688,10 @@ std::optional<BackendId> Session::behind(Seqno seqno) {
   return std::nullopt;
 }
 
+bool Session::runs_events() {
+  return worker_.globals().runs_events();
+}
+
 bool Session::read_only() {
   return worker_.globals().read_only();
 }

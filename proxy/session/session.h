@@ -121,6 +121,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void close_client() override;
   void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override;
   [[nodiscard]] bool read_only() override;
+  [[nodiscard]] bool runs_events() override;
   [[nodiscard]] bool may_only_read() override;
   [[nodiscard]] KeptGlobals first_settings(std::uint64_t capabilities) override;
   void lease(Channel channel, BackendId backend) override;

@@ -10,6 +10,7 @@
 #include "proxy/session/statement_rules.h"
 #include "router/named_account.h"
 #include "router/own_schema.h"
+#include "router/scheduler_text.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
 #include "router/token.h"
@@ -170,6 +171,10 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       router::contains_ignoring_case(sql, "read_only")) {
     values.read_only = "1";
   }
+  if (effects_.runs_events() && kind == Command::kQuery && statement.kind != StatementKind::kShow &&
+      router::contains_ignoring_case(sql, "event_scheduler")) {
+    values.event_scheduler = "'ON'";
+  }
   if (statement.has(Flag::kTracking)) {
     values.track_schema = tracking_.schema_sql();
     values.track_variables = tracking_.list_sql();
@@ -181,8 +186,12 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
       own = std::move(set->sql);
     }
   } else if (values.connection_id || values.row_count || values.found_rows ||
-             statement.has(Flag::kTracking) || !values.read_only.empty()) {
+             statement.has(Flag::kTracking) || !values.read_only.empty() ||
+             !values.event_scheduler.empty()) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
+  } else if (statement.kind == StatementKind::kShow && effects_.runs_events() &&
+             kind == Command::kQuery && router::contains_ignoring_case(sql, "event_")) {
+    own = router::with_scheduler_on(sql, lexer_options());
   } else if (statement.kind == StatementKind::kShow) {
     own = router::without_own_schema(sql, statement, lexer_options());
   } else if (statement.has(Flag::kCurrentUser)) {

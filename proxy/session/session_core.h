@@ -441,6 +441,7 @@ class SessionCore {
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);
   void note_summary(const protocol::OkPacket& ok, bool rows);
+  [[nodiscard]] bool warns_of_scheduler(const protocol::OkPacket& ok);
   void note_diagnostics(bool any);
   void note_partial_effect(router::PinSet& pins) const;
   [[nodiscard]] bool holds_reply() const;

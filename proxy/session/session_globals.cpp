@@ -83,6 +83,7 @@ void SessionCore::on_new_globals(const protocol::SqlError* error) {
     if (!ordered_.globals.front().expression.empty()) {
       if (const auto refused = settle_own_value(ordered_.globals.front())) {
         hold_error(*refused, held_.sequence());
+        ordered_.globals.clear();  // nothing changes
         finish_ordered(false);
         return;
       }

@@ -198,13 +198,18 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
     if (step.last && tracking_change_) {
       tracking_ = tracking_change_->after;
     }
+    const bool untrue = step.last && warns_of_scheduler(*ok);
     packet = client_ok(
         step, relay.packet(), *ok,
         {client_status(ok->status), owner_.capabilities, tracking_, transaction_tracker_,
-         tracking_change_ ? &*tracking_change_ : nullptr, says_eof_changed(channel, step)},
+         tracking_change_ ? &*tracking_change_ : nullptr, says_eof_changed(channel, step), untrue},
         scratch_);
     if (step.last) {
       note_summary(*ok, step.control == ControlKind::kEof);
+    }
+    if (untrue) {
+      warnings_ = 0;
+      diagnostics_.on_home_asked();
     }
     if (channel == Channel::kHome && ok->last_insert_id != 0) {
       insert_id_.on_changed_at_home();  // not to this: a row may have brought its own number
@@ -223,6 +228,15 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
   if (step.last) {
     on_client_done(channel, relay, true);
   }
+}
+
+/// CREATE and ALTER EVENT: that the event scheduler is off. The home's is, Consort's is not.
+bool SessionCore::warns_of_scheduler(const protocol::OkPacket& ok) {
+  const DdlRequest& request = ordered_.request;
+  return ok.warnings == 1 && job_.kind == JobKind::kOrdered && !ordered_.drops &&
+         !request.sets_globals && request.targets.size() == 1 &&
+         request.targets[0].schema == "consort" && request.targets[0].table == "events" &&
+         effects_.runs_events();
 }
 
 /// A statement that was executed once more: the client has had progress reports before.

@@ -126,13 +126,14 @@ def errors_are_the_servers(_context, cluster):
         assert everywhere(cluster, "max_error_count") == [65535] * 3
         client.query("SET GLOBAL max_error_count = DEFAULT")
         for sql in ("SET GLOBAL init_connect = 'DO 1'", "SET GLOBAL binlog_format = 'STATEMENT'",
-                    "SET GLOBAL innodb_snapshot_isolation = 1", "SET GLOBAL event_scheduler = 1",
+                    "SET GLOBAL innodb_snapshot_isolation = 1",
                     "SET GLOBAL auto_increment_increment = 1",
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",
                     "SET GLOBAL slave_exec_mode = 'IDEMPOTENT'"):
             assert client.error_of(sql) == (1238, "HY000"), sql
         for sql in ("SET GLOBAL `x y`.key_buffer_size = 1", "SET GLOBAL max_error_count = f()",
-                    "SET GLOBAL max_error_count = 5, read_only = 1"):
+                    "SET GLOBAL max_error_count = 5, read_only = 1",
+                    "SET GLOBAL max_error_count = 5, event_scheduler = 1"):
             assert client.error_of(sql) == (1235, "42000"), sql
         client.query("BEGIN")
         client.query("SELECT COUNT(*) FROM consort.`position`")

@@ -71,6 +71,8 @@ class SimSession final : public proxy::SessionEffects {
 
   bool read_only() override { return false; }
 
+  bool runs_events() override { return false; }
+
   bool may_only_read() override { return false; }
 
   proxy::KeptGlobals first_settings(std::uint64_t) override { return {}; }

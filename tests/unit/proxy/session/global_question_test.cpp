@@ -111,6 +111,14 @@ TEST_SUITE("session") {
     REQUIRE(reads);
     EXPECT(reads->sql == "SET GLOBAL read_only=OFF");
     EXPECT(new_question_of(reads->globals) == "SELECT HEX(CONVERT(('On') USING utf8mb4)) LIMIT 1");
+    const auto events = set("SET GLOBAL event_scheduler = 1");
+    REQUIRE(events);
+    EXPECT(events->sql == "SET GLOBAL event_scheduler=OFF");
+    REQUIRE(events->globals.size() == 1);
+    EXPECT(events->globals[0].name == kOwnEventScheduler);
+    EXPECT(new_question_of(events->globals) == "SELECT HEX(CONVERT((1) USING utf8mb4)) LIMIT 1");
+    EXPECT(new_question_of(set("SET GLOBAL event_scheduler = DEFAULT")->globals) ==
+           "SELECT HEX(CONVERT((0) USING utf8mb4)) LIMIT 1");
   }
 
   TEST_CASE("settle_own_value: read_only is on or off, or the server's error") {
@@ -129,6 +137,13 @@ TEST_SUITE("session") {
     own.value.reset();
     EXPECT(settle_own_value(own)->message ==
            "Variable 'read_only' can't be set to the value of 'NULL'");
+    own.name = kOwnEventScheduler;
+    own.value = "DISABLED";
+    EXPECT(settle_own_value(own)->message ==
+           "Variable 'event_scheduler' can't be set to the value of 'DISABLED'");
+    own.value = "on";
+    EXPECT_FALSE(settle_own_value(own));
+    EXPECT(own.value == "1");
     own.name = kOwnMaxConnections;
     own.value = "500";
     EXPECT_FALSE(settle_own_value(own));

@@ -112,6 +112,13 @@ TEST_SUITE("session") {
     globals.note(change(13, "consort_read_only", "0"));
     globals.on_kept_known(known);
     EXPECT_FALSE(globals.read_only());
+    EXPECT_FALSE(globals.runs_events());
+    globals.note(change(14, "consort_event_scheduler", "1"));
+    EXPECT(globals.runs_events());
+    globals.on_kept_known({{"consort_event_scheduler", "1"}});
+    EXPECT(globals.runs_events());
+    globals.note(change(15, "consort_event_scheduler", "0"));
+    EXPECT_FALSE(globals.runs_events());
   }
 
   TEST_CASE("GlobalSettings: how long packets may be") {

@@ -46,6 +46,9 @@ TEST_SUITE("session") {
     EXPECT(error_of("DROP TABLE other") == 1100);
     EXPECT(error_of("FLUSH TABLES WITH READ LOCK") == 1192);
     EXPECT(error_of("DROP DATABASE e") == 1192);
+    EXPECT(error_of("CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO SELECT 1") == 1192);
+    EXPECT(error_of("ALTER EVENT e DISABLE") == 1192);
+    EXPECT(error_of("DROP EVENT IF EXISTS e") == 1192);
     EXPECT(error_of("RENAME TABLE w TO x") == 1192);
     EXPECT(error_of("CREATE OR REPLACE VIEW v AS SELECT 1") == 1192);
   }

@@ -73,6 +73,28 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE(
+      "SessionCore: that the home's event scheduler is off concerns nobody while events run") {
+    for (const bool on : {true, false}) {
+      for (const std::uint16_t count : {1, 2}) {
+        CAPTURE(on);
+        CAPTURE(count);
+        SessionScript script;
+        script.events_on = on;
+        const DdlRequest request =
+            give_turn(script, "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM t");
+        protocol::OkPacket ok;
+        ok.warnings = count;
+        script.backend_ok(Channel::kHome);
+        script.backend_ok(Channel::kHome, ok);
+        script.core.on_ddl_outcome({request.session, Seqno{11}});
+        const Bytes end = Bytes(script.to_client).last(2);
+        EXPECT(end[0] == (on && count == 1 ? 0 : count));
+        EXPECT(end[1] == 0);
+      }
+    }
+  }
+
   TEST_CASE("SessionCore: a definer that lanes cannot name is refused") {
     SessionScript script;
     for (const std::string_view sql : {"CREATE DEFINER=CURRENT_ROLE PROCEDURE p() SELECT 1",

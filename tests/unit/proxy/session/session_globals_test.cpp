@@ -58,6 +58,23 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 1232");
   }
 
+  TEST_CASE("SessionCore: a value that Consort would not obey changes nothing either") {
+    SessionScript script;
+    const DdlRequest request = pass_fence(script, "SET GLOBAL event_scheduler = DISABLED");
+    script.sent(Channel::kHome);
+    script.backend_rows(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) == Texts{"SET GLOBAL event_scheduler=OFF"});
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.sent(Channel::kHome) ==
+           Texts{"SELECT HEX(CONVERT(('DISABLED') USING utf8mb4)) LIMIT 1"});
+    script.backend_row(Channel::kHome, {"44495341424C4544"});
+    EXPECT(script.sent(Channel::kHome) == Texts{kRelease});
+    EXPECT(script.posted_back<DdlExecuted>().end != DdlEnd::kSucceeded);
+    EXPECT(script.posted_back<DdlExecuted>().globals.empty());
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1231");
+  }
+
   TEST_CASE("SessionCore: one of several that failed may have set the first") {
     SessionScript script;
     (void)pass_fence(script, "SET GLOBAL a = 7, SESSION b = 'x'");

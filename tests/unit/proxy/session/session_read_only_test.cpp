@@ -56,6 +56,24 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kRead) ==
            Texts{"SELECT 1 AS `@@global.read_only`, @@tx_read_only"});
   }
+
+  TEST_CASE("SessionCore: @@event_scheduler is what clients have SET GLOBAL") {
+    SessionScript script;
+    script.query("SELECT @@event_scheduler");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SELECT @@event_scheduler"});
+    script.backend_rows(Channel::kRead);
+    script.events_on = true;
+    script.query("SELECT @@event_scheduler, @@session.event_scheduler");
+    EXPECT(script.sent(Channel::kRead) ==
+           Texts{"SELECT 'ON' AS `@@event_scheduler`, @@session.event_scheduler"});
+    script.backend_rows(Channel::kRead);
+    script.query("SHOW VARIABLES LIKE 'event_scheduler'");
+    EXPECT(script.sent(Channel::kRead) ==
+           Texts{"SELECT 'event_scheduler' AS Variable_name,'ON' AS Value"});
+    script.backend_rows(Channel::kRead);
+    script.query("SHOW VARIABLES LIKE 'event%'");
+    EXPECT(script.sent(Channel::kRead) == Texts{"SHOW VARIABLES LIKE 'event%'"});
+  }
 }
 
 }  // namespace

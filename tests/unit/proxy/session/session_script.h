@@ -241,6 +241,8 @@ class SessionScript : public SessionEffects {
 
   bool read_only() override { return reads_only; }
 
+  bool runs_events() override { return events_on; }
+
   bool may_only_read() override { return reads_only; }
 
   KeptGlobals first_settings(std::uint64_t capabilities) override {
@@ -440,6 +442,7 @@ class SessionScript : public SessionEffects {
       false;  ///< what stands between XA START and the statement: else it is seen to
   bool closed = false;
   bool reads_only = false;
+  bool events_on = false;
   std::optional<protocol::SqlError> denied_change;
   std::uint8_t denied_sequence = 0;
   bool lease_fails_permanently = false;
