@@ -16,10 +16,6 @@ bool is_heeded(std::string_view name) {
          name == kSqlModeName;
 }
 
-bool is_on(std::string_view value) {
-  return value == "1" || value == "ON";
-}
-
 /// 0: it is none.
 std::uint64_t number_of(const std::optional<std::string_view>& text) {
   std::uint64_t number = 0;

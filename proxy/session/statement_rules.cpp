@@ -47,13 +47,13 @@ std::string_view without_quotes(std::string_view value) {
   return quoted ? value.substr(1, value.size() - 2) : value;
 }
 
-bool is_off(std::string_view text) {
+bool says_off(std::string_view text) {
   const std::string_view value = without_quotes(text);
   return value == "0" || router::equals_ignoring_case(value, "OFF") ||
          router::equals_ignoring_case(value, "FALSE");
 }
 
-bool is_on(std::string_view text) {
+bool says_on(std::string_view text) {
   const std::string_view value = without_quotes(text);
   return value == "1" || router::equals_ignoring_case(value, "ON") ||
          router::equals_ignoring_case(value, "TRUE");
@@ -209,9 +209,9 @@ bool sets_access(const Statement& statement) {
 std::optional<bool> next_read_only(const Statement& statement) {
   for (const router::SetItem& item : statement.settings) {
     if (is_access(item.name)) {
-      return is_on(item.value)    ? std::optional(true)
-             : is_off(item.value) ? std::optional(false)
-                                  : std::nullopt;
+      return says_on(item.value)    ? std::optional(true)
+             : says_off(item.value) ? std::optional(false)
+                                    : std::nullopt;
     }
   }
   switch (statement.transaction.access) {
