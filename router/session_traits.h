@@ -23,6 +23,7 @@ enum class PinReason : std::uint8_t {
   kFoundRows,       ///< SQL_CALC_FOUND_ROWS was run, FOUND_ROWS() may follow
   kHandler,         ///< HANDLER .. OPEN
   kOpenCursor,      ///< a prepared statement's rows wait at the home to be fetched
+  kStatusCounters,  ///< FLUSH STATUS: what its statements count is on that connection
   kUnknownState     ///< something changed the session that cannot be replayed elsewhere
 };
 
@@ -47,6 +48,8 @@ inline constexpr unsigned kPinReasonsCount = static_cast<unsigned>(PinReason::kU
       return "handler";
     case PinReason::kOpenCursor:
       return "open_cursor";
+    case PinReason::kStatusCounters:
+      return "status_counters";
     case PinReason::kUnknownState:
       return "unknown_state";
   }

@@ -40,6 +40,13 @@ class ChannelLease {
   /// The reply that comes next or is under way. REQUIRES: owes_reply().
   [[nodiscard]] const ExpectedReply& reply() const { return replies_.front(); }
 
+  [[nodiscard]] std::size_t replies() const { return replies_.size(); }
+
+  /// ReplyQueue::from_end().
+  [[nodiscard]] const ExpectedReply& reply_from_end(std::size_t place) const {
+    return replies_.from_end(place);
+  }
+
   /// What lies in front of the received bytes. REQUIRES: owes_reply().
   [[nodiscard]] Result<protocol::ResponseTracker::Step> step(MutableBytes unread) {
     if (!tracking_) {

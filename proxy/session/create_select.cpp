@@ -133,7 +133,8 @@ Buffer rows_reply(const OwnResult& result,
                   std::uint64_t capabilities,
                   std::uint16_t status,
                   std::uint8_t sequence,
-                  bool (*hides)(Bytes row)) {
+                  bool (*hides)(Bytes row),
+                  const std::function<Buffer(Bytes row)>& shows) {
   Buffer reply;
   Bytes rest = result.wire();
   if (rest.empty()) {
@@ -145,7 +146,9 @@ Buffer rows_reply(const OwnResult& result,
     if (has_eof && at == result.columns()) {
       sequence = protocol::append_eof(reply, {0, status}, sequence);
     }
-    if (hides == nullptr || at < result.columns() || !hides(frame->payload)) {
+    if (shows && at >= result.columns()) {
+      sequence = protocol::append_packet(reply, shows(frame->payload), sequence);
+    } else if (hides == nullptr || at < result.columns() || !hides(frame->payload)) {
       sequence = protocol::append_packet(reply, frame->payload, sequence);
     }
     rest = rest.subspan(frame->bytes);

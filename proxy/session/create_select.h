@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -116,12 +117,13 @@ struct StepReply {
 [[nodiscard]] StepReply read_prepare_reply(Bytes wire);
 
 /// `result` as a reply of its own to a client with these capabilities; empty where it is too large.
-/// `hides`: of a row's packet; null: none.
+/// `hides`: of a row's packet; null: none. `shows`: in such a packet's place.
 [[nodiscard]] Buffer rows_reply(const OwnResult& result,
                                 std::uint64_t capabilities,
                                 std::uint16_t status,
                                 std::uint8_t sequence = 1,
-                                bool (*hides)(Bytes row) = nullptr);
+                                bool (*hides)(Bytes row) = nullptr,
+                                const std::function<Buffer(Bytes row)>& shows = {});
 
 /// The table that collects the rows, as messages name it. Sessions do not see each other's.
 inline constexpr std::string_view kCollectedTable = "`consort`.`create_select`";

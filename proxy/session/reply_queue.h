@@ -38,6 +38,7 @@ enum class ReplyRole : std::uint8_t {
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
   kGrants,          ///< the client's SHOW GRANTS: all but what Consort has granted is relayed
+  kStatus,          ///< the client's SHOW STATUS: less what Consort's own statements have added
   kWarnings,        ///< of the client's statement, before others of ours take their place
   kRows,            ///< whether an ALTER TABLE would treat its rows alike on all servers
   kCopy,            ///< whether a CREATE TABLE .. LIKE copies a partitioned table
@@ -64,6 +65,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
     case ReplyRole::kGrants:
+    case ReplyRole::kStatus:
     case ReplyRole::kWarnings:
     case ReplyRole::kRows:
     case ReplyRole::kCopy:
@@ -101,6 +103,12 @@ class ReplyQueue {
   [[nodiscard]] const ExpectedReply& front() const {
     CHECK(count_ > 0);
     return replies_[first_];
+  }
+
+  /// 1: the last one. REQUIRES: 0 < place <= size().
+  [[nodiscard]] const ExpectedReply& from_end(std::size_t place) const {
+    CHECK(place > 0 && place <= count_);
+    return replies_[(first_ + count_ - place) % kRepliesMax];
   }
 
   void pop() {

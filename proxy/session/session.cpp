@@ -583,6 +583,7 @@ void Session::send_backend(Channel channel, std::initializer_list<Bytes> pieces)
     busy_ = lease->backend();
     worker_.note_busy(*busy_, 1);
   }
+  core_.note_sent(channel, pieces);
   lease->wire().send(pieces);
 }
 

@@ -189,6 +189,9 @@ void SessionCore::run_again() {
 }
 
 void SessionCore::finish_unchanged(const BranchId& branch) {
+  if (job_.wrapped) {
+    counters_.note_unchanged();
+  }
   if (branch_keeps_) {
     // Without the mark the server has undone, or will, what was done to temporary tables.
     end_left_branch({effects_.session_id(),

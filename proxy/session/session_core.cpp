@@ -100,6 +100,7 @@ void SessionCore::reset() {
   taken_numbers_.reset();
   read_lingers_ = false;
   diagnostics_.reset();
+  counters_.end();
   warnings_ = 0;
   job_ = {};
   multi_.end();

@@ -56,6 +56,7 @@
 #include "proxy/session/reply_queue.h"
 #include "proxy/session/session_job.h"
 #include "proxy/session/session_state.h"
+#include "proxy/session/status_counters.h"
 #include "proxy/session/taken_numbers.h"
 #include "proxy/session/text_statements.h"
 #include "proxy/session/transaction.h"
@@ -248,6 +249,9 @@ class SessionCore {
     return insert_id_.said_at_home();
   }
 
+  /// `pieces` are on their way to a backend: whole packets, whose replies are expected.
+  void note_sent(Channel channel, std::initializer_list<Bytes> pieces);
+
   [[nodiscard]] bool awaits_reply(Channel channel) const {
     return (channel == Channel::kHome ? home_lease_ : read_lease_).owes_reply();
   }
@@ -320,6 +324,9 @@ class SessionCore {
   // Commands that are no SQL: session_server_commands.cpp.
   void on_server_command(protocol::Command kind, Bytes argument);
   void run_command_at_home(const router::Statement& statement);
+
+  // Status counters: session_counters.cpp.
+  void on_status(Channel channel, const ResponseStep& step);
 
   // Their ways: session_routes.cpp.
   void run_at_home(const router::Statement& statement, JobKind kind);
@@ -716,6 +723,7 @@ class SessionCore {
   std::uint16_t warnings_ = 0;  ///< of the client's statement
   Diagnostics diagnostics_;
   FoundRows found_rows_;
+  StatusCounters counters_;
   std::string preparing_sql_;                      ///< of kPrepare
   std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 

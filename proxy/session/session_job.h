@@ -14,6 +14,7 @@
 #include "proxy/metrics.h"
 #include "proxy/session/definition_mode.h"
 #include "proxy/session/effects.h"
+#include "proxy/session/status_counters.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
 
@@ -107,12 +108,13 @@ struct SessionJob {
   bool bulk = false;                 ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;         ///< of an execution
   bool shows_grants = false;         ///< SHOW GRANTS
-  bool full_list = false;            ///< SHOW FULL PROCESSLIST
-  bool counts_sessions = false;      ///< Threads_connected
-  bool binary_list = false;          ///< one of these, prepared
-  bool kills_user = false;           ///< KILL USER
-  bool process_table = false;        ///< it reads information_schema.PROCESSLIST: asked for
-  bool opened_cursor = false;        ///< the backend has it
+  StatusUse status_use = StatusUse::kNone;
+  bool full_list = false;        ///< SHOW FULL PROCESSLIST
+  bool counts_sessions = false;  ///< Threads_connected
+  bool binary_list = false;      ///< one of these, prepared
+  bool kills_user = false;       ///< KILL USER
+  bool process_table = false;    ///< it reads information_schema.PROCESSLIST: asked for
+  bool opened_cursor = false;    ///< the backend has it
   bool told_columns =
       false;  ///< the reply under way, as it was sent for last, has had a result set
   std::uint64_t columns = 0;          ///< of an execution's first result set; 0: none has come

@@ -414,6 +414,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
       insert_id_.on_changed_at_home();
     }
     note_text_statement();
+    if (job_.status_use == StatusUse::kFlush) {
+      counters_.begin();
+    }
     if (job_.kind == JobKind::kOrdered) {
       forget_sequences();
     }

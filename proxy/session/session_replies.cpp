@@ -113,6 +113,9 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kGrants:
       on_grants(channel, step);
       return;
+    case ReplyRole::kStatus:
+      on_status(channel, step);
+      return;
     case ReplyRole::kKillRight:
       answer(&SessionCore::on_kill_right);
       return;

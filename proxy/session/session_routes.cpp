@@ -97,6 +97,9 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.channel = read_lingers_ ? Channel::kRead : Channel::kHome;  // SHOW WARNINGS of a read
   job_.may_write = statement.may_write();
   job_.pins = router::pin_change(statement);
+  if (job_.status_use == StatusUse::kFlush) {
+    job_.pins.added.add(router::PinReason::kStatusCounters);
+  }
   forget_text_statements(statement);
   forget_prepared_call(statement);
   job_.sets_insert_id = statement.has(Flag::kSetsLastInsertId);
@@ -243,6 +246,7 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
 }
 
 void SessionCore::run_in_session(const Statement& statement) {
+  counters_.note_answered(statement.kind);
   switch (statement.kind) {
     case StatementKind::kEmpty:
       reply_error(protocol::SqlError{1065, "42000", "Query was empty"});

@@ -167,7 +167,12 @@ void SessionCore::send_job() {
     }
     append_text_question();
     branch_keeps_ = branch_keeps_ || (job_.keeps && transaction_.on_backend());
-    expect(job_.channel, job_.shows_grants ? ReplyRole::kGrants : ReplyRole::kClient, kind);
+    const bool shows_status = job_.status_use == StatusUse::kShow && counters_.count();
+    expect(job_.channel,
+           job_.shows_grants ? ReplyRole::kGrants
+           : shows_status    ? ReplyRole::kStatus
+                             : ReplyRole::kClient,
+           kind);
     effects_.send_backend(job_.channel, {xa_buffer_, command, restoration()});
   }
 }

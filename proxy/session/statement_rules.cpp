@@ -88,7 +88,7 @@ bool may_turn_autocommit_on(const Statement& statement) {
   for (const router::SetItem& item : statement.settings) {
     if (router::equals_ignoring_case(item.name, "autocommit")) {
       found = true;
-      if (!is_off(item.value)) {
+      if (!says_off(item.value)) {
         return true;
       }
     }

@@ -401,3 +401,38 @@ def purge_of_a_binlog(_context, pair):
 
     with pair.connect() as through, pair.connect_plain() as plain:
         assert play(through) == play(plain)
+
+
+@case(seconds=60)
+def status_counters(_context, pair):
+    """FLUSH STATUS, a statement, SHOW STATUS: what the statement does, wherever its session would have run
+    it, and nothing of what Consort does beside it."""
+    names = ("Handler_%", "Com_%", "Questions", "Select_%", "Sort_%", "Feature_%", "Created_tmp_tables",
+             "Empty_queries", "Rows_read", "Optimizer_%")
+
+    def play(client):
+        seen = []
+        # Who opens a table first reads its statistics, here perhaps another connection.
+        client.query("SET use_stat_tables = NEVER")
+        for statements in (
+                ["CREATE TABLE counted (id INT PRIMARY KEY, v INT)"],
+                ["INSERT INTO counted VALUES (1, 1), (2, 2), (3, 3)"], ["UPDATE counted SET v = 9 WHERE id = 2"],
+                ["UPDATE counted SET v = 9 WHERE id = 77"], ["SELECT * FROM counted ORDER BY v"],
+                ["SELECT * FROM counted WHERE v > 1", "SELECT 1", "SELECT COUNT(*) FROM counted"],
+                ["BEGIN", "INSERT INTO counted VALUES (4, 4)", "SELECT * FROM counted", "COMMIT"],
+                ["BEGIN", "UPDATE counted SET v = 5", "ROLLBACK"], ["ALTER TABLE counted ADD w INT", "DROP TABLE counted"]):
+            client.query("FLUSH STATUS")
+            for sql in statements:
+                client.query(sql)
+            seen.append((statements, sorted(row for name in names for row in
+                                            client.query(f"SHOW STATUS LIKE '{name}'").rows if row[1] != b"0")))
+        client.query("FLUSH STATUS")
+        client.query("SELECT 1")
+        before = client.query("SHOW SESSION STATUS LIKE 'Com_select'").rows
+        client.reset_connection()
+        seen.append((before, client.query("SHOW SESSION STATUS LIKE 'Com_select'").rows))
+        return seen
+
+    with pair.connect() as through, pair.connect_plain() as plain:
+        for found, expected in zip(play(through), play(plain), strict=True):
+            assert found == expected, (found, expected)
