@@ -175,7 +175,9 @@ void Worker::on_connection(uv_stream_t* listener) {
     retire(id);
   } else if (connections > connections_max() + 1) {
     metrics_.count_refused(RefusalReason::kTooManyConnections);
-    session.refuse(protocol::too_many_connections_error());
+    protocol::SqlError error = protocol::too_many_connections_error();
+    error.state = "HY000";  // in front of its greeting a server names none
+    session.refuse(error);
   } else if (!session.deny_if_blocked(0)) {
     session.greet();
   }

@@ -230,7 +230,7 @@ std::optional<ProcessListRequest> process_list_request(std::string_view sql,
 }
 
 bool asks_threads_connected(std::string_view sql, const router::LexerOptions& options) {
-  constexpr std::string_view kName = "'Threads_connected'";
+  constexpr std::string_view kName = "Threads_connected";
   router::SqlLexer lexer(sql, options);
   if (router::in_doubt(sql, options) || !lexer.next().is(router::Keyword::kShow)) {
     return false;
@@ -243,7 +243,8 @@ bool asks_threads_connected(std::string_view sql, const router::LexerOptions& op
     return false;
   }
   token = lexer.next();
-  return token.is(router::TokenKind::kString) && router::equals_ignoring_case(token.text, kName) &&
+  return token.is(router::TokenKind::kString) && token.text.size() == kName.size() + 2 &&
+         router::equals_ignoring_case(token.text.substr(1, kName.size()), kName) &&
          ends_here(lexer);
 }
 

@@ -6,6 +6,7 @@
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "protocol/single_value.h"
+#include "proxy/session/rebuilt_partitions.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/named_account.h"
@@ -401,7 +402,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   }
   job_.mode.substitutes_engine =
       (statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active()) ||
-      copies_definition(statement);
+      copies_definition(statement) || may_rebuild_partitions(statement, sql, lexer_options());
   job_.mode.ignores_directories = names_directory(statement, sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&

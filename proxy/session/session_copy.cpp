@@ -1,8 +1,10 @@
-// SessionCore: CREATE TABLE .. LIKE. Backends create InnoDB tables only, for which the server takes
-// "partition" for another engine: of a partitioned table it makes one of InnoDB, with all its
-// partitions, and notes that another engine took the place. Nothing did. So the home is asked, in
-// the statement's turn, what is copied, and keeps that note to itself.
+// SessionCore: CREATE TABLE .. LIKE, and what else takes "partition" for an engine where backends
+// create InnoDB tables only (rebuilt_partitions.h): of a partitioned table the server makes one of
+// InnoDB, with all its partitions, and notes that another engine took the place. Nothing did. So
+// the home is asked, in the statement's turn, whether it is partitioned, and keeps that note to
+// itself.
 #include "protocol/packet_writer.h"
+#include "proxy/session/rebuilt_partitions.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/token.h"
@@ -24,10 +26,13 @@ std::string exists(const DdlTarget& table, std::string_view condition) {
 }  // namespace
 
 void SessionCore::plan_copy(const router::Statement& statement, std::string_view sql) {
-  ordered_.copies = copies_definition(statement) && ordered_.request.targets.size() == 2;
+  const bool copies = copies_definition(statement) && ordered_.request.targets.size() == 2;
+  ordered_.copies = copies || (may_rebuild_partitions(statement, sql, lexer_options()) &&
+                               ordered_.request.targets.size() == 1);
   if (ordered_.copies) {
-    const auto head = static_cast<std::size_t>(statement.tables[0].name.data() - sql.data());
-    ordered_.copy_keeps_old = router::contains_ignoring_case(sql.substr(0, head), "exists");
+    const auto name = static_cast<std::size_t>(statement.tables[0].name.data() - sql.data());
+    const std::string_view head = sql.substr(0, copies ? name : sql.size());
+    ordered_.copy_keeps_old = router::contains_ignoring_case(head, "exists");
   }
 }
 
@@ -37,10 +42,10 @@ bool SessionCore::asks_about_copy() {
     return false;
   }
   const std::vector<DdlTarget>& targets = ordered_.request.targets;
-  std::string question = "SELECT " + exists(targets[1],
+  std::string question = "SELECT " + exists(targets.back(),
                                             " AND ENGINE='InnoDB' AND CREATE_OPTIONS LIKE "
                                             "'%partitioned%'");
-  if (ordered_.copy_keeps_old) {  // of a table that is there already a note says so
+  if (ordered_.copy_keeps_old) {  // of what is there already, or is not, a note says so
     question += " AND NOT " + exists(targets[0], "");
   }
   question += " LIMIT 1";  // whatever sql_select_limit is

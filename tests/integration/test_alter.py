@@ -96,6 +96,26 @@ def directories_of_one_server(_context, cluster):
 
 
 @case(seconds=30)
+def partitions_are_no_engine(_context, cluster):
+    """Where backends create InnoDB tables only, the server takes "partition" for another engine."""
+    cluster.sql("CREATE TABLE parts (a INT PRIMARY KEY, b INT, KEY i (b)) PARTITION BY HASH (a) PARTITIONS 3",
+                "INSERT INTO parts VALUES (1, 1), (2, 2), (3, 3)")
+    with cluster.connect() as client:
+        for sql in ("DROP INDEX i ON parts", "CREATE INDEX i ON parts (b)", "ALTER TABLE parts ENGINE=InnoDB",
+                    "CREATE TABLE copied LIKE parts"):
+            client.query(sql)
+            assert client.query("SHOW WARNINGS").rows == [], sql
+        client.query("CREATE INDEX IF NOT EXISTS i ON parts (b)")
+        assert [row[1] for row in client.query("SHOW WARNINGS").rows] == [b"1061"]
+        assert client.value("SELECT CONCAT(@@sql_notes, @@sql_mode = @@global.sql_mode)") == "11"
+        assert client.error_of("ALTER TABLE parts ENGINE=MyISAM")[0] == 1290
+        assert client.value("SELECT COUNT(*) FROM parts PARTITION (p1)") == "1"
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+    cluster.sql("DROP TABLE parts, copied")
+
+
+@case(seconds=30)
 def rows_in_no_order(_context, cluster):
     """Refused where there are any; an empty table is altered."""
     table(cluster, "heap", "v INT, n INT UNIQUE, t TEXT, KEY (v)")

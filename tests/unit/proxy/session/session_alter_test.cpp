@@ -99,6 +99,36 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kHome) == Texts{"CREATE TABLE t (a INT)"});
   }
 
+  TEST_CASE("SessionCore: partitions are no engine where an index comes or goes") {
+    for (const char* sql :
+         {"DROP INDEX i ON t", "CREATE UNIQUE INDEX i ON t (a)", "ALTER TABLE t ENGINE = InnoDB",
+          "ALTER TABLE t engine 'innodb', FORCE"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      const DdlRequest request = pass_fence(script, sql);
+      EXPECT(request.session_set.find("REPLACE(@@GLOBAL.sql_mode,'NO_ENGINE_SUBSTITUTION','')") !=
+             std::string::npos);
+      const Texts asked = script.sent(Channel::kHome);
+      REQUIRE(asked.size() == 1);
+      EXPECT(asked[0].ends_with("LIKE '%partitioned%') LIMIT 1"));
+      script.backend_row(Channel::kHome, {"1"});
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{"SET SESSION sql_notes=0",
+                    "SET SESSION sql_mode=REPLACE(@@sql_mode,'NO_ENGINE_SUBSTITUTION','')", sql,
+                    "SET SESSION sql_mode=DEFAULT"}));
+    }
+    for (const char* sql : {"ALTER TABLE t ENGINE=MyISAM", "ALTER TABLE t ADD engine INT",
+                            "ALTER TABLE t ADD i INT"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      EXPECT(pass_fence(script, sql).session_set.find("ENGINE") == std::string::npos);
+      EXPECT(script.sent(Channel::kHome) == Texts{sql});
+    }
+    SessionScript script;  // what IF EXISTS has to say is a note
+    (void)pass_fence(script, "DROP INDEX IF EXISTS i ON d.t");
+    EXPECT(script.sent(Channel::kHome)[0].find("AND NOT EXISTS") != std::string::npos);
+  }
+
   TEST_CASE("SessionCore: no table's file comes or goes on one server") {
     SessionScript script;
     script.query("ALTER TABLE t DISCARD TABLESPACE");

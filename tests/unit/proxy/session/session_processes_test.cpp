@@ -79,6 +79,7 @@ TEST_SUITE("session") {
     const auto asks = [](std::string_view sql) { return asks_threads_connected(sql, {}); };
     EXPECT(asks("SHOW STATUS LIKE 'Threads_connected'"));
     EXPECT(asks(" show\tglobal STATUS like 'threads_connected' ; "));
+    EXPECT(asks("SHOW STATUS LIKE \"Threads_connected\""));
     EXPECT(asks("SHOW SESSION STATUS LIKE 'Threads_connected'"));
     EXPECT(asks("SHOW LOCAL STATUS LIKE 'Threads_connected'"));
     EXPECT(asks("SHOW /* c */ STATUS LIKE 'Threads_connected' -- d"));
