@@ -203,6 +203,24 @@ def write_lock_holds_everybody(_context, pair):
     return pair.assert_identical()
 
 
+@case(seconds=20)
+def procedures_are_no_tables(_context, pair):
+    """They are made and dropped while a table is locked: whoever waits for it in one may need it."""
+    table = pair.table("id INT PRIMARY KEY, v INT NOT NULL")
+    with pair.two_homes() as (locker, definer):
+        for kind in ("READ", "WRITE"):
+            locker.query(f"LOCK TABLES {table} {kind}")
+            definer.query("CREATE OR REPLACE DEFINER=CURRENT_USER PROCEDURE unlocked() SELECT 1")
+            definer.query("ALTER PROCEDURE unlocked COMMENT 'a'")
+            definer.query("DROP PROCEDURE unlocked")
+            send(definer, f"CREATE TRIGGER waits BEFORE INSERT ON {table} FOR EACH ROW SET @a = 1")
+            assert blocked(definer, 0.1), kind
+            locker.query("UNLOCK TABLES")
+            assert finish(definer) == "ok", kind
+            definer.query("DROP TRIGGER waits")
+    return pair.assert_identical()
+
+
 @case(seconds=30)
 def hidden_behind_a_view(_context, pair):
     """A write whose text does not name the locked table waits at its commit, or runs again."""
