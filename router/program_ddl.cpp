@@ -50,6 +50,11 @@ ProgramDdl program_ddl(std::string_view sql, const LexerOptions& options) {
   ddl.accounts = changes_accounts(statement.kind) ||
                  statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement});
   ddl.renames = alters || statement.ddl.verb == DdlVerb::kRename;
+  const bool unread =
+      statement.kind == StatementKind::kUnknown ||
+      statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement, Flag::kConditionalComment});
+  ddl.renames_any = statement.ddl.verb == DdlVerb::kRename ||
+                    (unread && !alters && contains_ignoring_case(sql, "rename"));
   const bool replaces = statement.ddl.verb == DdlVerb::kCreate &&
                         statement.ddl.object == DdlObject::kTable &&
                         contains_ignoring_case(sql, "replace");

@@ -25,8 +25,10 @@ struct ProgramDdl {
   bool makes_trigger = false;   ///< perhaps
   bool accounts = false;        ///< it changes accounts or rights
   bool renames = false;         ///< RENAME TABLE, or an ALTER TABLE that may rename
-  bool drops = false;           ///< names may stand for other tables behind it
-  bool whole_schema = false;    ///< it is about a schema, or about more than its text tells
+  /// RENAME TABLE, or perhaps: a binlog shows it of temporary tables, too. Of no other statement.
+  bool renames_any = false;
+  bool drops = false;         ///< names may stand for other tables behind it
+  bool whole_schema = false;  ///< it is about a schema, or about more than its text tells
   std::vector<ObjectName> tables;
   /// Of `tables`: whose definition a new table may be copied from.
   std::vector<ObjectName> copied;

@@ -90,6 +90,9 @@ struct DdlRequest {
   /// `sql` is a CALL that commits by itself, which only this connection of the home runs (the
   /// server's number of it): decision 0032. Nothing is known of its targets.
   std::optional<std::uint64_t> program_thread = {};
+  /// What a program renames are no temporary tables, of which it would be the only one to have
+  /// some.
+  bool renames_plain = false;
 };
 
 /// What a SET GLOBAL has changed.
@@ -266,8 +269,10 @@ struct TableAnswer {
 
 /// What is to be done with a CALL.
 enum class CallVerdict : std::uint8_t {
-  kBranch,  ///< it runs in a branch, as far as is known
-  kAlone,   ///< no branch can hold it
+  kBranch,          ///< it runs in a branch, as far as is known
+  kAlone,           ///< no branch can hold it
+  kAloneRenames,    ///< the same, where the session has no temporary tables: it says RENAME
+  kAloneTemporary,  ///< as kAlone, and it makes temporary tables
   kByText,  ///< it executes text: alone when the literals of the CALL are such (scan_literals())
 };
 

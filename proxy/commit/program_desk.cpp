@@ -76,6 +76,7 @@ void ProgramDesk::begin(const DdlRequest& request) {
   entry.body = std::move(ddl);
   program_.emplace(Program{entry.seqno, ProgramCourse({request.home, true, false}),
                            *request.program_thread, request.session, GtidState{}});
+  program_->renames_plain = request.renames_plain;
   parts_.stats.program_running.set(1);
   parts_.log.append(std::move(entry));
 }

@@ -106,6 +106,7 @@ class ProgramDesk {
     GtidState logged;                            ///< its groups in the log
     Gtid half{};                                 ///< a group whose statement is, its rows are not
     std::deque<protocol::BinlogGroup> groups{};  ///< read, not appended yet
+    bool renames_plain = false;                  ///< as DdlRequest; unknown of one from the log
     bool coarse = false;                         ///< definitions are not to be had any more
     bool decided = false;                        ///< its result is on its way into the log
     bool lost = false;                           ///< it was void

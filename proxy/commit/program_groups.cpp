@@ -107,7 +107,7 @@ ProgramDesk::Step ProgramDesk::take_statement(const BinlogGroup& group) {
 /// text that it has put together may.
 bool ProgramDesk::note_ddl(const BinlogGroup& group) {
   const router::ProgramDdl ddl = router::program_ddl(group.statement, lexer_of(group));
-  if (ddl.differs) {
+  if (ddl.differs || (ddl.renames_any && !program_->renames_plain)) {
     return false;
   }
   program_->accounts = program_->accounts || ddl.accounts;

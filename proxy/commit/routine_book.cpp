@@ -131,9 +131,12 @@ std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
     return CallVerdict::kBranch;
   }
   parts_.positions.note_made(all.makes_function, all.makes_trigger);
-  return all.commits() ? CallVerdict::kAlone
-         : all.dynamic ? CallVerdict::kByText
-                       : CallVerdict::kBranch;
+  if (all.commits()) {
+    return all.renames           ? CallVerdict::kAloneRenames
+           : all.makes_temporary ? CallVerdict::kAloneTemporary
+                                 : CallVerdict::kAlone;
+  }
+  return all.dynamic ? CallVerdict::kByText : CallVerdict::kBranch;
 }
 
 /// CREATE TABLE .. LIKE makes a sequence that gives other servers' numbers (decision 0034).

@@ -346,6 +346,7 @@ class SessionCore {
 
   // A CALL that commits by itself: session_program.cpp.
   [[nodiscard]] bool may_run_alone() const;
+  [[nodiscard]] bool may_have_temporary() const;
   bool plan_program(const router::Statement& statement);
   bool plan_call(std::string text, std::string_view schema);
   bool plan_compound(std::string_view text);
@@ -354,7 +355,7 @@ class SessionCore {
   [[nodiscard]] bool runs_alone(CallVerdict verdict);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan);
   void note_made(const router::ProgramScan& scan);
-  bool run_alone();
+  bool run_alone(bool renames_plain);
   bool program_is_ready();
 
   [[nodiscard]] bool ordered_prepared() const {

@@ -35,7 +35,13 @@ bool SessionCore::may_run_alone() const {
                      (job_.kind == JobKind::kExecute && !job_.bulk && !job_.wants_cursor);
   return whole && job_.wrapped && job_.channel == Channel::kHome && autocommit_ &&
          !transaction_.open() && !next_transaction_.pending() && !next_reads_only() &&
-         !has_temporary() && own_tables_.empty() && !owner_.password_expired;
+         own_tables_.empty() && !owner_.password_expired;
+}
+
+/// Of the home's binlog nobody can tell whether what is renamed is a temporary table (decision
+/// 0032). A program before may have left some.
+bool SessionCore::may_have_temporary() const {
+  return has_temporary() || pins_.has(router::PinReason::kUnknownState);
 }
 
 /// True: the statement runs alone, or the commit thread's answer tells whether it does.
@@ -79,7 +85,7 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
   job_.call_text = std::move(text);
   const std::optional<CallVerdict> known = effects_.known_call(in, called->name);
   if (known) {
-    return runs_alone(*known) && run_alone();
+    return runs_alone(*known) && run_alone(*known != CallVerdict::kAloneTemporary);
   }
   CallQuestion question{effects_.session_id(), ++call_questions_, std::move(in), called->name};
   if (!effects_.post_commit(std::move(question))) {
@@ -94,12 +100,13 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
 bool SessionCore::plan_compound(std::string_view text) {
   const router::ProgramScan scan = router::scan_program(text, lexer_options());
   const bool fit = !scan.unfit && !scan.uncertain && !(scan.renames && scan.makes_temporary);
-  if (!scan.commits() || !fit || !scan.calls.empty() || copies_sequence(scan)) {
+  if (!scan.commits() || !fit || !scan.calls.empty() || copies_sequence(scan) ||
+      (scan.renames && may_have_temporary())) {
     return false;
   }
   note_made(scan);
   job_.call_text.assign(text);
-  return run_alone();
+  return run_alone(!scan.makes_temporary);
 }
 
 /// PREPARE has succeeded.
@@ -124,17 +131,22 @@ void SessionCore::on_call_answer(const CallAnswer& answer) {
   }
   job_.asks_about_call = false;
   if (runs_alone(answer.verdict)) {
-    (void)run_alone();
+    (void)run_alone(answer.verdict != CallVerdict::kAloneTemporary);
   } else {
     advance_job();
   }
 }
 
 bool SessionCore::runs_alone(CallVerdict verdict) {
-  if (verdict != CallVerdict::kByText) {
-    return verdict == CallVerdict::kAlone;
+  if (verdict == CallVerdict::kBranch) {
+    return false;
   }
   const router::ProgramScan said = router::scan_literals(job_.call_text, lexer_options());
+  if (verdict != CallVerdict::kByText) {
+    const bool renames = verdict == CallVerdict::kAloneRenames || said.renames;
+    const bool temporary = verdict == CallVerdict::kAloneTemporary || may_have_temporary();
+    return !(renames && temporary);
+  }
   if (!said.commits() || said.unfit || said.uncertain || said.renames || copies_sequence(said)) {
     return false;
   }
@@ -157,8 +169,8 @@ void SessionCore::note_made(const router::ProgramScan& scan) {
   }
 }
 
-/// True.
-bool SessionCore::run_alone() {
+/// True. `renames_plain`: as far as the program's own words tell.
+bool SessionCore::run_alone(bool renames_plain) {
   if (effects_.may_only_read()) {
     reply_error(read_only_server_error());  // at no commit of its own anybody could say so
     return true;
@@ -168,9 +180,10 @@ bool SessionCore::run_alone() {
   ordered_.request.sql = job_.call_text;
   ordered_.request.schema = state_.schema();
   ordered_.request.user = owner_.definer;
+  ordered_.request.renames_plain = renames_plain && !may_have_temporary();
   ordered_.prepared = job_.kind == JobKind::kExecute;
   job_.kind = JobKind::kOrdered;
-  job_.wrapped = job_.needs_branch = false;
+  job_.wrapped = job_.needs_branch = job_.keeps = false;
   advance_job();
   return true;
 }

@@ -85,8 +85,7 @@ void SessionCore::plan_temporary(const Statement& statement) {
 // kind of table makes the backends differ. A program may have left some behind whose names nobody
 // told. True when it was asked.
 bool SessionCore::ask_about_tables(const Statement& statement) {
-  const bool may_have_some = has_temporary() || pins_.has(router::PinReason::kUnknownState);
-  if (!may_have_some || statement.kind != StatementKind::kDdl || !home_lease_.held() ||
+  if (!may_have_temporary() || statement.kind != StatementKind::kDdl || !home_lease_.held() ||
       statement.has(Flag::kUncertain)) {
     return false;
   }

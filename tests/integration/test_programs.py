@@ -490,6 +490,57 @@ def many_at_once(context, programs):
     assert rows[0][0] == sum(added), (rows, added)
 
 
+@case(seconds=20)
+def beside_temporary_tables(_context, programs):
+    """The session's own: a program reads, fills, changes and drops them, as on a plain server. A
+    table of the same name that is none stays as it is."""
+    programs.define("DECLARE x TYPE OF mine.a DEFAULT n; START TRANSACTION; "
+                    "INSERT INTO mine VALUES (x); INSERT INTO t SELECT a + n, 1 FROM mine; COMMIT; "
+                    "CREATE TABLE made AS SELECT * FROM mine; CREATE TABLE like_it LIKE mine; "
+                    "SET o = (SELECT COUNT(*) FROM made); DROP TABLE made, like_it; "
+                    "TRUNCATE mine; ALTER TABLE mine ADD b INT, ADD KEY (b); "
+                    "ALTER TABLE mine DROP b; INSERT INTO mine VALUES (n + 1); "
+                    "START TRANSACTION; DELETE FROM mine; ROLLBACK;",
+                    ["CREATE OR REPLACE TABLE mine (a VARCHAR(9), z INT)",
+                     "CREATE OR REPLACE PROCEDURE drops() BEGIN COMMIT; DROP TABLE mine; END"])
+    with programs.pair() as both:
+        both.query("CREATE TEMPORARY TABLE mine (a INT)")
+        both.query("INSERT INTO mine VALUES (7)")
+        for n in (1, 10):
+            both.query(f"CALL p({n}, @o)")
+            both.query("SELECT @o, @@in_transaction")
+            both.query("SELECT * FROM mine")
+            both.query("INSERT INTO mine VALUES (20)")
+        for _ in range(2):
+            both.query("SHOW COLUMNS FROM mine")
+            both.query("CALL drops()")
+        both.query("SELECT * FROM mine")
+    programs.same_rows("t")
+    assert programs.consort.metric("consort_programs_lost_total") == 0
+
+
+RENAMES = ["RENAME TABLE mine TO yours", "EXECUTE IMMEDIATE 'RENAME TABLE mine TO yours'",
+           "EXECUTE IMMEDIATE CONCAT('RENAME ', 'TABLE mine TO yours')"]
+
+
+@case(seconds=20, each=[(str(at), rename) for at, rename in enumerate(RENAMES)])
+def renames_beside_temporary_tables(_context, programs, rename):
+    """The binlog shows it of a temporary table, too: the others must not do it to theirs."""
+    programs.sql("DROP TABLE IF EXISTS mine, yours", "CREATE TABLE mine (id INT PRIMARY KEY)",
+                 "CREATE OR REPLACE PROCEDURE leaves() CREATE TEMPORARY TABLE mine (a INT)",
+                 f"CREATE OR REPLACE PROCEDURE renames() BEGIN COMMIT; {rename}; END")
+    for leave in ("CREATE TEMPORARY TABLE mine (a INT)", "CALL leaves()"):
+        with programs.connect() as client:
+            client.query(leave)
+            code_of(lambda: client.query("CALL renames()"))
+        programs.all_online()
+        programs.assert_identical()
+    with programs.connect() as client:
+        client.query("CALL renames()")
+    programs.assert_identical()
+    assert programs.servers[1].query("SHOW TABLES FROM test LIKE 'yours'")
+
+
 @case(seconds=120)
 def whoever_is_killed(context, programs):
     """Consort and servers, at any moment: what a client was told has happened is everywhere, a
@@ -555,15 +606,20 @@ def its_home_stays_away(context, programs):
     assert programs.consort.metric("consort_programs_lost_total") == 1
 
 
-@case(seconds=60)
-def hidden_ddl_that_differs_takes_the_home_out(context, programs):
-    """A text that nobody can see makes a sequence: the others must not have it. Comes last, too."""
+HIDDEN = ["CREATE SEQUENCE made", "RENAME TABLE mine TO yours"]
+
+
+@case(seconds=60, each=[(text.split()[0].lower(), text) for text in HIDDEN])
+def hidden_ddl_that_differs_takes_the_home_out(context, programs, text):
+    """A text that nobody can see makes a sequence, or renames what may be a temporary table: the
+    others must not have it. Comes last, too."""
     if not context.soak:
         raise Skip("loses a server")
     online = list(programs.consort.backend_states().values()).count("online")
     with programs.connect() as client:
         for statement in ("CREATE OR REPLACE TABLE hidden (text VARCHAR(99))",
-                          "INSERT INTO hidden VALUES ('CREATE SEQUENCE made')",
+                          f"INSERT INTO hidden VALUES ('{text}')",
+                          "CREATE TEMPORARY TABLE mine (a INT)",
                           "CREATE OR REPLACE PROCEDURE p() BEGIN COMMIT; "
                           "SELECT text INTO @text FROM hidden; EXECUTE IMMEDIATE @text; END"):
             client.query(statement)

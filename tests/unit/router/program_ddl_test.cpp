@@ -55,6 +55,19 @@ TEST_SUITE("route") {
     }
   }
 
+  TEST_CASE("program_ddl: what the binlog shows of temporary tables, too") {
+    for (const char* sql : {"RENAME TABLE a TO b", "/* x */ rename tables IF EXISTS a TO b",
+                            "/*!50000 RENAME */ TABLE a TO b"}) {
+      CAPTURE(sql);
+      EXPECT(program_ddl(sql, {}).renames_any);
+    }
+    for (const char* sql : {"ALTER TABLE a RENAME b", "RENAME USER a TO b", "DROP TABLE a",
+                            "CREATE VIEW v AS SELECT 'rename'"}) {
+      CAPTURE(sql);
+      EXPECT_FALSE(program_ddl(sql, {}).renames_any);
+    }
+  }
+
   TEST_CASE("program_ddl: what all do alike") {
     for (const char* sql : {
              "ALTER TABLE t ADD b INT DEFAULT 5, DROP c",

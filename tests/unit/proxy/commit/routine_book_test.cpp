@@ -37,9 +37,11 @@ class Book {
   std::string told() {
     std::string text;
     for (const CallAnswer& answer : std::exchange(answers, {})) {
-      text += answer.verdict == CallVerdict::kBranch  ? "branch"
-              : answer.verdict == CallVerdict::kAlone ? "alone"
-                                                      : "text";
+      text += answer.verdict == CallVerdict::kBranch           ? "branch"
+              : answer.verdict == CallVerdict::kAlone          ? "alone"
+              : answer.verdict == CallVerdict::kAloneRenames   ? "renames"
+              : answer.verdict == CallVerdict::kAloneTemporary ? "temporary"
+                                                               : "text";
       text += answer.generation == 0 ? "! " : " ";
     }
     return text;
@@ -92,6 +94,20 @@ TEST_SUITE("commit") {
     EXPECT(book.told() == "alone ");
     book.ask("q");
     EXPECT(book.told() == "alone ");
+  }
+
+  TEST_CASE("RoutineBook: tells what renames tables, and what makes temporary ones") {
+    for (const auto& [body, verdict] :
+         {std::pair{"BEGIN COMMIT; RENAME TABLE a TO b; END", "renames "},
+          std::pair{"BEGIN COMMIT; EXECUTE IMMEDIATE 'RENAME TABLE a TO b'; END", "renames "},
+          std::pair{"BEGIN CREATE TEMPORARY TABLE t (a INT); COMMIT; END", "temporary "},
+          std::pair{"BEGIN CREATE TEMPORARY TABLE t (a INT); END", "branch "}}) {
+      Book book;
+      book.ask("p");
+      book.tell(body);
+      CAPTURE(body);
+      EXPECT(book.told() == verdict);
+    }
   }
 
   TEST_CASE("RoutineBook: what others could not be told of stays in its branch") {

@@ -186,6 +186,40 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "ERR 1213");
   }
 
+  TEST_CASE("SessionCore: what a program renames may be a temporary table, if there are any") {
+    for (const CallVerdict verdict :
+         {CallVerdict::kAlone, CallVerdict::kAloneTemporary, CallVerdict::kAloneRenames}) {
+      SessionScript script;
+      script.call_verdict = verdict;
+      script.query("CALL p()");
+      EXPECT(script.posted_back<DdlRequest>().renames_plain ==
+             (verdict != CallVerdict::kAloneTemporary));
+      give_turn(script);
+      script.backend_ok(Channel::kHome, autocommit_ok());
+      end_program(script);
+      (void)script.answer();
+      (void)script.sent(Channel::kHome);
+      script.query("CALL p('RENAME TABLE a TO b')");  // the one before may have left some
+      EXPECT((script.sent(Channel::kHome).front() == "XA START"));
+    }
+    for (const CallVerdict verdict : {CallVerdict::kAlone, CallVerdict::kAloneRenames}) {
+      SessionScript script;
+      script.call_verdict = verdict;
+      script.query("CALL p()");
+      give_turn(script);
+      script.backend_ok(Channel::kHome, autocommit_ok());
+      end_program(script);
+      (void)script.answer();
+      (void)script.sent(Channel::kHome);
+      script.query("CALL p()");
+      const bool alone = script.sent(Channel::kHome).empty();
+      EXPECT(alone == (verdict != CallVerdict::kAloneRenames));
+      if (alone) {
+        EXPECT_FALSE(script.posted_back<DdlRequest>().renames_plain);
+      }
+    }
+  }
+
   TEST_CASE("SessionCore: KILL QUERY reaches a program that runs") {
     SessionScript script;
     script.call_verdict = CallVerdict::kAlone;
