@@ -1,6 +1,7 @@
 #include "router/program_ddl.h"
 
 #include "router/altered_rows.h"
+#include "router/moved_tablespace.h"
 #include "router/sequence_text.h"
 #include "router/statement.h"
 #include "router/token.h"
@@ -36,6 +37,12 @@ bool is_about_its_account(std::string_view sql, const Statement& statement) {
          (alters_event && !contains_ignoring_case(sql, "definer"));
 }
 
+/// Where a server keeps a table's files, and files that come and go: its own business.
+bool is_about_files(std::string_view sql, const Statement& statement, const LexerOptions& options) {
+  return moves_tablespace(sql, statement, options) ||
+         (statement.ddl.object == DdlObject::kTable && contains_ignoring_case(sql, "directory"));
+}
+
 }  // namespace
 
 ProgramDdl program_ddl(std::string_view sql, const LexerOptions& options) {
@@ -44,7 +51,8 @@ ProgramDdl program_ddl(std::string_view sql, const LexerOptions& options) {
   ProgramDdl ddl;
   ddl.differs = (alters && altered_rows(sql, options).any()) ||
                 is_about_sequences(sql, statement, options) ||
-                is_about_its_account(sql, statement) || statement.ddl.object == DdlObject::kServer;
+                is_about_files(sql, statement, options) || is_about_its_account(sql, statement) ||
+                statement.ddl.object == DdlObject::kServer;
   ddl.makes_function = may_make(statement, DdlObject::kRoutine);
   ddl.makes_trigger = may_make(statement, DdlObject::kTrigger);
   ddl.accounts = changes_accounts(statement.kind) ||

@@ -136,6 +136,11 @@ std::string schema_of(const TableRef& table, std::string_view schema) {
 
 }  // namespace
 
+void OwnTableLocks::forget(std::string_view schema, std::string_view table) {
+  std::erase_if(
+      tables_, [&](const TableLock& lock) { return lock.schema == schema && lock.table == table; });
+}
+
 OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view schema) const {
   const std::string in = schema_of(table, schema);
   const std::string name = router::identifier_text(table.name);

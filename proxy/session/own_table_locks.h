@@ -19,6 +19,9 @@ class OwnTableLocks {
  public:
   void take(std::vector<TableLock> tables) { tables_ = std::move(tables); }
 
+  /// Somebody has dropped it.
+  void forget(std::string_view schema, std::string_view table);
+
   /// All tables, to be read.
   void take_all() { all_ = true; }
 

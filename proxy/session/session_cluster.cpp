@@ -284,6 +284,9 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     return;
   }
   lost_transaction_ = ordered_.program && ordered_.was_open && !ordered_.told_open;
+  if (ordered_.drops_tables && !held_.is_error()) {
+    own_tables_dropped(ordered_.request.targets);
+  }
   answer_held();
 }
 

@@ -599,6 +599,7 @@ class SessionCore {
   void ask_for_tables(bool keep);
   void await_lock(const BranchOutcome& outcome);
   void release_tables();
+  void own_tables_dropped(const std::vector<DdlTarget>& tables);
   void drop_table_request();
   [[nodiscard]] bool holds_rows() const;
 
@@ -740,6 +741,7 @@ class SessionCore {
     bool drops = false;     ///< maybe several objects, one after the other
     bool truncates = false;
     router::AlteredRows rows;
+    bool drops_tables = false;    ///< DROP TABLE
     bool rows_known = false;      ///< all servers will treat them alike
     std::string as_ever;          ///< the SET that undoes one for this statement; empty: none
     bool copies = false;          ///< CREATE TABLE .. LIKE

@@ -233,6 +233,8 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
     separate_temporary(statement, sql);
   }
   plan_altered_rows(statement, sql);
+  ordered_.drops_tables = statement.ddl.verb == router::DdlVerb::kDrop &&
+                          statement.ddl.object == router::DdlObject::kTable;
   plan_copy(statement, sql);
   ordered_.changes_accounts = changes_accounts;
   if (changes_accounts) {

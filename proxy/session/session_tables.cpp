@@ -356,6 +356,20 @@ void SessionCore::release_tables() {
   }
 }
 
+/// With the last table that was locked LOCK TABLES is over.
+void SessionCore::own_tables_dropped(const std::vector<DdlTarget>& tables) {
+  if (own_tables_.empty()) {
+    return;
+  }
+  for (const DdlTarget& dropped : tables) {
+    own_tables_.forget(dropped.schema, dropped.table);
+  }
+  if (own_tables_.empty()) {
+    remove_pin(PinReason::kLockedTables);
+    release_tables();
+  }
+}
+
 /// At the end of a command: what it has asked for and not got is given back.
 void SessionCore::drop_table_request() {
   const bool unlocks = job_.lock_step == LockStep::kUnlock;  // also when its commit has failed

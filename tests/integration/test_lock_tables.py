@@ -443,6 +443,25 @@ def everybody_at_once(context, pair):
 
 
 @case(seconds=60)
+def dropped_while_locked(_context, pair):
+    """Of two locked tables one is dropped: the locks go on; with the last one they are over."""
+    tables = [pair.table("id INT PRIMARY KEY") for _ in range(3)]
+    pair.sql(f"DROP TABLE {tables[2]}")
+    for connect in (pair.connect, pair.connect_plain):
+        with connect() as client:
+            if connect == pair.connect_plain:
+                for table in tables[:2]:
+                    client.query(f"CREATE OR REPLACE TABLE {table} (id INT PRIMARY KEY)")
+            client.query(f"LOCK TABLES {tables[0]} WRITE, {tables[1]} WRITE")
+            client.query(f"DROP TABLE {tables[0]}")
+            assert client.error_of(f"CREATE TABLE {tables[2]} (i INT)") == (1100, "HY000")
+            client.query(f"DROP TABLE {tables[1]}")
+            client.query(f"CREATE TABLE {tables[2]} (i INT)")
+            client.query("UNLOCK TABLES")
+            client.query(f"DROP TABLE {tables[2]}")
+
+
+@case(seconds=60)
 def home_is_lost(_context, pair):
     """The locker ends with its home, as its session says; others go on, nothing stays locked."""
     table = pair.table("id INT PRIMARY KEY, v INT NOT NULL")

@@ -44,6 +44,8 @@ TEST_SUITE("route") {
              "ALTER SEQUENCE s RESTART 5",
              "CREATE TABLE s (a INT) SEQUENCE=1",
              "CREATE TABLE t (a INT) /*!999999 SEQUENCE=1 */",
+             "CREATE TABLE t (a INT) DATA DIRECTORY='/d'",
+             "ALTER TABLE t DISCARD TABLESPACE",
              "GRANT SELECT ON t TO CURRENT_USER",
              "CREATE ROLE r",
              "SET PASSWORD = 'x'",
