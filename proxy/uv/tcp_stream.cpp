@@ -10,7 +10,10 @@
 namespace consort::proxy {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::size_t kPiecesMax = 8;
+constexpr std::chrono::milliseconds kLastWordMax = 50ms;
 
 }  // namespace
 
@@ -44,6 +47,7 @@ TcpStream::TcpStream(EventLoop& loop, TcpStreamObserver& observer)
 TcpStream::~TcpStream() = default;
 
 void TcpStream::connect(const SocketAddress& address, std::chrono::milliseconds timeout) {
+  connected_out_ = true;
   auto request = std::make_unique<uv_connect_t>();
   const int failure = uv_tcp_connect(request.get(), handle_.get(), address.raw(), &on_connect);
   if (failure != 0) {
@@ -192,7 +196,7 @@ void TcpStream::write_plain(std::initializer_list<Bytes> pieces) {
     }
     const int result = uv_try_write(stream(), buffers, count);
     if (result < 0 && result != UV_EAGAIN) {
-      fail_later(result);
+      fail_writing(result);
       return;
     }
     sent = result > 0 ? static_cast<std::size_t>(result) : 0;
@@ -218,7 +222,7 @@ void TcpStream::queue_write(std::initializer_list<Bytes> pieces, std::size_t ski
   request->request.data = request.get();
   const int failure = uv_write(&request->request, stream(), &buffer, 1, &on_write);
   if (failure != 0) {
-    fail_later(failure);
+    fail_writing(failure);
     return;
   }
   queued_bytes_ += request->bytes.size();
@@ -234,7 +238,7 @@ void TcpStream::on_write(uv_write_t* request, int status) {
   const std::size_t before = self->queued_bytes_;
   self->queued_bytes_ -= owned->bytes.size();
   if (status != 0) {
-    self->fail_later(status);
+    self->fail_writing(status);
     return;
   }
   if (self->closing_) {
@@ -249,12 +253,25 @@ void TcpStream::on_write(uv_write_t* request, int status) {
 }
 
 void TcpStream::fail_later(int uv_error) {
+  pause_reading();
+  close_later(uv_error, 0ms);
+}
+
+/// A server that does not like what is written says why and closes: its last word has come,
+/// perhaps, before the write failed. Behind it reading meets the end at once.
+void TcpStream::fail_writing(int uv_error) {
+  if (!connected_out_) {
+    pause_reading();  // nobody does anything for a client that hears nothing
+  }
+  close_later(uv_error, reading_ ? kLastWordMax : 0ms);
+}
+
+void TcpStream::close_later(int uv_error, std::chrono::milliseconds delay) {
   if (pending_error_ != 0) {
     return;
   }
   pending_error_ = uv_error;
   closing_ = true;
-  pause_reading();
   deadline_.reset(new uv_timer_t);
   CHECK(uv_timer_init(loop_.raw(), deadline_.get()) == 0);
   deadline_->data = this;
@@ -263,7 +280,7 @@ void TcpStream::fail_later(int uv_error) {
       self->close_now(self->pending_error_);
     }
   };
-  CHECK(uv_timer_start(deadline_.get(), on_due, 0, 0) == 0);
+  CHECK(uv_timer_start(deadline_.get(), on_due, static_cast<std::uint64_t>(delay.count()), 0) == 0);
 }
 
 void TcpStream::close_after_write() {

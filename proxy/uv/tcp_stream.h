@@ -129,6 +129,8 @@ class TcpStream {
   void read_tls_later();
   void queue_write(std::initializer_list<Bytes> pieces, std::size_t skip_bytes);
   void fail_later(int uv_error);
+  void fail_writing(int uv_error);
+  void close_later(int uv_error, std::chrono::milliseconds delay);
 
   uv_stream_t* stream() { return reinterpret_cast<uv_stream_t*>(handle_.get()); }
 
@@ -142,6 +144,7 @@ class TcpStream {
   int pending_error_ = 0;
   bool reading_ = false;
   bool closing_ = false;
+  bool connected_out_ = false;  // by connect(): the peer is a server
 };
 
 }  // namespace consort::proxy

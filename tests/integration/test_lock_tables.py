@@ -12,7 +12,7 @@ from support.cluster import together
 from support.pair import Pair
 from support.private_server import APP_PASSWORD, APP_USER
 from support.process import wait_until
-from support.racing import finish, send
+from support.racing import blocked, finish, send
 
 FILL = ["CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT)",
         "CREATE OR REPLACE TABLE u (id INT PRIMARY KEY, v INT)",
@@ -128,18 +128,6 @@ def no_update_is_lost(context, pair):
     for server in pair.servers:
         assert server.query(f"SELECT v FROM test.{table}") == ((rounds * len(clients),),)
     return f"{rounds * len(clients)} locks in {time.monotonic() - began:.1f} s"
-
-
-def blocked(client, seconds=0.3):
-    """No answer has come yet."""
-    client.socket.settimeout(seconds)
-    try:
-        client.peek_sequence()
-        return False
-    except TimeoutError:
-        return True
-    finally:
-        client.socket.settimeout(30)
 
 
 @case(seconds=30)

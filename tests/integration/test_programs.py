@@ -9,7 +9,7 @@ from support.case import Skip, case
 from support.cluster import together
 from support.compare import assert_identical
 from support.process import wait_until
-from support.racing import send
+from support.racing import blocked, send
 from support.twins import Twins
 from support.wire import ServerError, code_of
 
@@ -103,7 +103,8 @@ class Programs(Twins):
     def define(self, body, before=()):
         with self.pair() as both:
             for client in (both.through, both.plain):
-                for old in ("TABLE IF EXISTS child", "TABLE IF EXISTS t", "PROCEDURE IF EXISTS p"):
+                for old in ("TABLE IF EXISTS made", "TABLE IF EXISTS child",
+                            "TABLE IF EXISTS t", "PROCEDURE IF EXISTS p"):
                     client.query(f"DROP {old}")
             both.query("CREATE TABLE t (id INT PRIMARY KEY, v INT)")
             for statement in before:
@@ -408,6 +409,9 @@ def its_session_is_killed_amid(_context, programs):
                 client.close()
             else:
                 killer.query(f"{way} {number}")
+                while way == "KILL QUERY" and blocked(client, 1):
+                    # A server forgets one now and then: 1 of 60 such (10.11, without Consort).
+                    killer.query(f"{way} {number}")
                 code = code_of(client.read_reply) if way == "KILL QUERY" else 1317
                 assert code == 1317, code
             programs.write(100_000)

@@ -37,6 +37,18 @@ def send(client, sql):
     client.command(wire.COM_QUERY, sql.encode())
 
 
+def blocked(client, seconds=0.3):
+    """No answer has come yet."""
+    client.socket.settimeout(seconds)
+    try:
+        client.peek_sequence()
+        return False
+    except TimeoutError:
+        return True
+    finally:
+        client.socket.settimeout(30)
+
+
 def race(pairs):
     """Sends all statements before it reads any answer; the outcomes in order."""
     for client, sql in pairs:

@@ -180,6 +180,22 @@ TEST_SUITE("tls") {
     EXPECT(f.server->closed->tls_error.empty());
   }
 
+  TEST_CASE("TcpStream: a server's last word is read although it takes no more") {
+    Fixture f;
+    f.server->stream->pause_reading();
+    f.client.stream->resume_reading();
+    f.client.stream->write(as_bytes("a query"));
+    f.loop.run_once();
+    f.server->stream->write(as_bytes("why not"));
+    f.server.reset();  // its socket holds bytes that nobody read: the connection is reset
+    for (int turn = 0; turn < 5; ++turn) {
+      f.client.stream->write(as_bytes("its rest"));
+    }
+    EXPECT_FALSE(f.client.closed.has_value());
+    f.until([&] { return f.client.closed.has_value(); });
+    EXPECT(f.client.received == Buffer{'w', 'h', 'y', ' ', 'n', 'o', 't'});
+  }
+
   TEST_CASE("TcpStream: who has just sent something finds an end, not a reset connection") {
     for (const bool tls : {false, true}) {
       Fixture f;
