@@ -79,6 +79,13 @@ const BinlogTable* find_non_transactional(const BinlogGroup& group,
   return nullptr;
 }
 
+bool leaves_nothing_behind(const BinlogGroup& group, const certifier::SchemaCatalog& catalog) {
+  return std::all_of(group.tables.begin(), group.tables.end(), [&catalog](const auto& table) {
+    const TableDefinitionPtr known = catalog.find({table.schema, table.table});
+    return known != nullptr && known->is_transactional && !known->is_sequence;
+  });
+}
+
 void flag_foreign_keys(BinlogGroup& group, const certifier::SchemaCatalog& catalog) {
   protocol::set_no_foreign_key_checks(group, true, [&](const TableName& name) {
     const TableDefinitionPtr definition = catalog.find(name);

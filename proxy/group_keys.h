@@ -32,6 +32,11 @@ enum class GroupKeysError : int {
 [[nodiscard]] const protocol::BinlogTable* find_non_transactional(
     const protocol::BinlogGroup& group, const certifier::SchemaCatalog& catalog);
 
+/// Nothing of the group's rows survives a rollback: its tables are known, transactional and no
+/// sequences.
+[[nodiscard]] bool leaves_nothing_behind(const protocol::BinlogGroup& group,
+                                         const certifier::SchemaCatalog& catalog);
+
 /// Flags the rows for BINLOG on other backends: no foreign key checks (they would wait for parents'
 /// locks, and the home has done them), except on tables whose cascades must run there too.
 /// REQUIRES: group_missing_tables() is empty.

@@ -593,13 +593,7 @@ BranchDesk::Step BranchDesk::take_foreign(Foreign& foreign) {
     if (!has_definitions(foreign.home, group)) {
       return Step::kHeld;
     }
-    const bool nothing_stayed =
-        std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
-          const certifier::TableDefinitionPtr known =
-              parts_.catalog.find(TableName{table.schema, table.table});
-          return known != nullptr && known->is_transactional && !known->is_sequence;
-        });
-    if (nothing_stayed) {
+    if (leaves_nothing_behind(group, parts_.catalog)) {
       return Step::kDone;
     }
     parts_.stats.lanes[foreign.home.value].foreign_groups.add();

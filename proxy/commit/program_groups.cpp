@@ -177,13 +177,7 @@ ProgramDesk::Step ProgramDesk::nothing_stayed(const BinlogGroup& group) {
   if (!program_->coarse && !has_definitions(group)) {
     return Step::kHeld;
   }
-  const bool nothing =
-      std::all_of(group.tables.begin(), group.tables.end(), [this](const auto& table) {
-        const certifier::TableDefinitionPtr known =
-            parts_.catalog.find(TableName{table.schema, table.table});
-        return known != nullptr && known->is_transactional && !known->is_sequence;
-      });
-  return nothing ? Step::kDone : Step::kGap;
+  return leaves_nothing_behind(group, parts_.catalog) ? Step::kDone : Step::kGap;
 }
 
 bool ProgramDesk::has_definitions(const BinlogGroup& group) {

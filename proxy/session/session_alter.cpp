@@ -98,16 +98,20 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
     send_job();
     return;
   }
-  const protocol::SqlError refusal = error != nullptr ? *error : refusal_of(ordered_.rows);
-  ordered_.error = refusal.code;
+  fail_turn(error != nullptr ? *error : refusal_of(ordered_.rows));
+}
+
+/// What was asked behind the fence says that the statement must not be executed.
+void SessionCore::fail_turn(const protocol::SqlError& error) {
+  ordered_.error = error.code;
   held_.clear();
-  hold_error(refusal, reply_sequence_);
+  hold_error(error, reply_sequence_);
   finish_ordered(false);
 }
 
 /// `increment`, `offset`: how the connection has counted, and will behind the statement.
 void SessionCore::count_by_one(std::string_view increment, std::string_view offset) {
-  ordered_.as_ever = "SET " + counting_settings(increment, offset);
+  ordered_.as_ever.push_back("SET " + counting_settings(increment, offset));
   xa_buffer_.clear();
   append_turn_setting("SET " + counting_settings("1", "1"));
   effects_.send_backend(Channel::kHome, {xa_buffer_});

@@ -195,8 +195,8 @@ void SessionCore::finish_ordered(bool succeeded) {
   if (!ordered_.timestamp.empty()) {
     append_turn_setting(certifier::kDdlClockSql);
   }
-  if (!ordered_.as_ever.empty()) {
-    append_turn_setting(ordered_.as_ever);
+  for (const std::string& sql : ordered_.as_ever) {
+    append_turn_setting(sql);
   }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
   (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_,

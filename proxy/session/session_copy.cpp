@@ -58,15 +58,12 @@ bool SessionCore::asks_about_copy() {
 
 void SessionCore::on_copy_known(const protocol::SqlError* error) {
   if (error != nullptr) {  // a KILL QUERY, a time limit: meant for the statement
-    ordered_.error = error->code;
-    held_.clear();
-    hold_error(*error, reply_sequence_);
-    finish_ordered(false);
+    fail_turn(*error);
     return;
   }
   ordered_.copy_known = true;
   if (own_rows_.value() == "1") {
-    ordered_.as_ever = state_.set_statement_of(kNotes);
+    ordered_.as_ever.push_back(state_.set_statement_of(kNotes));
     xa_buffer_.clear();
     append_turn_setting("SET SESSION sql_notes=0");
     effects_.send_backend(Channel::kHome, {xa_buffer_});

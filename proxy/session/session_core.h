@@ -651,6 +651,7 @@ class SessionCore {
 
   // SHOW GRANTS: session_grants.cpp.
   void on_grants(Channel channel, const ResponseStep& step);
+  void answer_with_rows(Channel channel, Relay& relay, Buffer reply);
 
   // SET GLOBAL: session_globals.cpp.
   [[nodiscard]] bool writes_against_read_only(const router::Statement& statement,
@@ -664,6 +665,7 @@ class SessionCore {
   void on_rows_known(const protocol::SqlError* error);
   void count_by_one(std::string_view increment, std::string_view offset);
   void append_turn_setting(std::string_view sql);
+  void fail_turn(const protocol::SqlError& error);
   [[nodiscard]] bool asks_globals();
   [[nodiscard]] bool asks_new_globals(bool succeeded);
   void on_globals_known(const protocol::SqlError* error);
@@ -741,13 +743,13 @@ class SessionCore {
     bool drops = false;     ///< maybe several objects, one after the other
     bool truncates = false;
     router::AlteredRows rows;
-    bool drops_tables = false;    ///< DROP TABLE
-    bool rows_known = false;      ///< all servers will treat them alike
-    std::string as_ever;          ///< the SET that undoes one for this statement; empty: none
-    bool copies = false;          ///< CREATE TABLE .. LIKE
-    bool copy_keeps_old = false;  ///< and IF NOT EXISTS
-    bool copy_known = false;      ///< the home has said what is copied
-    std::uint16_t error = 0;      ///< of its execution
+    bool drops_tables = false;            ///< DROP TABLE
+    bool rows_known = false;              ///< all servers will treat them alike
+    std::vector<std::string> as_ever;     ///< the SETs that undo those for this statement
+    bool copies = false;                  ///< CREATE TABLE .. LIKE
+    bool copy_keeps_old = false;          ///< and IF NOT EXISTS
+    bool copy_known = false;              ///< the home has said what is copied
+    std::uint16_t error = 0;              ///< of its execution
     std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
     bool globals_known = false;
     unsigned globals_asked = 0;      ///< how often what they are now

@@ -87,13 +87,7 @@ void SessionCore::on_status(Channel channel, const ResponseStep& step) {
   const bool binary = job_.kind == JobKind::kExecute;
   Buffer reply = rows_reply(own_rows_, owner_.capabilities, status_bits(), reply_sequence_, nullptr,
                             [&](Bytes row) { return shown_row(row, binary, counters_); });
-  if (binary) {
-    leave_out_definitions(reply);
-  }
-  note_summary({}, true);
-  flush(relay, reply);
-  transaction_tracker_.on_rows();
-  on_client_done(channel, relay, true);
+  answer_with_rows(channel, relay, std::move(reply));
 }
 
 }  // namespace consort::proxy

@@ -35,6 +35,11 @@ void SessionCore::on_grants(Channel channel, const ResponseStep& step) {
   }
   Buffer reply = rows_reply(own_rows_, owner_.capabilities, status_bits(), reply_sequence_,
                             job_.kind == JobKind::kExecute ? is_own_binary_row : is_own_grant_row);
+  answer_with_rows(channel, relay, std::move(reply));
+}
+
+/// The client has the whole of a server's result set, in our words.
+void SessionCore::answer_with_rows(Channel channel, Relay& relay, Buffer reply) {
   if (job_.kind == JobKind::kExecute) {
     leave_out_definitions(reply);
   }

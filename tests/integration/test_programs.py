@@ -246,6 +246,13 @@ def what_is_no_program_of_ours(_context, programs):
     programs.assert_identical()
 
 
+def all_at_once(programs, *calls):
+    """None of them fails, and the servers are alike behind them."""
+    failures = [result for result in together(*calls) if result is not None]
+    assert not failures, failures
+    programs.assert_identical()
+
+
 @case(seconds=30)
 def numbers_of_sequences(_context, programs):
     """What its home reserves meanwhile, for whomever, is told as ever: no number comes twice."""
@@ -270,9 +277,7 @@ def numbers_of_sequences(_context, programs):
         finally:
             done.set()
 
-    failures = [result for result in together(call, write, write) if result is not None]
-    assert not failures, failures
-    programs.assert_identical()
+    all_at_once(programs, call, write, write)
     assert programs.servers[0].query("SELECT COUNT(*) FROM test.t WHERE v < 3")[0][0] == 80
     assert programs.consort.metric("consort_programs_lost_total") == 0
 
@@ -419,6 +424,17 @@ def its_session_is_killed_amid(_context, programs):
             assert programs.rows_somewhere() < 1000
 
 
+def count_up(programs, times):
+    """Row 0 of t, by so many UPDATEs; of how many success was told."""
+    with programs.connect() as client:
+        return sum(code_of(lambda: client.query("UPDATE t SET v = v + 1 WHERE id = 0")) == 0
+                   for _ in range(times))
+
+
+def counted(programs):
+    return programs.servers[0].query("SELECT v FROM test.t WHERE id = 0")[0][0]
+
+
 @case(seconds=60)
 def beside_ddl_and_locks(context, programs):
     """Programs with DDL, DDL, LOCK TABLES and writers at once."""
@@ -448,19 +464,11 @@ def beside_ddl_and_locks(context, programs):
                 client.query("UNLOCK TABLES")
 
     def write(number):
-        with programs.connect() as client:
-            for _ in range(turns * 5):
-                if code_of(lambda: client.query("UPDATE t SET v = v + 1 WHERE id = 0")) == 0:
-                    added[number] += 1
+        added[number] = count_up(programs, turns * 5)
 
     work = [call, call, define, define, lock, lock, write, write]
-    failures = [result for result in together(*[lambda n=n, one=one: one(n)
-                                                for n, one in enumerate(work)])
-                if result is not None]
-    assert not failures, failures
-    programs.assert_identical()
-    rows = programs.servers[0].query("SELECT v FROM test.t WHERE id = 0")
-    assert rows[0][0] == sum(added) + 20 * turns, (rows, added)
+    all_at_once(programs, *[lambda n=n, one=one: one(n) for n, one in enumerate(work)])
+    assert counted(programs) == sum(added) + 20 * turns, added
 
 
 @case(seconds=60)
@@ -480,18 +488,11 @@ def many_at_once(context, programs):
                 added[number] += 3
 
     def write(number):
-        with programs.connect() as client:
-            for _ in range(calls * 4):
-                if code_of(lambda: client.query("UPDATE t SET v = v + 1 WHERE id = 0")) == 0:
-                    added[number] += 1
+        added[number] = count_up(programs, calls * 4)
 
-    failures = [result for result in together(
-        *[lambda n=n: call(n) for n in range(4)], *[lambda n=n: write(n) for n in range(4, 8)])
-                if result is not None]
-    assert not failures, failures
-    programs.assert_identical()
-    rows = programs.servers[0].query("SELECT v FROM test.t WHERE id = 0")
-    assert rows[0][0] == sum(added), (rows, added)
+    all_at_once(programs, *[lambda n=n: call(n) for n in range(4)],
+                *[lambda n=n: write(n) for n in range(4, 8)])
+    assert counted(programs) == sum(added), added
 
 
 @case(seconds=20)

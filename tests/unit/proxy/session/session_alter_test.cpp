@@ -1,4 +1,6 @@
 // ALTER TABLE that numbers rows or gives them values: alike on all servers, or not at all.
+#include <algorithm>
+
 #include "certifier/ddl_fence.h"
 #include "proxy/session/session_core.h"
 #include "tests/support/test.h"
@@ -136,6 +138,23 @@ TEST_SUITE("session") {
     script.query("ALTER TABLE t IMPORT TABLESPACE");
     EXPECT(script.answer() == "ERR 1235");
     EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("SessionCore: what a connection is for one statement only is undone, all of it") {
+    SessionScript script;
+    (void)pass_fence(script, "ALTER TABLE t ENGINE=InnoDB, ADD id INT AUTO_INCREMENT PRIMARY KEY");
+    script.backend_row(Channel::kHome, {"0", "16", "3"});
+    script.backend_ok(Channel::kHome);  // it counts by one
+    script.backend_row(Channel::kHome, {"1"});
+    script.sent(Channel::kHome);
+    for (int reply = 0; reply < 4; ++reply) {  // without notes, its sql_mode, the ALTER, the mode
+      script.backend_ok(Channel::kHome);
+    }
+    const Texts undone = script.sent(Channel::kHome);
+    for (const std::string& sql : {kAsEver, std::string("SET SESSION sql_notes=DEFAULT")}) {
+      CAPTURE(sql);
+      EXPECT(std::count(undone.begin(), undone.end(), sql) == 1);
+    }
   }
 
   TEST_CASE("SessionCore: a connection that would go on counting by one is closed") {
