@@ -163,7 +163,7 @@ def a_global_read_lock(_context, pair):
     table = pair.table("id INT PRIMARY KEY, v INT")
     pair.plain.query(f"CREATE TABLE test.{table} (id INT PRIMARY KEY, v INT)")
 
-    def play(connect):
+    def play(connect, settle=lambda: None):
         seen = []
         locker, other = connect(), connect()
         other.query("SET lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
@@ -192,6 +192,7 @@ def a_global_read_lock(_context, pair):
         seen.append(waits(other, "COMMIT", lambda: step(locker, "UNLOCK TABLES")))
         step(locker, f"SELECT COUNT(*) FROM {table}")
         step(locker, "COMMIT")
+        settle()
         step(locker, f"SELECT COUNT(*) FROM {table}")
         # The session's end frees everything; two may hold it.
         step(locker, "FLUSH TABLES WITH READ LOCK")
@@ -199,6 +200,7 @@ def a_global_read_lock(_context, pair):
             step(second, "FLUSH TABLES WITH READ LOCK")
             seen.append(waits(other, f"INSERT INTO {table} VALUES (5, 5)",
                               lambda: (second.quit(), locker.reset_connection())))
+        settle()
         step(locker, f"SELECT COUNT(*) FROM {table}")
         # Behind a WRITE lock.
         step(other, f"LOCK TABLES {table} WRITE")
@@ -209,7 +211,8 @@ def a_global_read_lock(_context, pair):
         other.quit()
         return seen
 
-    expected, found = together(lambda: play(pair.connect_plain), lambda: play(pair.connect))
+    expected, found = together(lambda: play(pair.connect_plain),
+                               lambda: play(pair.connect, pair.settle))
     for one, other in zip(found, expected, strict=True):
         assert one == other, (one, other)
     pair.assert_identical()
