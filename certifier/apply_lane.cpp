@@ -512,8 +512,9 @@ LaneAction ApplyLane::on_ddl_failed(std::uint16_t error, std::string_view messag
   // Of a DROP that finds no more than some of its tables the binlog tells as of any other.
   const ProgramPart* part = queue_.front().entry->part();
   const bool as_at_home = part != nullptr && (already_applied || error == part->error);
-  const bool tolerated = (already_applied && (ddl_may_have_run_ || to_be_tolerated)) ||
-                         (replaces && to_be_tolerated) || as_at_home;
+  const bool tolerated =
+      (already_applied && ddl_may_have_run_) ||
+      (to_be_tolerated && (already_applied || replaces || ddl_partly_applied(error))) || as_at_home;
   if (result != nullptr && result->outcome != DdlOutcome::kSkip && !tolerated) {
     return fail(LaneAction::kInconsistent, error, message);
   }

@@ -37,6 +37,10 @@ inline constexpr std::uint16_t kNoRoleAdminErrno = 1698;
 /// exists no more. Means success only where the statement may have run before.
 [[nodiscard]] bool ddl_already_applied(std::uint16_t error);
 
+/// True for errors of a statement about several objects or accounts of which it may have treated
+/// some. The others execute such a statement, too, and get the same error.
+[[nodiscard]] bool ddl_partly_applied(std::uint16_t error);
+
 /// What a DDL's result on the backend that executed it first means for the others. `error` 0: it
 /// succeeded. nullopt: the error is transient and decides nothing, execute it again.
 [[nodiscard]] std::optional<DdlOutcome> ddl_outcome(std::uint16_t error);

@@ -84,7 +84,7 @@ enum class DdlOutcome : std::uint8_t {
   kSkip = 0,  ///< it failed without an effect: nobody else executes it
   kRun = 1,   ///< it succeeded: everybody executes it and must succeed
   kRunTolerant =
-      2,      ///< it may have had its effect (in part): ddl_already_applied() errors are fine
+      2,      ///< it may have had its effect (in part): errors that say so are fine (lane_errors.h)
   kVoid = 3,  ///< nobody is known to have executed it, and nobody shall: a backend where it may
               ///< have run finds out, and is out if it did
 };

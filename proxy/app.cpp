@@ -458,6 +458,9 @@ WorkerHooks App::worker_hooks() {
     (void)control_->controller(backend).kill_query(thread_id, std::move(ticket),
                                                    [](const Result<Ok>&) {});
   };
+  hooks.kill_connection = [this](BackendId backend, std::uint64_t thread_id) {
+    (void)control_->controller(backend).kill_connection(thread_id, [](const Result<Ok>&) {});
+  };
   hooks.report_failure = [this](BackendId backend, bool refused) {
     control_->report_backend_failure(
         backend, refused ? healthcheck::PathFailure::kRefused : healthcheck::PathFailure::kReset);

@@ -37,6 +37,7 @@ namespace consort::proxy {
 struct WorkerHooks {
   std::function<bool(CommitRequest)> post_commit;
   std::function<void(BackendId, std::uint64_t thread_id, KillTicket)> kill_query;
+  std::function<void(BackendId, std::uint64_t thread_id)> kill_connection;
   std::function<void(BackendId, bool refused)> report_failure;
   std::function<void()> refresh_accounts;
   /// A login waits for a view whose accounts hold every change up to this entry.

@@ -104,16 +104,48 @@ void read_table_list(StatementScan& scan) {
   } while (scan.accept(TokenKind::kComma));
 }
 
+/// Where in a CREATE TABLE the query may begin that it copies: in no parentheses but those right in
+/// front of it. What begins in an expression, of a partition or a default, is none; servers refuse
+/// it.
+class QueryPlace {
+ public:
+  /// REQUIRES: every token is shown, in order.
+  void pass(const Token& token, const Token& before) {
+    if (token.is(TokenKind::kOpenParen)) {
+      if (opened_ == 0) {
+        of_partition_ =
+            partitioned_ && (before.is("LIST") || before.is("RANGE") || before.is("HASH"));
+      }
+      ++depth_;
+      ++opened_;
+      return;
+    }
+    depth_ -= token.is(TokenKind::kCloseParen) ? 1 : 0;
+    opened_ = 0;
+    partitioned_ = partitioned_ || (token.is("BY") && before.is("PARTITION"));
+  }
+
+  [[nodiscard]] bool here() const { return depth_ == 0 || (opened_ == depth_ && !of_partition_); }
+
+ private:
+  int depth_ = 0;
+  int opened_ = 0;  ///< parentheses right before the next token
+  bool of_partition_ = false;
+  bool partitioned_ = false;
+};
+
 /// The rest of CREATE TABLE, ALTER TABLE: other tables it names, or the query it copies.
 void scan_definition(StatementScan& scan, Statement& out) {
+  QueryPlace query;
   while (!scan.ended()) {
     const Token& token = scan.token();
-    if (token.is(Keyword::kSelect) && out.ddl.verb == DdlVerb::kCreate) {
+    if (token.is(Keyword::kSelect) && out.ddl.verb == DdlVerb::kCreate && query.here()) {
       out.flags.set(Flag::kCreateSelect);
       scan.scan_body(StatementScan::Body::kQuery);
       return;
     }
-    if (token.is(Keyword::kValues) && out.ddl.verb == DdlVerb::kCreate) {
+    if (token.is(Keyword::kValues) && out.ddl.verb == DdlVerb::kCreate && query.here()) {
+      query.pass(token, scan.previous());
       scan.advance();  // also of a partition: VALUES LESS THAN (..), VALUES IN (..)
       if (scan.token().is(TokenKind::kOpenParen)) {
         out.flags.set(Flag::kCreateSelect);
@@ -126,6 +158,7 @@ void scan_definition(StatementScan& scan, Statement& out) {
                              token.is(Keyword::kRename) ||
                              (token.is(Keyword::kTable) && scan.previous().is(Keyword::kWith));
     const bool renames = token.is(Keyword::kRename);
+    query.pass(token, scan.previous());
     scan.advance();
     if (!names_table) {
       continue;

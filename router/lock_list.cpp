@@ -18,16 +18,20 @@ std::optional<std::uint32_t> number_of(const Token& token) {
 
 class LockListReader {
  public:
-  LockListReader(std::string_view sql, const LexerOptions& options) : lexer_(sql, options) {
+  LockListReader(std::string_view sql, const LexerOptions& options)
+      : sql_(sql), lexer_(sql, options) {
     advance();
   }
 
   std::optional<LockList> read() {
+    if (token_.is(Keyword::kSet) && !read_settings()) {
+      return std::nullopt;
+    }
     const bool begins = accept(Keyword::kLock) && (accept("TABLES") || accept(Keyword::kTable));
     if (!begins) {
       return std::nullopt;
     }
-    list_.sql = "LOCK TABLES ";
+    list_.sql += "LOCK TABLES ";
     do {
       if (!read_item()) {
         return std::nullopt;
@@ -87,6 +91,21 @@ class LockListReader {
       return false;
     }
     list_.sql += ", ";
+    return true;
+  }
+
+  /// SET STATEMENT .. FOR
+  bool read_settings() {
+    int depth = 0;
+    while (!token_.is(TokenKind::kEnd) && !(depth == 0 && token_.is(Keyword::kFor))) {
+      depth += token_.is(TokenKind::kOpenParen) ? 1 : token_.is(TokenKind::kCloseParen) ? -1 : 0;
+      advance();
+    }
+    const char* const behind = token_.text.data() + token_.text.size();
+    if (!accept(Keyword::kFor)) {
+      return false;
+    }
+    list_.sql.append(sql_.data(), behind).append(" ");
     return true;
   }
 
@@ -159,6 +178,7 @@ class LockListReader {
     return list_.wait_s.has_value();
   }
 
+  std::string_view sql_;
   SqlLexer lexer_;
   Token token_;
   LockList list_;

@@ -23,7 +23,8 @@ struct LockListItem {
 
 struct LockList {
   std::vector<LockListItem> items;
-  /// The statement without its WAIT or NOWAIT; every name is spelled as it was.
+  /// The statement without its WAIT or NOWAIT, with its SET STATEMENT .. FOR; every name is spelled
+  /// as it was.
   std::string sql;
   std::optional<std::uint32_t> wait_s;  ///< of WAIT n; NOWAIT is 0
 };

@@ -181,6 +181,8 @@ class SessionEffects {
   /// Ends the statement that a backend connection runs. Takes its time: `ticket` says how far it
   /// has come.
   virtual void kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) = 0;
+  /// Ends a backend connection that nobody will use again.
+  virtual void kill_connection(BackendId backend, std::uint64_t thread_id) = 0;
   /// Ends in on_kill_answer(). False: there can be no such connection.
   [[nodiscard]] virtual bool post_kill(const KillOrder& order) = 0;
 

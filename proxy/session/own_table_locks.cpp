@@ -136,17 +136,32 @@ std::string schema_of(const TableRef& table, std::string_view schema) {
 
 }  // namespace
 
+void OwnTableLocks::take(std::vector<TableLock> tables, const IsTemporary& is_temporary) {
+  tables_.clear();
+  for (TableLock& table : tables) {
+    const bool temporary = is_temporary && is_temporary(table);
+    tables_.push_back({std::move(table), temporary});
+  }
+}
+
 void OwnTableLocks::forget(std::string_view schema, std::string_view table) {
-  std::erase_if(
-      tables_, [&](const TableLock& lock) { return lock.schema == schema && lock.table == table; });
+  std::erase_if(tables_, [&](const Locked& locked) {
+    return !locked.temporary && locked.lock.schema == schema && locked.lock.table == table;
+  });
+}
+
+void OwnTableLocks::forget_dropped_temporary(const IsTemporary& is_temporary) {
+  std::erase_if(tables_, [&](const Locked& locked) {
+    return locked.temporary && !is_temporary(locked.lock);
+  });
 }
 
 OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view schema) const {
   const std::string in = schema_of(table, schema);
   const std::string name = router::identifier_text(table.name);
   Held held = Held::kNot;
-  for (const TableLock& lock : tables_) {
-    if (router::equals_ignoring_case(lock.table, name) &&
+  for (const auto& [lock, temporary] : tables_) {
+    if (!temporary && router::equals_ignoring_case(lock.table, name) &&
         router::equals_ignoring_case(lock.schema, in)) {
       held = lock.write || held == Held::kWrite ? Held::kWrite : Held::kRead;
     }
@@ -180,8 +195,8 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
   }
   for (auto lock = tables_.rbegin(); flushed && flushed->empty() && lock != tables_.rend();
        ++lock) {
-    if (!lock->write) {
-      return only_read(lock->table);
+    if (!lock->lock.write) {
+      return only_read(lock->lock.table);
     }
   }
   const bool definition = defines_table(statement);

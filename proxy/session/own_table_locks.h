@@ -4,6 +4,7 @@
 // session's.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,10 +18,17 @@ namespace consort::proxy {
 
 class OwnTableLocks {
  public:
-  void take(std::vector<TableLock> tables) { tables_ = std::move(tables); }
+  using IsTemporary = std::function<bool(const TableLock&)>;
 
-  /// Somebody has dropped it.
+  /// What is a temporary table at that moment stays one here.
+  void take(std::vector<TableLock> tables, const IsTemporary& is_temporary = {});
+
+  /// Somebody has dropped it; a temporary one of that name is another table.
   void forget(std::string_view schema, std::string_view table);
+
+  /// Temporary tables that are none any more have no lock. On their own they do not end LOCK TABLES
+  /// (a server looks when a plain one is dropped).
+  void forget_dropped_temporary(const IsTemporary& is_temporary);
 
   /// All tables, to be read.
   void take_all() { all_ = true; }
@@ -35,7 +43,7 @@ class OwnTableLocks {
   [[nodiscard]] bool has_all() const { return all_; }
 
   /// 1099, 1100, 1192, or 1223 when it has all, for a statement that the locks do not allow. `sql`
-  /// is its text, `schema` the session's current database.
+  /// is its text, `schema` the session's current database. REQUIRES: it names no temporary table.
   [[nodiscard]] std::optional<protocol::SqlError> refusal(const router::Statement& statement,
                                                           std::string_view sql,
                                                           std::string_view schema) const;
@@ -43,9 +51,14 @@ class OwnTableLocks {
  private:
   enum class Held : std::uint8_t { kNot, kRead, kWrite };
 
+  struct Locked {
+    TableLock lock;
+    bool temporary;
+  };
+
   [[nodiscard]] Held held(const router::TableRef& table, std::string_view schema) const;
 
-  std::vector<TableLock> tables_;  ///< a table may be there several times, by its aliases
+  std::vector<Locked> tables_;  ///< a table may be there several times, by its aliases
   bool all_ = false;
 };
 

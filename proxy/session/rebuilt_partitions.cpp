@@ -43,4 +43,9 @@ bool may_rebuild_partitions(const router::Statement& statement,
          router::contains_ignoring_case(sql, "engine") && names_innodb_only(sql, options);
 }
 
+protocol::SqlError no_partitioned_copy_error() {
+  return {1478, "HY000",
+          "Table storage engine 'partition' does not support the create option 'TEMPORARY'"};
+}
+
 }  // namespace consort::proxy

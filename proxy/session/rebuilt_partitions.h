@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "protocol/sql_error.h"
 #include "router/statement.h"
 
 namespace consort::proxy {
@@ -14,5 +15,9 @@ namespace consort::proxy {
 [[nodiscard]] bool may_rebuild_partitions(const router::Statement& statement,
                                           std::string_view sql,
                                           const router::LexerOptions& options);
+
+/// What a server without that rule says of CREATE TEMPORARY TABLE .. LIKE a partitioned table: with
+/// it the copy is an InnoDB table with partitions, and refused as such (1506).
+[[nodiscard]] protocol::SqlError no_partitioned_copy_error();
 
 }  // namespace consort::proxy

@@ -749,6 +749,10 @@ void Session::kill_query(BackendId backend, std::uint64_t thread_id, KillTicket 
   worker_.hooks().kill_query(backend, thread_id, std::move(ticket));
 }
 
+void Session::kill_connection(BackendId backend, std::uint64_t thread_id) {
+  worker_.hooks().kill_connection(backend, thread_id);
+}
+
 bool Session::post_kill(const KillOrder& order) {
   constexpr std::uint64_t kIdMax = std::numeric_limits<std::uint32_t>::max();
   return order.connection_id >= 1 && order.connection_id <= kIdMax &&

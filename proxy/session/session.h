@@ -164,6 +164,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] SessionId session_id() const override { return id_; }
 
   void kill_query(BackendId backend, std::uint64_t thread_id, KillTicket ticket) override;
+  void kill_connection(BackendId backend, std::uint64_t thread_id) override;
   [[nodiscard]] bool post_kill(const KillOrder& order) override;
   void list_sessions(bool with_states) override;
 

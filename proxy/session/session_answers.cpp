@@ -80,10 +80,11 @@ void SessionCore::drop_rest() {
   }
 }
 
-void SessionCore::reply_ok(std::uint64_t affected_rows) {
+void SessionCore::reply_ok(std::uint64_t affected_rows, std::uint16_t warnings) {
   diagnostics_.set_row_count(static_cast<std::int64_t>(affected_rows));
   protocol::OkPacket ok;
   ok.affected_rows = affected_rows;
+  ok.warnings = warnings;
   ok.status = status_bits();
   transaction_tracker_.tell(ok.changes);
   scratch_.clear();

@@ -403,6 +403,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.mode.substitutes_engine =
       (statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active()) ||
       copies_definition(statement) || may_rebuild_partitions(statement, sql, lexer_options());
+  job_.copies_temporary = statement.has(Flag::kTemporary) && copies_definition(statement);
   job_.mode.ignores_directories = names_directory(statement, sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
@@ -432,8 +433,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
       run_ordered(statement, sql);
       return;
     case router::Target::kRefuse:
-      reply_error(protocol::SqlError{route.refusal.code, std::string(route.refusal.sqlstate),
-                                     route.refusal.message});
+      refuse(route.refusal, kind == JobKind::kQuery && statement.has(Flag::kUncertain));
       return;
   }
 }

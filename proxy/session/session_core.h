@@ -367,6 +367,7 @@ class SessionCore {
   bool ends_open_transaction(bool succeeded);
   void on_left_open(const protocol::SqlError* error);
   [[nodiscard]] bool meets_lost_transaction(const router::Statement& statement);
+  [[nodiscard]] bool program_runs() const;
   void kill_program();
 
   // Getting a connection: session_leases.cpp.
@@ -548,7 +549,10 @@ class SessionCore {
 
   // What commits first must be readable: session_readable.cpp.
   [[nodiscard]] bool asks_whether_readable();
+  void ask_to_read(std::string_view sql);
   void on_readable(const protocol::ResponseTracker::Step& step);
+  void refuse(const router::Refusal& refusal, bool may_be_unreadable);
+  void go_on_read();
 
   // Session tracking: session_tracking.cpp.
   void plan_tracking(const router::TrackingSet& set);
@@ -588,10 +592,11 @@ class SessionCore {
 
   // LOCK TABLES: session_tables.cpp.
   [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);
-  void lock_tables(std::string_view sql);
+  void lock_tables(const router::Statement& statement, std::string_view sql);
   void lock_all_tables();
   [[nodiscard]] bool begin_table_lock();
   void send_table_lock();
+  void append_wait_warning(std::uint32_t seconds);
   void on_table_check(const protocol::SqlError* error);
   void note_tables(const router::Statement& statement, std::string_view sql);
   void on_tables_too_late();
@@ -599,6 +604,7 @@ class SessionCore {
   void ask_for_tables(bool keep);
   void await_lock(const BranchOutcome& outcome);
   void release_tables();
+  [[nodiscard]] bool is_temporary(const TableLock& table) const;
   void own_tables_dropped(const std::vector<DdlTarget>& tables);
   void drop_table_request();
   [[nodiscard]] bool holds_rows() const;
@@ -686,7 +692,7 @@ class SessionCore {
   // Answering: session_answers.cpp.
   void tell_client(std::initializer_list<Bytes> pieces);
   void drop_rest();
-  void reply_ok(std::uint64_t affected_rows = 0);
+  void reply_ok(std::uint64_t affected_rows = 0, std::uint16_t warnings = 0);
   void reply_error(const protocol::SqlError& error);
   void send_reply();
   void hold_error(const protocol::SqlError& error, std::uint8_t sequence);

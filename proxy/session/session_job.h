@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "protocol/sql_error.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/metrics.h"
 #include "proxy/session/definition_mode.h"
@@ -31,6 +32,7 @@ enum class JobKind : std::uint8_t {
   kKill,        ///< what a KILL means, whether the client may: a backend knows
   kProcesses,   ///< whether it may see other users' sessions: likewise
   kLockTables,  ///< LOCK TABLES, or UNLOCK TABLES behind it: see LockStep
+  kRefused,     ///< by Consort: the home may have an error of its own
   kLogin        ///< a home connection proves that the account may use its database
 };
 
@@ -104,6 +106,8 @@ struct SessionJob {
   bool begins_alone = false;      ///< and the answer is still to come
   bool text_known = false;        ///< of EXECUTE IMMEDIATE: the server's to execute
   bool text_read = false;         ///< the home has been asked whether it can read the text
+  bool copies_temporary = false;  ///< CREATE TEMPORARY TABLE .. LIKE
+  protocol::SqlError refusal;     ///< of kRefused
   std::uint32_t text_statement = 0;  ///< as which it has prepared it for that; 0: it has not
   bool bulk = false;                 ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;         ///< of an execution

@@ -129,18 +129,26 @@ void SessionCore::on_kill_query() {
   }
 }
 
+bool SessionCore::program_runs() const {
+  return ordered_.program && ordered_.running && !ordered_.finished && held_.empty() &&
+         home_lease_.held();
+}
+
 /// Nobody else commits while it runs. It fails then, and what it had committed stays.
 void SessionCore::kill_program() {
-  if (ordered_.program && ordered_.running && !ordered_.finished && held_.empty()) {
+  if (program_runs()) {
     kill_statement();
   }
 }
 
+/// A program of many short statements may miss a KILL QUERY, and would keep everybody from
+/// committing for ever: its connection is ended.
 void SessionCore::on_kill_connection() {
   if (phase_ == SessionPhase::kRelaying) {
     kill_statement();
-  } else if (phase_ == SessionPhase::kOrdering) {
-    kill_program();
+  } else if (phase_ == SessionPhase::kOrdering && program_runs()) {
+    const LeasedConnection& connection = home_lease_.connection();
+    effects_.kill_connection(connection.backend, connection.thread_id);
   }
 }
 

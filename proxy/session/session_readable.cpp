@@ -1,6 +1,7 @@
-// SessionCore: a statement that commits the open transaction before it runs, DDL above all. A
-// server reads its text first, and what it cannot read commits nothing. So the home is asked to
-// prepare the text before the transaction is committed for it. Decision 0020.
+// SessionCore: statements whose text the server reads first. DDL above all commits the open
+// transaction before it runs, but what the server cannot read commits nothing: the home is asked to
+// prepare the text before the transaction is committed for it (decision 0020). And what Consort
+// refuses as it cannot read it the server may not be able to read either: then its error says more.
 #include "protocol/decode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -44,12 +45,36 @@ bool SessionCore::asks_whether_readable() {
       return true;
     }
   }
+  ask_to_read(sql);
+  return true;
+}
+
+void SessionCore::ask_to_read(std::string_view sql) {
   phase_ = SessionPhase::kRelaying;
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kStmtPrepare, as_bytes(sql));
   expect(Channel::kHome, ReplyRole::kReadable, Command::kStmtPrepare);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
-  return true;
+}
+
+void SessionCore::refuse(const router::Refusal& refusal, bool may_be_unreadable) {
+  job_.refusal = {refusal.code, std::string(refusal.sqlstate), refusal.message};
+  if (!may_be_unreadable) {
+    reply_error(job_.refusal);
+    return;
+  }
+  job_.kind = JobKind::kRefused;
+  advance_job();
+}
+
+/// The text is read: either it says what the server says of it, or it goes on.
+void SessionCore::go_on_read() {
+  if (job_.kind == JobKind::kRefused) {
+    reply_error(job_.refusal);
+    return;
+  }
+  job_.text_read = true;
+  advance_job();
 }
 
 void SessionCore::on_readable(const ResponseTracker::Step& step) {
@@ -60,8 +85,7 @@ void SessionCore::on_readable(const ResponseTracker::Step& step) {
     } else if (ends_statement(error.code)) {
       fail_question(error);
     } else {  // of tables or rights: a server looks at them when it has committed
-      job_.text_read = true;
-      advance_job();
+      go_on_read();
     }
     return;
   }
@@ -77,8 +101,7 @@ void SessionCore::on_readable(const ResponseTracker::Step& step) {
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kStmtClose, id);  // no reply comes
   effects_.send_backend(Channel::kHome, {xa_buffer_});
-  job_.text_read = true;
-  advance_job();
+  go_on_read();
 }
 
 }  // namespace consort::proxy

@@ -9,6 +9,7 @@
 #include "protocol/encode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/client_ok.h"
+#include "proxy/session/rebuilt_partitions.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/session_scope.h"
@@ -351,10 +352,14 @@ void SessionCore::on_client_error(Channel channel,
                                               : ClientErrorClass::kBackend);
   }
   constexpr std::uint16_t kNoSuchTable = 1146;
+  constexpr std::uint16_t kPartitionedTemporary = 1506;
   const std::uint16_t code = error.code;
   if (job_.kind == JobKind::kOrdered && ordered_.truncates && code == kNoSuchTable &&
       !own_tables_.empty()) {
     error = truncates_no_table_error(ordered_.request.targets.front().table);
+  }
+  if (code == kPartitionedTemporary && job_.copies_temporary) {
+    error = no_partitioned_copy_error();
   }
   scratch_.clear();
   protocol::append_err(scratch_, error, sequence);

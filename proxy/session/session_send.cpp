@@ -106,6 +106,11 @@ void SessionCore::send_job() {
     send_table_lock();
     return;
   }
+  if (job_.kind == JobKind::kRefused) {
+    const Buffer payload = protocol::join_payload(command_);
+    ask_to_read(as_text(Bytes(payload).subspan(1)));
+    return;
+  }
   if (asks_globals() || asks_about_rows() || asks_about_copy()) {
     return;  // its answer goes on
   }

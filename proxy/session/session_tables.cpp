@@ -8,6 +8,7 @@
 //   LOCK TABLES: commit, give back what was locked -> the home says that it may -> the commit
 //   thread grants -> the home has applied everything up to there -> OK
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "certifier/key_builder.h"
@@ -27,6 +28,8 @@ using router::StatementKind;
 namespace {
 
 constexpr std::uint32_t kLocksMetMax = 3;
+/// The largest lock_wait_timeout: a year.
+constexpr std::uint32_t kLockWaitMaxS = 31'536'000;
 constexpr std::string_view kUnlock = "UNLOCK TABLES";
 /// Does nothing (there is no query cache) but needs the right that FLUSH TABLES needs.
 constexpr std::string_view kFlushRightProbe = "FLUSH LOCAL QUERY CACHE";
@@ -54,6 +57,20 @@ std::string look_at(const std::vector<router::LockListItem>& items) {
   return sql;
 }
 
+/// SET STATEMENT lock_wait_timeout=n FOR it. nullopt: it has no such number.
+std::optional<std::uint32_t> wait_of_statement(const Statement& statement) {
+  for (const router::SetItem& item : statement.settings) {
+    std::uint32_t seconds = 0;
+    const char* const end = item.value.data() + item.value.size();
+    const auto read = std::from_chars(item.value.data(), end, seconds);
+    if (statement.has(Flag::kSetStatement) && read.ec == std::errc{} && read.ptr == end &&
+        router::equals_ignoring_case(item.name, "lock_wait_timeout")) {
+      return seconds;
+    }
+  }
+  return std::nullopt;
+}
+
 /// max_statement_time, up to the next second; nullopt: no limit.
 std::optional<std::uint32_t> statement_limit_s(const SessionState& state) {
   const std::string_view value = state.variable("max_statement_time").value_or("");
@@ -77,7 +94,7 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
           statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement})) {
         return false;  // the router knows
       }
-      lock_tables(sql);
+      lock_tables(statement, sql);
       return true;
     case StatementKind::kUnlockTables:
       if (own_tables_.empty()) {
@@ -113,7 +130,7 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
   return false;
 }
 
-void SessionCore::lock_tables(std::string_view sql) {
+void SessionCore::lock_tables(const Statement& statement, std::string_view sql) {
   auto list = router::lock_list(sql, lexer_options());
   if (own_tables_.has_all() && list &&
       std::any_of(list->items.begin(), list->items.end(),
@@ -134,7 +151,7 @@ void SessionCore::lock_tables(std::string_view sql) {
     job_.commit_first = transaction_.open();
     job_.lock_sql = list->sql + " NOWAIT";
     job_.look_sql = look_at(list->items);
-    job_.lock_wait_s = list->wait_s;
+    job_.lock_wait_s = list->wait_s ? list->wait_s : wait_of_statement(statement);
     job_.tables = wanted_locks(std::move(list->items), state_.schema());
   }
   advance_job();
@@ -179,13 +196,16 @@ void SessionCore::send_table_lock() {
     if (!autocommit_ && !job_.locks_all) {
       transaction_.begin({});  // as on a server
     }
-    reply_ok();
+    reply_ok(0, job_.lock_wait_s > kLockWaitMaxS ? 1 : 0);
     return;
   }
   phase_ = SessionPhase::kRelaying;
   table_check_error_.reset();
   xa_buffer_.clear();
   append_preparation();
+  if (job_.lock_wait_s > kLockWaitMaxS) {
+    append_wait_warning(*job_.lock_wait_s);
+  }
   const bool looks = job_.lock_step == LockStep::kLook;
   for (const std::string_view text : {std::string_view(looks ? job_.look_sql : job_.lock_sql),
                                       looks ? kPlainRollback : kUnlock}) {
@@ -193,6 +213,17 @@ void SessionCore::send_table_lock() {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(text));
   }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
+/// The server's warning of a WAIT longer than it can be, without the waiting.
+void SessionCore::append_wait_warning(std::uint32_t seconds) {
+  const std::string cut =
+      "SET STATEMENT lock_wait_timeout=" + std::to_string(seconds) + " FOR DO 0";
+  expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(cut));
+  expect(Channel::kHome, ReplyRole::kWarnings, Command::kQuery);
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(std::string_view("SHOW WARNINGS")));
 }
 
 /// The home has locked the tables for a moment, or says why not. Where others use them just now it
@@ -226,6 +257,9 @@ void SessionCore::note_tables(const Statement& statement, std::string_view sql) 
     job_.tables = tables_used(statement, state_.schema());
     if (statement.kind == StatementKind::kDdl || !maintenance_word(statement.kind).empty()) {
       job_.lock_wait_s = router::wait_clause(sql, lexer_options());
+      if (!job_.lock_wait_s) {
+        job_.lock_wait_s = wait_of_statement(statement);
+      }
     }
   }
 }
@@ -276,7 +310,8 @@ void SessionCore::on_table_answer(const TableAnswer& answer) {
     if (job_.locks_all) {
       own_tables_.take_all();
     } else {
-      own_tables_.take(std::move(job_.tables));
+      own_tables_.take(std::move(job_.tables),
+                       [this](const TableLock& table) { return is_temporary(table); });
     }
     job_.lock_step = LockStep::kGranted;
   } else {
@@ -356,6 +391,10 @@ void SessionCore::release_tables() {
   }
 }
 
+bool SessionCore::is_temporary(const TableLock& table) const {
+  return temporary_.contains({table.schema, table.table, router::TableRole::kRead}, {});
+}
+
 /// With the last table that was locked LOCK TABLES is over.
 void SessionCore::own_tables_dropped(const std::vector<DdlTarget>& tables) {
   if (own_tables_.empty()) {
@@ -364,6 +403,8 @@ void SessionCore::own_tables_dropped(const std::vector<DdlTarget>& tables) {
   for (const DdlTarget& dropped : tables) {
     own_tables_.forget(dropped.schema, dropped.table);
   }
+  own_tables_.forget_dropped_temporary(
+      [this](const TableLock& table) { return is_temporary(table); });
   if (own_tables_.empty()) {
     remove_pin(PinReason::kLockedTables);
     release_tables();
@@ -380,7 +421,7 @@ void SessionCore::drop_table_request() {
 
 /// How long the statement at hand waits for tables.
 SessionCore::TableWait SessionCore::table_wait() const {
-  const std::uint32_t for_lock = job_.lock_wait_s.value_or(lock_wait_s());
+  const std::uint32_t for_lock = std::min(job_.lock_wait_s.value_or(lock_wait_s()), kLockWaitMaxS);
   const std::uint32_t in_all = statement_limit_s(state_).value_or(for_lock);
   return {std::min(for_lock, in_all), in_all < for_lock};
 }

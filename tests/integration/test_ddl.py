@@ -127,6 +127,62 @@ def errors_of_statements_about_several_tables(_context, cluster):
     cluster.sql("DROP TABLE p")
 
 
+PARTLY = {
+    "table_and_view": (1965, "DROP TABLE half1, half_view, half2"),
+    "view_and_table": (1965, "DROP TABLE half_view, half1"),
+    "sequence_and_table": (4090, "DROP SEQUENCE half_sequence, half1"),
+    "view_and_nothing": (4092, "DROP VIEW half_view, half1"),
+    "table_and_nothing": (1051, "DROP TABLE half1, nosuch, half2"),
+    "created_and_there": (1396, "CREATE USER half3@'%', half1@'%'"),
+    "created_without_plugin": (1524, "CREATE USER half3@'%', half4@'%' IDENTIFIED VIA nosuch"),
+    "created_without_hash": (1372, "CREATE USER half3@'%', half4@'%' IDENTIFIED BY PASSWORD 'short'"),
+    "dropped_and_nobody": (1396, "DROP USER half1@'%', nobody@'%'"),
+    "renamed_and_nobody": (1396, "RENAME USER half1@'%' TO half3@'%', nobody@'%' TO half4@'%'"),
+    "altered_and_nobody": (1396, "ALTER USER half1@'%' IDENTIFIED BY 'a', nobody@'%' IDENTIFIED BY 'a'"),
+    "role_and_public": (1959, "CREATE ROLE half_role2, public"),
+    "granted_to_nobody": (1133, "GRANT SELECT ON test.* TO half2@'%', nobody@'%'"),
+    "granted_to_itself": (1961, "GRANT half_role TO half2@'%', half_role"),
+    "revoked_without_role": (1962, "REVOKE half_role FROM half2@'%', half1@'%'"),
+    "revoked_without_grant": (1147, "REVOKE SELECT ON test.half1 FROM half1@'%', half2@'%'"),
+    "revoked_without_execute": (1403, "REVOKE EXECUTE ON PROCEDURE test.half FROM half1@'%', half2@'%'"),
+}
+
+
+def definitions(server):
+    """Of what those lists are about: its tables, views and accounts."""
+    return [server.query(sql) for sql in (
+        "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'half%' ORDER BY 1",
+        "SELECT Host, User, Priv FROM mysql.global_priv WHERE User LIKE 'half%' ORDER BY 1, 2",
+        "SELECT * FROM mysql.roles_mapping WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
+        "SELECT Host, User, Db, Select_priv FROM mysql.db WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
+        "SELECT Host, User, Table_name, Table_priv FROM mysql.tables_priv WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
+        "SELECT Host, User, Routine_name, Proc_priv FROM mysql.procs_priv WHERE User LIKE 'half%' ORDER BY 1, 2, 3")]
+
+
+@case(seconds=30, each=[(name, *PARTLY[name]) for name in PARTLY])
+def a_list_whose_end_fails(_context, cluster, code, statement):
+    """What the home has done of it, all do."""
+    with cluster.connect() as client:
+        for sql in ("DROP USER IF EXISTS half1@'%', half2@'%', half3@'%', half4@'%'", "DROP ROLE IF EXISTS half_role",
+                    "DROP ROLE IF EXISTS half_role2", "DROP TABLE IF EXISTS half1, half2", "DROP VIEW IF EXISTS half_view",
+                    "DROP SEQUENCE IF EXISTS half_sequence", "CREATE TABLE half1 (id INT PRIMARY KEY)",
+                    "CREATE TABLE half2 (id INT PRIMARY KEY)", "CREATE VIEW half_view AS SELECT 1",
+                    "CREATE SEQUENCE half_sequence", "CREATE OR REPLACE PROCEDURE half() SELECT 1",
+                    "CREATE USER half1@'%', half2@'%'", "CREATE ROLE half_role WITH ADMIN app@'%'",
+                    "GRANT SELECT ON test.half1 TO half1@'%'", "GRANT EXECUTE ON PROCEDURE test.half TO half1@'%'",
+                    "GRANT half_role TO half1@'%'"):
+            client.query(sql)
+        cluster.settle()
+        before = definitions(cluster.servers[0])
+        assert client.error_of(statement)[0] == code
+        client.query("CREATE TABLE IF NOT EXISTS half_end (a INT)")
+    cluster.assert_identical()
+    found = [definitions(server) for server in cluster.servers]
+    assert found[0] != before
+    assert found[1:] == [found[0]] * (len(found) - 1), found
+    assert set(cluster.consort.backend_states().values()) == {"online"}
+
+
 @case(seconds=30)
 def an_interrupted_drop(_context, cluster):
     """What its home gives up while it waits for a lock happens nowhere."""

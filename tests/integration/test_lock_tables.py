@@ -69,6 +69,17 @@ SCRIPTS = {
                  "PREPARE l FROM 'LOCK TABLES t READ'", "EXECUTE l", "SELECT * FROM u",
                  "PREPARE n FROM 'UNLOCK TABLES'", "EXECUTE n", "SELECT * FROM u"],
     "nowhere": ["UNLOCK TABLES", "SELECT COUNT(*) FROM t"],
+    "temporary": ["CREATE TEMPORARY TABLE u (a INT)", "LOCK TABLES u WRITE", "SELECT * FROM u", "SELECT * FROM t",
+                  "DROP TABLE u", "SELECT * FROM u", "UNLOCK TABLES", "SELECT * FROM u"],
+    "temporary_beside": ["CREATE TABLE n (a INT)", "CREATE TEMPORARY TABLE u (a INT)", "LOCK TABLES u WRITE, n WRITE",
+                         "DROP TABLE n", "SELECT * FROM t", "UNLOCK TABLES", "CREATE TABLE n (a INT)",
+                         "LOCK TABLES u WRITE, n WRITE", "DROP TABLE u", "SELECT * FROM t", "DROP TABLE n",
+                         "SELECT COUNT(*) FROM t"],
+    "settings": ["SET STATEMENT lock_wait_timeout = 1 FOR LOCK TABLES t WRITE", "SELECT * FROM u",
+                 "SET STATEMENT max_statement_time = 9 FOR UNLOCK TABLES", "SELECT COUNT(*) FROM u",
+                 "SET STATEMENT nosuch = 1 FOR LOCK TABLES t WRITE", "SELECT COUNT(*) FROM u"],
+    "longer_than_a_year": ["LOCK TABLES t WRITE WAIT 31536001", "SHOW WARNINGS", "UNLOCK TABLES",
+                           "LOCK TABLES t WRITE WAIT 31536000", "SHOW WARNINGS"],
 }
 
 

@@ -162,6 +162,8 @@ class SimSession final : public proxy::SessionEffects {
     kills_.push_back({backend, thread_id, std::move(ticket)});
   }
 
+  void kill_connection(BackendId, std::uint64_t) override {}  // no client kills here
+
   proxy::WorkerMetrics& metrics() override { return world_.metrics; }
 
   router::ClassificationCache& classifications() override { return classifications_; }

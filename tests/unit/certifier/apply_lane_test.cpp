@@ -611,6 +611,8 @@ TEST_SUITE("certifier") {
     };
     EXPECT(failing(1050, DdlOutcome::kRun, 0, 4) == LaneAction::kInconsistent);
     EXPECT(failing(1050, DdlOutcome::kRunTolerant, 0, 4) == LaneAction::kGoOn);
+    EXPECT(failing(1965, DdlOutcome::kRunTolerant, 0, 4) == LaneAction::kGoOn);
+    EXPECT(failing(1965, DdlOutcome::kRun, 1, 3) == LaneAction::kInconsistent);
     EXPECT(failing(1050, DdlOutcome::kRun, 1, 3) ==
            LaneAction::kGoOn);  // marked: no mark before it
     EXPECT(failing(1049, DdlOutcome::kRun, 1, 1) == LaneAction::kGoOn);  // USE of a dropped schema

@@ -292,6 +292,9 @@ TEST_SUITE("certifier") {
     EXPECT((ddl_outcome(1050) == DdlOutcome::kSkip));
     EXPECT((ddl_outcome(1051) == DdlOutcome::kRunTolerant));
     EXPECT((ddl_outcome(1451) == DdlOutcome::kRunTolerant));
+    EXPECT((ddl_outcome(1965) == DdlOutcome::kRunTolerant));
+    EXPECT(ddl_partly_applied(1965));
+    EXPECT_FALSE(ddl_already_applied(1965));
     EXPECT_FALSE(ddl_outcome(1205).has_value());
     EXPECT_FALSE(ddl_outcome(1317).has_value());
     EXPECT(ddl_already_applied(1050));

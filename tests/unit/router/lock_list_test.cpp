@@ -37,10 +37,16 @@ TEST_SUITE("route") {
     EXPECT(items_of("LOCK TABLES `a` READ /*!32311 LOCAL */,`b` READ /*!32311 LOCAL */") ==
            "a READ, b READ");
     EXPECT(items_of("LOCK TABLES a READ WAIT 5") == "a READ wait 5");
+    EXPECT(
+        items_of("SET STATEMENT max_statement_time=9, sql_mode=CONCAT('a', (SELECT 1 FOR UPDATE)) "
+                 "FOR LOCK TABLES a READ") == "a READ");
+    EXPECT(items_of("SET STATEMENT max_statement_time=9") == "?");
     EXPECT(items_of("LOCK TABLES a READ, b WRITE NOWAIT") == "a READ, b WRITE wait 0");
   }
 
   TEST_CASE("lock_list: the text keeps the spelling of names and loses the waiting") {
+    EXPECT(lock_list("SET STATEMENT a=1  FOR LOCK  TABLES b READ WAIT 5", {})->sql ==
+           "SET STATEMENT a=1  FOR LOCK TABLES b READ");
     EXPECT(lock_list("LOCK TABLES `a` x READ /*!32311 LOCAL */, b.c WRITE NOWAIT", {})->sql ==
            "LOCK TABLES `a` AS x READ LOCAL, b.c WRITE");
   }

@@ -35,6 +35,24 @@ TEST_SUITE("session") {
     EXPECT(error_of("DELETE FROM w") == 0);
   }
 
+  TEST_CASE("OwnTableLocks: with a temporary table its lock goes, but not LOCK TABLES") {
+    constexpr std::string_view kRead = "SELECT * FROM tmp";
+    bool is_there = true;
+    const auto is_temporary = [&](const TableLock& table) {
+      return is_there && table.table == "tmp";
+    };
+    OwnTableLocks locks;
+    locks.take({{"d", "tmp", true}, {"d", "w", true}}, is_temporary);
+    EXPECT(locks.refusal(router::classify(kRead), kRead, "d")->code == 1100);  // of the plain one
+    locks.forget("d", "w");
+    locks.forget("d", "tmp");
+    locks.forget_dropped_temporary(is_temporary);
+    EXPECT_FALSE(locks.empty());
+    is_there = false;
+    locks.forget_dropped_temporary(is_temporary);
+    EXPECT(locks.empty());
+  }
+
   TEST_CASE("OwnTableLocks: nothing else may be used") {
     EXPECT(error_of("SELECT * FROM other") == 1100);
     EXPECT(error_of("SELECT * FROM e.r") == 1100);

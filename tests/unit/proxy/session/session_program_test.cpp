@@ -229,6 +229,9 @@ TEST_SUITE("session") {
     give_turn(script);
     script.core.on_kill_query();
     EXPECT(script.killed == 100U + script.home.value);
+    EXPECT(script.ended_connection == 0);
+    script.core.on_kill_connection();  // whatever became of the KILL QUERY
+    EXPECT(script.ended_connection == 100U + script.home.value);
   }
 
   TEST_CASE("SessionCore: a block of the client's own that commits runs alone, too") {

@@ -55,6 +55,27 @@ TEST_SUITE("session") {
     }
   }
 
+  TEST_CASE(
+      "SessionCore: what Consort cannot read with certainty the home may not be able to either") {
+    constexpr const char* kUncertain = "CREATE /*!101100 DEFINER=a@b */ VIEW v AS SELECT 1";
+    for (const std::uint16_t error : {0, 1064, 1295}) {
+      CAPTURE(error);
+      SessionScript script;
+      script.query(kUncertain);
+      EXPECT(script.sent(Channel::kHome) == Texts{kUncertain});
+      EXPECT(script.answer().empty());
+      if (error == 0) {
+        answer_prepare(script, Channel::kHome, 9);
+        EXPECT(script.sent(Channel::kHome) == Texts{"CLOSE 9"});
+      } else {
+        script.backend_error(Channel::kHome, error);
+      }
+      EXPECT(script.answer() == (error == 1064 ? "ERR 1064" : "ERR 1235"));
+      EXPECT(script.posted.empty());
+      EXPECT(script.core.idle());
+    }
+  }
+
   TEST_CASE("SessionCore: a text with definitions to come is closed behind them") {
     SessionScript script;
     ddl_in_transaction(script);

@@ -387,6 +387,10 @@ class SessionScript : public SessionEffects {
     kill = std::move(ticket);
   }
 
+  void kill_connection(BackendId, std::uint64_t thread_id) override {
+    ended_connection = thread_id;
+  }
+
   void list_sessions(bool) override { ++lists_asked; }
 
   std::string_view user() override { return "u"; }
@@ -424,6 +428,7 @@ class SessionScript : public SessionEffects {
   BackendId reader{1};
   BackendId home{0};
   std::uint64_t killed = 0;
+  std::uint64_t ended_connection = 0;
   KillTicket kill;                                   ///< of the newest KILL QUERY
   std::uint64_t lease_capabilities = kCapabilities;  ///< in force on connections
   std::uint64_t branches = 0;
