@@ -78,10 +78,13 @@ struct ClusterView {
   std::uint32_t read_wait_ms_max = 1000;  ///< how long a read waits for a fresh enough backend
   std::string server_version;             ///< what Consort's own greeting says
   std::uint8_t default_collation = 45;    ///< of the greeting: utf8mb4_general_ci
+  /// The servers look for their clients' names (skip_name_resolve=OFF): a list of connections shows
+  /// who is on the same machine as localhost.
+  bool resolves_names = false;
   /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
   std::uint64_t packet_bytes_max = 0;
-  /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout and
-  /// sql_mode.
+  /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout,
+  /// sql_mode and session_track_*.
   KeptGlobals kept_globals;
 };
 

@@ -147,7 +147,8 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     }
     view_dirty_ |= view_->stored_functions != may_have(healthcheck::kFactFunctions) ||
                    view_->triggers != may_have(healthcheck::kFactTriggers) ||
-                   view_->lexer != lexer() || view_->packet_bytes_max != packet_bytes_max() ||
+                   view_->lexer != lexer() || view_->resolves_names != resolves_names() ||
+                   view_->packet_bytes_max != packet_bytes_max() ||
                    view_->kept_globals != kept_globals();
   }
   if (backend.health.admitted()) {
@@ -399,6 +400,17 @@ router::LexerOptions ControlCore::lexer() const {
   return with_mode.value_or(options);
 }
 
+/// As the first backend that was looked at.
+bool ControlCore::resolves_names() const {
+  for (const auto& backend : backends_) {
+    const auto skips = backend->facts.find("skip_name_resolve");
+    if (skips != backend->facts.end()) {
+      return skips->second == "OFF";
+    }
+  }
+  return false;
+}
+
 /// Of the first backend that keeps one: all have the same.
 std::uint64_t ControlCore::packet_bytes_max() const {
   for (const auto& backend : backends_) {
@@ -442,6 +454,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->stored_functions = may_have(healthcheck::kFactFunctions);
   view->triggers = may_have(healthcheck::kFactTriggers);
   view->lexer = lexer();
+  view->resolves_names = resolves_names();
   view->packet_bytes_max = packet_bytes_max();
   view->kept_globals = kept_globals();
   view->server_version = options_.server_version;

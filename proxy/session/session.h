@@ -181,6 +181,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::optional<std::size_t> take_proxy_header(Bytes unread);
   void set_client(std::string ip, std::uint16_t port);
   [[nodiscard]] std::string client_name() const;
+  [[nodiscard]] std::string shown_address() const;
   [[nodiscard]] std::chrono::seconds idle_limit() const;
   [[nodiscard]] bool server_found_it_idle() const;
   void close_quietly();

@@ -131,10 +131,16 @@ void Session::close_if_idle(TimePoint now) {
   }
 }
 
+/// As it stands in a list of connections, and what USER() has in front of the port.
+std::string Session::shown_address() const {
+  const bool named = worker_.view().resolves_names && !by_unix_socket_;
+  return named ? client_name() + client_address_.substr(client_ip_.size()) : client_address_;
+}
+
 ProcessRow Session::process_row(TimePoint now) {
   ProcessRow row;
   row.id = connection_id_;
-  row.host = client_address_;
+  row.host = shown_address();
   if (!authenticated_) {
     row.user = "unauthenticated user";
     row.command = "Connect";

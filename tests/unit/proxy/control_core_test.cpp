@@ -366,6 +366,18 @@ TEST_SUITE("proxy") {
     EXPECT(stage.view().lexer.doubtful);
   }
 
+  TEST_CASE("ControlCore: whether the servers look for their clients' names") {
+    Stage stage;
+    stage.play(seconds(2));
+    EXPECT_FALSE(stage.view().resolves_names);  // not known
+    stage.actors[0].facts["skip_name_resolve"] = "OFF";
+    stage.play(seconds(70));
+    EXPECT(stage.view().resolves_names);
+    stage.actors[0].facts["skip_name_resolve"] = "ON";
+    stage.play(seconds(70));
+    EXPECT_FALSE(stage.view().resolves_names);
+  }
+
   TEST_CASE("ControlCore: settles with everything down") {
     Stage stage;
     for (Stage::Actor& actor : stage.actors) {
