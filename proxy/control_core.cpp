@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "healthcheck/fact_tools.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 
@@ -433,7 +434,8 @@ KeptGlobals ControlCore::kept_globals() const {
         kept.emplace(name, fact->second);
       }
     }
-    for (const std::string_view name : {kInteractiveTimeout, kSqlModeName}) {
+    for (const std::string_view name : {kInteractiveTimeout, kSqlModeName, router::kTrackedSchema,
+                                        router::kTrackedVariables}) {
       const auto fact = backend->facts.find(name);
       if (fact != backend->facts.end()) {
         kept.emplace(name, fact->second);

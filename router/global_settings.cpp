@@ -4,6 +4,7 @@
 #include <array>
 
 #include "router/guarded_settings.h"
+#include "router/own_tracking.h"
 #include "router/token.h"
 
 namespace consort::router {
@@ -97,6 +98,9 @@ CacheVariable cache_variable(std::string_view name) {
 }
 
 std::string_view why_global_is_kept(std::string_view name) {
+  if (is_tracking_setting(name)) {
+    return {};  // of clients' sessions: Consort's connections have their own
+  }
   if (is_guarded_setting(name)) {
     return kCommits;
   }

@@ -21,7 +21,8 @@ bool may_replace(const Statement& statement, const SessionValues& values) {
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
-  return is_evaluated_at_once(statement.kind) || statement.kind == StatementKind::kExplain;
+  return is_evaluated_at_once(statement.kind) || statement.kind == StatementKind::kExplain ||
+         statement.kind == StatementKind::kSetSession;
 }
 
 /// Writes the new text while it goes through the old one's tokens.
@@ -43,6 +44,7 @@ class Replacer {
 
   std::optional<std::string> run() {
     in_select_list_ = token_.is(Keyword::kSelect);
+    in_set_ = token_.is(Keyword::kSet);
     item_begin_ = begin_of(token_);
     while (!token_.is(TokenKind::kEnd)) {
       if (token_.is(TokenKind::kInvalid)) {
@@ -111,7 +113,7 @@ class Replacer {
 
   /// @@x or @@session.x of which the session has a value of its own.
   bool take_variable() {
-    if (!token_.is(TokenKind::kSystemVariable)) {
+    if (!token_.is(TokenKind::kSystemVariable) || is_assigned_to()) {
       return false;
     }
     const SystemVariableName variable = system_variable_name(token_.text);
@@ -139,6 +141,12 @@ class Replacer {
     }
     replace(token_, value);
     return true;
+  }
+
+  /// What a SET names in front of a value.
+  [[nodiscard]] bool is_assigned_to() const {
+    return in_set_ && depth_ == 0 &&
+           (previous_.is(Keyword::kSet) || previous_.is(TokenKind::kComma));
   }
 
   /// From `first` to the token at hand, which is passed.
@@ -210,6 +218,7 @@ class Replacer {
   std::size_t item_begin_ = 0;  ///< of the column under way
   std::size_t depth_ = 0;       ///< of parentheses
   bool in_select_list_ = false;
+  bool in_set_ = false;
   bool replaced_ = false;
   bool replaced_in_item_ = false;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "proxy/cluster_view.h"
 #include "proxy/session/session_state.h"
 #include "router/own_tracking.h"
 
@@ -37,7 +38,39 @@ bool is_listed(std::string_view list, std::string_view name) {
   return false;
 }
 
+/// Is it the server's default? Versions differ in one name.
+bool is_default(std::string_view list) {
+  std::size_t names = 0;
+  while (!list.empty()) {
+    const std::size_t comma = std::min(list.find(','), list.size());
+    if (std::find(kByDefault.begin(), kByDefault.end(), list.substr(0, comma)) ==
+        kByDefault.end()) {
+      return false;
+    }
+    ++names;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return names + 1 >= kByDefault.size();
+}
+
 }  // namespace
+
+bool ClientTracking::set_first(std::string_view variable, std::string_view value) {
+  if (variable == router::kTrackedSchema) {
+    schema_ = is_on(value);
+  } else if (variable == router::kTrackedVariables) {
+    list_ = is_default(value) ? std::nullopt : std::optional<std::string>(value);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void ClientTracking::keep_list(std::string_view before) {
+  if (!list_) {
+    list_ = before;
+  }
+}
 
 bool ClientTracking::wants(std::string_view variable) const {
   if (!list_) {

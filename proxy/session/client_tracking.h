@@ -20,6 +20,13 @@ class ClientTracking {
   /// `list`: as the server spells it: names with commas between them, or "*".
   void set_list(std::string_view list) { list_ = list; }
 
+  /// What the global `variable` was when the session began; false: it is none of the two. What a
+  /// server has by itself needs no mention.
+  bool set_first(std::string_view variable, std::string_view value);
+
+  /// The global list is another one now: who has set none keeps the one from before.
+  void keep_list(std::string_view before);
+
   /// Does the client want to be told of this variable? Of what speaks of one backend only
   /// (last_gtid, say) it is never told.
   [[nodiscard]] bool wants(std::string_view variable) const;
@@ -43,7 +50,7 @@ class ClientTracking {
 
  private:
   bool schema_ = true;
-  std::optional<std::string> list_;  ///< nullopt: the server's default
+  std::optional<std::string> list_;  ///< nullopt: the server's default, which is global
 };
 
 /// A SET by a client, between its question and its OK.

@@ -10,15 +10,22 @@
 namespace consort::proxy {
 namespace {
 
-/// Sessions have one of their own, which not every client may set (to what it is), or which comes
-/// from the login.
-constexpr std::array<std::string_view, 12> kNotPerSession = {
-    "character_set_client",   "character_set_connection",
-    "character_set_results",  "collation_connection",
-    "innodb_tmpdir",          "log_disabled_statements",
-    "max_allowed_packet",     "max_user_connections",
-    "net_buffer_length",      "sql_log_off",
-    "system_versioning_asof", "wait_timeout"};
+/// Sessions have one of their own, which not every client may set (to what it is), which comes from
+/// the login, or which Consort keeps for them.
+constexpr std::array<std::string_view, 14> kNotPerSession = {"character_set_client",
+                                                             "character_set_connection",
+                                                             "character_set_results",
+                                                             "collation_connection",
+                                                             "innodb_tmpdir",
+                                                             "log_disabled_statements",
+                                                             "max_allowed_packet",
+                                                             "max_user_connections",
+                                                             "net_buffer_length",
+                                                             "session_track_schema",
+                                                             "sql_log_off",
+                                                             "session_track_system_variables",
+                                                             "system_versioning_asof",
+                                                             "wait_timeout"};
 
 constexpr std::string_view kNameBytes = "abcdefghijklmnopqrstuvwxyz0123456789_";
 

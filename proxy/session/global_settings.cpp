@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "protocol/constants.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 bool is_heeded(std::string_view name) {
   return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly ||
          name == kOwnMaxConnections || name == kOwnReadOnly || name == kOwnEventScheduler ||
-         name == kSqlModeName;
+         name == kSqlModeName || router::is_tracking_setting(name);
 }
 
 /// 0: it is none.
@@ -88,6 +89,11 @@ KeptGlobals GlobalSettings::first_settings(const KeptGlobals& known,
   if (mode && (capabilities & protocol::capability::kIgnoreSpace) != 0) {
     settings.emplace(kSqlModeName,
                      std::string(*mode) + (mode->empty() ? "" : ",") + "IGNORE_SPACE");
+  }
+  for (const std::string_view name : {router::kTrackedSchema, router::kTrackedVariables}) {
+    if (const auto tracked = value_of(known, name)) {
+      settings.emplace(name, *tracked);
+    }
   }
   return settings;
 }

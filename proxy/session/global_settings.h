@@ -55,8 +55,8 @@ class GlobalSettings {
   [[nodiscard]] bool runs_events() const { return runs_events_; }
 
   /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
-  /// `usual` one that its connections are set up with, and tx_read_only, which decides how its
-  /// transactions are begun. `capabilities`: of the client's login, which says whether it is
+  /// `usual` one that its connections are set up with, tx_read_only, which decides how its
+  /// transactions are begun, and what its client is told by session tracking. `capabilities`: of the client's login, which says whether it is
   /// interactive, and whether blanks may stand behind a function's name (in its sql_mode then).
   /// `known`: ClusterView::kept_globals.
   [[nodiscard]] KeptGlobals first_settings(const KeptGlobals& known,

@@ -82,7 +82,9 @@ void SessionCore::refuse_login(const protocol::SqlError& error) {
 /// says of it holds only until it resets its session.
 void SessionCore::note_first_settings(std::uint64_t capabilities) {
   for (const auto& [name, value] : effects_.first_settings(capabilities)) {
-    state_.set_variable(name, value);
+    if (!tracking_.set_first(name, value)) {
+      state_.set_variable(name, value);
+    }
   }
 }
 
@@ -115,6 +117,7 @@ void SessionCore::reset() {
   const Seqno schema_as_of = state_.schema_as_of();
   state_.reset();
   state_.set_schema(schema, schema_as_of);
+  tracking_ = {};
   note_first_settings(0);
   statements_.clear();
   text_statements_.clear();
@@ -132,7 +135,6 @@ void SessionCore::reset() {
   variables_stay_ = false;
   user_locks_.reset();
   commits_.on_other(effects_.globals_changed_at());
-  tracking_ = {};
   tracking_change_.reset();
   transaction_tracker_.reset();
 }

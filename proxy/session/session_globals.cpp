@@ -7,6 +7,7 @@
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
 #include "router/lock_list.h"
+#include "router/own_tracking.h"
 
 namespace consort::proxy {
 
@@ -125,6 +126,9 @@ void SessionCore::on_globals_changed(const GlobalsChanged& changed) {
   commits_.on_other(changed.seqno);
   for (const GlobalChange& change : changed.changes) {
     const std::string& name = change.variable.name;
+    if (name == router::kTrackedVariables && change.old_value) {
+      tracking_.keep_list(*change.old_value);
+    }
     if (change.per_session && change.old_value && !state_.variable(name)) {
       state_.set_variable(name, *change.old_value);
       home_settings_doubtful_ = home_settings_doubtful_ || home_lease_.held();

@@ -57,6 +57,39 @@ def variables_of_the_clients_choice(_context, twins, flags):
     ])
 
 
+@case(seconds=60, each=TRACKING)
+def the_global_values(_context, twins, flags):
+    """SET GLOBAL session_track_system_variables and session_track_schema: of sessions that begin, or
+    reset themselves, later; who was there before keeps the old ones. Consort's own connections
+    tell it of everything all the same."""
+    table = twins.fresh("id INT PRIMARY KEY, v INT", "(1, 1)")
+    look = ["SELECT @@session_track_system_variables, @@session_track_schema",
+            "SELECT @@global.session_track_system_variables, @@global.session_track_schema",
+            "SET sql_mode='ANSI', time_zone='+02:00'", "USE mysql", "USE test", "SET autocommit=0",
+            f"UPDATE {table} SET v=v+1", "COMMIT", "SET autocommit=1, time_zone=DEFAULT, sql_mode=DEFAULT"]
+    with twins.pair(flags) as before, twins.pair(flags) as admin:
+        for value in ("'*'", "''", "'sql_mode'", "NULL", "7", "'nosuch'", "'time_zone,nosuch'",
+                      "CONCAT(@@session_track_system_variables,',sql_mode')", "sql_mode",
+                      "@@session.session_track_system_variables", "DEFAULT"):
+            admin.ask(b"\x03" + f"SET GLOBAL session_track_system_variables={value}".encode(),
+                      any_order)
+            if value in ("'*'", "''"):  # '*' tells more than can be alike
+                continue
+            play(twins, flags, look)
+        admin.query("SET @@global.session_track_system_variables='sql_mode', sort_buffer_size=65536")
+        admin.query("SET GLOBAL session_track_schema=OFF")
+        for value in ("2", "NULL", "'x'"):
+            admin.query(f"SET GLOBAL session_track_schema={value}")
+        play(twins, flags, look)
+        for steps in (look, [RESET_CONNECTION], look,
+                      ["SET session_track_system_variables=DEFAULT, session_track_schema=1"], look):
+            for step in steps:
+                before.ask(step if isinstance(step, bytes) else b"\x03" + step.encode(), any_order)
+        for name in ("session_track_system_variables", "session_track_schema"):
+            admin.query(f"SET GLOBAL {name}=DEFAULT")
+    twins.same_rows(table)
+
+
 @case(seconds=30, each=TRACKING)
 def changes_of_the_session(_context, twins, flags):
     """session_track_state_change."""

@@ -71,6 +71,8 @@ TEST_SUITE("classify_set") {
          "global slave_exec_mode='IDEMPOTENT'", kGuarded},
         {"SET a = 1, GLOBAL Read_Only = 1", "set_session", "a=1; global Read_Only=1", kRefused},
         {"SET @@global.read_only = ON", "set_session", "global read_only=ON", kGlobal},
+        {"SET GLOBAL session_track_system_variables = '*', session_track_schema = 0", "set_session",
+         "global session_track_system_variables='*'; global session_track_schema=0", kGlobal},
         {"SET GLOBAL gtid_domain_id = 3", "set_session", "global gtid_domain_id=3", kGuarded},
         {"SET GLOBAL TRANSACTION ISOLATION LEVEL READ COMMITTED", "set_transaction", "", kGlobal},
         {"SET GLOBAL TRANSACTION READ ONLY", "set_transaction", "", kGlobal},

@@ -42,6 +42,8 @@ TEST_SUITE("router") {
          "INSERT INTO t VALUES (7, 'CONNECTION_ID()')"},
         {"UPDATE t SET a = CONNECTION_ID() WHERE b = 1", "UPDATE t SET a = 7 WHERE b = 1"},
         {"SET @a = CONNECTION_ID()", "SET @a = 7"},
+        {"SET GLOBAL a = CONNECTION_ID(), b = (@@pseudo_thread_id)", "SET GLOBAL a = 7, b = (7)"},
+        {"SET @@a = @@pseudo_thread_id", "SET @@a = 7"},
         {"DO CONNECTION_ID()", "DO 7"},
     };
     for (const Row& row : table) {
@@ -72,6 +74,10 @@ TEST_SUITE("router") {
     EXPECT(of("SELECT IF(@@LOCAL.Session_Track_Schema, 1, 2)") ==
            "SELECT IF(0, 1, 2) AS `IF(@@LOCAL.Session_Track_Schema, 1, 2)`");
     EXPECT(of("SET @x = @@session_track_system_variables") == "SET @x = 'a'");
+    EXPECT(of("SET @@global.session_track_schema = 1, GLOBAL session_track_system_variables = "
+              "CONCAT(@@session_track_system_variables, ',b')") ==
+           "SET @@global.session_track_schema = 1, GLOBAL session_track_system_variables = "
+           "CONCAT('a', ',b')");
     EXPECT(of("SELECT (@@session_track_schema + @@global.session_track_schema)") ==
            "SELECT (0 + @@global.session_track_schema) AS "
            "`(@@session_track_schema + @@global.session_track_schema)`");

@@ -70,6 +70,26 @@ TEST_SUITE("session") {
            "SET SESSION session_track_system_variables=_utf8mb4 X'2A', "
            "SESSION session_track_schema=1");
   }
+
+  TEST_CASE("ClientTracking: the global values that a session begins with") {
+    ClientTracking tracking;
+    EXPECT_FALSE(tracking.set_first("sql_mode", "ANSI"));
+    EXPECT(tracking.set_first("session_track_system_variables",
+                              "autocommit,character_set_client,character_set_connection,"
+                              "character_set_results,time_zone"));
+    EXPECT(tracking.list().empty());  // what every server has by itself
+    EXPECT(tracking.wants("time_zone"));
+    tracking.keep_list("sql_mode");  // the global one is another now
+    EXPECT(tracking.list() == "sql_mode");
+    tracking.keep_list("time_zone");
+    EXPECT(tracking.list() == "sql_mode");
+    EXPECT(tracking.set_first("session_track_system_variables", ""));
+    EXPECT_FALSE(tracking.wants("time_zone"));
+    EXPECT(tracking.set_first("session_track_schema", "OFF"));
+    EXPECT(tracking.schema_sql() == "@@session.skip_replication");
+    EXPECT(tracking.set_first("session_track_schema", "1"));
+    EXPECT(tracking.schema_sql() == "@@session.session_track_schema");
+  }
 }
 
 }  // namespace

@@ -75,6 +75,18 @@ TEST_SUITE("session") {
     EXPECT(globals.first_settings(known, 0, kUsual).empty());
   }
 
+  TEST_CASE("GlobalSettings: what a session's client is told of at first") {
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    const KeptGlobals known = {{"session_track_schema", "ON"},
+                               {"session_track_system_variables", "time_zone"}};
+    EXPECT((globals.first_settings(known, 0, std::chrono::seconds(1)) == known));
+    globals.note(change(9, "session_track_system_variables", "*"));
+    globals.note(change(10, "session_track_schema", "0"));
+    EXPECT((globals.first_settings(known, 0, std::chrono::seconds(1)) ==
+            KeptGlobals{{"session_track_schema", "0"}, {"session_track_system_variables", "*"}}));
+  }
+
   TEST_CASE("GlobalSettings: CLIENT_IGNORE_SPACE is a sql_mode") {
     constexpr std::chrono::seconds kUsual{28800};
     constexpr std::uint64_t kIgnoreSpace = protocol::capability::kIgnoreSpace;
