@@ -353,9 +353,12 @@ ClientAuth::Step ClientAuth::give_up() {
 }
 
 ClientAuth::Step ClientAuth::deny() {
+  const bool exists = account_.exists;
   Step step =
       fail(access_denied_error(LoginName{login_.user, params_.client_host}, used_password_));
-  std::get<Failed>(step).guess = true;
+  auto& failed = std::get<Failed>(step);
+  failed.guess = true;
+  failed.wrong_password = exists && used_password_;
   return step;
 }
 

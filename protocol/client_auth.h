@@ -125,6 +125,7 @@ class ClientAuth {
     SqlError error;
     std::string advice;  ///< for the log: what would make this account usable; mostly empty
     bool guess = false;  ///< a secret was wrong or somebody unknown: worth counting
+    bool wrong_password = false;  ///< of an account that exists, and not an empty one
   };
 
   using Step = std::variant<Send, StartTls, NeedAccount, Authenticated, Failed>;

@@ -63,6 +63,12 @@ SqlError host_is_blocked_error(std::string_view host, std::int64_t retry_s) {
                   std::to_string(retry_s) + " s");
 }
 
+SqlError user_is_blocked_error() {
+  return make(sql_code::kUserIsBlocked, "HY000",
+              "User is blocked because of too many credential errors; unblock with 'ALTER USER / "
+              "FLUSH PRIVILEGES'");
+}
+
 SqlError account_locked_error() {
   return make(sql_code::kAccountLocked, "HY000", "Access denied, this account is locked");
 }

@@ -51,6 +51,7 @@ inline constexpr std::string_view kWaitTimeout = "wait_timeout";
 inline constexpr std::string_view kInteractiveTimeout = "interactive_timeout";
 inline constexpr std::string_view kSqlModeName = "sql_mode";
 inline constexpr std::string_view kTxReadOnly = "tx_read_only";
+inline constexpr std::string_view kMaxPasswordErrors = "max_password_errors";
 /// No server has these: they are what clients have SET GLOBAL max_connections and read_only to.
 inline constexpr std::string_view kOwnMaxConnections = "consort_max_connections";
 inline constexpr std::string_view kOwnReadOnly = "consort_read_only";
@@ -84,7 +85,7 @@ struct ClusterView {
   /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
   std::uint64_t packet_bytes_max = 0;
   /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout,
-  /// sql_mode and session_track_*.
+  /// max_password_errors, sql_mode and session_track_*.
   KeptGlobals kept_globals;
 };
 

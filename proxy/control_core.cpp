@@ -434,8 +434,8 @@ KeptGlobals ControlCore::kept_globals() const {
         kept.emplace(name, fact->second);
       }
     }
-    for (const std::string_view name : {kInteractiveTimeout, kSqlModeName, router::kTrackedSchema,
-                                        router::kTrackedVariables}) {
+    for (const std::string_view name : {kInteractiveTimeout, kMaxPasswordErrors, kSqlModeName,
+                                        router::kTrackedSchema, router::kTrackedVariables}) {
       const auto fact = backend->facts.find(name);
       if (fact != backend->facts.end()) {
         kept.emplace(name, fact->second);

@@ -8,6 +8,7 @@
 #include "protocol/auth_rsa.h"
 #include "proxy/failed_logins.h"
 #include "proxy/known_passwords.h"
+#include "proxy/password_errors.h"
 #include "proxy/user_connections.h"
 
 namespace consort::proxy {
@@ -20,6 +21,8 @@ class LoginDesk {
   [[nodiscard]] KnownPasswords& passwords() { return passwords_; }
 
   [[nodiscard]] FailedLogins& failures() { return failures_; }
+
+  [[nodiscard]] PasswordErrors& password_errors() { return password_errors_; }
 
   [[nodiscard]] UserConnections& connections() { return connections_; }
 
@@ -45,6 +48,7 @@ class LoginDesk {
  private:
   KnownPasswords passwords_;
   FailedLogins failures_;
+  PasswordErrors password_errors_;
   UserConnections connections_;
   const bool clear_password_;
   mutable Mutex mutex_;

@@ -332,6 +332,7 @@ void Worker::on_ddl_outcome(const DdlOutcome& outcome) {
   const bool accounts = session->core().changes_accounts() || outcome.accounts;
   if (accounts) {  // a login that begins when the client has its answer must know of it
     raise_to(positions_.accounts_changed, outcome.seqno.value);
+    options_.logins->password_errors().forget(session->core().renewed_accounts());
   }
   session->core().on_ddl_outcome(outcome);
   session->pump();

@@ -1,5 +1,6 @@
 #include "router/kill_text.h"
 
+#include "router/account_name.h"
 #include "router/sql_lexer.h"
 #include "router/statement.h"
 
@@ -18,22 +19,6 @@ bool is_one_expression(std::string_view operand, const LexerOptions& options) {
     }
   }
   return depth == 0 && !in_doubt(operand, options) && !lexer.saw_uncertain_text();
-}
-
-/// A name as accounts have it: a word, or in quotes of any kind. nullopt: with escapes in it.
-std::optional<std::string> account_name(const Token& token) {
-  if (token.is_name()) {
-    return identifier_text(token.name());
-  }
-  if (!token.is(TokenKind::kString) || token.text.size() < 2) {
-    return std::nullopt;
-  }
-  const std::string_view inside = token.text.substr(1, token.text.size() - 2);
-  if ((token.text[0] != '\'' && token.text[0] != '"') ||
-      inside.find_first_of("\\'\"") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return std::string(inside);
 }
 
 }  // namespace
@@ -81,7 +66,7 @@ std::optional<KilledAccount> killed_account(std::string_view operand, const Lexe
       next = lexer.next();
     }
   } else {
-    const std::optional<std::string> user = account_name(first);
+    const std::optional<std::string> user = account_word(first);
     if (!user) {
       return std::nullopt;
     }

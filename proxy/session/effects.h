@@ -156,6 +156,10 @@ class SessionEffects {
   /// Some table may have a trigger.
   [[nodiscard]] virtual bool triggers() = 0;
   virtual void note_trigger() = 0;
+
+  /// FLUSH PRIVILEGES.
+  virtual void note_privileges_flushed() {}
+
   /// What is to be done with a CALL of the procedure; nullopt: the commit thread tells.
   [[nodiscard]] virtual std::optional<CallVerdict> known_call(std::string_view schema,
                                                               std::string_view name) = 0;

@@ -48,6 +48,9 @@ class GlobalSettings {
   /// what is `configured`.
   [[nodiscard]] std::size_t connections_max(const KeptGlobals& known, std::size_t configured) const;
 
+  /// max_password_errors of the servers; 0: none was looked at.
+  [[nodiscard]] std::uint64_t password_errors_max(const KeptGlobals& known) const;
+
   /// Clients have SET GLOBAL read_only.
   [[nodiscard]] bool read_only() const { return read_only_; }
 
@@ -56,9 +59,9 @@ class GlobalSettings {
 
   /// What a session that begins has as if it had set it: its wait_timeout, where that is not the
   /// `usual` one that its connections are set up with, tx_read_only, which decides how its
-  /// transactions are begun, and what its client is told by session tracking. `capabilities`: of the client's login, which says whether it is
-  /// interactive, and whether blanks may stand behind a function's name (in its sql_mode then).
-  /// `known`: ClusterView::kept_globals.
+  /// transactions are begun, and what its client is told by session tracking. `capabilities`: of
+  /// the client's login, which says whether it is interactive, and whether blanks may stand behind
+  /// a function's name (in its sql_mode then). `known`: ClusterView::kept_globals.
   [[nodiscard]] KeptGlobals first_settings(const KeptGlobals& known,
                                            std::uint64_t capabilities,
                                            std::chrono::seconds usual) const;

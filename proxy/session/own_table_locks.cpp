@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "proxy/session/statement_rules.h"
 #include "router/lock_list.h"
 #include "router/token.h"
-#include "router/token_reader.h"
 
 namespace consort::proxy {
 namespace {
@@ -110,24 +110,6 @@ std::optional<std::vector<router::LockListItem>> flushed_tables(const Statement&
     return (item.schema + item.table).find('`') == std::string::npos;
   };
   return list && std::all_of(list->begin(), list->end(), is_plain) ? std::move(list) : std::nullopt;
-}
-
-/// Alone or among other things to be flushed.
-bool flushes_privileges(const Statement& statement, std::string_view sql) {
-  if (statement.kind != StatementKind::kFlush) {
-    return false;
-  }
-  router::TokenReader reader(sql, {});
-  reader.advance();
-  reader.accept("LOCAL") || reader.accept("NO_WRITE_TO_BINLOG");
-  while (!reader.ended() && !reader.token().is("TABLES") &&
-         !reader.token().is(router::Keyword::kTable)) {
-    if (reader.token().is("PRIVILEGES")) {
-      return true;
-    }
-    reader.advance();
-  }
-  return false;
 }
 
 std::string schema_of(const TableRef& table, std::string_view schema) {

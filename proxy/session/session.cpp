@@ -379,6 +379,10 @@ bool Session::triggers() {
          worker_.positions().triggers_made.load(std::memory_order_acquire);
 }
 
+void Session::note_privileges_flushed() {
+  worker_.options().logins->password_errors().forget_all();
+}
+
 void Session::note_trigger() {
   worker_.options().trigger_defined->store(true, std::memory_order_release);
 }
@@ -473,6 +477,7 @@ void Session::on_lease(PooledConnection& connection) {
   account_.fresh = false;
   if (std::exchange(login_unproven_, false)) {
     worker_.options().logins->failures().note_success(client_ip_);
+    worker_.options().logins->password_errors().note_success(login_account_);
   }
   connection.wire().set_low_water(worker_.limits().client_buffer_low);
   const protocol::ServerInfo& server = connection.wire().server();
@@ -493,6 +498,7 @@ void Session::on_lease_failed(const LeaseFailure& failure) {
   if (login_unproven_ && failure.error.code == protocol::sql_code::kAccessDenied) {
     worker_.own_metrics().authentication_failures.add();
     note_failed_login();
+    worker_.options().logins->password_errors().note_failure(login_account_);
   }
   core_.on_lease_failed(channel, failure);
   pump();

@@ -152,6 +152,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool triggers() override;
   void note_trigger() override;
   void note_stored_function() override;
+  void note_privileges_flushed() override;
   [[nodiscard]] std::optional<UserLockHome::Place> user_lock_home() override;
   void count_user_lock_holder(int change) override;
   void wait_applied(BackendId backend, bool any, Seqno seqno) override;
@@ -199,6 +200,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void look_up_account(bool final_try);
   [[nodiscard]] protocol::AccountCredential credential_of(const Account& account) const;
   void on_login_failed(const protocol::ClientAuth::Failed& failed);
+  void deny_login(const protocol::SqlError& error);
+  [[nodiscard]] bool deny_if_account_blocked(const Account& account);
   void note_failed_login();
   void begin_change_user(const protocol::Message& message);
   void settle_change_user();

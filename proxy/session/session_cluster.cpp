@@ -257,6 +257,13 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   }
 }
 
+std::vector<router::AccountName> SessionCore::renewed_accounts() const {
+  const bool succeeded = !held_.empty() && !held_.is_error();
+  return succeeded && ordered_.changes_accounts
+             ? router::renewed_accounts(ordered_.request.sql, lexer_options())
+             : std::vector<router::AccountName>();
+}
+
 void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   if (phase_ != SessionPhase::kOrdering) {
     return;

@@ -386,6 +386,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   }
   job_.status_use =
       job_.wants_cursor ? StatusUse::kNone : status_use(sql, statement, lexer_options());
+  job_.flushes_privileges = flushes_privileges(statement, sql);
   job_.shows_grants = !job_.wants_cursor && router::shows_grants(sql, statement, lexer_options());
   if (asks_process_table(statement, sql, kind)) {
     return;  // the answer goes on

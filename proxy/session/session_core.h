@@ -63,6 +63,7 @@
 #include "proxy/session/transaction_tracker.h"
 #include "proxy/session/user_locks.h"
 #include "proxy/session/user_variables.h"
+#include "router/account_name.h"
 #include "router/altered_rows.h"
 #include "router/own_tracking.h"
 #include "router/prepared_text.h"
@@ -146,6 +147,10 @@ class SessionCore {
 
   /// REQUIRES: idle().
   void on_command(const ClientCommand& command);
+
+  /// The accounts that it has made or changed, its rights aside from roles; none unless it has
+  /// succeeded.
+  [[nodiscard]] std::vector<router::AccountName> renewed_accounts() const;
 
   /// One statement of several in a query has ended, or a step of one that has several, and the next
   /// is to be run: by on_next_statement(), after whatever core event led here.

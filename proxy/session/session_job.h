@@ -112,6 +112,7 @@ struct SessionJob {
   bool bulk = false;                 ///< COM_STMT_BULK_EXECUTE
   bool wants_cursor = false;         ///< of an execution
   bool shows_grants = false;         ///< SHOW GRANTS
+  bool flushes_privileges = false;   ///< FLUSH PRIVILEGES
   StatusUse status_use = StatusUse::kNone;
   bool full_list = false;        ///< SHOW FULL PROCESSLIST
   bool counts_sessions = false;  ///< Threads_connected

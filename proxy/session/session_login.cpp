@@ -42,12 +42,32 @@ void Session::on_login_failed(const protocol::ClientAuth::Failed& failed) {
   if (failed.guess) {
     note_failed_login();
   }
-  if (prior_ && failed.error.code != protocol::packets_out_of_order_error().code) {
+  if (failed.wrong_password) {
+    worker_.options().logins->password_errors().note_failure(login_account_);
+  }
+  deny_login(failed.error);
+}
+
+void Session::deny_login(const protocol::SqlError& error) {
+  if (prior_ && error.code != protocol::packets_out_of_order_error().code) {
     auth_->stay();
-    deny_change(failed.error, auth_->next_sequence());
+    deny_change(error, auth_->next_sequence());
     return;
   }
-  deny(failed.error, auth_->next_sequence());
+  deny(error, auth_->next_sequence());
+}
+
+/// Its max_password_errors are used up: nobody asks for its password any more.
+bool Session::deny_if_account_blocked(const Account& account) {
+  const std::uint64_t errors_max =
+      worker_.globals().password_errors_max(worker_.view().kept_globals);
+  if (!worker_.options().logins->password_errors().blocked(account, errors_max)) {
+    return false;
+  }
+  worker_.own_metrics().authentication_failures.add();
+  worker_.own_metrics().count_client_error(ClientErrorClass::kAccessDenied);
+  deny_login(protocol::user_is_blocked_error());
+  return true;
 }
 
 /// As the servers do it: who is on the same machine is never blocked.
@@ -95,6 +115,9 @@ void Session::look_up_account(bool final_try) {
     timer_use_ = TimerUse::kLogin;
     timer_once(worker_.limits().login_timeout);
   }
+  if (account != nullptr && deny_if_account_blocked(*account)) {
+    return;
+  }
   std::optional<protocol::AccountCredential> credential;
   if (account != nullptr) {
     credential = credential_of(*account);
@@ -137,6 +160,9 @@ void Session::on_accounts() {
 
 void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) {
   const protocol::LoginInfo& login = done.login;
+  if (login.proven) {
+    worker_.options().logins->password_errors().note_success(login_account_);
+  }
   if (!prior_ && !login_account_.connection_admin && worker_.is_overfull()) {
     worker_.own_metrics().count_refused(RefusalReason::kTooManyConnections);
     deny(protocol::too_many_connections_error(), auth_->next_sequence());

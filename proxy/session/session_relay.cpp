@@ -422,6 +422,9 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     if (job_.status_use == StatusUse::kFlush) {
       counters_.begin();
     }
+    if (job_.flushes_privileges) {
+      effects_.note_privileges_flushed();
+    }
     if (job_.kind == JobKind::kOrdered) {
       forget_sequences();
     }

@@ -13,6 +13,7 @@ using router::StatementKind;
 namespace {
 
 /// Of COM_REFRESH: RESET SLAVE and RESET MASTER.
+constexpr std::uint8_t kRefreshGrant = 1;
 constexpr std::uint8_t kRefreshReplication = 64 | 128;
 
 protocol::SqlError one_servers_own_error() {
@@ -43,6 +44,7 @@ void SessionCore::on_server_command(Command kind, Bytes argument) {
       }
       statement.kind = StatementKind::kFlush;
       statement.flags.set(Flag::kImplicitCommit);
+      job_.flushes_privileges = !argument.empty() && (argument[0] & kRefreshGrant) != 0;
       run_command_at_home(statement);
       return;
     case Command::kShutdown:

@@ -6,12 +6,30 @@
 #include "base/sql_identifier.h"
 #include "certifier/global_variables_sql.h"
 #include "router/token.h"
+#include "router/token_reader.h"
 
 namespace consort::proxy {
 
 using router::Flag;
 using router::Statement;
 using router::StatementKind;
+
+bool flushes_privileges(const Statement& statement, std::string_view sql) {
+  if (statement.kind != StatementKind::kFlush) {
+    return false;
+  }
+  router::TokenReader reader(sql, {});
+  reader.advance();
+  reader.accept("LOCAL") || reader.accept("NO_WRITE_TO_BINLOG");
+  while (!reader.ended() && !reader.token().is("TABLES") &&
+         !reader.token().is(router::Keyword::kTable)) {
+    if (reader.token().is("PRIVILEGES")) {
+      return true;
+    }
+    reader.advance();
+  }
+  return false;
+}
 
 bool may_change_rows(const Statement& statement) {
   if (!statement.may_write()) {

@@ -13,6 +13,9 @@
 
 namespace consort::proxy {
 
+/// FLUSH PRIVILEGES, alone or among other things to be flushed.
+[[nodiscard]] bool flushes_privileges(const router::Statement& statement, std::string_view sql);
+
 /// Its row changes need a branch of their own under autocommit.
 [[nodiscard]] bool may_change_rows(const router::Statement& statement);
 

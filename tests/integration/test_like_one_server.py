@@ -68,6 +68,82 @@ def a_change_of_user_that_fails(_context, pair):
     pair.plain.query("DROP USER other@'%', locked@'%'")
 
 
+@case(seconds=120)
+def wrong_passwords_block_an_account(_context, pair):
+    """max_password_errors: who is blocked by wrong passwords, by whose they are not, and what ends it."""
+    ends = ["ALTER USER u ACCOUNT UNLOCK", "ALTER USER IF EXISTS v, u", "ALTER USER v, u REQUIRE NONE",
+            "GRANT SELECT ON test.* TO u", "GRANT SELECT ON test.few TO u@'%'",
+            "REVOKE SELECT ON test.* FROM 'u'@'%'", "REVOKE ALL PRIVILEGES, GRANT OPTION FROM v, u",
+            "CREATE OR REPLACE USER u IDENTIFIED BY 'good'", "FLUSH PRIVILEGES",
+            "FLUSH LOCAL STATUS, PRIVILEGES", "EXECUTE IMMEDIATE 'FLUSH PRIVILEGES'",
+            "EXECUTE IMMEDIATE 'ALTER USER u'", "SET GLOBAL max_password_errors = 3"]
+    lasts = ["SET PASSWORD FOR u = PASSWORD('good')", "CREATE USER IF NOT EXISTS u", "ALTER USER v",
+             "CREATE ROLE r", "GRANT r TO u", "REVOKE r FROM u", "SET DEFAULT ROLE NONE FOR u",
+             "DROP ROLE r", "FLUSH STATUS", "GRANT USAGE ON *.* TO u@localhost",
+             "ALTER USER nosuch ACCOUNT UNLOCK", "SET GLOBAL max_password_errors = 1"]
+
+    def play(connect):
+        seen = []
+
+        def login(user, password):
+            def once():
+                with connect(user=user, password=password, database=None) as client:
+                    return client.query("SELECT CURRENT_USER()")
+            seen.append((user, password, outcome(once)))
+            return seen[-1][-1]
+
+        with connect() as admin:
+            def ask(sql):
+                seen.append((sql, outcome(lambda: admin.query(sql))))
+            for sql in ("SET GLOBAL max_password_errors = 0", "SET GLOBAL max_password_errors = 'x'",
+                        "SET SESSION max_password_errors = 1", "CREATE TABLE few (a INT PRIMARY KEY)",
+                        "CREATE USER u IDENTIFIED BY 'good'", "CREATE USER v IDENTIFIED BY 'good'",
+                        "CREATE USER admin@'127.%' IDENTIFIED BY 'good'",
+                        "GRANT ALL ON *.* TO admin@'127.%'",
+                        "CREATE USER several IDENTIFIED VIA mysql_native_password USING PASSWORD('a')"
+                        " OR mysql_native_password USING PASSWORD('good')"):
+                ask(sql)
+            for sql in lasts + ends:
+                ask("SET GLOBAL max_password_errors = 2")
+                login("u", "bad")
+                login("u", "bad")
+                assert login("u", "good")[0] == 4150, seen[-1]
+                ask(sql)
+                ended = login("u", "good")
+                assert (ended[0] == 4150) == (sql in lasts), (sql, ended)
+            # A good login begins anew, an empty password and an unknown name count nothing.
+            for password in ("bad", "good", "bad", "", "", "good", "bad", "good"):
+                login("u", password)
+            for user in ("admin", "several", "nobody", "v"):
+                for password in ("bad", "bad", "bad", "good", "good"):
+                    login(user, password)
+            ask("ALTER USER v, admin@'127.%'")
+            # COM_CHANGE_USER counts, and is blocked, too; its own session goes on.
+            with connect(user="v", password="good", database=None) as client:
+                for password in ("bad", "bad", "good"):
+                    seen.append(outcome(lambda p=password: client.change_user("v", p)))
+                seen.append(outcome(lambda: client.query("SELECT CURRENT_USER()")))
+            login("v", "good")
+            admin.command(7, b"\x01")  # COM_REFRESH of the grants
+            admin.read_ok()
+            login("v", "good")
+            login("v", "bad")
+            ask("SET GLOBAL max_password_errors = DEFAULT")
+            ask("DROP USER u, v, admin@'127.%', several")
+            ask("DROP TABLE few")
+        return seen
+
+    def connect_plain(user="app", password="app-secret", database="test"):
+        return wire.connect(pair.plain.port, user, password, database)
+
+    def connect(user="app", password="app-secret", database="test"):
+        return wire.connect(pair.consort.port, user, password, database)
+
+    expected, found = play(connect_plain), play(connect)
+    differ = [one for one in zip(expected, found) if one[0] != one[1]]
+    assert not differ, differ[:5]
+
+
 @case(seconds=60)
 def timeouts_of_interactive_clients(_context, pair):
     """interactive_timeout is their wait_timeout, until they reset the session; SET GLOBAL of both is
