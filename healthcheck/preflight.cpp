@@ -140,6 +140,12 @@ void check_variables(const Facts& facts, Findings& out) {
     add(out, Severity::kError, "binlog_row_value_options is set: partial JSON cannot be certified",
         "SET GLOBAL binlog_row_value_options=''");
   }
+  if (!fact(facts, "init_connect").empty()) {
+    add(out, Severity::kError,
+        "init_connect is set: it would run on connections that sessions share, and what it writes "
+        "would be on this server alone",
+        "my.cnf: remove init_connect; SET GLOBAL init_connect=''; then set it through Consort");
+  }
   for (const std::string_view filter : kFilters) {
     const std::string value = fact(facts, filter);
     if (!value.empty()) {

@@ -36,9 +36,9 @@ inline constexpr std::string_view kFactPacketLimit = "consort.max_allowed_packet
 /// In front of a variable's name: what clients have SET GLOBAL it to through Consort, which needs
 /// to know; empty: nothing.
 inline constexpr std::string_view kFactKeptGlobal = "consort.kept.";
-inline constexpr std::array<std::string_view, 5> kKeptGlobals = {
-    "consort_event_scheduler", "consort_max_connections", "consort_read_only", "tx_read_only",
-    "wait_timeout"};
+inline constexpr std::array<std::string_view, 6> kKeptGlobals = {
+    "consort_event_scheduler", "consort_init_connect", "consort_max_connections",
+    "consort_read_only",       "tx_read_only",         "wait_timeout"};
 inline constexpr std::string_view kFactCollationId =
     "consort.collation_id";  ///< of collation_server
 

@@ -63,6 +63,13 @@ SqlError host_is_blocked_error(std::string_view host, std::int64_t retry_s) {
                   std::to_string(retry_s) + " s");
 }
 
+SqlError aborted_connection_error(const AbortedConnection& aborted) {
+  return make(sql_code::kAbortedConnection, "08S01",
+              "Aborted connection " + std::to_string(aborted.id) +
+                  " to db: " + quoted(aborted.schema) + " user: " + quoted(aborted.user) +
+                  " host: " + quoted(aborted.host) + " (" + std::string(aborted.why) + ")");
+}
+
 SqlError user_is_blocked_error() {
   return make(sql_code::kUserIsBlocked, "HY000",
               "User is blocked because of too many credential errors; unblock with 'ALTER USER / "

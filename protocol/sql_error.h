@@ -53,6 +53,7 @@ inline constexpr std::uint16_t kMalformedPacket = 1835;
 inline constexpr std::uint16_t kPasswordExpired = 1862;
 inline constexpr std::uint16_t kConnectionKilled = 1927;
 inline constexpr std::uint16_t kStatementTimeout = 1969;
+inline constexpr std::uint16_t kAbortedConnection = 1184;
 inline constexpr std::uint16_t kUserIsBlocked = 4150;
 inline constexpr std::uint16_t kAccountLocked = 4151;
 }  // namespace sql_code
@@ -81,6 +82,17 @@ SqlError access_denied_error(LoginName name, const char* reason) = delete;
 [[nodiscard]] SqlError auth_mode_not_supported_error();
 /// 1129; `retry_s`: when it may come again, in seconds.
 [[nodiscard]] SqlError host_is_blocked_error(std::string_view host, std::int64_t retry_s);
+
+struct AbortedConnection {
+  std::uint32_t id = 0;
+  std::string_view schema;
+  std::string_view user;
+  std::string_view host;
+  std::string_view why;
+};
+
+/// 1184.
+[[nodiscard]] SqlError aborted_connection_error(const AbortedConnection& aborted);
 /// 4150: max_password_errors.
 [[nodiscard]] SqlError user_is_blocked_error();
 /// 4151.

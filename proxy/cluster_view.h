@@ -57,6 +57,9 @@ inline constexpr std::string_view kOwnMaxConnections = "consort_max_connections"
 inline constexpr std::string_view kOwnReadOnly = "consort_read_only";
 /// What they have SET GLOBAL event_scheduler to: the servers' own stay off.
 inline constexpr std::string_view kOwnEventScheduler = "consort_event_scheduler";
+/// What clients have SET GLOBAL init_connect to: on the servers it would run on connections that
+/// sessions share.
+inline constexpr std::string_view kOwnInitConnect = "consort_init_connect";
 
 /// Of a value of a variable that is ON or OFF.
 [[nodiscard]] constexpr bool is_on(std::string_view value) {

@@ -28,7 +28,6 @@ constexpr std::array kKeptNames = {
     Kept{"connect_timeout", "limits.login_timeout_ms of Consort's configuration is in its place"},
     Kept{"default_master_connection", kOneServer},
     Kept{"enforce_storage_engine", kCommits},
-    Kept{"init_connect", "it would run on connections that sessions share"},
     Kept{"init_slave", kOneServer},
     Kept{"innodb_deadlock_detect", kCommits},
     Kept{"innodb_read_only_compressed", kCommits},
@@ -72,6 +71,9 @@ OwnGlobal own_global(std::string_view name) {
   }
   if (equals_ignoring_case(name, "event_scheduler")) {
     return OwnGlobal::kEventScheduler;
+  }
+  if (equals_ignoring_case(name, "init_connect")) {
+    return OwnGlobal::kInitConnect;
   }
   return equals_ignoring_case(name, "read_only") ? OwnGlobal::kReadOnly : OwnGlobal::kNone;
 }

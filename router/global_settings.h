@@ -16,8 +16,14 @@ namespace consort::router {
 [[nodiscard]] std::string_view why_global_is_kept(std::string_view name);
 
 /// Which clients may SET GLOBAL, but which Consort obeys in the servers' place (decisions 0033,
-/// 0037).
-enum class OwnGlobal : std::uint8_t { kNone, kMaxConnections, kReadOnly, kEventScheduler };
+/// 0037, 0041).
+enum class OwnGlobal : std::uint8_t {
+  kNone,
+  kMaxConnections,
+  kReadOnly,
+  kEventScheduler,
+  kInitConnect
+};
 
 [[nodiscard]] OwnGlobal own_global(std::string_view name);
 

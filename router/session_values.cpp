@@ -17,7 +17,8 @@ bool may_replace(const Statement& statement, const SessionValues& values) {
                      (statement.has(Flag::kRowCount) && values.row_count) ||
                      (statement.has(Flag::kFoundRows) && values.found_rows) ||
                      (statement.has(Flag::kTracking) && !values.track_variables.empty()) ||
-                     !values.read_only.empty() || !values.event_scheduler.empty();
+                     !values.read_only.empty() || !values.event_scheduler.empty() ||
+                     !values.init_connect.empty();
   if (!calls || statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement)) {
     return false;
   }
@@ -124,9 +125,12 @@ class Replacer {
     }
     const bool of_session = equals_ignoring_case(variable.scope, "session") ||
                             equals_ignoring_case(variable.scope, "local");
-    if (equals_ignoring_case(variable.name, "event_scheduler") && !of_session &&
-        !values_.event_scheduler.empty()) {
-      replace(token_, values_.event_scheduler);
+    const std::string* const global =
+        equals_ignoring_case(variable.name, "event_scheduler") ? &values_.event_scheduler
+        : equals_ignoring_case(variable.name, "init_connect")  ? &values_.init_connect
+                                                               : nullptr;
+    if (global != nullptr && !of_session && !global->empty()) {
+      replace(token_, *global);
       return true;
     }
     const bool of_list = equals_ignoring_case(variable.name, kTrackedVariables);

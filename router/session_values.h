@@ -1,7 +1,7 @@
 // Puts values of the session where a statement calls CONNECTION_ID(), ROW_COUNT() or FOUND_ROWS(),
-// or names @@pseudo_thread_id, @@session_track_schema, @@session_track_system_variables or
-// @@read_only: the server would say those of its own connection, or its own, which are others.
-// Pure. Threads: any.
+// or names @@pseudo_thread_id, @@session_track_schema, @@session_track_system_variables,
+// @@read_only, @@event_scheduler or @@init_connect: the server would say those of its own
+// connection, or its own, which are others. Pure. Threads: any.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,7 @@ struct SessionValues {
   std::string track_variables = {};
   std::string read_only = {};                    ///< @@read_only; empty: the server's
   std::string event_scheduler = {};              ///< the same for @@event_scheduler
+  std::string init_connect = {};                 ///< and for @@init_connect
   std::optional<std::uint64_t> found_rows = {};  ///< FOUND_ROWS()
 };
 

@@ -86,6 +86,11 @@ class SessionEffects {
   [[nodiscard]] virtual bool read_only() = 0;
   /// Clients have SET GLOBAL event_scheduler.
   [[nodiscard]] virtual bool runs_events() = 0;
+
+  /// What they have SET GLOBAL init_connect to; empty: nothing. The view lives until the next
+  /// event.
+  [[nodiscard]] virtual std::string_view init_connect() { return {}; }
+
   /// And the client's account has no right to write nevertheless.
   [[nodiscard]] virtual bool may_only_read() = 0;
   /// GlobalSettings::first_settings(). `capabilities`: with which the client logs in; 0: it does

@@ -130,6 +130,16 @@ std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
       own.name = kOwnEventScheduler;
       own.expression = resets ? "0" : word ? "'" + value + "'" : value;
       return OwnGlobalSet{"SET GLOBAL event_scheduler=OFF", {own}};
+    case router::OwnGlobal::kInitConnect: {
+      // The home judges its type, and nothing is set there.
+      const bool literal = router::equals_ignoring_case(value, "NULL") ||
+                           router::equals_ignoring_case(value, "TRUE") ||
+                           router::equals_ignoring_case(value, "FALSE");
+      const std::string text = resets ? "''" : word && !literal ? "'" + value + "'" : value;
+      own.name = kOwnInitConnect;
+      own.expression = "IFNULL((" + text + "),'')";
+      return OwnGlobalSet{"SET GLOBAL init_connect=IF(0,(" + text + "),NULL)", {own}};
+    }
     case router::OwnGlobal::kMaxConnections: {
       GlobalQuestion real;
       real.name = "max_connections";
@@ -147,6 +157,7 @@ std::optional<OwnGlobalSet> own_global_set(const router::Statement& statement,
 std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own) {
   const std::string value = own.value.value_or("NULL");
   own.is_text = value.find_first_not_of("0123456789") != std::string::npos || value.empty();
+  own.is_text = own.is_text || own.name == kOwnInitConnect;
   if (own.name != kOwnReadOnly && own.name != kOwnEventScheduler) {
     return std::nullopt;
   }

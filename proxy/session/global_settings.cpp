@@ -14,7 +14,8 @@ constexpr std::uint64_t kPacketBytesMax = std::uint64_t{1} << 30;
 bool is_heeded(std::string_view name) {
   return name == kWaitTimeout || name == kInteractiveTimeout || name == kTxReadOnly ||
          name == kOwnMaxConnections || name == kOwnReadOnly || name == kOwnEventScheduler ||
-         name == kSqlModeName || name == kMaxPasswordErrors || router::is_tracking_setting(name);
+         name == kOwnInitConnect || name == kSqlModeName || name == kMaxPasswordErrors ||
+         router::is_tracking_setting(name);
 }
 
 /// 0: it is none.
@@ -61,6 +62,10 @@ std::size_t GlobalSettings::connections_max(const KeptGlobals& known,
   constexpr std::uint64_t kLeast = 10;  // as on a server
   const auto value = value_of(known, kOwnMaxConnections);
   return value && !value->empty() ? std::max(number_of(value), kLeast) : configured;
+}
+
+std::string_view GlobalSettings::init_connect(const KeptGlobals& known) const {
+  return value_of(known, kOwnInitConnect).value_or("");
 }
 
 std::uint64_t GlobalSettings::password_errors_max(const KeptGlobals& known) const {

@@ -48,6 +48,9 @@ class GlobalSettings {
   /// what is `configured`.
   [[nodiscard]] std::size_t connections_max(const KeptGlobals& known, std::size_t configured) const;
 
+  /// What clients have SET GLOBAL init_connect to. The view lives until the next event.
+  [[nodiscard]] std::string_view init_connect(const KeptGlobals& known) const;
+
   /// max_password_errors of the servers; 0: none was looked at.
   [[nodiscard]] std::uint64_t password_errors_max(const KeptGlobals& known) const;
 

@@ -134,6 +134,7 @@ void Session::pump() {
   }
   pumping_ = true;
   run_statements();
+  run_init_connect();
   count_busy(!core_.idle());
   spare_home();
   if (orphaned_ && core_.phase() != SessionPhase::kOrdering) {
@@ -185,6 +186,7 @@ std::size_t Session::take_packets(MutableBytes bytes) {
       used += taken;
       continue;
     }
+    run_init_connect();
     if (core_.wants_file()) {
       const auto frame = protocol::peek_packet(unread);
       if (home_is_full()) {
@@ -214,6 +216,10 @@ std::size_t Session::take_packets(MutableBytes bytes) {
     }
     const protocol::Message& found = **message;
     used += found.wire.size();
+    if (init_connect_.failed()) {
+      deny(aborted_error(), static_cast<std::uint8_t>(found.sequence + 1));
+      return bytes.size();
+    }
     if (!found.payload_front.empty() &&
         found.payload_front[0] == static_cast<std::uint8_t>(protocol::Command::kChangeUser)) {
       begin_change_user(found);
@@ -615,6 +621,12 @@ void Session::send_client(std::initializer_list<Bytes> pieces) {
   if (mute_) {
     return;
   }
+  if (init_connect_.running()) {
+    for (const Bytes& piece : pieces) {
+      init_connect_.hear(piece);
+    }
+    return;
+  }
   last_active_ = worker_.loop().now();
   if (compression_) {
     write_compressed(pieces);
@@ -697,6 +709,10 @@ std::optional<BackendId> Session::behind(Seqno seqno) {
 
 bool Session::runs_events() {
   return worker_.globals().runs_events();
+}
+
+std::string_view Session::init_connect() {
+  return worker_.globals().init_connect(worker_.view().kept_globals);
 }
 
 bool Session::read_only() {

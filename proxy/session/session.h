@@ -14,6 +14,7 @@
 #include "protocol/packet_reader.h"
 #include "proxy/accounts.h"
 #include "proxy/session/backend_pool.h"
+#include "proxy/session/init_connect.h"
 #include "proxy/session/session_core.h"
 #include "proxy/user_connections.h"
 #include "proxy/uv/tcp_stream.h"
@@ -122,6 +123,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void deny_change(const protocol::SqlError& error, std::uint8_t sequence) override;
   [[nodiscard]] bool read_only() override;
   [[nodiscard]] bool runs_events() override;
+  [[nodiscard]] std::string_view init_connect() override;
   [[nodiscard]] bool may_only_read() override;
   [[nodiscard]] KeptGlobals first_settings(std::uint64_t capabilities) override;
   void lease(Channel channel, BackendId backend) override;
@@ -207,6 +209,10 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   void settle_change_user();
   void answer_denied_change();
   void on_authenticated(const protocol::ClientAuth::Authenticated& done);
+  void plan_init_connect();
+  void run_init_connect();
+  void end_init_connect();
+  [[nodiscard]] protocol::SqlError aborted_error() const;
   void deny(const protocol::SqlError& error, std::uint8_t sequence);
   void protocol_error(const Error& error, std::uint8_t sequence);
   void count_busy(bool busy);
@@ -262,6 +268,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   Account login_account_;  ///< of the login under way
   std::string definer_;
   UserConnections::Place place_;  ///< among the clients of its account
+  InitConnect init_connect_;
   std::optional<Identity> prior_;
   std::optional<DeniedChange> denied_change_;  ///< nothing is read until it is sent
   unsigned denied_changes_ = 0;

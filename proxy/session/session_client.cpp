@@ -151,6 +151,9 @@ ProcessRow Session::process_row(TimePoint now) {
   row.user = user_;
   row.time = now - last_active_;
   core_.describe(row, now);
+  if (init_connect_.failed()) {
+    row.command = "Killed";
+  }
   return row;
 }
 

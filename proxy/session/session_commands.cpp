@@ -11,7 +11,6 @@
 #include "proxy/session/statement_rules.h"
 #include "router/named_account.h"
 #include "router/own_schema.h"
-#include "router/scheduler_text.h"
 #include "router/session_scope.h"
 #include "router/session_values.h"
 #include "router/token.h"
@@ -168,13 +167,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
   if (statement.has(Flag::kFoundRows) && kind == Command::kQuery) {
     values.found_rows = found_rows_.value();
   }
-  if (effects_.read_only() && kind == Command::kQuery &&
-      router::contains_ignoring_case(sql, "read_only")) {
-    values.read_only = "1";
-  }
-  if (effects_.runs_events() && kind == Command::kQuery && statement.kind != StatementKind::kShow &&
-      router::contains_ignoring_case(sql, "event_scheduler")) {
-    values.event_scheduler = "'ON'";
+  if (kind == Command::kQuery && statement.kind != StatementKind::kShow) {
+    note_own_globals(sql, values);
   }
   if (statement.has(Flag::kTracking)) {
     values.track_schema = tracking_.schema_sql();
@@ -188,13 +182,13 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     }
   } else if (values.connection_id || values.row_count || values.found_rows ||
              statement.has(Flag::kTracking) || !values.read_only.empty() ||
-             !values.event_scheduler.empty()) {
+             !values.event_scheduler.empty() || !values.init_connect.empty()) {
     own = router::with_session_values(sql, statement, lexer_options(), values);
-  } else if (statement.kind == StatementKind::kShow && effects_.runs_events() &&
-             kind == Command::kQuery && router::contains_ignoring_case(sql, "event_")) {
-    own = router::with_scheduler_on(sql, lexer_options());
   } else if (statement.kind == StatementKind::kShow) {
-    own = router::without_own_schema(sql, statement, lexer_options());
+    own = kind == Command::kQuery ? with_own_global_shown(sql) : std::nullopt;
+    if (!own) {
+      own = router::without_own_schema(sql, statement, lexer_options());
+    }
   } else if (statement.has(Flag::kCurrentUser)) {
     own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }

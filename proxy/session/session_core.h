@@ -70,6 +70,7 @@
 #include "router/program_scan.h"
 #include "router/router.h"
 #include "router/session_traits.h"
+#include "router/session_values.h"
 #include "router/statement.h"
 #include "router/temporary_tables.h"
 
@@ -141,6 +142,9 @@ class SessionCore {
   void leave_home();
   /// As COM_RESET_CONNECTION: rolls back, forgets all state, gives connections back.
   void reset();
+
+  /// As if the client had sent `sql` in a COM_QUERY, several statements perhaps. REQUIRES: idle().
+  void run_text(std::string_view sql);
 
   /// Nothing is under way; the client's next command may come.
   [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle && !more_to_run(); }
@@ -665,6 +669,8 @@ class SessionCore {
   void answer_with_rows(Channel channel, Relay& relay, Buffer reply);
 
   // SET GLOBAL: session_globals.cpp.
+  void note_own_globals(std::string_view sql, router::SessionValues& values) const;
+  [[nodiscard]] std::optional<std::string> with_own_global_shown(std::string_view sql) const;
   [[nodiscard]] bool writes_against_read_only(const router::Statement& statement,
                                               std::string_view sql) const;
   void plan_globals(const router::Statement& statement);

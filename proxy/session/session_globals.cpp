@@ -8,6 +8,7 @@
 #include "proxy/session/statement_rules.h"
 #include "router/lock_list.h"
 #include "router/own_tracking.h"
+#include "router/shown_variable.h"
 
 namespace consort::proxy {
 
@@ -18,6 +19,35 @@ namespace {
 constexpr unsigned kQuestionsMax = 3;
 
 }  // namespace
+
+/// What Consort obeys in the servers' place, where a statement may name it.
+void SessionCore::note_own_globals(std::string_view sql, router::SessionValues& values) const {
+  if (effects_.read_only() && router::contains_ignoring_case(sql, "read_only")) {
+    values.read_only = "1";
+  }
+  if (effects_.runs_events() && router::contains_ignoring_case(sql, "event_scheduler")) {
+    values.event_scheduler = "'ON'";
+  }
+  const std::string_view init = effects_.init_connect();
+  if (!init.empty() && router::contains_ignoring_case(sql, "init_connect")) {
+    values.init_connect = "IF(1," + sql_text_literal(init) + ",@@global.init_connect)";
+  }
+}
+
+/// The same of SHOW VARIABLES.
+std::optional<std::string> SessionCore::with_own_global_shown(std::string_view sql) const {
+  std::optional<std::string> shown;
+  if (effects_.runs_events() && router::contains_ignoring_case(sql, "event_")) {
+    shown =
+        router::with_shown_variable(sql, lexer_options(), {"event_scheduler", "event_", "'ON'"});
+  }
+  const std::string_view init = effects_.init_connect();
+  if (!shown && !init.empty() && router::contains_ignoring_case(sql, "init_c")) {
+    const std::string value = sql_text_literal(init);
+    shown = router::with_shown_variable(sql, lexer_options(), {"init_connect", "init_c", value});
+  }
+  return shown;
+}
 
 void SessionCore::plan_globals(const router::Statement& statement) {
   ordered_.request.sql = certifier::kNoGlobalsSql;

@@ -210,10 +210,12 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   if (!done.bytes.empty()) {
     send_client({done.bytes});
   }
+  plan_init_connect();
   SessionOwner owner{definer_,           login.capabilities, login.database,
                      account_.collation, connection_id_,     login_account_.password_expired};
   if (!login.database.empty() || !login.proven) {
     core_.begin_checked(std::move(owner), login_sequence_);
+    run_init_connect();
     return;
   }
   core_.begin(std::move(owner));
@@ -223,6 +225,7 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   Buffer packet;
   protocol::append_ok(packet, ok, login.capabilities, login_sequence_);
   send_client({packet});
+  run_init_connect();
 }
 
 }  // namespace consort::proxy

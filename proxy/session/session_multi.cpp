@@ -68,6 +68,14 @@ void SessionCore::on_next_statement() {
   run_next_statement();
 }
 
+void SessionCore::run_text(std::string_view sql) {
+  CHECK(idle());
+  begin_command();
+  reply_sequence_ = 1;
+  multi_.begin(sql, reply_sequence_);
+  run_next_statement();
+}
+
 void SessionCore::run_next_statement() {
   const std::string_view text = multi_.rest();
   // Now, not all at the beginning: a statement may change what the next one's quotes mean.

@@ -125,7 +125,7 @@ def errors_are_the_servers(_context, cluster):
         assert [int(row[1]) for row in client.query("SHOW WARNINGS").rows] == [1292]
         assert everywhere(cluster, "max_error_count") == [65535] * 3
         client.query("SET GLOBAL max_error_count = DEFAULT")
-        for sql in ("SET GLOBAL init_connect = 'DO 1'", "SET GLOBAL binlog_format = 'STATEMENT'",
+        for sql in ("SET GLOBAL slave_net_timeout = 5", "SET GLOBAL binlog_format = 'STATEMENT'",
                     "SET GLOBAL innodb_snapshot_isolation = 1",
                     "SET GLOBAL auto_increment_increment = 1",
                     "SET GLOBAL max_error_count = 1, server_id = 9", "SET @@global.gtid_domain_id = 2",

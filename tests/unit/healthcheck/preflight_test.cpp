@@ -87,6 +87,7 @@ TEST_SUITE("healthcheck") {
         {"binlog_row_image", "MINIMAL", "E binlog_row_image", "FULL"},
         {"binlog_row_metadata", "NO_LOG", "W binlog_row_metadata", "FULL"},
         {"log_bin_compress", "ON", "E log_bin_compress", "OFF"},
+        {"init_connect", "DO 1", "E init_connect is set", "my.cnf: remove init_connect"},
         {"slave_exec_mode", "IDEMPOTENT", "E slave_exec_mode", "STRICT"},
         {"autocommit", "OFF", "E autocommit", "autocommit=1"},
         {"wsrep_on", "ON", "E wsrep_on", "wsrep_on=OFF"},

@@ -111,6 +111,22 @@ TEST_SUITE("session") {
     REQUIRE(reads);
     EXPECT(reads->sql == "SET GLOBAL read_only=OFF");
     EXPECT(new_question_of(reads->globals) == "SELECT HEX(CONVERT(('On') USING utf8mb4)) LIMIT 1");
+    const auto init = set("SET GLOBAL init_connect = CONCAT(@a, 'x')");
+    REQUIRE(init);
+    EXPECT(init->sql == "SET GLOBAL init_connect=IF(0,(CONCAT(@a, 'x')),NULL)");
+    REQUIRE(init->globals.size() == 1);
+    EXPECT(init->globals[0].name == kOwnInitConnect);
+    EXPECT(new_question_of(init->globals) ==
+           "SELECT HEX(CONVERT((IFNULL((CONCAT(@a, 'x')),'')) USING utf8mb4)) LIMIT 1");
+    EXPECT(set("SET GLOBAL init_connect = DEFAULT")->sql ==
+           "SET GLOBAL init_connect=IF(0,(''),NULL)");
+    EXPECT(set("SET GLOBAL init_connect = x")->sql == "SET GLOBAL init_connect=IF(0,('x'),NULL)");
+    EXPECT(set("SET GLOBAL init_connect = Null")->sql ==
+           "SET GLOBAL init_connect=IF(0,(Null),NULL)");
+    GlobalQuestion digits = init->globals[0];
+    digits.value = "5";
+    EXPECT_FALSE(settle_own_value(digits));
+    EXPECT(digits.is_text);
     const auto events = set("SET GLOBAL event_scheduler = 1");
     REQUIRE(events);
     EXPECT(events->sql == "SET GLOBAL event_scheduler=OFF");

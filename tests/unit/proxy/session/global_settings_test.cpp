@@ -133,6 +133,20 @@ TEST_SUITE("session") {
     EXPECT_FALSE(globals.runs_events());
   }
 
+  TEST_CASE("GlobalSettings: what begins a session, and how many wrong passwords may be tried") {
+    AppliedPositions positions;
+    GlobalSettings globals(positions);
+    EXPECT(globals.init_connect({}).empty());
+    EXPECT(globals.password_errors_max({}) == 0);
+    const KeptGlobals known = {{"consort_init_connect", "SET @a=1"}, {"max_password_errors", "7"}};
+    EXPECT(globals.init_connect(known) == "SET @a=1");
+    EXPECT(globals.password_errors_max(known) == 7);
+    globals.note(change(9, "consort_init_connect", ""));
+    globals.note(change(10, "max_password_errors", "2"));
+    EXPECT(globals.init_connect(known).empty());
+    EXPECT(globals.password_errors_max(known) == 2);
+  }
+
   TEST_CASE("GlobalSettings: how long packets may be") {
     AppliedPositions positions;
     GlobalSettings globals(positions);

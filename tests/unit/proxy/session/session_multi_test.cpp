@@ -34,6 +34,12 @@ struct MultiScript : SessionScript {
     outcome(BranchVerdict::kCommitted, seqno);
   }
 
+  /// As the shell does with what stands in init_connect.
+  void begin_with(std::string_view sql) {
+    core.run_text(sql);
+    pump();
+  }
+
   void set_option(std::uint16_t option) {
     Buffer argument;
     append_le<2>(argument, option);
@@ -79,6 +85,20 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK trx more | OK trx more | OK more | data | data | data | EOF");
     EXPECT(script.sequences() == "1 2 3 4 5 6 7");
     EXPECT(script.core.idle());
+  }
+
+  TEST_CASE(
+      "SessionCore: what begins a session may be several statements, whatever the client may "
+      "send") {
+    MultiScript script(SessionScript::kClient);
+    script.begin_with("BEGIN; UPDATE t SET v=1;");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA START", " UPDATE t SET v=1;"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    EXPECT(script.core.idle());
+    EXPECT(script.core.in_transaction());
+    script.query("SELECT 1; SELECT 2");  // the client still may not
+    EXPECT((script.sent(Channel::kHome) == Texts{"SELECT 1; SELECT 2"}));
   }
 
   TEST_CASE("SessionCore: an error ends several statements") {

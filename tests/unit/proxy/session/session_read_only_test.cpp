@@ -46,6 +46,18 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.core.in_transaction());
   }
 
+  TEST_CASE("SessionCore: @@init_connect is what clients have SET GLOBAL") {
+    SessionScript script;
+    script.init_connect_text = "DO 1";
+    script.query("SELECT @@init_connect AS v");
+    EXPECT(script.sent(Channel::kRead) ==
+           Texts{"SELECT IF(1,_utf8mb4 X'444F2031',@@global.init_connect) AS v"});
+    script.backend_rows(Channel::kRead);
+    script.query("SHOW VARIABLES LIKE 'init_connect'");
+    EXPECT(script.sent(Channel::kRead) ==
+           Texts{"SELECT 'init_connect' AS Variable_name,_utf8mb4 X'444F2031' AS Value"});
+  }
+
   TEST_CASE("SessionCore: @@read_only is what clients have SET GLOBAL") {
     SessionScript script;
     script.query("SELECT @@global.read_only");

@@ -243,6 +243,8 @@ class SessionScript : public SessionEffects {
 
   bool runs_events() override { return events_on; }
 
+  std::string_view init_connect() override { return init_connect_text; }
+
   bool may_only_read() override { return reads_only; }
 
   KeptGlobals first_settings(std::uint64_t capabilities) override {
@@ -448,6 +450,7 @@ class SessionScript : public SessionEffects {
   bool closed = false;
   bool reads_only = false;
   bool events_on = false;
+  std::string init_connect_text;
   std::optional<protocol::SqlError> denied_change;
   std::uint8_t denied_sequence = 0;
   bool lease_fails_permanently = false;

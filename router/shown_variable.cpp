@@ -1,31 +1,30 @@
-#include "router/scheduler_text.h"
+#include "router/shown_variable.h"
 
 #include "router/sql_lexer.h"
 
 namespace consort::router {
 namespace {
 
-constexpr std::string_view kName = "event_scheduler";
-/// No other variable begins so.
-constexpr std::string_view kUnmistakable = "event_";
-
 /// `pattern` with its quotes.
-bool is_like_name_only(std::string_view pattern) {
+bool is_like_name_only(std::string_view pattern, const ShownVariable& variable) {
   if (pattern.size() < 2) {
     return false;
   }
   pattern = pattern.substr(1, pattern.size() - 2);
-  if (equals_ignoring_case(pattern, kName)) {
+  if (equals_ignoring_case(pattern, variable.name)) {
     return true;
   }
   const std::string_view begin = pattern.substr(0, pattern.find('%'));
-  return begin.size() + 1 == pattern.size() && begin.size() >= kUnmistakable.size() &&
-         begin.size() <= kName.size() && equals_ignoring_case(begin, kName.substr(0, begin.size()));
+  return begin.size() + 1 == pattern.size() && begin.size() >= variable.unmistakable.size() &&
+         begin.size() <= variable.name.size() &&
+         equals_ignoring_case(begin, variable.name.substr(0, begin.size()));
 }
 
 }  // namespace
 
-std::optional<std::string> with_scheduler_on(std::string_view sql, const LexerOptions& options) {
+std::optional<std::string> with_shown_variable(std::string_view sql,
+                                               const LexerOptions& options,
+                                               const ShownVariable& variable) {
   SqlLexer lexer(sql, options);
   if (options.doubtful || !lexer.next().is(Keyword::kShow)) {
     return std::nullopt;
@@ -48,7 +47,7 @@ std::optional<std::string> with_scheduler_on(std::string_view sql, const LexerOp
     return std::nullopt;
   }
   token = lexer.next();
-  if (!token.is(TokenKind::kString) || !is_like_name_only(token.text) ||
+  if (!token.is(TokenKind::kString) || !is_like_name_only(token.text, variable) ||
       (exact && token.text.find('%') != std::string_view::npos)) {
     return std::nullopt;
   }
@@ -58,7 +57,8 @@ std::optional<std::string> with_scheduler_on(std::string_view sql, const LexerOp
   if (!token.is(TokenKind::kEnd) || lexer.saw_uncertain_text()) {
     return std::nullopt;
   }
-  return "SELECT 'event_scheduler' AS Variable_name,'ON' AS Value";
+  return "SELECT '" + std::string(variable.name) + "' AS Variable_name," +
+         std::string(variable.value) + " AS Value";
 }
 
 }  // namespace consort::router

@@ -1,12 +1,16 @@
-#include "router/scheduler_text.h"
+#include "router/shown_variable.h"
 
 #include "tests/support/test.h"
 
 namespace consort::router {
 namespace {
 
+std::optional<std::string> with_scheduler_on(std::string_view sql, const LexerOptions& options) {
+  return with_shown_variable(sql, options, {"event_scheduler", "event_", "'ON'"});
+}
+
 TEST_SUITE("router") {
-  TEST_CASE("SchedulerText: SHOW VARIABLES of event_scheduler alone says ON") {
+  TEST_CASE("ShownVariable: SHOW VARIABLES of event_scheduler alone says ON") {
     for (const std::string_view sql :
          {"SHOW VARIABLES LIKE 'event_scheduler'", "show global variables like 'EVENT_SCHEDULER';",
           "SHOW SESSION VARIABLES LIKE 'event_s%'", "SHOW LOCAL VARIABLES LIKE 'event_%' /* x */",
@@ -17,7 +21,12 @@ TEST_SUITE("router") {
     }
   }
 
-  TEST_CASE("SchedulerText: everything else stays the server's") {
+  TEST_CASE("ShownVariable: everything else stays the server's") {
+    EXPECT(with_shown_variable("SHOW VARIABLES LIKE 'init_c%'", {},
+                               {"init_connect", "init_c", "'x'"}) ==
+           "SELECT 'init_connect' AS Variable_name,'x' AS Value");
+    EXPECT_FALSE(
+        with_shown_variable("SHOW VARIABLES LIKE 'init_%'", {}, {"init_connect", "init_c", "'x'"}));
     LexerOptions doubtful;
     doubtful.doubtful = true;
     EXPECT_FALSE(with_scheduler_on("SHOW VARIABLES LIKE 'event_scheduler'", doubtful));
