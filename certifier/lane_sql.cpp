@@ -145,13 +145,16 @@ std::vector<std::string> create_position_sql(std::string_view cluster_id) {
 }
 
 std::vector<std::string> create_branch_mark_sql() {
-  // The row is gone before anybody sees it; what stays is that the branch has changed a table which
-  // is not temporary, so that XA PREPARE takes it seriously.
+  // InnoDB has the new row when it finds the old one in the index, and takes it back. What stays is
+  // that the branch has changed a table which is not temporary, so that XA PREPARE takes it
+  // seriously. REPLACE keeps what accounts may do with the procedure; it does not wait for those
+  // who have called an earlier version's.
   return {
-      "CREATE TABLE IF NOT EXISTS consort.branch_mark (marked TINYINT NOT NULL) ENGINE=InnoDB",
-      "CREATE PROCEDURE IF NOT EXISTS consort.mark_branch() MODIFIES SQL DATA SQL SECURITY DEFINER "
-      "BEGIN SAVEPOINT consort_mark; INSERT INTO consort.branch_mark VALUES (1); "
-      "ROLLBACK TO SAVEPOINT consort_mark; RELEASE SAVEPOINT consort_mark; END",
+      "CREATE TABLE IF NOT EXISTS consort.branch_marks (marked TINYINT NULL UNIQUE) ENGINE=InnoDB",
+      "INSERT IGNORE INTO consort.branch_marks VALUES (1)",
+      "SET STATEMENT lock_wait_timeout=5 FOR "
+      "CREATE OR REPLACE PROCEDURE consort.mark_branch() MODIFIES SQL DATA SQL SECURITY DEFINER "
+      "INSERT IGNORE INTO consort.branch_marks VALUES (1)",
       "GRANT EXECUTE ON PROCEDURE consort.mark_branch TO PUBLIC",
   };
 }

@@ -55,8 +55,9 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
 Status let_everybody_mark(healthcheck::MariadbLink& link) {
   const Result<bool> granted =
       has_granted(link,
-                  "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
-                  "Routine_name='mark_branch'",
+                  "SELECT COUNT(*) FROM mysql.procs_priv p JOIN mysql.proc r ON r.db=p.Db AND "
+                  "r.name=p.Routine_name WHERE p.User='PUBLIC' AND p.Db='consort' AND "
+                  "r.name='mark_branch' AND r.body LIKE '%branch_marks%'",
                   "1");
   if (!granted.ok()) {
     return granted.error();

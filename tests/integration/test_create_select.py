@@ -128,6 +128,9 @@ WITH_FUNCTIONS = {
     "autocommit_off": ["SET autocommit = 0", "CREATE TABLE n SELECT w(id) AS a FROM s", "ROLLBACK",
                        "CREATE TABLE n2 (PRIMARY KEY (a)) SELECT 1 AS a, f(id) AS b FROM s", "SET autocommit = 1"],
     "parameters": [("prepare", "c", "CREATE TABLE n SELECT f(?) AS a, id FROM s"), ("execute", "c", (5,))],
+    # Tables of an engine that takes no savepoints.
+    "reads_aria": ["CREATE TABLE n SELECT f(COUNT(*)) > 0 AS a FROM mysql.help_topic",
+                   "CREATE OR REPLACE TABLE n SELECT sys.format_statement('SELECT 1') AS q, id FROM s"],
 }
 
 
