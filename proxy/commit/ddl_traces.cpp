@@ -45,10 +45,23 @@ std::string_view without_use(std::string_view logged) {
   return logged.substr(std::min(at + std::string_view("`; ").size(), logged.size()));
 }
 
+/// Nor the session's settings, which it shows behind that: "set foreign_key_checks=0, ..; ".
+std::string_view statement_in(std::string_view logged) {
+  constexpr std::string_view kSet = "set ";
+  logged = without_use(logged);
+  if (!logged.starts_with(kSet)) {
+    return logged;
+  }
+  const std::size_t end = logged.find_first_not_of("abcdefghijklmnopqrstuvwxyz_=0123456789@, ");
+  return end != logged.npos && logged.substr(end, 2) == "; " ? logged.substr(end + 2) : logged;
+}
+
 }  // namespace
 
 DdlTraceReader::DdlTraceReader(std::string_view sql)
-    : verb_(certifier::first_word(sql)), drops_first_(certifier::drops_before_creating(sql)) {}
+    : verb_(certifier::first_word(sql)),
+      drops_first_(certifier::drops_before_creating(sql)),
+      selects_(verb_ == "CREATE" && sql.find(" SELECT ") != sql.npos) {}
 
 std::string DdlTraceReader::question() const {
   switch (step_) {
@@ -105,11 +118,12 @@ std::optional<DdlTraces> DdlTraceReader::on_events(const SqlReply& reply) {
     }
     position_ = *end;
     const std::string_view info = *row[kInfo];
-    if (*row[kType] == "Query" && in_ddl_ && is_like(without_use(info))) {
+    if (*row[kType] == "Query" && in_ddl_ && is_like(statement_in(info))) {
       return DdlTraces::kRan;
     }
-    // "BEGIN GTID .." and "XA START .. GTID .." are transactions.
-    in_ddl_ = *row[kType] == "Gtid" ? info.starts_with("GTID ") : in_ddl_ && *row[kType] != "Query";
+    // "BEGIN GTID .." and "XA START .. GTID .." are transactions. CREATE TABLE .. SELECT is one.
+    const bool begins = info.starts_with("GTID ") || (selects_ && info.starts_with("BEGIN GTID "));
+    in_ddl_ = *row[kType] == "Gtid" ? begins : in_ddl_ && *row[kType] != "Query";
   }
   step_ = reply.rows.size() < kEventsMax ? Step::kFiles : Step::kEvents;
   return std::nullopt;

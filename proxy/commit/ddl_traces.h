@@ -39,6 +39,7 @@ class DdlTraceReader {
 
   std::string verb_;  ///< its first word; empty: unknown
   bool drops_first_;  ///< one that fails behind that is logged as a DROP
+  bool selects_;      ///< CREATE .. SELECT, which may be logged as a transaction
   Step step_ = Step::kMark;
   std::string file_;
   std::uint64_t position_ = 0;

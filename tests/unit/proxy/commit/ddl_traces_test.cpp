@@ -72,12 +72,23 @@ TEST_SUITE("commit") {
              {"CREATE OR REPLACE TABLE t (a INT)", "GTID 0-1-4", "use `d`; DROP TABLE `t`", true},
              {"CREATE TABLE t (a INT)", "GTID 0-1-4", "use `d`; DROP TABLE `t`", false},
              {"CREATE DATABASE x", "GTID 0-1-4", "CREATE DATABASE x", true},
+             {"CREATE TABLE t (a INT)", "GTID 0-1-4",
+              "use `d`; set foreign_key_checks=0, unique_checks=0; CREATE TABLE t (a INT)", true},
+             {"CREATE USER u", "GTID 0-1-4", "set @@sql_if_exists=1; CREATE USER u", true},
+             {"set default role r for u", "GTID 0-1-4",
+              "set check_constraint_checks=0; SET DEFAULT ROLE 'r' FOR 'u'@'%'", true},
+             {"CREATE TABLE t (a INT)", "GTID 0-1-4", "set foreign_key_checks=0; DROP TABLE t",
+              false},
              {"/*!50000 CREATE TABLE t (a INT) */", "GTID 0-1-4", "use `t`; CREATE TABLE t (a INT)",
               true},
              {"/*!50000 CREATE TABLE t (a INT) */", "GTID 0-1-4", "XA COMMIT X'61',X'',1", false},
              {"CREATE TABLE t (a INT)", "GTID 0-1-4", "use `test`; ANALYZE TABLE t", false},
              {"CREATE TABLE t (a INT)", "GTID 0-1-4", "XA ROLLBACK X'61',X'',1", false},
              {"CREATE TABLE t (a INT)", "BEGIN GTID 0-1-4", "CREATE TABLE t (a INT)", false},
+             {"CREATE TABLE t SELECT 1.0e0 AS a LIMIT 0", "BEGIN GTID 0-1-4",
+              "use `test`; CREATE TABLE `t` (\n  `a` double NOT NULL\n)", true},
+             {"CREATE TABLE t SELECT 1.0e0 AS a LIMIT 0", "BEGIN GTID 0-1-4", "SAVEPOINT `s`",
+              false},
              {"CREATE TABLE t (a INT)", "XA START X'61',X'',1 GTID 0-1-4", "CREATE ..", false}}) {
       CAPTURE(row.sql);
       CAPTURE(row.logged);
