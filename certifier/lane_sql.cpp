@@ -159,6 +159,14 @@ std::vector<std::string> create_branch_mark_sql() {
   };
 }
 
+std::vector<std::string> create_let_collect_sql() {
+  return {
+      "CREATE PROCEDURE IF NOT EXISTS consort.let_collect() MODIFIES SQL DATA SQL SECURITY DEFINER "
+      "GRANT CREATE TEMPORARY TABLES ON consort.* TO PUBLIC",
+      "GRANT EXECUTE ON PROCEDURE consort.let_collect TO PUBLIC",
+  };
+}
+
 std::string upgrade_position_sql() {
   // IF EXISTS in the ALTERs would wait for every reader of the table even when there is nothing to
   // do.

@@ -59,11 +59,15 @@ void append_base64(std::string& out, Bytes bytes);
 /// was changed would be undone by XA PREPARE without it (decision 0013).
 inline constexpr std::string_view kMarkBranchSql = "CALL consort.mark_branch()";
 
+/// Creates what kLetCollectSql calls, for every account. Servers before MariaDB 10.11 refuse a
+/// part of it.
+[[nodiscard]] std::vector<std::string> create_let_collect_sql();
+
 /// Lets every account make temporary tables in Consort's schema: CREATE TABLE .. SELECT collects
-/// its rows in one, and must not need more rights than on a single server (decision 0027). Servers
-/// before MariaDB 10.11 refuse it.
-inline constexpr std::string_view kLetCollectSql =
-    "GRANT CREATE TEMPORARY TABLES ON consort.* TO PUBLIC";
+/// its rows in one where the account may make none beside the new table, and must not need more
+/// rights than on a single server (decision 0027). Not before somebody needs it: a row of mysql.db
+/// says so.
+inline constexpr std::string_view kLetCollectSql = "CALL consort.let_collect()";
 
 /// Brings the tables of earlier versions up to this one's. Nothing, when nothing lacks. May be
 /// repeated from the start after a crash at any step.

@@ -73,12 +73,12 @@ Status let_everybody_mark(healthcheck::MariadbLink& link) {
   return Ok{};
 }
 
-/// For CREATE TABLE .. SELECT.
+/// For CREATE TABLE .. SELECT. Earlier versions have let everybody collect, and clients saw it.
 Status let_everybody_collect(healthcheck::MariadbLink& link) {
   const Result<bool> granted =
       has_granted(link,
-                  "SELECT COUNT(*) FROM mysql.db WHERE User='PUBLIC' AND Db='consort' AND "
-                  "Create_tmp_table_priv='Y'",
+                  "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
+                  "Routine_name='let_collect'",
                   "1");
   if (!granted.ok()) {
     return granted.error();
@@ -86,7 +86,16 @@ Status let_everybody_collect(healthcheck::MariadbLink& link) {
   if (*granted) {
     return Ok{};
   }
-  return attempt(link, certifier::kLetCollectSql);
+  if (Status done = attempt(link, "REVOKE CREATE TEMPORARY TABLES ON consort.* FROM PUBLIC");
+      !done.ok()) {
+    return done;
+  }
+  for (const std::string& sql : certifier::create_let_collect_sql()) {
+    if (Status done = attempt(link, sql); !done.ok()) {
+      return done;
+    }
+  }
+  return Ok{};
 }
 
 }  // namespace

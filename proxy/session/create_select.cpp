@@ -12,7 +12,8 @@
 namespace consort::proxy {
 namespace {
 
-constexpr std::string_view kCollectedName = "`create_select`";
+constexpr std::string_view kCollectedName = "consort_create_select";
+constexpr std::string_view kAsideName = "consort_set_aside";
 
 /// The word behind `label` in `text`; empty: there is none.
 std::string_view word_behind(std::string_view text, std::string_view label) {
@@ -174,6 +175,11 @@ StepReply read_prepare_reply(Bytes wire) {
   return reply;
 }
 
+void collect_in(CreateSelectJob& job, std::string_view schema) {
+  job.collecting_schema = schema;
+  job.collected = sql_identifier(schema) + "." + sql_identifier(kCollectedName);
+}
+
 std::string check_name_sql(const CreateSelectJob& job) {
   return (job.parts.if_not_exists ? "CREATE TABLE IF NOT EXISTS " : "CREATE TABLE ") + job.target;
 }
@@ -181,7 +187,7 @@ std::string check_name_sql(const CreateSelectJob& job) {
 std::string collect_sql(const CreateSelectJob& job) {
   std::string sql(job.parts.prefix);
   sql += "CREATE OR REPLACE TEMPORARY TABLE ";
-  sql += kCollectedTable;
+  sql += job.collected;
   sql += ' ';
   if (!job.parts.lists_nothing_else) {
     append_without(sql, job.parts.list, job.parts.keys);
@@ -216,11 +222,8 @@ std::string character_set_option(std::string_view shown) {
 }
 
 std::string_view definition_in(std::string_view shown) {
-  constexpr std::string_view kHead = "CREATE TEMPORARY TABLE ";
-  if (!shown.starts_with(kHead) || !shown.substr(kHead.size()).starts_with(kCollectedName)) {
-    return {};
-  }
-  return shown.substr(kHead.size() + kCollectedName.size());
+  const std::string head = "CREATE TEMPORARY TABLE " + sql_identifier(kCollectedName);
+  return shown.starts_with(head) ? shown.substr(head.size()) : std::string_view();
 }
 
 std::string columns_in(const std::vector<OwnResult::Row>& rows) {
@@ -240,15 +243,16 @@ std::string columns_in(const std::vector<OwnResult::Row>& rows) {
 std::string create_sql(const CreateSelectJob& job) {
   std::string sql = job.parts.or_replace ? "CREATE OR REPLACE TABLE " : "CREATE TABLE ";
   sql += job.target;
+  const std::string definition = job.lengths.without_odd(job.definition);
   // A line of its own closes the list: others are indented.
-  const std::size_t list_end = job.definition.find("\n)");
-  sql.append(job.definition, 0, list_end);
+  const std::size_t list_end = definition.find("\n)");
+  sql.append(definition, 0, list_end);
   for (const std::string_view key : job.parts.keys) {
     sql += ",\n  ";
     sql += key;
   }
   if (list_end != std::string::npos) {
-    sql.append(job.definition, list_end);
+    sql.append(definition, list_end);
   }
   for (const std::string_view option : {job.parts.versioning, job.parts.partitions}) {
     if (!option.empty()) {
@@ -256,22 +260,30 @@ std::string create_sql(const CreateSelectJob& job) {
       sql += option;
     }
   }
-  return sql;
+  return sql + job.lengths.query();
 }
 
 std::string fill_sql(const CreateSelectJob& job) {
-  std::string sql = "INSERT INTO " + job.target + " (" + job.columns + ") SELECT " + job.columns;
-  sql += " FROM ";
-  sql += kCollectedTable;
-  return sql;
+  return "INSERT INTO " + job.target + " (" + job.columns + ") SELECT " + job.columns + " FROM " +
+         job.collected;
+}
+
+std::string set_aside_sql(const CreateSelectJob& job) {
+  return "RENAME TABLE " + job.target + " TO " + sql_identifier(job.schema) + "." +
+         sql_identifier(kAsideName);
+}
+
+std::string put_back_sql(const CreateSelectJob& job) {
+  return "RENAME TABLE " + sql_identifier(job.schema) + "." + sql_identifier(kAsideName) + " TO " +
+         job.target;
 }
 
 std::string with_target(std::string message, const CreateSelectJob& job) {
-  replace_all(message, kCollectedTable,
-              sql_identifier(job.schema) + "." + sql_identifier(job.table));
-  replace_all(message, "consort.create_select", job.schema + "." + job.table);
-  replace_all(message, "'create_select'", "'" + job.table + "'");
-  replace_all(message, "`create_select.", "`" + job.table + ".");  // a column's CHECK
+  const std::string name(kCollectedName);
+  replace_all(message, job.collected, sql_identifier(job.schema) + "." + sql_identifier(job.table));
+  replace_all(message, job.collecting_schema + "." + name, job.schema + "." + job.table);
+  replace_all(message, "'" + name + "'", "'" + job.table + "'");
+  replace_all(message, "`" + name + ".", "`" + job.table + ".");  // a column's CHECK
   return message;
 }
 

@@ -2,11 +2,14 @@
 // home collects the rows in a temporary table, which the server defines as it would the real one;
 // then all servers create the real one, and the rows follow as a certified write.
 //
-//   kEndTransaction -> kCheckRights -> kCheckName -> kReadCharacterSet (-> kPrepareCollect)
-//     -> kCollect -> kReadWarnings -> kKeepCollected -> kSettle -> kReadDefinition (-> kReadAgain)
-//     -> kReadColumns -> kCreate -> kFill (again when it loses) -> kKeepFilled
-//     -> kDropCollected -> kRestore -> (answer)
-//   kCreate, kFill, kKeepFilled --- failed ---> (kTakeBack ->) kUndo -> kDropCollected
+//   kEndTransaction -> kCheckRights -> kCheckName (-> kPrepareCollect) -> kCollect
+//     -> kReadWarnings -> kKeepCollected -> kSettle -> kReadDefinition (-> kReadAgain)
+//     -> kReadColumns (-> kReadLengths) -> kCreate (-> kSetAside) -> kFill (again when it loses)
+//     -> kKeepFilled (-> kPutBack) -> kDropCollected -> kRestore -> (answer)
+//   kPrepareCollect, kCollect --- no temporary tables there ---> kReadCharacterSet (-> kLetCollect)
+//     -> kPrepareCollect, kCollect
+//   kCreate, kFill, kKeepFilled --- failed ---> (kTakeBack ->) kUndo (-> kPutBack)
+//     -> kDropCollected
 //   whatever failed before kSettle is the answer at once
 //
 // Texts and state only; SessionCore runs the steps. Threads: none; its session's.
@@ -23,6 +26,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "protocol/sql_error.h"
+#include "proxy/session/display_lengths.h"
 #include "proxy/session/own_result.h"
 #include "proxy/session/session_state.h"
 #include "router/create_select.h"
@@ -34,7 +38,8 @@ enum class CreateSelectStep : std::uint8_t {
   kEndTransaction,    ///< as DDL does
   kCheckRights,       ///< PREPARE of the client's text: rights and names are looked at, no more
   kCheckName,         ///< CREATE TABLE of nothing: is the name taken?
-  kReadCharacterSet,  ///< of the schema
+  kReadCharacterSet,  ///< of the schema, where the rows are collected in another one
+  kLetCollect,        ///< there
   kPrepareCollect,    ///< where the client's statement has parameters
   kCollect,           ///< the temporary table: its answer is the client's
   kReadWarnings,      ///< of that
@@ -43,11 +48,14 @@ enum class CreateSelectStep : std::uint8_t {
   kReadDefinition,
   kReadAgain,  ///< in the client's character set
   kReadColumns,
+  kReadLengths,
   kCreate,      ///< through the log
+  kSetAside,    ///< a temporary table of the new one's name gets another one
   kFill,        ///< the rows
   kKeepFilled,  ///< COMMIT, with autocommit=0
-  kTakeBack,    ///< ROLLBACK, likewise
+  kTakeBack,    ///< ROLLBACK, likewise; also of what was not collected
   kUndo,        ///< the table goes again, through the log
+  kPutBack,     ///< what was set aside
   kDropCollected,
   kRestore  ///< what kSettle has set
 };
@@ -68,6 +76,10 @@ struct CreateSelectJob {
   std::string schema;          ///< and what log and keys call it
   std::string table;
   bool reads_itself = false;
+  bool is_hidden = false;  ///< by a temporary table of its name, whose rows it may select
+
+  std::string collecting_schema;  ///< where the rows are collected; `schema`, or Consort's own
+  std::string collected;          ///< the table, as statements name it
 
   Buffer reply;  ///< to the step under way
 
@@ -75,9 +87,13 @@ struct CreateSelectJob {
   std::string character_set;  ///< option that names the schema's
   std::string definition;     ///< of the collected table, as SHOW CREATE TABLE says it
   std::string columns;        ///< that take values
-  Seqno made_by;              ///< the log's entry that creates the table; 0: not known
-  bool collected = false;
+  DisplayLengths lengths;
+  Seqno made_by;          ///< the log's entry that creates the table; 0: not known
+  bool has_rows = false;  ///< the collected table is there
   bool settled = false;
+  bool set_aside = false;
+  bool let_collect = false;                                     ///< kLetCollect was tried
+  CreateSelectStep behind_take_back = CreateSelectStep::kNone;  ///< kNone: it has failed
   unsigned fills = 0;
   unsigned tries = 0;         ///< of a step that must succeed
   SessionState state_before;  ///< of kSettle
@@ -125,8 +141,11 @@ struct StepReply {
                                 bool (*hides)(Bytes row) = nullptr,
                                 const std::function<Buffer(Bytes row)>& shows = {});
 
-/// The table that collects the rows, as messages name it. Sessions do not see each other's.
-inline constexpr std::string_view kCollectedTable = "`consort`.`create_select`";
+/// Consort's own, for those who may make no temporary tables in the new table's.
+inline constexpr std::string_view kConsortSchema = "consort";
+
+/// The rows are collected in a temporary table of `schema`. Sessions do not see each other's.
+void collect_in(CreateSelectJob& job, std::string_view schema);
 
 /// Where the name is taken: error 1050, or OK with a note after IF NOT EXISTS. Else
 /// kNoColumnsErrno: it creates nothing in any case.
@@ -143,7 +162,8 @@ inline constexpr std::uint16_t kTableExistsErrno = 1050;
 /// The table option that says what `shown` (of SHOW CREATE DATABASE) says; empty: nothing found.
 [[nodiscard]] std::string character_set_option(std::string_view shown);
 
-/// What stands behind the name in `shown` (of SHOW CREATE TABLE kCollectedTable); empty: nothing.
+/// What stands behind the name in `shown` (of SHOW CREATE TABLE of the collected table); empty:
+/// nothing.
 [[nodiscard]] std::string_view definition_in(std::string_view shown);
 
 /// The columns that take values, of the rows of SHOW COLUMNS.
@@ -151,6 +171,10 @@ inline constexpr std::uint16_t kTableExistsErrno = 1050;
 
 [[nodiscard]] std::string create_sql(const CreateSelectJob& job);
 [[nodiscard]] std::string fill_sql(const CreateSelectJob& job);
+
+/// To a name that no client has a table of.
+[[nodiscard]] std::string set_aside_sql(const CreateSelectJob& job);
+[[nodiscard]] std::string put_back_sql(const CreateSelectJob& job);
 
 /// An error's text with the client's table where it names the collected one.
 [[nodiscard]] std::string with_target(std::string message, const CreateSelectJob& job);

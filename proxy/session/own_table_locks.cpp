@@ -195,7 +195,8 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
       return only_read(router::identifier_text(changed->name));
     }
   }
-  if (definition || may_use_aliases(statement) || may_have_common_table_expressions(sql)) {
+  const bool reads = !definition || statement.has(router::Flag::kCreateSelect);
+  if (!reads || may_use_aliases(statement) || may_have_common_table_expressions(sql)) {
     return std::nullopt;
   }
   for (const TableRef& table : statement.tables) {

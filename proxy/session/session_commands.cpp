@@ -402,6 +402,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.mode.ignores_directories = names_directory(statement, sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
+      create_select_.step != CreateSelectStep::kCreate &&  // which selects nothing
       route.target != router::Target::kRefuse) {
     begin_create_select(statement, sql);
     return;

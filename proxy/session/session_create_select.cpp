@@ -31,16 +31,9 @@ constexpr std::string_view kSettle =
     "SESSION check_constraint_checks=0";
 constexpr std::string_view kSettled[] = {"sql_mode", "sql_quote_show_create",
                                          "check_constraint_checks"};
-constexpr std::string_view kShowDefinition =
-    "SET STATEMENT character_set_results=utf8mb4 FOR SHOW CREATE TABLE `consort`.`create_select`";
-constexpr std::string_view kShowDefinitionAgain =
-    "SET STATEMENT character_set_results=@@character_set_client FOR "
-    "SHOW CREATE TABLE `consort`.`create_select`";
-constexpr std::string_view kShowColumns =
-    "SET STATEMENT character_set_results=@@character_set_client FOR "
-    "SHOW COLUMNS FROM `consort`.`create_select`";
-constexpr std::string_view kDropCollected =
-    "DROP TEMPORARY TABLE IF EXISTS `consort`.`create_select`";
+constexpr std::string_view kInUtf8 = "SET STATEMENT character_set_results=utf8mb4 FOR ";
+constexpr std::string_view kAsClient =
+    "SET STATEMENT character_set_results=@@character_set_client FOR ";
 constexpr std::string_view kShowWarnings = "SHOW WARNINGS";
 constexpr std::string_view kFeature =
     "this form of CREATE TABLE .. SELECT (create the table, then "
@@ -75,7 +68,9 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
   const auto parts = router::read_create_select(job.sql, lexer_options());
   const bool has_parameters = job_.statement_id != 0 && statement.has(Flag::kPlaceholders);
   const bool other_quotes = lexer_options().ansi_quotes || lexer_options().no_backslash_escapes;
-  if (!parts || job_.bulk || !own_tables_.empty() || job_.subjects != router::DdlSubjects::kPlain ||
+  const bool hidden = job_.subjects == router::DdlSubjects::kTemporary;
+  if (!parts || job_.bulk || own_tables_.has_all() ||
+      (job_.subjects != router::DdlSubjects::kPlain && !hidden) ||
       (other_quotes && lasts_only(*parts))) {
     reply_error(protocol::not_supported_error(kFeature));
     return;
@@ -85,7 +80,9 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
   job.table = router::identifier_text(table.name);
   job.schema = table.schema.empty() ? state_.schema() : router::identifier_text(table.schema);
   job.target = named_in_backticks(table);
-  job.reads_itself = reads(statement, job, state_.schema());
+  job.is_hidden = hidden;
+  job.reads_itself = !hidden && reads(statement, job, state_.schema());
+  collect_in(job, job.schema);
   job.reply_sequence = reply_sequence_;
   job.statement_id = job_.statement_id;
   if (has_parameters) {
@@ -117,18 +114,13 @@ void SessionCore::run_step(CreateSelectStep step) {
       replace_command(job.sql, Command::kStmtPrepare);
       on_prepare(job.sql);
       return;
-    case Step::kCheckName: {
-      // To the home as it is: it defines no table.
-      const std::string sql = check_name_sql(job);
-      replace_command(sql, Command::kQuery);
-      Statement asks;
-      asks.kind = StatementKind::kShow;
-      asks.flags.set(Flag::kReadsOnly);
-      job_.statement_kind = asks.kind;
-      job_.names_tables = true;
-      run_at_home(asks, JobKind::kQuery);
+    case Step::kCheckName:
+      run_step_unseen(check_name_sql(job));  // it defines no table
       return;
-    }
+    case Step::kLetCollect:
+      job.let_collect = true;
+      run_step_unseen(certifier::kLetCollectSql);
+      return;
     case Step::kReadCharacterSet:
       run_step_at_home("SHOW CREATE DATABASE " + sql_identifier(job.schema));
       return;
@@ -150,16 +142,25 @@ void SessionCore::run_step(CreateSelectStep step) {
       run_step_sql(kSettle);
       return;
     case Step::kReadDefinition:
-      run_step_at_home(kShowDefinition);
+      run_step_at_home(std::string(kInUtf8) + "SHOW CREATE TABLE " + job.collected);
       return;
     case Step::kReadAgain:
-      run_step_at_home(kShowDefinitionAgain);
+      run_step_at_home(std::string(kAsClient) + "SHOW CREATE TABLE " + job.collected);
       return;
     case Step::kReadColumns:
-      run_step_at_home(kShowColumns);
+      run_step_at_home(std::string(kAsClient) + "SHOW COLUMNS FROM " + job.collected);
+      return;
+    case Step::kReadLengths:
+      run_step_at_home(job.lengths.question(job.collected));
       return;
     case Step::kCreate:
       run_step_sql(create_sql(job));
+      return;
+    case Step::kSetAside:
+      run_step_sql(set_aside_sql(job));
+      return;
+    case Step::kPutBack:
+      run_step_sql(put_back_sql(job));
       return;
     case Step::kFill:
       ++job.fills;
@@ -173,7 +174,7 @@ void SessionCore::run_step(CreateSelectStep step) {
       watch_order();
       return;
     case Step::kDropCollected:
-      run_step_sql(kDropCollected);
+      run_step_sql("DROP TEMPORARY TABLE IF EXISTS " + job.collected);
       return;
     case Step::kRestore:
       run_step_sql(restoring_sql());
@@ -225,6 +226,17 @@ void SessionCore::append_warnings_question() {
   }
   expect(Channel::kHome, ReplyRole::kWarnings, Command::kQuery);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kShowWarnings));
+}
+
+/// To the home, as it is.
+void SessionCore::run_step_unseen(std::string_view sql) {
+  replace_command(sql, Command::kQuery);
+  Statement asks;
+  asks.kind = StatementKind::kShow;
+  asks.flags.set(Flag::kReadsOnly);
+  job_.statement_kind = asks.kind;
+  job_.names_tables = true;
+  run_at_home(asks, JobKind::kQuery);
 }
 
 /// Where the collected table is, or its like.

@@ -52,6 +52,7 @@ void SessionCore::go_on_create_select() {
     case Step::kReadDefinition:
     case Step::kReadAgain:
     case Step::kReadColumns:
+    case Step::kReadLengths:
     case Step::kReadWarnings:
       on_step_rows(read_rows_reply(job.reply, owner_.capabilities));
       return;
@@ -66,13 +67,13 @@ void SessionCore::go_on_create_select() {
         fail_create_select(reads_itself_error(job.table));
         return;
       }
-      run_step(job.parts.or_replace ? after_name_check() : Step::kCheckName);
+      run_step(job.parts.or_replace ? collecting_step() : Step::kCheckName);
       return;
     }
     case Step::kPrepareCollect: {
       const StepReply reply = read_prepare_reply(job.reply);
       if (reply.error) {
-        answer_with_step();
+        on_step_not_collected(*reply.error);
         return;
       }
       job.collect_id = reply.statement_id;
@@ -85,10 +86,6 @@ void SessionCore::go_on_create_select() {
       on_step_done(read_ok_reply(job.reply, owner_.capabilities));
       return;
   }
-}
-
-CreateSelectStep SessionCore::after_name_check() const {
-  return create_select_.parts.names_character_set ? collecting_step() : Step::kReadCharacterSet;
 }
 
 CreateSelectStep SessionCore::collecting_step() const {
@@ -140,9 +137,16 @@ void SessionCore::on_step_rows(const StepReply& reply) {
       job.warning_rows = std::move(job.reply);
       run_step(transaction_.open() ? Step::kKeepCollected : Step::kSettle);
       return;
+    case Step::kReadLengths:
+      job.lengths.read(job.reply, owner_.capabilities);
+      run_step(Step::kCreate);
+      return;
     default:
       job.columns = columns_in(reply.rows);
-      run_step(Step::kCreate);
+      if (job.parts.keys.empty()) {
+        job.lengths = DisplayLengths(reply.rows, job.definition);
+      }
+      run_step(job.lengths.empty() ? Step::kCreate : Step::kReadLengths);
       return;
   }
 }
@@ -155,7 +159,7 @@ void SessionCore::on_step_done(const StepReply& reply) {
       return;
     case Step::kCheckName:
       if (reply.error && reply.error->code == kNoColumnsErrno) {
-        run_step(after_name_check());
+        run_step(collecting_step());
       } else {
         answer_with_step();  // it is taken: nothing is selected
       }
@@ -163,10 +167,10 @@ void SessionCore::on_step_done(const StepReply& reply) {
     case Step::kCollect:
       forget_step_statement(std::exchange(job.collect_id, 0));
       if (reply.error) {
-        answer_not_collected(*reply.error);
+        on_step_not_collected(*reply.error);
         return;
       }
-      job.collected = true;
+      job.has_rows = true;
       job.affected_rows = reply.affected_rows;
       job.last_insert_id = reply.last_insert_id;
       job.warnings = reply.warnings;
@@ -178,6 +182,9 @@ void SessionCore::on_step_done(const StepReply& reply) {
       run_step(job.warnings > 0 && job.warning_rows.empty() ? Step::kReadWarnings
                : transaction_.open()                        ? Step::kKeepCollected
                                                             : Step::kSettle);
+      return;
+    case Step::kLetCollect:
+      run_step(collecting_step());  // it says whether that was enough
       return;
     case Step::kKeepCollected:
     case Step::kSettle:
@@ -191,28 +198,41 @@ void SessionCore::on_step_done(const StepReply& reply) {
       if (reply.error) {
         fail_create_select(*reply.error);
       } else if (job.affected_rows > 0) {
-        run_step(Step::kFill);
+        run_step(job.is_hidden ? Step::kSetAside : Step::kFill);
       } else {
         job.made_by = {};
         run_step(Step::kDropCollected);
       }
       return;
+    case Step::kSetAside:
+      if (reply.error) {
+        fail_create_select(*reply.error);
+      } else {
+        job.set_aside = true;
+        run_step(Step::kFill);
+      }
+      return;
+    case Step::kPutBack:
+      on_step_put_back(reply);
+      return;
     case Step::kFill:
     case Step::kKeepFilled:
       on_step_filled(reply);
       return;
-    case Step::kTakeBack:
-      clean_up_steps();
+    case Step::kTakeBack: {
+      const Step next = std::exchange(job.behind_take_back, Step::kNone);
+      job.error || next == Step::kNone ? clean_up_steps() : run_step(next);
       return;
+    }
     case Step::kUndo:
-      run_step(Step::kDropCollected);
+      clean_up_steps();
       return;
     case Step::kDropCollected:
       if (reply.error && ++job.tries < kTriesMax) {  // a KILL QUERY that came late
         run_step(Step::kDropCollected);
         return;
       }
-      job.collected = false;
+      job.has_rows = false;
       job.tries = 0;
       clean_up_steps();
       return;
@@ -230,13 +250,28 @@ void SessionCore::on_step_filled(const StepReply& reply) {
     run_step(Step::kKeepFilled);
   } else if (!reply.error) {
     job.made_by = {};  // what it was made for is there
-    run_step(Step::kDropCollected);
+    clean_up_steps();
   } else if (reply.error->code == protocol::sql_code::kDeadlock && job.fills < kFillsMax &&
              !transaction_.open()) {
     run_step(Step::kFill);  // DDL on every server stood in its way: nobody else knows the table yet
   } else {
     fail_create_select(*reply.error);
   }
+}
+
+void SessionCore::on_step_put_back(const StepReply& reply) {
+  CreateSelectJob& job = create_select_;
+  if (reply.error && ++job.tries < kTriesMax) {
+    run_step(Step::kPutBack);
+    return;
+  }
+  if (reply.error) {
+    close_with(*reply.error);  // its temporary table has another name
+    return;
+  }
+  job.set_aside = false;
+  job.tries = 0;
+  clean_up_steps();
 }
 
 void SessionCore::on_step_restored(const StepReply& reply) {
@@ -276,7 +311,9 @@ void SessionCore::clean_up_steps() {
   const CreateSelectJob& job = create_select_;
   if (job.unfilled()) {
     run_step(Step::kUndo);
-  } else if (job.collected) {
+  } else if (job.set_aside) {
+    run_step(Step::kPutBack);
+  } else if (job.has_rows) {
     run_step(Step::kDropCollected);
   } else if (job.settled) {
     run_step(Step::kRestore);
@@ -285,12 +322,24 @@ void SessionCore::clean_up_steps() {
   }
 }
 
-void SessionCore::answer_not_collected(const protocol::SqlError& error) {
+/// Who may not make temporary tables where the new one will be collects in Consort's schema.
+void SessionCore::on_step_not_collected(const protocol::SqlError& error) {
+  CreateSelectJob& job = create_select_;
   const bool no_right = error.code == protocol::sql_code::kDbAccessDenied &&
-                        error.message.find("'consort'") != error.message.npos;
-  if (no_right) {
-    fail_create_select(protocol::not_supported_error(
-        "CREATE TABLE .. SELECT by an account without CREATE TEMPORARY TABLES on consort.*"));
+                        error.message.ends_with("'" + job.collecting_schema + "'");
+  const bool in_own = job.collecting_schema == kConsortSchema;
+  if (no_right && !(in_own && job.let_collect)) {
+    collect_in(job, kConsortSchema);
+    const Step next = in_own                          ? Step::kLetCollect
+                      : job.parts.names_character_set ? collecting_step()
+                                                      : Step::kReadCharacterSet;
+    job.behind_take_back = next;
+    run_step(transaction_.open() ? Step::kTakeBack : next);
+  } else if (no_right) {
+    fail_create_select(
+        protocol::not_supported_error("CREATE TABLE .. SELECT by an account without CREATE "
+                                      "TEMPORARY TABLES in the table's schema "
+                                      "or on consort.*"));
   } else if (transaction_.open()) {
     fail_create_select(error);
   } else {

@@ -86,7 +86,7 @@ void SessionCore::plan_temporary(const Statement& statement) {
 // told. True when it was asked.
 bool SessionCore::ask_about_tables(const Statement& statement) {
   if (!may_have_temporary() || statement.kind != StatementKind::kDdl || !home_lease_.held() ||
-      statement.has(Flag::kUncertain)) {
+      statement.has(Flag::kUncertain) || create_select_.step == CreateSelectStep::kCreate) {
     return false;
   }
   if (statement.tables.overflowed()) {

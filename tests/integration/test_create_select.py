@@ -92,6 +92,29 @@ FORMS = {
     "partitions": ["CREATE TABLE n (PRIMARY KEY (id)) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (2),"
                    " PARTITION b VALUES LESS THAN MAXVALUE) SELECT id FROM s", "SELECT * FROM n PARTITION (b)"],
     "versioned": ["CREATE TABLE n WITH SYSTEM VERSIONING SELECT id, v FROM s"],
+    # A temporary table of the name is what the query reads, and stays.
+    "hidden": ["CREATE TEMPORARY TABLE n (i INT AUTO_INCREMENT PRIMARY KEY)", "INSERT INTO n VALUES (7), (8)",
+               "CREATE TABLE n SELECT i + 1 AS j, id FROM n JOIN s ON id = i - 6", "CREATE TABLE n SELECT 1 AS a",
+               "CREATE TABLE IF NOT EXISTS n SELECT 1 AS a", "SHOW WARNINGS", "INSERT INTO n VALUES (9)",
+               "SELECT * FROM n", "CREATE OR REPLACE TABLE n SELECT i FROM n", "CREATE OR REPLACE TABLE n SELECT 5 AS i"
+               " FROM n WHERE i > 9", "SHOW CREATE TABLE n", "SET autocommit = 0",
+               "CREATE OR REPLACE TABLE test.n SELECT i AS k FROM n", "ROLLBACK", "SET autocommit = 1",
+               ("prepare", "c", "CREATE OR REPLACE TABLE n SELECT i, ? AS p FROM n"), ("execute", "c", (3,)),
+               "SELECT * FROM n", "DROP TEMPORARY TABLE n"],
+    "hidden_and_refused": ["CREATE TEMPORARY TABLE n (i INT)", "INSERT INTO n VALUES (7), (7)",
+                           "CREATE TABLE n (UNIQUE (i)) SELECT i FROM n",
+                           "CREATE TABLE n (FOREIGN KEY (i) REFERENCES s (id)) SELECT i FROM n", "SELECT * FROM n",
+                           "DROP TEMPORARY TABLE n", "CREATE TABLE n SELECT 1 AS a"],
+    "locked": ["CREATE TABLE n (a INT)", "LOCK TABLES n WRITE, s READ", "CREATE OR REPLACE TABLE n SELECT id, v FROM s",
+               "SELECT * FROM n", "INSERT INTO n VALUES (9, 'nine')", "CREATE OR REPLACE TABLE n SELECT 1 AS a",
+               "INSERT INTO n VALUES (2)", "UNLOCK TABLES"],
+    "locked_others": ["CREATE TABLE n (a INT)", "CREATE TABLE n2 (a INT)", "LOCK TABLES n READ, s READ",
+                      "CREATE OR REPLACE TABLE n SELECT id FROM s", "CREATE TABLE p SELECT id FROM s", "UNLOCK TABLES",
+                      "LOCK TABLES n WRITE", "CREATE OR REPLACE TABLE n SELECT id FROM s", "SELECT * FROM n",
+                      "CREATE OR REPLACE TABLE n SELECT 1 AS a", "SELECT COUNT(*) FROM s", "UNLOCK TABLES",
+                      "LOCK TABLES n2 WRITE, s WRITE, n WRITE", "CREATE OR REPLACE TABLE n SELECT id FROM s",
+                      "INSERT INTO s VALUES (7, 'seven', NULL, 1)", "SELECT COUNT(*) FROM n", "UNLOCK TABLES",
+                      "FLUSH TABLES WITH READ LOCK", "CREATE OR REPLACE TABLE n SELECT 1 AS a", "UNLOCK TABLES"],
     "several": [("all", "CREATE TABLE n SELECT id FROM s; INSERT INTO n VALUES (77); CREATE TABLE n SELECT 1;"
                         " SELECT 5")],
     "prepared": [("prepare", "c", "CREATE TABLE n SELECT id, v FROM s WHERE id > 1"), ("execute", "c"),
@@ -129,6 +152,8 @@ WITH_FUNCTIONS = {
                        "CREATE TABLE n2 (PRIMARY KEY (a)) SELECT 1 AS a, f(id) AS b FROM s", "SET autocommit = 1"],
     "parameters": [("prepare", "c", "CREATE TABLE n SELECT f(?) AS a, id FROM s"), ("execute", "c", (5,))],
     # Tables of an engine that takes no savepoints.
+    "hidden": ["CREATE TEMPORARY TABLE n (x INT)", "INSERT INTO n VALUES (7)",
+               "CREATE TABLE n SELECT x, f(x) AS y FROM n", "SELECT * FROM n", "DROP TEMPORARY TABLE n"],
     "reads_aria": ["CREATE TABLE n SELECT f(COUNT(*)) > 0 AS a FROM mysql.help_topic",
                    "CREATE OR REPLACE TABLE n SELECT sys.format_statement('SELECT 1') AS q, id FROM s"],
 }
@@ -142,6 +167,52 @@ def functions(_context, pair, script):
               " BEGIN INSERT INTO log VALUES (x); RETURN x; END", "CREATE OR REPLACE TABLE log (x INT)"]
     pair.compare(define + script + ["SELECT COUNT(*) FROM log"], capabilities=wire.MULTI_STATEMENTS)
     pair.assert_identical()
+
+
+LENGTHS = {
+    "literals": ["CREATE TABLE n SELECT 1e0 AS a, 12e0 AS b, -1e0 AS c, 1.234567890123e100 AS d, 1 AS i, '1' AS s"],
+    "expressions": ["CREATE TABLE n SELECT id * 1e0 AS a, SQRT(id) AS b, RAND() * 0 AS c, @x := 1e0 AS x, id FROM s",
+                    "CREATE TABLE n2 SELECT a, b AS bb, NULLIF(x, 1) AS x, c FROM n"],
+    "unions": ["CREATE TABLE n SELECT 1e0 AS a, 5 AS b UNION SELECT 2.5e0, 17e0",
+               "CREATE TABLE n2 SELECT * FROM (SELECT 1e0 AS a UNION SELECT 2.5e0) AS t"],
+    "amid_others": ["CREATE TABLE n (k INT AUTO_INCREMENT PRIMARY KEY, h INT INVISIBLE DEFAULT 7, g INT AS (a * 2) STORED,"
+                    " w DOUBLE AS (b + 1) VIRTUAL, t TIMESTAMP(3) NOT NULL DEFAULT NOW(3) COMMENT 'when', UNIQUE (a),"
+                    " e DOUBLE DEFAULT 1.5, CHECK (b < 100)) COMMENT='c' SELECT 10 + id AS k, id * 1e0 AS a, v, SQRT(id) AS b, 1e0 AS `q``q`,"
+                    " '2020-01-01' AS t FROM s", "SELECT h, n.* FROM n"],
+    "defined": ["CREATE TABLE n (a DOUBLE, b DOUBLE(9,2), c FLOAT) SELECT 1e0 AS a, 1e0 AS b, 1e0 AS c, 1e0 AS d"],
+    "replaced": ["CREATE TABLE n (x INT)", "CREATE OR REPLACE TABLE n SELECT 1e0 AS a", "CREATE OR REPLACE TABLE n"
+                 " (PRIMARY KEY (b)) SELECT 1e0 AS a, id AS b FROM s"],
+    "in_partitions": ["CREATE TABLE n PARTITION BY HASH (id) PARTITIONS 2 SELECT 1e0 AS a, id FROM s"],
+    "parameters": [("prepare", "c", "CREATE TABLE n SELECT ? AS a, id FROM s"), ("execute", "c", (1.5,))],
+    "names": ["SET NAMES latin1", "CREATE TABLE n SELECT 1e0 AS `\xf6`, 'x' AS `\xe4`", "SET NAMES utf8mb4"],
+}
+
+
+@case(seconds=30, each=list(LENGTHS.items()))
+def lengths(_context, pair, script):
+    """DOUBLE columns are as long as a single server shows them, on every server, and stay so."""
+    tables = ["n", "n2"]
+    looks = [f"SELECT * FROM {table}" for table in tables]
+    pair.compare(script + [("prepare", "l", looks[0]), ("execute", "l"), looks[1]])
+    for change in [None, "ALTER TABLE {} ADD more INT, FORCE", "ALTER TABLE {} ADD other INT FIRST, ALGORITHM=COPY"]:
+        for table in tables:
+            if change and pair.sql(f"SHOW TABLES LIKE '{table}'"):
+                pair.sql(change.format(table))
+                with pair.connect_plain() as plain:
+                    plain.query(change.format(table))
+        pair.assert_identical()
+        ports = [server.port for server in pair.servers] + [pair.plain.port]
+        shown = [[definitions_of(port, sql) for sql in looks] for port in ports]
+        assert all(one == shown[-1] for one in shown), (change, shown)
+
+
+def definitions_of(port, sql):
+    """The packets that describe a query's columns."""
+    with wire.connect(port, "app", "app-secret", "test") as client:
+        try:
+            return client.query(sql).columns
+        except wire.ServerError as error:
+            return error.code
 
 
 @case(seconds=30)
@@ -179,6 +250,72 @@ def rights(_context, pair):
         assert outcomes[0] == outcomes[1], (grant, outcomes)
     pair.assert_identical()
     pair.compare(["DROP TABLE n", "DROP USER few@'%'", "CREATE TABLE n SELECT 1 AS a"])
+
+
+OWN_GRANTS = ("SELECT User FROM mysql.db WHERE Db = 'consort'",
+              "SELECT COUNT(*) FROM mysql.proc WHERE db = 'consort' AND name = 'let_collect'")
+
+
+def change_past_consort(server, *statements):
+    """On one server."""
+    with wire.connect(server.port, "app", "app-secret", "test") as client:
+        client.query("SET sql_log_bin = 0")
+        for sql in statements:
+            client.query(sql)
+
+
+def own_grants(server):
+    """Who may do something in the whole of Consort's schema there, and what lets everybody."""
+    with wire.connect(server.port, "app", "app-secret", "test") as client:
+        return [client.query(sql).rows for sql in OWN_GRANTS]
+
+
+@case(seconds=60)
+def rights_beside_the_table(_context, pair):
+    """Who may make temporary tables beside the new one leaves no trace in mysql.db; who may not has
+    nobody to ask for it. The row of an earlier version goes."""
+    pair.sql(*FILL, "CREATE OR REPLACE USER few@'%' IDENTIFIED BY 'few'", "GRANT SELECT, CREATE, INSERT ON test.* TO few@'%'",
+             "CREATE OR REPLACE USER more@'%' IDENTIFIED BY 'more'", "GRANT CREATE, INSERT ON test.n TO more@'%'",
+             "GRANT CREATE TEMPORARY TABLES ON test.* TO more@'%'", "GRANT SELECT ON test.s TO more@'%'")
+    clean, granted = [[], [(b"1",)]], [[(b"PUBLIC",)], [(b"1",)]]
+
+    def play(user, sql="CREATE TABLE n SELECT id, v FROM s"):
+        with pair.consort.wire("test", user=user, password=user) as client:
+            for autocommit in (1, 0):
+                client.query(f"SET autocommit = {autocommit}")
+                assert client.query(sql).affected == 3
+                statement = client.prepare("CREATE TABLE n SELECT ? AS a, id FROM s")
+                pair.sql("DROP TABLE n")
+                assert client.execute(statement, (5,)).affected == 3
+                pair.sql("DROP TABLE n")
+
+    for server in pair.servers:
+        if own_grants(server) == granted:  # other tests have needed it
+            change_past_consort(server, "REVOKE CREATE TEMPORARY TABLES ON consort.* FROM PUBLIC")
+    play("more")
+    assert all(own_grants(server) == clean for server in pair.servers)
+    play("few")
+    assert any(own_grants(server) == granted for server in pair.servers)
+    for server in pair.servers:
+        change_past_consort(
+            server, "GRANT CREATE TEMPORARY TABLES ON consort.* TO PUBLIC", "DROP PROCEDURE consort.let_collect",
+            "DROP PROCEDURE consort.mark_branch",
+            "CREATE PROCEDURE consort.mark_branch() SQL SECURITY DEFINER SELECT 'of an earlier version'",
+            "GRANT EXECUTE ON PROCEDURE consort.mark_branch TO PUBLIC")
+    pair.consort.stop()
+    pair.consort.start()
+    assert all(own_grants(server) == clean for server in pair.servers)
+    play("more")
+    pair.sql("CREATE OR REPLACE FUNCTION r(x INT) RETURNS INT DETERMINISTIC RETURN x + 1",
+             "GRANT EXECUTE ON FUNCTION test.r TO few@'%'")
+    play("few", "CREATE TABLE n SELECT r(id) AS id, v FROM s")  # where the query may write
+    pair.sql("DROP FUNCTION r")
+    with pair.connect() as client:
+        for sql in ("CREATE TEMPORARY TABLE tmp (a INT)", "BEGIN", "INSERT INTO tmp VALUES (1)", "COMMIT"):
+            client.query(sql)
+        assert client.value("SELECT COUNT(*) FROM tmp") == "1"
+    pair.sql("DROP USER few@'%', more@'%'")
+    pair.assert_identical()
 
 
 def outcome(client, sql):

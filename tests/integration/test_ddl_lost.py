@@ -71,6 +71,24 @@ def the_connection_is_lost(_context, cluster, when):
 
 
 @case(seconds=30, each=WHEN)
+def of_a_query_of_literals(_context, cluster, when):
+    """It gives a table the lengths of CREATE TABLE .. SELECT, and is a transaction in the binlog."""
+    with cluster.connect() as client:
+        for rows in (0, 1):
+            sql = f"CREATE OR REPLACE TABLE made SELECT 1e0 AS a, 5 AS b FROM (SELECT 1) AS t LIMIT {rows}"
+            cluster.trap.set("CREATE OR REPLACE TABLE `made`", when)
+            told = code_of(lambda sql=sql: client.query(sql))
+            assert cluster.trap.sprung.is_set(), sql
+            made = cluster.made()
+            assert made or told, (sql, told)
+            if not told:
+                assert [column.length for column in client.query("SELECT a FROM made").columns] == [3]
+                assert len(client.query("SELECT * FROM made").rows) == rows
+            client = cluster.connect() if told else client
+            cluster.drop()
+
+
+@case(seconds=30, each=WHEN)
 def about_an_event(_context, cluster, when):
     """The binlog spells it otherwise, with its definer."""
     event = "CREATE EVENT made ON SCHEDULE EVERY 1 DAY DO DO 1"
@@ -117,7 +135,7 @@ def the_home_crashes(_context, cluster, when):
                                    (cluster.as_low, True, False), (cluster.connect, True, True)):
         with connect() as client:
             if pinned:
-                client.query("SET @mine = 1, foreign_key_checks = 0")  # which the binlog shows beside the statement
+                client.query("SET @mine = 1")
             cluster.trap.set("CREATE TABLE made", when, lambda relay: relay.server.kill())
             told = code_of(lambda c=client: c.query("CREATE TABLE made (id INT PRIMARY KEY)"))
         assert told == (1053 if pinned else 0 if right else 1142), (told, pinned, right)

@@ -1,5 +1,6 @@
 // CREATE TABLE .. SELECT, step by step.
 #include "certifier/ddl_fence.h"
+#include "certifier/lane_sql.h"
 #include "proxy/session/create_select.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/prepare_script.h"
@@ -7,10 +8,10 @@
 namespace consort::proxy {
 namespace {
 
-const std::string kShow = "SHOW CREATE TABLE `consort`.`create_select`";
+const std::string kShow = "SHOW CREATE TABLE `d`.`consort_create_select`";
 const std::string kInClientsCharacterSet =
     "SET STATEMENT character_set_results=@@character_set_client FOR ";
-const std::string kDrop = "DROP TEMPORARY TABLE IF EXISTS `consort`.`create_select`";
+const std::string kDrop = "DROP TEMPORARY TABLE IF EXISTS `d`.`consort_create_select`";
 const std::string kEnd = "COMMIT AND NO CHAIN NO RELEASE";
 
 protocol::OkPacket plain_ok(std::uint64_t rows = 0) {
@@ -37,17 +38,12 @@ void check(SessionScript& script, const std::string& sql = "CREATE TABLE t SELEC
   answer_prepare(script, Channel::kHome, 7);
   REQUIRE(home_got_one(script) == "CREATE TABLE `t`");
   script.backend_error(Channel::kHome, 1113);
-  REQUIRE(home_got_one(script) == "SHOW CREATE DATABASE `d`");
-  script.backend_row(Channel::kHome,
-                     {"d",
-                      "CREATE DATABASE `d` /*!40100 DEFAULT CHARACTER SET latin1 COLLATE "
-                      "latin1_bin */"});
 }
 
 /// The answer to SHOW CREATE TABLE of the collected rows.
 void tell_definition(SessionScript& script) {
-  script.backend_row(Channel::kHome, {"create_select",
-                                      "CREATE TEMPORARY TABLE `create_select` (\n"
+  script.backend_row(Channel::kHome, {"consort_create_select",
+                                      "CREATE TEMPORARY TABLE `consort_create_select` (\n"
                                       "  `a` int(1) NOT NULL\n) ENGINE=InnoDB"});
 }
 
@@ -60,8 +56,7 @@ void tell_columns(SessionScript& script) {
 void collect(SessionScript& script, std::uint64_t rows = 2) {
   check(script);
   REQUIRE(home_got_one(script) ==
-          "CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  DEFAULT CHARACTER SET "
-          "latin1 COLLATE latin1_bin  SELECT 1 AS a");
+          "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  SELECT 1 AS a");
   protocol::OkPacket ok = plain_ok(rows);
   ok.info = "Records: 2  Duplicates: 0  Warnings: 0";
   ok.last_insert_id = 5;
@@ -74,7 +69,7 @@ void collect(SessionScript& script, std::uint64_t rows = 2) {
   REQUIRE(home_got_one(script) == "SET STATEMENT character_set_results=utf8mb4 FOR " + kShow);
   tell_definition(script);
   REQUIRE(home_got_one(script) ==
-          kInClientsCharacterSet + "SHOW COLUMNS FROM `consort`.`create_select`");
+          kInClientsCharacterSet + "SHOW COLUMNS FROM `d`.`consort_create_select`");
   tell_columns(script);
 }
 
@@ -93,8 +88,9 @@ void create(SessionScript& script) {
   script.pump();
 }
 
-const Texts kFill = {"XA START", "INSERT INTO `t` (`a`) SELECT `a` FROM `consort`.`create_select`",
-                     "XA END", "XA PREPARE"};
+const Texts kFill = {"XA START",
+                     "INSERT INTO `t` (`a`) SELECT `a` FROM `d`.`consort_create_select`", "XA END",
+                     "XA PREPARE"};
 
 /// Further: the rows are prepared.
 void fill(SessionScript& script) {
@@ -202,9 +198,10 @@ TEST_SUITE("session") {
     script.query("CREATE OR REPLACE TABLE t CHARSET=utf8mb4 SELECT 1 AS a");
     home_got(script);
     answer_prepare(script, Channel::kHome, 7);
-    EXPECT(home_got_one(script) ==
-           "CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  CHARSET=utf8mb4 SELECT 1 "
-           "AS a");
+    EXPECT(
+        home_got_one(script) ==
+        "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  CHARSET=utf8mb4 SELECT 1 "
+        "AS a");
   }
 
   TEST_CASE("CreateSelect: an open transaction is committed first, and its end may be the answer") {
@@ -345,7 +342,8 @@ TEST_SUITE("session") {
       home_got(script);
       script.backend_error(Channel::kHome, 1113);
       const std::string collect =
-          "CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  CHARSET=latin1 SELECT f() "
+          "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  CHARSET=latin1 SELECT "
+          "f() "
           "AS "
           "a";
       EXPECT((home_got(script) == Texts{"XA START", collect, "SHOW WARNINGS",
@@ -396,11 +394,10 @@ TEST_SUITE("session") {
     script.command(protocol::Command::kStmtExecute, argument);
     EXPECT(home_got_one(script) == "CREATE TABLE t SELECT ? AS a");
     answer_prepare(script, Channel::kHome, 8, 1);
-    script.backend_error(Channel::kHome, 1113);
     home_got(script);
-    script.backend_row(Channel::kHome, {"d", "CREATE DATABASE `d`"});
+    script.backend_error(Channel::kHome, 1113);
     EXPECT(home_got_one(script) ==
-           "CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  SELECT ? AS a");
+           "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  SELECT ? AS a");
     answer_prepare(script, Channel::kHome, 9, 1);
     EXPECT(home_got_one(script) == "EXECUTE 9");
     script.backend_error(Channel::kHome, 1062);
@@ -419,16 +416,111 @@ TEST_SUITE("session") {
     script.backend_row(Channel::kHome, {sql});
     EXPECT(home_got_one(script) == sql);
     answer_prepare(script, Channel::kHome, 7, 1);
-    script.backend_error(Channel::kHome, 1113);
     home_got(script);
-    script.backend_row(Channel::kHome, {"d", "CREATE DATABASE `d`"});
-    EXPECT(home_got_one(script) ==
-           "EXECUTE IMMEDIATE 'CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select`  SELECT "
-           "? AS a, ''it''''s'' AS b' USING 5, @b");
+    script.backend_error(Channel::kHome, 1113);
+    EXPECT(
+        home_got_one(script) ==
+        "EXECUTE IMMEDIATE 'CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  SELECT "
+        "? AS a, ''it''''s'' AS b' USING 5, @b");
     script.backend_error(Channel::kHome, 1210);  // one too many
     EXPECT(script.answer() == "ERR 1210");
     EXPECT(script.core.idle());
     EXPECT(script.posted.empty());
+  }
+
+  TEST_CASE("CreateSelect: who may make no temporary tables there collects in Consort's schema") {
+    SessionScript script;
+    check(script);
+    home_got(script);
+    const std::string denied = "Access denied for user 'few'@'%' to database ";
+    script.backend_error(Channel::kHome, 1044, denied + "'d'");
+    REQUIRE(home_got_one(script) == "SHOW CREATE DATABASE `d`");
+    script.backend_row(Channel::kHome,
+                       {"d",
+                        "CREATE DATABASE `d` /*!40100 DEFAULT CHARACTER SET latin1 COLLATE "
+                        "latin1_bin */"});
+    const std::string collect =
+        "CREATE OR REPLACE TEMPORARY TABLE `consort`.`consort_create_select`  DEFAULT CHARACTER "
+        "SET "
+        "latin1 COLLATE latin1_bin  SELECT 1 AS a";
+    EXPECT(home_got_one(script) == collect);
+    script.backend_error(Channel::kHome, 1044, denied + "'consort'");
+    EXPECT(home_got_one(script) == certifier::kLetCollectSql);
+    script.backend_ok(Channel::kHome, plain_ok());
+    EXPECT(home_got_one(script) == collect);
+    script.backend_error(Channel::kHome, 1044, denied + "'consort'");
+    EXPECT(script.answer() == "ERR 1235");
+    EXPECT(script.core.idle());
+    EXPECT(script.posted.empty());
+  }
+
+  TEST_CASE("CreateSelect: a query that may not read a schema says so itself") {
+    SessionScript script;
+    check(script);
+    home_got(script);
+    script.backend_error(Channel::kHome, 1044,
+                         "Access denied for user 'few'@'%' to database 'other'");
+    EXPECT(script.answer() == "ERR 1044");
+  }
+
+  TEST_CASE("CreateSelect: a temporary table of the name stands aside while the rows come") {
+    SessionScript script;
+    script.query("CREATE TEMPORARY TABLE t (a INT)");
+    home_got(script);
+    script.backend_ok(Channel::kHome, plain_ok());
+    const auto tell = [&](bool temporary) {
+      temporary ? script.backend_row(Channel::kHome, {"t", "CREATE TEMPORARY TABLE `t` (..)"})
+                : script.backend_error(Channel::kHome, 1146);
+    };
+    script.query("CREATE OR REPLACE TABLE t SELECT * FROM t");
+    EXPECT(home_got_one(script) == "SHOW CREATE TABLE `t`");
+    tell(true);
+    home_got(script);
+    answer_prepare(script, Channel::kHome, 7);
+    EXPECT(home_got_one(script) ==
+           "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select`  SELECT * FROM t");
+    script.backend_ok(Channel::kHome, plain_ok(2));
+    home_got(script);
+    script.backend_ok(Channel::kHome, plain_ok());
+    home_got(script);
+    tell_definition(script);
+    home_got(script);
+    tell_columns(script);
+    const auto request = script.posted_back<DdlRequest>();
+    EXPECT(request.sql == "CREATE OR REPLACE TABLE `t` (\n  `a` int(1) NOT NULL\n) ENGINE=InnoDB");
+    script.core.on_ddl_turn({request.session, Seqno{11}, request.home});
+    for (int i = 0; i < 4; ++i) {
+      script.backend_ok(Channel::kHome, plain_ok());
+    }
+    script.applied_seqno = Seqno{11};
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    home_got(script);
+    script.pump();
+    EXPECT((home_got(script) ==
+            Texts{"SHOW CREATE TABLE `t`", "SHOW CREATE TABLE `d`.`consort_set_aside`"}));
+    tell(true);
+    tell(false);
+    EXPECT(home_got_one(script) == "RENAME TABLE `t` TO `d`.`consort_set_aside`");
+    script.backend_ok(Channel::kHome, plain_ok());
+    fill(script);
+    script.outcome(BranchVerdict::kRefused);  // and comes back when they do not
+    EXPECT(script.posted_back<TableUnfilled>().made_by == Seqno{11});
+    home_got(script);
+    script.applied_seqno = Seqno{13};
+    script.core.on_ddl_outcome({{}, Seqno{13}});
+    script.pump();
+    EXPECT((home_got(script) ==
+            Texts{"SHOW CREATE TABLE `d`.`consort_set_aside`", "SHOW CREATE TABLE `t`"}));
+    tell(true);
+    tell(false);
+    EXPECT(home_got_one(script) == "RENAME TABLE `d`.`consort_set_aside` TO `t`");
+    script.backend_ok(Channel::kHome, plain_ok());
+    EXPECT(home_got_one(script) == kDrop);
+    script.backend_ok(Channel::kHome, plain_ok());
+    home_got(script);
+    script.backend_ok(Channel::kHome, plain_ok());
+    EXPECT(script.answer() == "ERR 1105");
+    EXPECT(script.core.pins().has(router::PinReason::kTemporaryTable));
   }
 
   TEST_CASE("CreateSelect: one of several statements") {
@@ -438,7 +530,6 @@ TEST_SUITE("session") {
     home_got(script);
     answer_prepare(script, Channel::kHome, 7);
     script.backend_error(Channel::kHome, 1113);
-    script.backend_row(Channel::kHome, {"d", "CREATE DATABASE `d`"});
     script.backend_ok(Channel::kHome, plain_ok(0));
     script.backend_ok(Channel::kHome, plain_ok());
     tell_definition(script);
@@ -465,23 +556,25 @@ TEST_SUITE("session") {
     CreateSelectJob job;
     job.schema = "d";
     job.table = "a`b";
-    EXPECT(with_target("Duplicate entry for `consort`.`create_select`", job) ==
+    collect_in(job, "d");
+    EXPECT(with_target("Duplicate entry for `d`.`consort_create_select`", job) ==
            "Duplicate entry for `d`.`a``b`");
-    EXPECT(with_target("CONSTRAINT `create_select.c` failed for `consort`.`create_select`", job) ==
-           "CONSTRAINT `a`b.c` failed for `d`.`a``b`");
+    EXPECT(
+        with_target("CONSTRAINT `consort_create_select.c` failed for `d`.`consort_create_select`",
+                    job) == "CONSTRAINT `a`b.c` failed for `d`.`a``b`");
     EXPECT(character_set_option(
                "CREATE DATABASE `CHARACTER` /*!40100 DEFAULT CHARACTER SET utf8mb4 "
                "COLLATE utf8mb4_bin */") == " DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ");
     EXPECT(character_set_option("CREATE DATABASE `x`").empty());
-    EXPECT(definition_in("CREATE TABLE `create_select` (a)").empty());
-    EXPECT(definition_in("CREATE TEMPORARY TABLE `create_select` (a)") == " (a)");
+    EXPECT(definition_in("CREATE TABLE `consort_create_select` (a)").empty());
+    EXPECT(definition_in("CREATE TEMPORARY TABLE `consort_create_select` (a)") == " (a)");
     const auto statements = [&](std::string_view sql) {
       job.parts = *router::read_create_select(sql, {});
       job.target = "`t`";
       job.definition = " (\n  `a` int\n) ENGINE=InnoDB";
       return collect_sql(job) + "|" + create_sql(job);
     };
-    const std::string head = "CREATE OR REPLACE TEMPORARY TABLE `consort`.`create_select` ";
+    const std::string head = "CREATE OR REPLACE TEMPORARY TABLE `d`.`consort_create_select` ";
     EXPECT(statements("CREATE TABLE t (FULLTEXT KEY (a), a INT , FOREIGN KEY (a) REFERENCES u (a)) "
                       "SELECT 1 AS a") ==
            head +
