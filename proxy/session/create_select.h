@@ -3,9 +3,10 @@
 // then all servers create the real one, and the rows follow as a certified write.
 //
 //   kEndTransaction -> kCheckRights -> kCheckName (-> kPrepareCollect) -> kCollect
-//     -> kReadWarnings -> kKeepCollected -> kSettle -> kReadDefinition (-> kReadAgain)
+//     -> kReadWarnings -> kKeepCollected (-> kCountFirst) -> kSettle -> kReadDefinition
+//     (-> kReadAgain)
 //     -> kReadColumns (-> kReadLengths) -> kCreate (-> kSetAside) -> kFill (again when it loses)
-//     -> kKeepFilled (-> kPutBack) -> kDropCollected -> kRestore -> (answer)
+//     -> kKeepFilled (-> kPutBack) -> kDropCollected -> kRestore (-> kCountLast) -> (answer)
 //   kPrepareCollect, kCollect --- no temporary tables there ---> kReadCharacterSet (-> kLetCollect)
 //     -> kPrepareCollect, kCollect
 //   kCreate, kFill, kKeepFilled --- failed ---> (kTakeBack ->) kUndo (-> kPutBack)
@@ -44,6 +45,7 @@ enum class CreateSelectStep : std::uint8_t {
   kCollect,           ///< the temporary table: its answer is the client's
   kReadWarnings,      ///< of that
   kKeepCollected,     ///< COMMIT, with autocommit=0
+  kCountFirst,        ///< behind FLUSH STATUS: the status, of which what follows is no part
   kSettle,            ///< settings under which definition and rows mean the same once more
   kReadDefinition,
   kReadAgain,  ///< in the client's character set
@@ -57,7 +59,8 @@ enum class CreateSelectStep : std::uint8_t {
   kUndo,        ///< the table goes again, through the log
   kPutBack,     ///< what was set aside
   kDropCollected,
-  kRestore  ///< what kSettle has set
+  kRestore,   ///< what kSettle has set
+  kCountLast  ///< the status
 };
 
 struct CreateSelectJob {
@@ -92,6 +95,7 @@ struct CreateSelectJob {
   bool has_rows = false;  ///< the collected table is there
   bool settled = false;
   bool set_aside = false;
+  bool counts = false;                                          ///< kCountFirst is done
   bool let_collect = false;                                     ///< kLetCollect was tried
   CreateSelectStep behind_take_back = CreateSelectStep::kNone;  ///< kNone: it has failed
   unsigned fills = 0;

@@ -525,12 +525,14 @@ class SessionCore {
   void execute_collect();
   void append_warnings_question();
   [[nodiscard]] CreateSelectStep collecting_step() const;
+  [[nodiscard]] CreateSelectStep step_behind_collected() const;
   void forget_step_statement(std::uint32_t statement_id);
   void on_step_rows(const StepReply& reply);
   void on_step_done(const StepReply& reply);
   void on_step_filled(const StepReply& reply);
   void on_step_put_back(const StepReply& reply);
   void on_step_restored(const StepReply& reply);
+  void end_steps();
   void fail_create_select(const protocol::SqlError& error);
   void clean_up_steps();
   void on_step_not_collected(const protocol::SqlError& error);

@@ -35,6 +35,7 @@ constexpr std::string_view kInUtf8 = "SET STATEMENT character_set_results=utf8mb
 constexpr std::string_view kAsClient =
     "SET STATEMENT character_set_results=@@character_set_client FOR ";
 constexpr std::string_view kShowWarnings = "SHOW WARNINGS";
+constexpr std::string_view kShowStatus = "SHOW SESSION STATUS";
 constexpr std::string_view kFeature =
     "this form of CREATE TABLE .. SELECT (create the table, then "
     "INSERT .. SELECT)";
@@ -134,7 +135,12 @@ void SessionCore::run_step(CreateSelectStep step) {
       collect();
       return;
     case Step::kReadWarnings:
+      counters_.note_own(kShowWarnings, false);
       run_step_sql(kShowWarnings);
+      return;
+    case Step::kCountFirst:
+    case Step::kCountLast:
+      run_step_at_home(kShowStatus);
       return;
     case Step::kSettle:
       job.state_before = state_;

@@ -54,6 +54,8 @@ void SessionCore::go_on_create_select() {
     case Step::kReadColumns:
     case Step::kReadLengths:
     case Step::kReadWarnings:
+    case Step::kCountFirst:
+    case Step::kCountLast:
       on_step_rows(read_rows_reply(job.reply, owner_.capabilities));
       return;
     case Step::kCheckRights: {
@@ -92,6 +94,10 @@ CreateSelectStep SessionCore::collecting_step() const {
   return create_select_.execution.empty() ? Step::kCollect : Step::kPrepareCollect;
 }
 
+CreateSelectStep SessionCore::step_behind_collected() const {
+  return counters_.count() ? Step::kCountFirst : Step::kSettle;
+}
+
 void SessionCore::forget_step_statement(std::uint32_t statement_id) {
   if (statement_id == 0 || statements_.find(statement_id) == nullptr) {
     return;
@@ -106,6 +112,12 @@ void SessionCore::forget_step_statement(std::uint32_t statement_id) {
 
 void SessionCore::on_step_rows(const StepReply& reply) {
   CreateSelectJob& job = create_select_;
+  if (job.step == Step::kCountLast) {
+    counters_.end_steps(reply.rows);
+    job.counts = false;
+    end_steps();
+    return;
+  }
   if (reply.error) {
     fail_create_select(*reply.error);
     return;
@@ -135,7 +147,12 @@ void SessionCore::on_step_rows(const StepReply& reply) {
     }
     case Step::kReadWarnings:
       job.warning_rows = std::move(job.reply);
-      run_step(transaction_.open() ? Step::kKeepCollected : Step::kSettle);
+      run_step(transaction_.open() ? Step::kKeepCollected : step_behind_collected());
+      return;
+    case Step::kCountFirst:
+      counters_.begin_steps(reply.rows, {job.parts.or_replace, job.affected_rows > 0});
+      job.counts = true;
+      run_step(Step::kSettle);
       return;
     case Step::kReadLengths:
       job.lengths.read(job.reply, owner_.capabilities);
@@ -181,7 +198,7 @@ void SessionCore::on_step_done(const StepReply& reply) {
       }
       run_step(job.warnings > 0 && job.warning_rows.empty() ? Step::kReadWarnings
                : transaction_.open()                        ? Step::kKeepCollected
-                                                            : Step::kSettle);
+                                                            : step_behind_collected());
       return;
     case Step::kLetCollect:
       run_step(collecting_step());  // it says whether that was enough
@@ -191,7 +208,7 @@ void SessionCore::on_step_done(const StepReply& reply) {
       if (reply.error) {
         fail_create_select(*reply.error);
       } else {
-        run_step(job.step == Step::kSettle ? Step::kReadDefinition : Step::kSettle);
+        run_step(job.step == Step::kSettle ? Step::kReadDefinition : step_behind_collected());
       }
       return;
     case Step::kCreate:
@@ -286,6 +303,11 @@ void SessionCore::on_step_restored(const StepReply& reply) {
   }
   state_ = job.state_before;
   job.settled = false;
+  job.counts ? run_step(Step::kCountLast) : end_steps();
+}
+
+void SessionCore::end_steps() {
+  CreateSelectJob& job = create_select_;
   const bool taken = job.error && job.error->code == kTableExistsErrno && job.parts.if_not_exists;
   if (taken) {  // meanwhile: the server says how that is told
     job.error.reset();

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
 #include <utility>
 
 #include "router/sql_lexer.h"
@@ -61,6 +62,38 @@ constexpr std::array kKnown = {
     Known{"CALL ", {{{"Com_call_procedure"}}}},
 };
 
+/// One of the session's that only grows. Others are the server's, or are no counters.
+bool grows(std::string_view name) {
+  for (const std::string_view family : {"Com_", "Created_tmp_", "Feature_", "Handler_",
+                                        "Optimizer_", "Rows_", "Select_", "Sort_"}) {
+    if (name.starts_with(family)) {
+      return true;
+    }
+  }
+  return name == kQuestions || name == "Empty_queries" || name == "Opened_tables" ||
+         name == "Opened_table_definitions";
+}
+
+std::optional<std::int64_t> number_of(std::string_view value) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  const bool whole = error == std::errc() && end == value.data() + value.size();
+  return whole ? std::optional(number) : std::nullopt;
+}
+
+std::map<std::string, std::int64_t, std::less<>> counters_in(
+    const std::vector<OwnResult::Row>& rows) {
+  std::map<std::string, std::int64_t, std::less<>> counters;
+  for (const OwnResult::Row& row : rows) {
+    if (row.size() == 2 && row[0] && row[1] && grows(*row[0])) {
+      if (const auto number = number_of(*row[1])) {
+        counters.insert_or_assign(std::string(*row[0]), *number);
+      }
+    }
+  }
+  return counters;
+}
+
 }  // namespace
 
 StatusUse status_use(std::string_view sql,
@@ -94,7 +127,35 @@ void StatusCounters::begin() {
 
 void StatusCounters::end() {
   counts_ = false;
+  in_steps_ = false;
   own_.clear();
+}
+
+// Measured (10.11): a temporary table and what is asked in front of it, against the statement
+// itself, which commits in two engines, and prepares in them when it has rows.
+void StatusCounters::begin_steps(const std::vector<OwnResult::Row>& rows,
+                                 CreateSelectCounted counted) {
+  add("Com_create_temporary_table", 1);
+  add("Com_create_table", counted.or_replace ? -1 : 0);
+  add("Com_stmt_prepare", 1);
+  add("Com_stmt_close", 1);
+  add("Com_show_status", 1);
+  add(kQuestions, counted.or_replace ? 1 : 2);
+  add(kHandlerCommit, 1 - kEngines);
+  add(kHandlerPrepare, counted.any_rows ? -kEngines : 0);
+  before_steps_ = counters_in(rows);
+  in_steps_ = true;
+}
+
+void StatusCounters::end_steps(const std::vector<OwnResult::Row>& rows) {
+  in_steps_ = false;
+  for (const auto& [name, now] : counters_in(rows)) {
+    if (const auto before = before_steps_.find(name); before != before_steps_.end()) {
+      add(name, now - before->second);
+    }
+  }
+  add("Rows_tmp_read", static_cast<std::int64_t>(rows.size()));  // it is counted behind the answer
+  before_steps_.clear();
 }
 
 void StatusCounters::note_own(std::string_view sql, bool wrapped) {
@@ -143,12 +204,11 @@ void StatusCounters::note_answered(StatementKind kind) {
 
 std::string StatusCounters::shown(std::string_view name, std::string_view value) const {
   const auto found = own_.find(name);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (found == own_.end() || error != std::errc() || end != value.data() + value.size()) {
+  const auto number = number_of(value);
+  if (found == own_.end() || !number) {
     return std::string(value);
   }
-  return std::to_string(number > found->second ? number - found->second : 0);
+  return std::to_string(*number > found->second ? *number - found->second : 0);
 }
 
 }  // namespace consort::proxy

@@ -56,6 +56,35 @@ TEST_SUITE("proxy/session") {
     EXPECT_FALSE(counters.count());
   }
 
+  TEST_CASE("StatusCounters: what is added between two looks is Consort's") {
+    StatusCounters counters;
+    counters.begin();
+    const auto rows = [](std::string_view read, std::string_view threads) {
+      return std::vector<OwnResult::Row>{{"Rows_read", read}, {"Threads_connected", threads}};
+    };
+    counters.begin_steps(rows("5", "1"), {false, true});
+    counters.note_own("XA START 'a','',1", true);
+    counters.note_unchanged();
+    counters.end_steps(rows("12", "3"));
+    EXPECT(counters.shown("Rows_read", "13") == "6");
+    EXPECT(counters.shown("Threads_connected", "3") == "3");
+    EXPECT(counters.shown("Com_xa_start", "1") == "1");
+    EXPECT(counters.shown("Questions", "4") == "2");
+    EXPECT(counters.shown("Com_create_table", "1") == "1");
+    EXPECT(counters.shown("Com_create_temporary_table", "1") == "0");
+    EXPECT(counters.shown("Handler_commit", "1") == "2");
+    EXPECT(counters.shown("Handler_prepare", "0") == "2");
+    EXPECT(counters.shown("Rows_tmp_read", "2") == "0");
+    counters.note_own("XA END 'a','',1", true);  // again as ever
+    EXPECT(counters.shown("Com_xa_end", "1") == "0");
+    counters.begin();
+    counters.begin_steps(rows("5", "1"), {true, false});
+    counters.end_steps({});  // it could not be had
+    EXPECT(counters.shown("Rows_read", "13") == "13");
+    EXPECT(counters.shown("Com_create_table", "0") == "1");
+    EXPECT(counters.shown("Handler_prepare", "0") == "0");
+  }
+
   TEST_CASE("StatusCounters: a client's COMMIT counts, though its branch is committed elsewhere") {
     StatusCounters counters;
     counters.begin();
