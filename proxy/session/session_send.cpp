@@ -46,8 +46,11 @@ Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
   const std::size_t place = protocol::begin_packet(xa_buffer_);
   xa_buffer_.push_back(static_cast<std::uint8_t>(Command::kQuery));
   append(xa_buffer_, verb);
-  append(xa_buffer_, state_.literals_are_wide() ? branch_xid_hex_sql(options_.cluster, branch)
-                                                : branch_xid_sql(options_.cluster, branch));
+  // What the statement in front of an XA END does to the connection shows in its reply only.
+  const bool may_be_wide =
+      state_.literals_are_wide() || may_change_settings(job_.statement_kind) || job_.calls_unknown;
+  append(xa_buffer_, may_be_wide ? branch_xid_hex_sql(options_.cluster, branch)
+                                 : branch_xid_sql(options_.cluster, branch));
   protocol::finish_packet(xa_buffer_, place, 0);
   return Bytes(xa_buffer_).subspan(at);
 }

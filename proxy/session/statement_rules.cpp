@@ -282,6 +282,11 @@ bool makes_variables(const Statement& statement) {
   }
 }
 
+bool may_change_settings(StatementKind kind) {
+  return kind == StatementKind::kExecuteText || kind == StatementKind::kCall ||
+         kind == StatementKind::kCompound || kind == StatementKind::kUnknown;
+}
+
 bool leaves_traces(const Statement& statement, bool triggers) {
   return makes_variables(statement) ||
          statement.flags.has_any({Flag::kUnknownFunction, Flag::kUncertain, Flag::kSequence}) ||

@@ -61,6 +61,9 @@ inline constexpr std::array kIsolationLevels = {
 /// It reads tables or views and may run in a transaction of its own as well as without one.
 [[nodiscard]] bool reads_relations(const router::Statement& statement);
 
+/// It executes what its text does not tell: perhaps a SET.
+[[nodiscard]] bool may_change_settings(router::StatementKind kind);
+
 /// It may leave something on its connection that is neither a variable which the server reports nor
 /// a reason to pin the session: user variables that a function or a trigger assigns.
 [[nodiscard]] bool leaves_traces(const router::Statement& statement, bool triggers);

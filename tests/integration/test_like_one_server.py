@@ -519,3 +519,16 @@ def status_counters(_context, pair):
         for found, expected in zip(play(through), play(plain), strict=True):
             ours, theirs = set(found[1]), set(expected[1])
             assert found == expected, (found[0], sorted(ours - theirs), sorted(theirs - ours))
+
+
+@case(seconds=60)
+def wide_characters_from_a_text(_context, pair):
+    """What an EXECUTE or CALL sets is in force before the end of the branch that it runs in."""
+    pair.compare(["CREATE TABLE wide (a INT)", "SET @c = 'SET SESSION collation_connection = utf32_spanish_ci'",
+                  "PREPARE s FROM @c", "EXECUTE s", "SELECT @@collation_connection", "INSERT INTO wide VALUES (1)",
+                  "SET NAMES utf8mb4", "BEGIN", "INSERT INTO wide VALUES (2)", "EXECUTE s", "INSERT INTO wide VALUES (3)",
+                  "COMMIT", "SET NAMES utf8mb4", "DEALLOCATE PREPARE s", "SELECT * FROM wide",
+                  "CREATE PROCEDURE widen() SET collation_connection = ucs2_bin", "CALL widen()",
+                  "SELECT @@collation_connection", "INSERT INTO wide VALUES (4)", "SET NAMES utf8mb4",
+                  "BEGIN NOT ATOMIC SET collation_connection = utf16_bin; INSERT INTO wide VALUES (5); END",
+                  "SET NAMES utf8mb4", "SELECT * FROM wide", "DROP PROCEDURE widen", "DROP TABLE wide"])

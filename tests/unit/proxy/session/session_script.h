@@ -479,7 +479,8 @@ class SessionScript : public SessionEffects {
         break;
     }
     const std::string text(as_text(payload.subspan(1)));
-    return text.starts_with("XA ") ? text.substr(0, text.find(" '")) : text;
+    return text.starts_with("XA ") ? text.substr(0, std::min(text.find(" '"), text.find(" X'")))
+                                   : text;
   }
 
   static constexpr const char* kGuard = "a guard";
