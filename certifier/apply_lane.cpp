@@ -334,6 +334,9 @@ EntryRole ApplyLane::role_of(const Item& item) const {
       }
       return writeset->home == backend_ ? EntryRole::kNothing : EntryRole::kNumbers;
     }
+    if ((writeset->flags & kWritesetWholeTable) != 0) {
+      return EntryRole::kWholeTable;  // also there: it may have come to it from the log
+    }
     const bool at_home = (writeset->flags & kWritesetAtHome) != 0 && !writeset->part.any();
     if (writeset->home == backend_ && at_home) {
       return EntryRole::kNothing;
@@ -368,6 +371,12 @@ LaneBatch ApplyLane::next_batch(const BatchLimits& limits) const {
       break;
     }
     if (next.role == EntryRole::kDdl || entries.size() >= limits.entries_max) {
+      break;
+    }
+    if (next.role == EntryRole::kWholeTable) {
+      if (entries.empty()) {
+        return whole_table_batch(batch_start(), *next.entry, limits.statement_bytes_max);
+      }
       break;
     }
     if (next.role == EntryRole::kPayload) {

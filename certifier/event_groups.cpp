@@ -76,6 +76,22 @@ bool maps_table_without_rows(Bytes events) {
   return !rowless.empty();
 }
 
+std::optional<TableRef> mapped_table(Bytes events) {
+  const std::size_t length =
+      events.size() < kBodyAt ? 0 : std::size_t{load_le<4>(events.data() + kLengthAt)};
+  if (length < kBodyAt || length > events.size() || !is_table_map(events[kTypeAt])) {
+    return std::nullopt;
+  }
+  const std::string_view name = name_of(events.first(length));
+  if (name.empty()) {
+    return std::nullopt;
+  }
+  const std::size_t schema_bytes = static_cast<std::uint8_t>(name[0]);
+  const std::size_t table_at = schema_bytes + 2;  // a length before it, a zero behind it
+  return TableRef{std::string(name.substr(1, schema_bytes)),
+                  std::string(name.substr(table_at + 1, name.size() - table_at - 2))};
+}
+
 void EventGroups::add(Bytes events) {
   std::vector<Event> parsed;
   if (!parse(events, parsed)) {

@@ -8,18 +8,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "certifier/schema_catalog.h"
 
 namespace consort::certifier {
 
 /// Some statement among these row events names a table in a TABLE_MAP and has no row of it:
 /// cascades of foreign keys may have changed it, which no event tells. True in doubt.
 [[nodiscard]] bool maps_table_without_rows(Bytes events);
+
+/// The table that these row events name in their first TABLE_MAP; nullopt where none stands there.
+[[nodiscard]] std::optional<TableRef> mapped_table(Bytes events);
 
 class EventGroups {
  public:

@@ -125,6 +125,28 @@ void append_variable(std::vector<std::string>& statements,
   }
 }
 
+LaneBatch large_batch_after(std::string_view before,
+                            const BatchStart& start,
+                            const LogEntry& entry,
+                            std::size_t statement_bytes_max) {
+  const Bytes payload = entry.writeset()->payload;
+  const std::size_t piece = std::max<std::size_t>(statement_bytes_max / 4, 1) * 3;
+  const std::size_t half = std::min((payload.size() / 2 + 2) / 3 * 3, payload.size());
+  LaneBatch batch{{}, entry.seqno, entry.seqno, {}, 0};
+  append_variable(batch.statements, "@consort_1", payload.first(half), piece);
+  append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
+  // CONCAT yields NULL where the text would be longer than the backend's max_allowed_packet.
+  batch.statements.push_back(compound_sql(
+      "IF @consort_1 IS NULL OR @consort_2 IS NULL THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO=" +
+      std::to_string(kPacketTooLargeErrno) +
+      ",MESSAGE_TEXT='consort: max_allowed_packet is too small for this writeset'; END IF; "
+      "START TRANSACTION; BINLOG '" +
+      base64(position_events({start.cluster_id, start.owner, start.position, entry.seqno})) +
+      "'; " + std::string(before) + "BINLOG @consort_1,@consort_2; COMMIT; "));
+  batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
+  return batch;
+}
+
 /// DROP .. IF EXISTS, say: it has no effect where `schema` does not exist. What creates or changes
 /// tables has not succeeded without one: a server where it is missing differs.
 bool only_drops_tables_of(const Ddl& ddl, std::string_view schema) {
@@ -175,21 +197,27 @@ std::size_t binlog_text_bytes(Bytes payload) {
 LaneBatch large_batch(const BatchStart& start,
                       const LogEntry& entry,
                       std::size_t statement_bytes_max) {
-  const Bytes payload = entry.writeset()->payload;
-  const std::size_t piece = std::max<std::size_t>(statement_bytes_max / 4, 1) * 3;
-  const std::size_t half = std::min((payload.size() / 2 + 2) / 3 * 3, payload.size());
+  return large_batch_after({}, start, entry, statement_bytes_max);
+}
+
+LaneBatch whole_table_batch(const BatchStart& start,
+                            const LogEntry& entry,
+                            std::size_t statement_bytes_max) {
+  const Buffer& payload = entry.writeset()->payload;
+  const std::optional<TableRef> table = mapped_table(payload);
+  CHECK(table.has_value());  // decode_entry() has looked
+  // What refers to a row refers to it still.
+  const std::string clear = "SET STATEMENT foreign_key_checks=0 FOR DELETE FROM " +
+                            sql_identifier(table->schema) + "." + sql_identifier(table->table) +
+                            "; ";
+  if (binlog_text_bytes(payload) > statement_bytes_max) {
+    return large_batch_after(clear, start, entry, statement_bytes_max);
+  }
   LaneBatch batch{{}, entry.seqno, entry.seqno, {}, 0};
-  append_variable(batch.statements, "@consort_1", payload.first(half), piece);
-  append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
-  // CONCAT yields NULL where the text would be longer than the backend's max_allowed_packet.
   batch.statements.push_back(compound_sql(
-      "IF @consort_1 IS NULL OR @consort_2 IS NULL THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO=" +
-      std::to_string(kPacketTooLargeErrno) +
-      ",MESSAGE_TEXT='consort: max_allowed_packet is too small for this writeset'; END IF; "
       "START TRANSACTION; BINLOG '" +
       base64(position_events({start.cluster_id, start.owner, start.position, entry.seqno})) +
-      "'; BINLOG @consort_1,@consort_2; COMMIT; "));
-  batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
+      "'; " + clear + "BINLOG '" + base64(payload) + "'; COMMIT; "));
   return batch;
 }
 

@@ -35,12 +35,13 @@ struct LaneBatch {
 
 /// What an entry asks of a backend.
 enum class EntryRole : std::uint8_t {
-  kNothing,    ///< only the position moves
-  kPayload,    ///< its row events are applied
-  kBranch,     ///< its branch waits there, prepared
-  kDdl,        ///< it is executed
-  kNumbers,    ///< a server has reserved numbers of sequences
-  kOldNumbers  ///< one has, perhaps this one, before the lane began anew
+  kNothing,     ///< only the position moves
+  kPayload,     ///< its row events are applied
+  kBranch,      ///< its branch waits there, prepared
+  kDdl,         ///< it is executed
+  kNumbers,     ///< a server has reserved numbers of sequences
+  kOldNumbers,  ///< one has, perhaps this one, before the lane began anew
+  kWholeTable   ///< its rows take the place of a table's
 };
 
 struct BatchEntry {
@@ -61,7 +62,8 @@ struct BatchStart {
 /// whose XA COMMITs come last. That order is what recovery relies on. A transaction is one BINLOG
 /// of one group (EventGroups) wherever the payloads' flags allow that: the server undoes it as a
 /// whole. Sequences are raised before all that, by a statement of its own: that cannot be undone,
-/// and need not be. REQUIRES: no kDdl among them; not empty.
+/// and need not be. REQUIRES: no kDdl and no kWholeTable among them; not
+/// empty.
 [[nodiscard]] LaneBatch writeset_batch(const BatchStart& start,
                                        std::span<const BatchEntry> entries);
 
@@ -73,6 +75,12 @@ struct BatchStart {
 [[nodiscard]] LaneBatch large_batch(const BatchStart& start,
                                     const LogEntry& entry,
                                     std::size_t statement_bytes_max);
+
+/// Applies one writeset that is all rows of a table: those that are there are deleted first, in the
+/// same transaction. REQUIRES: `entry` holds a writeset with kWritesetWholeTable.
+[[nodiscard]] LaneBatch whole_table_batch(const BatchStart& start,
+                                          const LogEntry& entry,
+                                          std::size_t statement_bytes_max);
 
 /// Notes on the backend that the DDL `entry` begins.
 [[nodiscard]] LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry);

@@ -116,7 +116,8 @@ Status Sequencer::restore(const LogEntry& entry) {
     return not_dense(entry.seqno, head_);
   }
   if (const Writeset* writeset = entry.writeset()) {
-    take(writeset->keys, writeset->home);
+    const bool whole_table = (writeset->flags & kWritesetWholeTable) != 0;
+    take(writeset->keys, whole_table ? std::nullopt : std::optional(writeset->home));
   } else {
     take(entry.ddl()->keys, std::nullopt);
   }

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "certifier/event_groups.h"
 #include "certifier/sequence_reserve.h"
 
 namespace consort::certifier {
@@ -20,7 +21,8 @@ constexpr std::size_t kBodyLengthAt = 20;
 constexpr std::size_t kKeyBytes = 9;
 constexpr std::size_t kTargetBytesMin = 8;
 constexpr std::uint8_t kWritesetPart = 0x04;  ///< on disk only: a ProgramPart follows the payload
-constexpr std::uint8_t kFlagsKnown = kWritesetAtHome | kWritesetSequences | kWritesetPart;
+constexpr std::uint8_t kFlagsKnown =
+    kWritesetAtHome | kWritesetSequences | kWritesetPart | kWritesetWholeTable;
 /// In the byte of a Ddl's home.
 constexpr std::uint8_t kOwnDdl = 0x80;
 constexpr std::uint8_t kProgramDdl = 0x40;  ///< the number of its connection follows
@@ -209,6 +211,8 @@ Writeset take_writeset(BodyReader& in, Seqno seqno) {
   const Bytes payload = in.take_string();
   body.payload.assign(payload.begin(), payload.end());
   in.require((body.flags & kWritesetSequences) == 0 || decode_reserves(payload).ok());
+  in.require((body.flags & kWritesetWholeTable) == 0 ||
+             (body.flags == (kWritesetAtHome | kWritesetWholeTable) && mapped_table(payload)));
   if ((body.flags & kWritesetPart) != 0) {
     body.flags &= static_cast<std::uint8_t>(~kWritesetPart);
     in.require((body.flags & kWritesetAtHome) != 0);

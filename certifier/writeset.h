@@ -25,6 +25,10 @@ enum WritesetFlag : std::uint8_t {
   /// With kWritesetAtHome: the payload is no rows but numbers of sequences that the home has
   /// reserved (SequenceReserve).
   kWritesetSequences = 0x02,
+  /// With kWritesetAtHome, since there is no branch: the payload is all rows of one table, in the
+  /// order in which the home has them. Everywhere, the home included, they take the place of those
+  /// that are there, in that order (decision 0046).
+  kWritesetWholeTable = 0x08,
 };
 
 /// Of an entry that a program has made which commits by itself (decision 0032): its home had

@@ -107,6 +107,9 @@ App::~App() {
   if (events_) {
     events_->stop();
   }
+  if (aligner_) {
+    aligner_->stop();
+  }
   for (const std::unique_ptr<Worker>& worker : workers_) {
     worker->stop();
   }
@@ -142,6 +145,7 @@ Status App::open() {
   }
   on_view(control_->view());
   events_->start();
+  aligner_->start();
   spdlog::info("ready: cluster {}, SQL on {}:{}, admin on {}:{}, metrics on {}:{}",
                config_.cluster_name, config_.listen.sql.address, config_.listen.sql.port,
                config_.listen.admin.address, config_.listen.admin.port,
@@ -381,8 +385,9 @@ Status App::open_commit_log() {
   }
   options.service_user = config_.account.user;
   options.service_password = config_.account.password;
-  // The event scheduler counts as one.
-  options.workers_count = static_cast<std::uint16_t>(config_.workers_effective() + 1);
+  // The event scheduler and the table aligner count as one each.
+  options.workers_count = static_cast<std::uint16_t>(config_.workers_effective() + 2);
+  options.aligner = static_cast<std::uint16_t>(config_.workers_effective() + 1);
   options.durability = config_.durability == CommitDurability::kDurable ? Durability::kDurable
                                                                         : Durability::kRelaxed;
   options.process_ends_with_stop = true;
@@ -401,7 +406,13 @@ Status App::open_commit_log() {
   options.group_wait_max = std::chrono::milliseconds(config_.commit.group_wait_ms_max);
   CommitHooks hooks;
   hooks.post_to_worker = [this](std::uint16_t worker, CommitEvent event) {
-    if (worker >= config_.workers_effective()) {
+    if (worker > config_.workers_effective()) {
+      if (TableAligner* aligner = aligner_told_.load(std::memory_order_acquire)) {
+        aligner->on_commit_event(event);
+      }
+      return;
+    }
+    if (worker == config_.workers_effective()) {
       if (EventScheduler* events = events_told_.load(std::memory_order_acquire)) {
         events->on_commit_event(event);
       }

@@ -18,6 +18,7 @@
 #include "proxy/event_scheduler.h"
 #include "proxy/login_desk.h"
 #include "proxy/metrics_server.h"
+#include "proxy/table_aligner.h"
 #include "proxy/uv/listen_sockets.h"
 #include "proxy/worker.h"
 
@@ -69,6 +70,7 @@ class App final : private AdminSource {
   Status open_workers();
   Status open_servers();
   Status open_events();
+  void open_aligner(std::vector<EventHome> homes);
   /// The first statement of a connection whose branches are certified.
   [[nodiscard]] std::string setup_of(std::size_t backend) const;
   void on_view(const std::shared_ptr<const ClusterView>& view);
@@ -116,6 +118,9 @@ class App final : private AdminSource {
   /// events_, once it is there, for other threads.
   std::atomic<EventScheduler*> events_told_{nullptr};
   std::unique_ptr<EventScheduler> events_;
+  std::unique_ptr<TableAligner> aligner_;
+  /// The same of it.
+  std::atomic<TableAligner*> aligner_told_{nullptr};
   std::atomic<bool> workers_open_{false};  ///< all of them: no more is added
   std::unique_ptr<AdminServer> admin_;
   std::unique_ptr<MetricsServer> metrics_;

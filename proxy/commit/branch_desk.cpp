@@ -6,8 +6,11 @@
 
 #include "base/branch_name.h"
 #include "base/check.h"
+#include "protocol/deleted_rows.h"
+#include "protocol/row_events.h"
 #include "proxy/commit/sequence_numbers.h"
 #include "proxy/group_keys.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 namespace {
@@ -18,6 +21,7 @@ using protocol::BinlogGroupKind;
 constexpr std::size_t kForeignMax = 4096;
 constexpr std::size_t kDdlTablesMax = 4096;
 constexpr unsigned kDefinitionTries = 3;
+constexpr BackendId kNoHome{kBackendsMax};
 // Stands for a DDL statement that names no table.
 constexpr std::uint64_t kEverything = certifier::kEverythingKey;
 constexpr auto kForeignWarnEvery = std::chrono::seconds(10);
@@ -301,6 +305,10 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
   if (!has_definitions(pending.home, group) || waits_for_lanes(pending)) {
     return Step::kHeld;
   }
+  if (prepared.aligns_for) {
+    align(pending);
+    return Step::kDone;
+  }
   if (const protocol::BinlogTable* table = find_non_transactional(group, parts_.catalog)) {
     lose(pending, BranchVerdict::kRefused,
          "table " + table->schema + "." + table->table +
@@ -346,6 +354,50 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
   return Step::kDone;
 }
 
+// All backends get these rows in this order, and the statement that counts on it is ordered
+// behind that at once: nobody comes between them. Whoever has written the table since the branch
+// began is not among the rows, whatever locks it met.
+void BranchDesk::align(Pending& pending) {
+  BinlogGroup& group = *pending.group;
+  const BranchPrepared& prepared = *pending.prepared;
+  const DdlTarget& altered = prepared.aligns_for->targets.front();
+  const bool transactional = find_non_transactional(group, parts_.catalog) == nullptr;
+  if (!transactional || !protocol::write_deleted_rows(group) ||
+      !router::equals_ignoring_case(group.tables[0].table, altered.table)) {
+    lose(pending, BranchVerdict::kRefused, "whose rows cannot be told");
+    return;
+  }
+  const protocol::BinlogTable table = group.tables[0];
+  certifier::CertifyRequest request;
+  request.branch = prepared.branch;
+  request.home = kNoHome;  // what any home has committed counts
+  request.last_seen_at_prepare = prepared.last_seen_at_start;
+  request.last_seen_at_answer = prepared.last_seen_at_start;
+  std::vector<RowKey> keys = certifier::ddl_keys(table.schema, table.table);
+  request.keys = keys;
+  const certifier::Verdict verdict = parts_.sequencer.certify(request);
+  if (verdict.kind != certifier::VerdictKind::kPass) {
+    pending.lost_to = verdict.seqno;
+    lose(pending, BranchVerdict::kConflict);
+    return;
+  }
+  protocol::set_no_foreign_key_checks(group, true, [](const TableName&) { return true; });
+  certifier::Writeset writeset;
+  writeset.home = pending.home;
+  writeset.last_seen = prepared.last_seen_at_start;
+  writeset.keys = std::move(keys);
+  writeset.flags = certifier::kWritesetAtHome | certifier::kWritesetWholeTable;
+  writeset.payload = std::move(group.events);
+  certifier::LogEntry entry;
+  entry.seqno = verdict.seqno;
+  entry.body = std::move(writeset);
+  parts_.log.append(std::move(entry));
+  parts_.reaper.roll_back(pending.home, prepared.branch);
+  parts_.order(*prepared.aligns_for);
+  tell({prepared.session, prepared.branch, BranchVerdict::kCommitted, verdict.seqno, {}, {}},
+       pending.arrived);
+}
+
 // Rows that foreign keys refer to may be deleted or get other keys. Lanes apply child rows without
 // looking at parents, so a child that came while the branch was open has been seen by nobody. Only
 // then does the branch's start count: a long transaction on other tables does not become too old.
@@ -386,7 +438,8 @@ bool BranchDesk::lost_to_ddl(const Pending& pending) const {
 
 // LOCK TABLES of other sessions, and its own READ locks, which a trigger may have got round.
 std::optional<BranchDesk::Step> BranchDesk::obey_locks(Pending& pending) {
-  const SessionId session = pending.prepared->session;
+  const BranchPrepared& prepared = *pending.prepared;
+  const SessionId session = prepared.aligns_for ? prepared.aligns_for->session : prepared.session;
   TableBlock blocked = TableBlock::kNone;
   if (!parts_.locks.empty()) {
     for (const protocol::BinlogTable& table : pending.group->tables) {

@@ -70,6 +70,8 @@ struct BranchDeskParts {
   std::function<bool()> paused = {};          ///< nothing may get a seqno now
   /// Takes a group of a program's (ProgramDesk::on_group()).
   std::function<bool(BackendId, protocol::BinlogGroup&)> take_part = {};
+  /// Gives a statement its place in the order, now.
+  std::function<void(const DdlRequest&)> order = {};
 };
 
 class BranchDesk {
@@ -176,6 +178,7 @@ class BranchDesk {
   enum class Step : std::uint8_t { kDone, kHeld };
 
   Step certify(const BranchId& branch, Pending& pending);
+  void align(Pending& pending);
   [[nodiscard]] bool may_remove_parents(const protocol::BinlogGroup& group) const;
   [[nodiscard]] std::optional<std::string> refusal(const Pending& pending) const;
   [[nodiscard]] std::optional<Step> obey_locks(Pending& pending);

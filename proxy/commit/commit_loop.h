@@ -51,6 +51,7 @@ struct CommitOptions {
   std::string service_user;  ///< of lanes and binlog streams
   std::string service_password;
   std::uint16_t workers_count = 1;  ///< AbortBranch and AbortTableUsers go to all of them
+  std::uint16_t aligner = 0;        ///< the one that gets AlignTable
   Durability durability = Durability::kDurable;
   std::uint32_t binlog_server_id = 0xC0450000;   ///< of backend n's stream: this + n
   std::uint64_t archive_bytes_max = 8ULL << 30;  ///< history kept for backends that catch up

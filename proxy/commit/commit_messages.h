@@ -16,11 +16,14 @@
 //     | -- CallQuestion -------------> |   does the procedure commit by itself?
 //     | <--------------- CallAnswer -- |
 //     | -- TableUnfilled ------------> |   order a DROP TABLE, for lanes to execute; DdlOutcome
-//     | -- OwnStatement -------------> |   order a statement of Consort's own; DdlOutcome
-//     | <----------- GlobalsChanged -- |   a SET GLOBAL is in the log: what new sessions have
+//     | -- AlignTable ---------------> |   an ALTER TABLE behind rows in one order; DdlTurn or
+//     DdlOutcome | -- OwnStatement -------------> |   order a statement of Consort's own;
+//     DdlOutcome | <----------- GlobalsChanged -- |   a SET GLOBAL is in the log: what new sessions
+//     have
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -35,6 +38,8 @@ namespace consort::proxy {
 
 /// lock_wait_timeout of a server that was told nothing else, in seconds.
 inline constexpr std::uint32_t kLockWaitDefaultS = 86400;
+
+struct DdlRequest;
 
 /// A branch is prepared (detached) on its home and awaits certification.
 struct BranchPrepared {
@@ -54,6 +59,10 @@ struct BranchPrepared {
   std::uint32_t lock_wait_s = kLockWaitDefaultS;
   /// Its rows are in the binlog of its home. False: perhaps it has none, and then it is undone.
   bool surely_logged = true;
+  /// It has deleted all rows of a table, only to show them: all backends get them in this order,
+  /// the branch is rolled back, and this statement on the table is ordered right behind
+  /// (AlignTable). Null: a branch like any.
+  std::shared_ptr<const DdlRequest> aligns_for = {};
 };
 
 /// XA PREPARE was sent but its answer will not come. The branch is decided: aborted.
@@ -93,6 +102,13 @@ struct DdlRequest {
   /// What a program renames are no temporary tables, of which it would be the only one to have
   /// some.
   bool renames_plain = false;
+};
+
+/// An ALTER TABLE that treats rows in the order in which a server has them. All backends shall have
+/// the rows of the first target in the order that they have on `ddl.home`, and execute it right
+/// behind that. A DdlOutcome of seqno 0 says that it was not ordered.
+struct AlignTable {
+  DdlRequest ddl;
 };
 
 /// What a SET GLOBAL has changed.
@@ -188,6 +204,7 @@ using CommitRequest = std::variant<BranchPrepared,
                                    TablesReleased,
                                    TableUnfilled,
                                    OwnStatement,
+                                   AlignTable,
                                    CallQuestion>;
 
 /// May be refused when the commit thread's mailbox is full; the others always arrive, because locks
@@ -196,6 +213,7 @@ using CommitRequest = std::variant<BranchPrepared,
   return std::holds_alternative<BranchPrepared>(request) ||
          std::holds_alternative<DdlRequest>(request) ||
          std::holds_alternative<TableRequest>(request) ||
+         std::holds_alternative<AlignTable>(request) ||
          std::holds_alternative<CallQuestion>(request);
 }
 
@@ -256,6 +274,8 @@ struct DdlOutcome {
   bool lost = false;
   /// Of a program: it has changed accounts or rights, or may have.
   bool accounts = false;
+  /// Of an AlignTable: why its rows cannot be brought into one order; empty: that is not so.
+  std::string unalignable = {};
 };
 
 /// To TableRequest `number`.
@@ -308,7 +328,8 @@ using CommitEvent = std::variant<BranchOutcome,
                                  TableAnswer,
                                  TablesLocked,
                                  GlobalsChanged,
-                                 CallAnswer>;
+                                 CallAnswer,
+                                 AlignTable>;
 
 /// May be dropped when a worker's mailbox is full: it is asked again as long as a lane waits. The
 /// others always arrive, because a session waits for them.

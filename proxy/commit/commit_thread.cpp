@@ -220,7 +220,8 @@ void CommitLoop::Thread::make_parts() {
           [this] { return programs_->under_way(); },
           [this](BackendId id, protocol::BinlogGroup& group) {
             return programs_->on_group(id, group);
-          }});
+          },
+          [this](const DdlRequest& ddl) { ddl_->on_request(ddl); }});
   const auto lane = [this](BackendId id) -> LaneConnection& { return *at(id).lane; };
   const auto everybody = [this](const CommitEvent& event) { tell_all(event); };
   ddl_ = std::make_unique<DdlDesk>(DdlDeskParts{
@@ -439,6 +440,8 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     ddl_->on_unfilled(*unfilled);
   } else if (const auto* own = std::get_if<OwnStatement>(&request)) {
     ddl_->on_own(*own);
+  } else if (auto* aligns = std::get_if<AlignTable>(&request)) {
+    hooks_.post_to_worker(options_.aligner, std::move(*aligns));
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     if (!programs_->on_executed(*executed)) {
       ddl_->on_executed(*executed);

@@ -1,7 +1,8 @@
 // SessionCore: ALTER TABLE that does to rows what each server would do in its own way. Rows of a
 // table with a key are read in the key's order everywhere, and numbered alike where all servers
-// count alike. Of others the home is asked, in the statement's turn, whether there are any: then it
-// is refused. Decision 0038.
+// count alike. Of others the home is asked, in the statement's turn, whether there are any: then
+// they are brought into one order first (decision 0046), or where values would differ it is refused
+// (decision 0038).
 #include "base/sql_identifier.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -26,7 +27,10 @@ std::string orders_rows(const DdlTarget& table) {
 }
 
 /// First column 1: the servers would not do it alike. Then how the connection counts.
-std::string question_of(const router::AlteredRows& rows, const DdlTarget& table) {
+std::string question_of(const router::AlteredRows& rows, const DdlTarget& table, bool aligned) {
+  if (aligned) {
+    return "SELECT 0, @@auto_increment_increment, @@auto_increment_offset LIMIT 1";
+  }
   const std::string has_rows = "EXISTS(SELECT 1 FROM " + name_of(table) + ")";
   const std::string in_doubt =
       rows.own_value.empty() ? "NOT " + orders_rows(table) + " AND " + has_rows : has_rows;
@@ -35,7 +39,8 @@ std::string question_of(const router::AlteredRows& rows, const DdlTarget& table)
          "LIMIT 1";  // whatever sql_select_limit is
 }
 
-protocol::SqlError refusal_of(const router::AlteredRows& rows) {
+/// `why`: the rows cannot be brought into one order.
+protocol::SqlError refusal_of(const router::AlteredRows& rows, const std::string& why) {
   if (!rows.own_value.empty()) {
     return protocol::not_supported_error(
         "ALTER TABLE .. ADD of a column whose default is another value on each server (" +
@@ -44,11 +49,12 @@ protocol::SqlError refusal_of(const router::AlteredRows& rows) {
   }
   return protocol::not_supported_error(
       rows.numbered
-          ? "AUTO_INCREMENT for the rows of a table without a primary key, which each server keeps "
-            "in an order of its own: add the column, number it by UPDATE, make it the primary key, "
-            "then AUTO_INCREMENT"
-          : "ALTER IGNORE of a table without a primary key, whose rows each server keeps in an "
-            "order of its own: delete the duplicates first");
+          ? "AUTO_INCREMENT for the rows of a table without a primary key " + why +
+                ", which each server keeps in an order of its own: add the column, number it by "
+                "UPDATE, make it the primary key, then AUTO_INCREMENT"
+          : "ALTER IGNORE of a table without a primary key " + why +
+                ", whose rows each server keeps in an order of its own: delete the duplicates "
+                "first");
 }
 
 }  // namespace
@@ -78,7 +84,8 @@ bool SessionCore::asks_about_rows() {
     return false;
   }
   xa_buffer_.clear();
-  const std::string question = question_of(ordered_.rows, ordered_.request.targets.front());
+  const std::string question = question_of(ordered_.rows, ordered_.request.targets.front(),
+                                           ordered_.order == RowOrder::kOne);
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
   expect(Channel::kHome, ReplyRole::kRows, Command::kQuery);
   effects_.send_backend(Channel::kHome, {xa_buffer_});
@@ -98,7 +105,28 @@ void SessionCore::on_rows_known(const protocol::SqlError* error) {
     send_job();
     return;
   }
-  fail_turn(error != nullptr ? *error : refusal_of(ordered_.rows));
+  if (error == nullptr && ordered_.rows.own_value.empty()) {
+    ordered_.order = RowOrder::kWanted;
+  }
+  fail_turn(error != nullptr ? *error : refusal_of(ordered_.rows, {}));
+}
+
+/// Its turn has shown that the servers have the rows in orders of their own, and is over: they get
+/// one, and it another turn right behind that.
+void SessionCore::request_aligned() {
+  ordered_.order = RowOrder::kOne;
+  ordered_.finished = false;
+  ordered_.error = 0;
+  held_.clear();
+  if (!effects_.post_commit(AlignTable{ordered_.request})) {
+    reply_error(protocol::no_backend_error("the commit log is overloaded"));
+    return;
+  }
+  watch_order();
+}
+
+void SessionCore::refuse_unalignable(const std::string& why) {
+  reply_error(refusal_of(ordered_.rows, why));
 }
 
 /// What was asked behind the fence says that the statement must not be executed.

@@ -136,6 +136,8 @@ void SessionCore::on_abort_table_users(const std::vector<DdlTarget>& targets) {
 
 void SessionCore::request_order() {
   phase_ = SessionPhase::kOrdering;
+  ordered_.order = RowOrder::kUnknown;
+  ordered_.finished = false;
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
   ordered_.request.lock_wait_s = job_.lock_wait_s.value_or(lock_wait_s());
@@ -273,6 +275,14 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     return;
   }
   commits_.on_other(outcome.seqno);
+  if (ordered_.order == RowOrder::kWanted) {
+    request_aligned();
+    return;
+  }
+  if (!outcome.unalignable.empty()) {
+    refuse_unalignable(outcome.unalignable);
+    return;
+  }
   if (outcome.lost) {
     reply_sequence_ = held_.empty() ? reply_sequence_ : held_.sequence();
     reply_error(protocol::backend_lost_error("home"));

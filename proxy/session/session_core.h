@@ -686,6 +686,8 @@ class SessionCore {
   void count_by_one(std::string_view increment, std::string_view offset);
   void append_turn_setting(std::string_view sql);
   void fail_turn(const protocol::SqlError& error);
+  void request_aligned();
+  void refuse_unalignable(const std::string& why);
   [[nodiscard]] bool asks_globals();
   [[nodiscard]] bool asks_new_globals(bool succeeded);
   void on_globals_known(const protocol::SqlError* error);
@@ -763,6 +765,7 @@ class SessionCore {
     bool drops = false;     ///< maybe several objects, one after the other
     bool truncates = false;
     router::AlteredRows rows;
+    RowOrder order = RowOrder::kUnknown;  ///< of the rows that it treats
     bool drops_tables = false;            ///< DROP TABLE
     bool rows_known = false;              ///< all servers will treat them alike
     std::vector<std::string> as_ever;     ///< the SETs that undo those for this statement

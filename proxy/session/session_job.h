@@ -36,6 +36,13 @@ enum class JobKind : std::uint8_t {
   kLogin        ///< a home connection proves that the account may use its database
 };
 
+/// In which order the servers have the rows that an ALTER TABLE treats one after the other.
+enum class RowOrder : std::uint8_t {
+  kUnknown,
+  kWanted,  ///< each in its own: they are to get one
+  kOne      ///< when the statement has its turn, in one
+};
+
 /// How far a LOCK TABLES has come.
 enum class LockStep : std::uint8_t {
   kBegin,

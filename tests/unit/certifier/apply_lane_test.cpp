@@ -194,6 +194,52 @@ TEST_SUITE("certifier") {
     EXPECT(sql_of(batch) == "BINLOG [0>1]");
   }
 
+  TEST_CASE("ApplyLane: all rows of a table take the place of those that are there, everywhere") {
+    for (const BackendId home : {kHere, kThere}) {
+      Rig rig;
+      rig.lane.push(writeset(1, kThere));
+      Writeset body;
+      body.home = home;
+      body.flags = kWritesetAtHome | kWritesetWholeTable;
+      body.payload = test::insert_events("all");
+      rig.lane.push(std::make_shared<LogEntry>(LogEntry{1, Seqno{2}, body}));
+      rig.lane.push(writeset(3, kThere));
+      EXPECT((rig.batch().last == Seqno{1}));
+      rig.lane.on_turn_done();
+      const LaneBatch batch = rig.batch();
+      EXPECT((batch.first == Seqno{2}));
+      EXPECT((batch.last == Seqno{2}));
+      REQUIRE(batch.statements.size() == 1);
+      const std::string& sql = batch.statements[0];
+      const auto begins = sql.find("START TRANSACTION; BINLOG '");
+      const auto clears =
+          sql.find("'; SET STATEMENT foreign_key_checks=0 FOR DELETE FROM `s`.`t`; BINLOG '");
+      const auto rows = sql.find(base64(body.payload) + "'; COMMIT; ");
+      EXPECT(begins < clears);
+      EXPECT(clears < rows);
+      EXPECT(rows != std::string::npos);
+      EXPECT(rig.lane.held_entries().empty());
+      rig.lane.on_turn_done();
+      EXPECT((rig.batch().first == Seqno{3}));
+    }
+  }
+
+  TEST_CASE("ApplyLane: a large table is deleted behind the pieces of its rows") {
+    LaneLimits limits;
+    Rig rig(0, limits);
+    Writeset body;
+    body.home = kThere;
+    body.flags = kWritesetAtHome | kWritesetWholeTable;
+    body.payload = test::insert_events(std::string(5 << 20, 'x'));
+    rig.lane.push(std::make_shared<LogEntry>(LogEntry{1, Seqno{1}, body}));
+    const LaneBatch batch = rig.batch();
+    REQUIRE(batch.statements.size() > 3);
+    const std::string& last = batch.statements[batch.statements.size() - 2];
+    EXPECT(last.find("FOR DELETE FROM `s`.`t`; BINLOG @consort_1,@consort_2; COMMIT; ") !=
+           std::string::npos);
+    EXPECT(batch.statements.front().starts_with("SET @consort_1="));
+  }
+
   TEST_CASE("ApplyLane: numbers of sequences raise them, on other backends and after a new start") {
     const auto numbers = [](std::uint64_t seqno, BackendId home, std::int64_t next) {
       const SequenceReserve reserve{"d", "s", next, 10, 2};

@@ -41,6 +41,18 @@ TEST_SUITE("certifier") {
     EXPECT(count == 1);
   }
 
+  TEST_CASE("mapped_table: the first one, if a TABLE_MAP is there and whole") {
+    Buffer events = insert_events("a", 5, 0, "some table");
+    const std::optional<TableRef> table = mapped_table(events);
+    REQUIRE(table.has_value());
+    EXPECT(table->schema == "s");
+    EXPECT(table->table == "some table");
+    EXPECT_FALSE(mapped_table({}).has_value());
+    EXPECT_FALSE(mapped_table(Bytes(events).first(30)).has_value());
+    events[4] = 23;
+    EXPECT_FALSE(mapped_table(events).has_value());
+  }
+
   TEST_CASE("EventGroups: all tables are named before the first row, each once") {
     const Buffer first = insert_events("a", 5);
     const Buffer second = insert_events("b", 5, 0, "u");

@@ -3,6 +3,7 @@
 #include <string>
 #include <xxhash.h>
 
+#include "tests/support/row_events.h"
 #include "tests/support/test.h"
 
 namespace {
@@ -247,6 +248,24 @@ TEST_SUITE("certifier") {
     Buffer bytes = encode_entry(writeset_entry());
     store_le<4>(bytes.data() + 52, 0xFFFFFFFF);  // keys
     EXPECT(error_of(resealed(bytes)) == DecodeError::kMalformed);
+  }
+
+  TEST_CASE("LogEntry: all rows of a table name it, and have no branch") {
+    Writeset body;
+    body.home = BackendId{2};
+    body.payload = test::insert_events("all");
+    const auto read = [&body](unsigned flags) {
+      body.flags = static_cast<std::uint8_t>(flags);
+      return decode_entry(encode_entry({3, Seqno{7}, body}));
+    };
+    const auto entry = read(kWritesetAtHome | kWritesetWholeTable);
+    REQUIRE(entry.ok());
+    EXPECT(entry->writeset()->flags == (kWritesetAtHome | kWritesetWholeTable));
+    EXPECT_FALSE(read(kWritesetWholeTable).ok());
+    EXPECT_FALSE(read(kWritesetAtHome | kWritesetWholeTable | kWritesetSequences).ok());
+    body.payload = {1, 2, 3};
+    EXPECT_FALSE(read(kWritesetAtHome | kWritesetWholeTable).ok());
+    EXPECT(read(kWritesetAtHome).ok());
   }
 
   TEST_CASE("LogEntry: seqnos belong to writesets and DDL only") {

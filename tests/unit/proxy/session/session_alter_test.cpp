@@ -46,19 +46,90 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
-  TEST_CASE("SessionCore: what servers would do to rows in their own ways is not done") {
-    for (const char* sql :
-         {"ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY",
-          "ALTER IGNORE TABLE t ADD UNIQUE (a)", "ALTER TABLE t ADD u CHAR(36) DEFAULT (UUID())"}) {
+  TEST_CASE("SessionCore: values that servers would give to rows in their own ways are refused") {
+    constexpr std::string_view kAlter = "ALTER TABLE t ADD u CHAR(36) DEFAULT (UUID())";
+    SessionScript script;
+    const DdlRequest request = pass_fence(script, kAlter);
+    script.sent(Channel::kHome);
+    script.backend_row(Channel::kHome, {"1", "16", "3"});
+    EXPECT(script.sent(Channel::kHome) == kTurnEnd);
+    EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
+    script.core.on_ddl_outcome({request.session, Seqno{11}});
+    EXPECT(script.answer() == "ERR 1235");
+  }
+
+  TEST_CASE(
+      "SessionCore: rows that lie in orders of the servers' own get one, then the ALTER runs") {
+    for (const std::string_view sql : {"ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY",
+                                       "ALTER IGNORE TABLE t ADD UNIQUE (a)"}) {
       CAPTURE(sql);
+      const bool numbers = sql.find("IGNORE") == sql.npos;
       SessionScript script;
       const DdlRequest request = pass_fence(script, sql);
       script.sent(Channel::kHome);
       script.backend_row(Channel::kHome, {"1", "16", "3"});
       EXPECT(script.sent(Channel::kHome) == kTurnEnd);
       EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kFailed);
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
       script.core.on_ddl_outcome({request.session, Seqno{11}});
-      EXPECT(script.answer() == "ERR 1235");
+      EXPECT(script.answer().empty());
+      const DdlRequest again = script.posted_back<AlignTable>().ddl;
+      EXPECT(again.sql == sql);
+      EXPECT(again.session_set == request.session_set);
+      EXPECT(again.targets.front().table == "t");
+
+      script.core.on_ddl_turn({request.session, Seqno{13}, BackendId{0}});
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome);  // the fence
+      const Texts asked = script.sent(Channel::kHome);
+      REQUIRE(asked.size() == 1);
+      EXPECT(asked[0] == "SELECT 0, @@auto_increment_increment, @@auto_increment_offset LIMIT 1");
+      script.backend_row(Channel::kHome, {"0", "16", "3"});
+      EXPECT(script.sent(Channel::kHome).back() == sql);
+      if (numbers) {
+        script.backend_ok(Channel::kHome);
+      }
+      script.backend_ok(Channel::kHome);
+      const DdlExecuted executed = script.posted_back<DdlExecuted>();
+      EXPECT(executed.end == DdlEnd::kSucceeded);
+      EXPECT((executed.seqno == Seqno{13}));
+      script.core.on_ddl_outcome({request.session, Seqno{13}});
+      EXPECT(script.answer() == "OK");
+    }
+  }
+
+  TEST_CASE(
+      "SessionCore: rows that cannot be brought into one order are looked at again, or refused") {
+    constexpr std::string_view kAlter = "ALTER TABLE t ADD id INT AUTO_INCREMENT PRIMARY KEY";
+
+    struct Row {
+      DdlOutcome outcome;
+      std::string answer;
+    };
+
+    for (const Row& row :
+         {Row{{{}, Seqno{}, false, true}, ""}, Row{{{}, Seqno{}, true}, "ERR 1205"},
+          Row{{{}, Seqno{}, false, false, false, false, "why"}, "ERR 1235"}}) {
+      CAPTURE(row.answer);
+      SessionScript script;
+      const DdlRequest request = pass_fence(script, kAlter);
+      script.sent(Channel::kHome);
+      script.backend_row(Channel::kHome, {"1", "16", "3"});
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      script.core.on_ddl_outcome({request.session, Seqno{11}});
+      (void)script.posted_back<AlignTable>();
+      script.core.on_ddl_outcome(row.outcome);
+      EXPECT(script.answer() == row.answer);
+      if (row.answer.empty()) {
+        script.core.on_retry_due();
+        EXPECT(script.posted_back<DdlRequest>().sql == kAlter);
+        script.core.on_ddl_turn({request.session, Seqno{15}, BackendId{0}});
+        script.sent(Channel::kHome);
+        script.backend_ok(Channel::kHome);
+        EXPECT(script.sent(Channel::kHome)[0].starts_with("SELECT NOT EXISTS"));
+      }
     }
   }
 
