@@ -26,6 +26,7 @@ enum class ReplyRole : std::uint8_t {
   kPlainEnd,        ///< COMMIT or ROLLBACK of a plain read-only transaction
   kReadOnlyEnd,     ///< COMMIT behind a client's read that ran in a transaction of its own
   kDdlFence,        ///< ours alone may execute DDL now: certifier/ddl_fence.h
+  kSchemaLook,      ///< whether the schema is still there
   kSchemaAgain,     ///< leaves the schema and enters it again
   kTurnSetting,     ///< what a connection is only for an ordered statement; must succeed
   kKillRight,       ///< whether the client may end other users' sessions

@@ -231,6 +231,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   ordered_.seqno = turn.seqno;
   ordered_.fenced = ordered_.rows_known = ordered_.copy_known = false;
   ordered_.as_ever.clear();
+  ordered_.schema = OwnSchema::kUnknown;
   if (create_select_.step == CreateSelectStep::kCreate) {
     create_select_.made_by = turn.seqno;
   }

@@ -382,6 +382,7 @@ class SessionCore {
   // Getting a connection: session_leases.cpp.
   bool acquire_home();
   bool acquire_reader();
+  [[nodiscard]] bool reads_at_home_instead(Channel channel, const protocol::SqlError& error) const;
   void choose_new_home();
   void retry_job();
   void fail_job(const protocol::SqlError& error);
@@ -417,6 +418,7 @@ class SessionCore {
 
   // Sending: session_send.cpp.
   void send_job();
+  [[nodiscard]] bool looks_at_schema();
   void append_schema_again();
   [[nodiscard]] bool begins_on_backend() const;
   [[nodiscard]] bool must_begin_alone() const;
@@ -761,8 +763,9 @@ class SessionCore {
     unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
     bool changes_accounts = false;
     std::string timestamp;  ///< at which it is executed, everywhere; empty: its session's own
-    bool fenced = false;    ///< no other connection executes DDL on the home, and ours alone may
-    bool drops = false;     ///< maybe several objects, one after the other
+    OwnSchema schema = OwnSchema::kUnknown;
+    bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
+    bool drops = false;   ///< maybe several objects, one after the other
     bool truncates = false;
     router::AlteredRows rows;
     RowOrder order = RowOrder::kUnknown;  ///< of the rows that it treats

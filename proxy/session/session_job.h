@@ -36,6 +36,13 @@ enum class JobKind : std::uint8_t {
   kLogin        ///< a home connection proves that the account may use its database
 };
 
+/// The session's schema, where it may be another one than its home's connection has entered.
+enum class OwnSchema : std::uint8_t {
+  kUnknown,
+  kThere,
+  kGone  ///< the connection stays in it, as a server's own session does
+};
+
 /// In which order the servers have the rows that an ALTER TABLE treats one after the other.
 enum class RowOrder : std::uint8_t {
   kUnknown,

@@ -228,6 +228,13 @@ void SessionCore::on_leased(Channel channel, const LeasedConnection& connection)
   }
 }
 
+/// Its schema is gone, which no other connection can enter any more: the home's is in it.
+bool SessionCore::reads_at_home_instead(Channel channel, const protocol::SqlError& error) const {
+  constexpr std::uint16_t kNoSuchSchema = 1049;
+  return channel == Channel::kRead && error.code == kNoSuchSchema && home_lease_.held() &&
+         !home_left_schema_ && job_.any_backend;
+}
+
 void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) {
   if (phase_ != SessionPhase::kAwaitingBackend && phase_ != SessionPhase::kOrdering) {
     return;
@@ -239,6 +246,12 @@ void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) 
   if (phase_ == SessionPhase::kOrdering) {
     (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kLost});
     return;  // the commit thread gives another turn, or decides
+  }
+  if (reads_at_home_instead(channel, failure.error)) {
+    job_.any_backend = false;
+    job_.backend = *home_;
+    advance_job();
+    return;
   }
   if (!failure.retryable) {
     fail_job(failure.error);

@@ -102,6 +102,10 @@ void SessionCore::on_internal_reply(Channel channel,
       ordered_.fenced = true;
       send_job();
       return;
+    case ReplyRole::kSchemaLook:
+      ordered_.schema = failed ? OwnSchema::kGone : OwnSchema::kThere;
+      send_job();
+      return;
     case ReplyRole::kSchemaAgain:
       home_left_schema_ = home_left_schema_ || failed;  // somebody has dropped it: the DDL tells
       return;

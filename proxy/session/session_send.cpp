@@ -55,12 +55,23 @@ Bytes SessionCore::xa_command(std::string_view verb, const BranchId& branch) {
   return Bytes(xa_buffer_).subspan(at);
 }
 
+/// Who leaves a schema that somebody has dropped does not come back: names without one would mean
+/// another's. Who enters it once more stays in it when that fails.
+bool SessionCore::looks_at_schema() {
+  if (state_.schema().empty() || ordered_.schema != OwnSchema::kUnknown ||
+      home_lease_.connection().schema_as_of >= effects_.schemas_changed()) {
+    return false;
+  }
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kInitDb, as_bytes(state_.schema()));
+  expect(Channel::kHome, ReplyRole::kSchemaLook, Command::kInitDb);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  return true;
+}
+
 /// A connection that stays in its schema creates tables with the default collation that this had
 /// when it was entered (so does a server's own session); the lanes do with the present one.
 void SessionCore::append_schema_again() {
-  if (state_.schema().empty()) {
-    return;
-  }
   const auto add = [this](Command command, std::string_view argument) {
     protocol::append_command(xa_buffer_, command, as_bytes(argument));
     expect(Channel::kHome, ReplyRole::kSchemaAgain, command);
@@ -85,8 +96,11 @@ void SessionCore::send_job() {
     ordered_.timestamp.clear();
   }
   if (job_.kind == JobKind::kOrdered && !ordered_.fenced) {
+    if (looks_at_schema()) {
+      return;  // its answer goes on
+    }
     xa_buffer_.clear();
-    if (home_lease_.connection().schema_as_of < effects_.schemas_changed()) {
+    if (ordered_.schema == OwnSchema::kThere) {
       append_schema_again();
     }
     const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'

@@ -532,3 +532,38 @@ def wide_characters_from_a_text(_context, pair):
                   "SELECT @@collation_connection", "INSERT INTO wide VALUES (4)", "SET NAMES utf8mb4",
                   "BEGIN NOT ATOMIC SET collation_connection = utf16_bin; INSERT INTO wide VALUES (5); END",
                   "SET NAMES utf8mb4", "SELECT * FROM wide", "DROP PROCEDURE widen", "DROP TABLE wide"])
+
+
+@case(seconds=60)
+def a_schema_that_somebody_drops(_context, pair):
+    """Who is in it stays there, and hears what is missing in it."""
+    asked = ["SELECT DATABASE()", "SELECT 1", "SELECT * FROM t", "SELECT * FROM t, u", "DROP TABLE t",
+             "DROP TABLE IF EXISTS t", "SHOW WARNINGS", "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (1)",
+             "ALTER TABLE t ADD b INT", "TRUNCATE t", "SHOW TABLES", "DESCRIBE t", "LOCK TABLES t READ",
+             "CREATE VIEW v AS SELECT 1", "DROP VIEW IF EXISTS v", "SHOW WARNINGS", "DROP VIEW v",
+             "CREATE PROCEDURE p() SELECT 1", "CALL p()", "DROP PROCEDURE IF EXISTS p", "SHOW WARNINGS",
+             "RENAME TABLE t TO u", "CREATE TABLE t LIKE mysql.db", "CREATE TABLE t SELECT 1",
+             "PREPARE s FROM 'SELECT * FROM t'", "CREATE INDEX i ON t (a)", "SELECT f()", "DROP SEQUENCE IF EXISTS s",
+             "CREATE SEQUENCE s", "USE gone", "SELECT DATABASE()", "DROP DATABASE gone", "SHOW CREATE DATABASE gone",
+             "INSERT INTO test.seen VALUES (1)", "BEGIN", "SELECT * FROM test.seen", "COMMIT", "SET @x = 1", "SELECT @x",
+             "CREATE DATABASE gone CHARACTER SET latin1", "CREATE TABLE t (c TEXT)", "SHOW CREATE TABLE t",
+             "INSERT INTO t VALUES ('x')", "SELECT * FROM gone.t"]
+
+    def play(connect):
+        with connect("test") as other:
+            other.query("CREATE DATABASE gone")
+            other.query("CREATE TABLE gone.t (a INT)")
+            other.query("CREATE TABLE test.seen (a INT)")
+            if connect == pair.connect:
+                pair.settle()
+            with connect("gone") as client:
+                client.query("INSERT INTO t VALUES (1)")
+                other.query("DROP DATABASE gone")
+                seen = [(sql, outcome(lambda s=sql: client.query(s))) for sql in asked]
+            other.query("DROP DATABASE gone")
+            other.query("DROP TABLE test.seen")
+        return seen
+
+    for plain, through in zip(play(pair.connect_plain), play(pair.connect)):
+        assert plain == through, (plain, through)
+    pair.assert_identical()

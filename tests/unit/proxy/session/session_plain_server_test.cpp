@@ -19,6 +19,17 @@ bool sends(const SessionScript& script, std::string_view text) {
   return as_text(Bytes(sent)).find(text) != std::string_view::npos;
 }
 
+/// The home's connection is in schema `gone` then.
+void enter_schema(SessionScript& script) {
+  script.query("USE gone");
+  script.sent(Channel::kHome);
+  protocol::OkPacket ok;
+  ok.status = protocol::status_flag::kAutocommit;
+  ok.changes.schema = "gone";
+  script.backend_ok(Channel::kHome, ok);
+  CHECK(script.answer() == "OK");
+}
+
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: only DDL that may have had a part of its effect runs elsewhere, too") {
     struct Row {
@@ -62,6 +73,51 @@ TEST_SUITE("session") {
       const auto executed = script.posted_back<DdlExecuted>();
       EXPECT(executed.end == row.end);
     }
+  }
+
+  TEST_CASE("SessionCore: DDL looks whether a schema is still there before it leaves it") {
+    for (const bool there : {true, false}) {
+      CAPTURE(there);
+      SessionScript script;
+      enter_schema(script);
+      script.changed_schemas = Seqno{5};  // later than the home's connection entered it
+      const DdlRequest request = give_turn(script, "DROP TABLE IF EXISTS t");
+      EXPECT(script.sent(Channel::kHome) == Texts{"gone"});
+      if (there) {
+        script.backend_ok(Channel::kHome);
+      } else {
+        script.backend_error(Channel::kHome, 1049);
+      }
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE(sent.size() == (there ? 3 : 1));
+      if (there) {
+        EXPECT(sent[0] == "information_schema");
+        EXPECT(sent[1] == "gone");
+        script.backend_ok(Channel::kHome);
+        script.backend_ok(Channel::kHome);
+      }
+      script.backend_ok(Channel::kHome);  // the fence
+      EXPECT(script.sent(Channel::kHome) == Texts{"DROP TABLE IF EXISTS t"});
+      script.backend_ok(Channel::kHome);
+      EXPECT(script.posted_back<DdlExecuted>().end == DdlEnd::kSucceeded);
+      script.core.on_ddl_outcome({request.session, Seqno{11}});
+      EXPECT(script.answer() == "OK");
+    }
+  }
+
+  TEST_CASE("SessionCore: a read in a schema that is gone runs where the session still is in it") {
+    SessionScript script;
+    script.reader = BackendId{1};
+    script.lease_fails_permanently = true;
+    script.query("SELECT * FROM t");
+    EXPECT(script.answer() == "ERR 1049");  // it is nowhere
+    script.lease_fails_permanently = false;
+    enter_schema(script);
+    script.lease_fails_permanently = true;
+    script.query("SELECT * FROM t");
+    EXPECT(script.sent(Channel::kHome) == Texts{"SELECT * FROM t"});
+    script.backend_error(Channel::kHome, 1146);
+    EXPECT(script.answer() == "ERR 1146");
   }
 
   TEST_CASE("SessionCore: what a text may set behind XA START does not change its branch's name") {
