@@ -61,6 +61,14 @@ void BackendConnection::send(std::initializer_list<Bytes> pieces) {
   stream_.write(compressed);
 }
 
+void BackendConnection::quit() {
+  if (ready()) {
+    Buffer packet;
+    protocol::append_command(packet, protocol::Command::kQuit, {});
+    send({packet});
+  }
+}
+
 void BackendConnection::send_file(std::initializer_list<Bytes> pieces) {
   if (!compression_) {
     stream_.write(pieces);

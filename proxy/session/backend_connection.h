@@ -83,6 +83,9 @@ class BackendConnection final : private TcpStreamObserver {
   /// Commands. REQUIRES: each piece is whole packets.
   void send(std::initializer_list<Bytes> pieces);
 
+  /// Says goodbye. REQUIRES: nothing is under way; it is destroyed next.
+  void quit();
+
   /// A part of what the server has asked for amid a command: packets of a file.
   void send_file(std::initializer_list<Bytes> pieces);
 

@@ -246,8 +246,13 @@ void BackendPool::release(PooledConnection& connection, const Return& back) {
     return;  // still being made ready: idle when it is
   }
   const bool surplus = backends_[id.value].open.size() > limits_.connections_max;
-  if (!back.reusable || surplus || loop_.now() >= connection.expires_) {
+  if (!back.reusable) {
     close(connection);
+    serve(id);
+    return;
+  }
+  if (surplus || loop_.now() >= connection.expires_) {
+    quit(connection);
     serve(id);
     return;
   }
@@ -391,7 +396,7 @@ void BackendPool::retire_old(BackendId id) {
     }
   }
   for (PooledConnection* connection : old) {
-    close(*connection);
+    quit(*connection);
   }
 }
 
@@ -477,11 +482,17 @@ void BackendPool::close(PooledConnection& connection) {
   erase(*keeper);
 }
 
+/// Nothing is under way on it: the server hears that it ends, and counts no client that broke off.
+void BackendPool::quit(PooledConnection& connection) {
+  connection.wire_->quit();
+  close(connection);
+}
+
 /// Closes the connection that is idle for longest, of some account.
 bool BackendPool::evict_one(Backend& backend) {
   for (auto& [key, idle] : backend.idle) {
     if (!idle.empty()) {
-      close(*idle.front());
+      quit(*idle.front());
       return true;
     }
   }

@@ -153,6 +153,7 @@ class BackendPool final : private BackendConnectionObserver {
   void retire_old(BackendId id);
   void erase(PooledConnection& connection);
   void close(PooledConnection& connection);
+  void quit(PooledConnection& connection);
   void update_gauges(BackendId backend);
   [[nodiscard]] bool evict_one(Backend& backend);
   [[nodiscard]] TimePoint draw_expiry();

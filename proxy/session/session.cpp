@@ -316,7 +316,7 @@ void Session::kill_connection() {
     client_.close_after_write();
     return;
   }
-  core_.on_client_gone();
+  core_.on_client_gone(true);
   worker_.retire(id_);
 }
 
@@ -579,7 +579,10 @@ void Session::release(Channel channel, bool reusable) {
   }
   PooledConnection& connection = *lease;
   lease = nullptr;
-  reusable = reusable && !account_.counted;
+  if (reusable && account_.counted) {  // as long as it is open its server counts it
+    connection.wire().quit();
+    reusable = false;
+  }
   if (reusable) {
     connection.wire().resume_reading();
   }

@@ -281,7 +281,7 @@ void SessionCore::close_with(const protocol::SqlError& error) {
   scratch_.clear();
   protocol::append_err(scratch_, error, reply_sequence_);
   tell_client({scratch_});
-  on_client_gone();
+  on_client_gone(true);
   effects_.close_client();
 }
 

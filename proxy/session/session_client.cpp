@@ -171,7 +171,7 @@ void Session::close_quietly() {
   mute_ = true;
   closing_ = true;
   worker_.own_metrics().idle_connections_closed.add();
-  core_.on_client_gone();
+  core_.on_client_gone(true);
   worker_.retire(id_);
 }
 

@@ -139,7 +139,7 @@ void SessionCore::reset() {
   transaction_tracker_.reset();
 }
 
-void SessionCore::on_client_gone() {
+void SessionCore::on_client_gone(bool aborted) {
   abandon_create_select();
   abandon_branch();
   release_tables();
@@ -150,7 +150,8 @@ void SessionCore::on_client_gone() {
   transaction_.end();
   for (const Channel channel : {Channel::kHome, Channel::kRead}) {
     if (lent(channel)) {
-      give_back(channel, !lease_of(channel).owes_reply() && pins_.empty() && !on_backend);
+      const bool clean = !lease_of(channel).owes_reply() && pins_.empty() && !on_backend;
+      give_back(channel, clean && !aborted);
     }
   }
   set_pins({});

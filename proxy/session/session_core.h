@@ -225,8 +225,9 @@ class SessionCore {
   void on_applied();
   void on_applied_timeout();
   void on_retry_due();
-  /// The client went away. Afterwards nothing is leased.
-  void on_client_gone();
+  /// The client went away. Afterwards nothing is leased. `aborted`: by KILL or by a time limit: its
+  /// servers count it, too.
+  void on_client_gone(bool aborted = false);
 
   // For the admin port and the shell.
   [[nodiscard]] SessionPhase phase() const { return phase_; }

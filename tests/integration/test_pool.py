@@ -285,3 +285,38 @@ def a_minimum_is_kept_and_old_connections_go(_context, cluster):
     first = threads()
     wait_until(lambda: not first & threads(), 10, "they have been replaced")
     wait_until(lambda: len(threads()) == 4, 10, "by as many")
+
+
+@case(seconds=60)
+def what_the_servers_count_as_aborted(_context, cluster):
+    """Aborted_clients: who was killed or silent for too long, with a connection of its own; not what the
+    pool closes by itself, nor clients that go."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 0)")
+
+    def aborted():
+        return sum(int(server.watch("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")[0][1])
+                   for server in cluster.servers)
+    time.sleep(1.5)  # what earlier clients have left
+    before = aborted()
+    for number in range(4 * CONNECTIONS_MAX):  # more than may be open: some make place for others
+        with cluster.connect() as client:
+            client.query(f"INSERT INTO {table} VALUES ({number + 2}, 0)")
+    wait_until(lambda: sum(open_connections(server) for server in cluster.servers) <= 4, 15,
+               "the pool has closed what is idle")
+    time.sleep(3.5)  # and what is old
+    assert aborted() == before, (before, aborted())
+    with cluster.connect() as killer, cluster.connect() as victim:
+        number = victim.value("SELECT CONNECTION_ID()")
+        victim.query(f"UPDATE {table} SET v = 1 WHERE id = 1")
+        killer.query(f"KILL {number}")
+        wait_until(lambda: aborted() == before + 1, 5, lambda: f"KILL counts {before} {aborted()}")
+    with cluster.connect() as victim:
+        victim.query(f"UPDATE {table} SET v = 2 WHERE id = 1")
+        assert victim.error_of("KILL CONNECTION_ID()")[0] == 1927
+        wait_until(lambda: aborted() == before + 2, 5, lambda: f"one's own {before} {aborted()}")
+    with cluster.connect() as silent:
+        silent.query("SET wait_timeout = 1")
+        silent.query(f"UPDATE {table} SET v = 3 WHERE id = 1")
+        wait_until(lambda: aborted() == before + 3, 5, lambda: f"wait_timeout {before} {aborted()}")
+    cluster.assert_identical()

@@ -177,6 +177,30 @@ TEST_SUITE("session") {
     EXPECT(script.releases == std::vector<bool>{false});
   }
 
+  TEST_CASE("SessionCore: who is killed leaves no connection to others") {
+    SessionScript script;
+    const auto use_home = [&] {
+      script.query("USE d");
+      script.backend_ok(Channel::kHome);
+      REQUIRE(script.core.lent(Channel::kHome));
+    };
+    use_home();
+    SUBCASE("by itself") {
+      script.query("KILL CONNECTION_ID()");
+      EXPECT(script.answer() == "ERR 1927");
+      EXPECT(script.releases == std::vector<bool>{false});
+    }
+    SUBCASE("by another") {
+      script.core.on_kill_connection();
+      script.core.on_client_gone(true);
+      EXPECT(script.releases == std::vector<bool>{false});
+    }
+    SUBCASE("who goes does") {
+      script.core.on_client_gone();
+      EXPECT(script.releases == std::vector<bool>{true});
+    }
+  }
+
   TEST_CASE("SessionCore: KILL QUERY of a read on another backend") {
     SessionScript script;
     script.query("SELECT 1 FROM t");
