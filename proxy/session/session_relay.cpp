@@ -196,6 +196,9 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
       on_client_error(channel, std::move(error), step.sequence, relay);
       return;
     }
+    if (step.last && job_.flushes_privileges) {
+      effects_.note_privileges_flushed();  // before its client can log in again
+    }
     if (step.last && tracking_change_) {
       tracking_ = tracking_change_->after;
     }
@@ -421,9 +424,6 @@ void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) 
     note_text_statement();
     if (job_.status_use == StatusUse::kFlush) {
       counters_.begin();
-    }
-    if (job_.flushes_privileges) {
-      effects_.note_privileges_flushed();
     }
     if (job_.kind == JobKind::kOrdered) {
       forget_sequences();
