@@ -147,14 +147,14 @@ std::vector<std::string> create_position_sql(std::string_view cluster_id) {
 std::vector<std::string> create_branch_mark_sql() {
   // InnoDB has the new row when it finds the old one in the index, and takes it back. What stays is
   // that the branch has changed a table which is not temporary, so that XA PREPARE takes it
-  // seriously. REPLACE keeps what accounts may do with the procedure; it does not wait for those
-  // who have called an earlier version's.
+  // seriously. Without the old row it would be a change of its own. REPLACE keeps what accounts may
+  // do with the procedure.
   return {
       "CREATE TABLE IF NOT EXISTS consort.branch_marks (marked TINYINT NULL UNIQUE) ENGINE=InnoDB",
       "INSERT IGNORE INTO consort.branch_marks VALUES (1)",
-      "SET STATEMENT lock_wait_timeout=5 FOR "
       "CREATE OR REPLACE PROCEDURE consort.mark_branch() MODIFIES SQL DATA SQL SECURITY DEFINER "
-      "INSERT IGNORE INTO consort.branch_marks VALUES (1)",
+      "IF EXISTS (SELECT 1 FROM consort.branch_marks WHERE marked=1) THEN "
+      "INSERT IGNORE INTO consort.branch_marks VALUES (1); END IF",
       "GRANT EXECUTE ON PROCEDURE consort.mark_branch TO PUBLIC",
   };
 }

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "certifier/lane_sql.h"
 #include "router/sql_lexer.h"
 
 namespace consort::proxy {
@@ -59,6 +60,14 @@ constexpr std::array kKnown = {
     Known{"SELECT 1 FROM (SELECT 1) ",
           {{{"Com_select"}, {"Created_tmp_tables"}, {"Empty_queries"}, {"Handler_tmp_write"}}}},
     Known{"SELECT ", {{{"Com_select"}}}},
+    Known{certifier::kMarkBranchSql,
+          {{{"Com_call_procedure"},
+            {"Com_insert"},
+            {"Feature_subquery"},
+            {kHandlerCommit, 2},
+            {"Handler_read_key"},
+            {"Handler_write"},
+            {"Rows_read"}}}},
     Known{"CALL ", {{{"Com_call_procedure"}}}},
 };
 

@@ -50,6 +50,9 @@ TEST_SUITE("proxy/session") {
     EXPECT(counters.shown("Questions", "x") == "x");
     counters.note_unchanged();
     EXPECT(counters.shown("Handler_prepare", "3") == "2");
+    counters.note_own("CALL consort.mark_branch()", false);
+    EXPECT(counters.shown("Com_insert", "3") == "2");
+    EXPECT(counters.shown("Com_call_procedure", "1") == "0");
     counters.begin();
     EXPECT(counters.shown("Handler_prepare", "4") == "4");
     counters.end();
