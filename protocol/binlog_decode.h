@@ -16,6 +16,7 @@ namespace consort::protocol {
 inline constexpr std::size_t kChecksumBytes = 4;
 
 /// Header flags.
+inline constexpr std::uint16_t kEventThreadSpecific = 0x04;
 inline constexpr std::uint16_t kEventArtificial = 0x20;
 inline constexpr std::uint16_t kEventIgnorable = 0x80;
 
@@ -60,9 +61,10 @@ struct GtidBody {
 
 struct QueryBody {
   std::uint32_t thread = 0;
-  std::uint32_t timestamp = 0;  ///< in the event's header: seconds since 1970
-  std::uint16_t error = 0;      ///< how it ended
-  Bytes status;                 ///< variables: query_settings.h
+  std::uint32_t timestamp = 0;   ///< in the event's header: seconds since 1970
+  bool thread_specific = false;  ///< in the event's header
+  std::uint16_t error = 0;       ///< how it ended
+  Bytes status;                  ///< variables: query_settings.h
   std::string_view schema;
   std::string_view sql;
 };

@@ -148,7 +148,9 @@ struct BinlogGroup {
   std::string settings;      ///< a SET statement with what it ran with; may be empty
   std::uint16_t error = 0;   ///< of the statement: it had a part of its effect
   std::uint32_t thread = 0;  ///< the server's number of the connection that executed it
-  BinlogPosition end;        ///< where the next group begins
+  /// Temporary tables of that connection were used by the statement, or before in the same program.
+  bool thread_specific = false;
+  BinlogPosition end;  ///< where the next group begins
   /// Set when the group is complete but must not be replicated: kGroupTooLarge, kCompressed,
   /// kStatementFormat or kUnsupported. `events` is empty then. The stream itself stays good.
   std::optional<Error> unfit;
@@ -236,7 +238,7 @@ class BinlogGroupReader {
   Output on_rotate(Bytes body);
   Output on_gtid(Bytes body, std::uint32_t server_id);
   Output on_mysql_gtid();
-  Output on_query(Bytes body, std::uint32_t timestamp);
+  Output on_query(Bytes body, std::uint32_t timestamp, std::uint16_t flags);
   Output on_statement(const QueryBody& query);
   Output on_xa_completed(std::string_view sql);
   Output on_xa_prepare(Bytes body);

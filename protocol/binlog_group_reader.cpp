@@ -103,7 +103,7 @@ Output BinlogGroupReader::on_group_event(Bytes event, const EventHeader& header)
   const Bytes body = event.subspan(kBinlogHeaderBytes);
   switch (header.type) {
     case BinlogEventType::kQuery:
-      return on_query(body, load_le<4>(event.data()));
+      return on_query(body, load_le<4>(event.data()), header.flags);
     case BinlogEventType::kXid:
       return finish_group();
     case BinlogEventType::kXaPrepare:
@@ -240,12 +240,13 @@ Output BinlogGroupReader::on_mysql_gtid() {
   return nothing();
 }
 
-Output BinlogGroupReader::on_query(Bytes body, std::uint32_t timestamp) {
+Output BinlogGroupReader::on_query(Bytes body, std::uint32_t timestamp, std::uint16_t flags) {
   std::optional<QueryBody> query = decode_query(body);
   if (!query) {
     return malformed_event("query event");
   }
   query->timestamp = timestamp;
+  query->thread_specific = (flags & kEventThreadSpecific) != 0;
   switch (query_role(query->sql)) {
     case QueryRole::kBegin:
       group_.kind = BinlogGroupKind::kTransaction;
@@ -306,6 +307,7 @@ Output BinlogGroupReader::on_statement(const QueryBody& query) {
     group_.schema = std::string(query.schema);
     group_.settings = *std::move(settings);
     group_.thread = query.thread;
+    group_.thread_specific = query.thread_specific;
     group_.error = query.error;
     return standalone_ ? finish_group() : nothing();
   }

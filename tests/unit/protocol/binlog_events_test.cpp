@@ -79,6 +79,19 @@ TEST_SUITE("protocol") {
     EXPECT(stream.reader.position().offset == e.position());
   }
 
+  TEST_CASE("BinlogGroupReader: tells of a statement of whoever has used temporary tables") {
+    for (const bool used : {true, false}) {
+      Stream stream(false);
+      EventWriter& e = stream.events;
+      const Buffer begins = e.gtid(1, 0x01);
+      Buffer renames = e.query("RENAME TABLE a TO b");
+      renames[17] = used ? 0x04 : 0x00;  // LOG_EVENT_THREAD_SPECIFIC_F
+      const auto groups = groups_of(stream.reader, {begins, renames});
+      REQUIRE(groups.size() == 1);
+      EXPECT(groups[0].thread_specific == used);
+    }
+  }
+
   TEST_CASE("BinlogGroupReader: kinds of groups") {
     Stream stream(false);
     EventWriter& e = stream.events;
