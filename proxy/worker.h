@@ -143,8 +143,8 @@ class Worker {
   [[nodiscard]] router::ClassificationCache& classifications() { return classifications_; }
 
   /// SessionEffects::known_call().
-  [[nodiscard]] std::optional<CallVerdict> known_call(std::string_view schema,
-                                                      std::string_view name) const {
+  [[nodiscard]] std::optional<CallKnowledge> known_call(std::string_view schema,
+                                                        std::string_view name) const {
     return known_calls_.find(schema, name, positions_.routines.load(std::memory_order_acquire));
   }
 

@@ -151,6 +151,7 @@ class ProgramScanner {
     } else if (is("ROLLBACK")) {
       found_.ends_transactions = found_.ends_transactions || !(token_.is("TO") || works_to());
     } else if (is("START")) {
+      found_.begins_transaction = found_.begins_transaction || token_.is("TRANSACTION");
       found_.ends_transactions = found_.ends_transactions || token_.is("TRANSACTION");
       found_.unfit = found_.unfit || is_any_of(token_, {"SLAVE", "REPLICA", "ALL"});
     } else if (is("EXECUTE") || is("PREPARE")) {
@@ -231,6 +232,7 @@ class ProgramScanner {
       const std::string text = text_of_literal(literal);
       ProgramScan said = ProgramScanner(text, options_).scan();
       found_.ends_transactions = found_.ends_transactions || said.ends_transactions;
+      found_.begins_transaction = found_.begins_transaction || said.begins_transaction;
       found_.executes_ddl = found_.executes_ddl || said.executes_ddl;
       found_.unfit = found_.unfit || said.unfit;
       found_.renames = found_.renames || said.renames;

@@ -14,9 +14,10 @@
 namespace consort::router {
 
 struct ProgramScan {
-  bool ends_transactions = false;  ///< START TRANSACTION, COMMIT, ROLLBACK, autocommit
-  bool executes_ddl = false;       ///< what commits by itself
-  bool dynamic = false;            ///< EXECUTE, PREPARE: of whatever
+  bool ends_transactions = false;   ///< START TRANSACTION, COMMIT, ROLLBACK, autocommit
+  bool begins_transaction = false;  ///< START TRANSACTION, which ends LOCK TABLES, too
+  bool executes_ddl = false;        ///< what commits by itself
+  bool dynamic = false;             ///< EXECUTE, PREPARE: of whatever
   /// What no other server can be told of (XA, a guarded setting, CREATE SERVER, INSTALL, ..), what
   /// servers would not do alike (ProgramDdl::differs), or what would keep the lanes from going on
   /// (locks of the whole server).

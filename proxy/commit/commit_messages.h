@@ -296,13 +296,30 @@ enum class CallVerdict : std::uint8_t {
   kByText,  ///< it executes text: alone when the literals of the CALL are such (scan_literals())
 };
 
+/// What the procedure does first, to whatever transaction is open.
+enum class CallOpening : std::uint8_t {
+  kUncertain,
+  kCommits,   ///< surely that; before it stands nothing that a second try would not repeat
+  kRollsBack  ///< likewise
+};
+
+struct CallKnowledge {
+  CallVerdict verdict = CallVerdict::kBranch;
+  CallOpening opening = CallOpening::kUncertain;
+  bool begins = true;    ///< it says START TRANSACTION, or nobody knows
+  bool dynamic = true;   ///< it may prepare statements by name
+  bool handled = false;  ///< an error of the opening may be caught by a handler
+  /// Then: as in its CREATE PROCEDURE, if nothing can go wrong in front of the opening.
+  std::optional<std::string> parameters = {};
+};
+
 /// To CallQuestion `number`.
 struct CallAnswer {
   SessionId session;
   std::uint32_t number = 0;
   std::string schema;
   std::string name;
-  CallVerdict verdict = CallVerdict::kBranch;
+  CallKnowledge known = {};
   /// Holds while AppliedPositions::routines is this; 0: for this once.
   std::uint64_t generation = 0;
 };

@@ -12,6 +12,9 @@ namespace {
 using protocol::BinlogGroup;
 using protocol::BinlogGroupKind;
 
+/// How long one waits for others' LOCK TABLES that holds tables itself.
+constexpr std::uint32_t kHoldersWaitMaxS = 5;
+
 bool is_everything(const std::vector<RowKey>& keys) {
   return keys.size() == 1 && keys[0].hash == certifier::kEverythingKey;
 }
@@ -31,11 +34,16 @@ Seqno ProgramDesk::reachable(Seqno head) const {
 
 void ProgramDesk::on_request(DdlRequest request) {
   CHECK(request.program_thread.has_value());
-  const TimePoint deadline = clock_.now() + std::chrono::seconds(request.lock_wait_s);
+  // Others who hold tables may wait for a turn of their own, until those of this one are free.
+  const std::uint32_t wait_s = parts_.locks.holds(request.session)
+                                   ? std::min(request.lock_wait_s, kHoldersWaitMaxS)
+                                   : request.lock_wait_s;
+  const TimePoint deadline = clock_.now() + std::chrono::seconds(wait_s);
   waiting_.push_back({std::move(request), deadline});
 }
 
-/// One at a time, and while nobody holds tables by LOCK TABLES: what it will write is not known.
+/// One at a time, and while nobody else holds tables by LOCK TABLES: what it will write is not
+/// known.
 void ProgramDesk::process() {
   if (program_) {
     go_on();
@@ -44,7 +52,8 @@ void ProgramDesk::process() {
   for (std::size_t left = waiting_.size(); left > 0 && !program_; --left) {
     Waiting first = std::move(waiting_.front());
     waiting_.pop_front();
-    if (parts_.locks.empty() && !parts_.branches.has_foreign_of(first.request.home)) {
+    if (parts_.locks.empty_but_for(first.request.session) &&
+        !parts_.branches.has_foreign_of(first.request.home)) {
       begin(first.request);
     } else if (clock_.now() < first.deadline) {
       waiting_.push_back(std::move(first));

@@ -16,20 +16,8 @@ constexpr std::size_t kWaitingMax = 4096;
 constexpr auto kPatience = std::chrono::seconds(2);
 
 std::string body_sql(const std::string& schema, const std::string& name) {
-  return "SELECT sql_mode,body_utf8 FROM mysql.proc WHERE type='PROCEDURE' AND db=" +
+  return "SELECT sql_mode,body_utf8,param_list FROM mysql.proc WHERE type='PROCEDURE' AND db=" +
          certifier::sql_literal(schema) + " AND name=" + certifier::sql_literal(name);
-}
-
-/// None: there is no such procedure, and the CALL will say so.
-router::ProgramScan scan_of(const healthcheck::SqlRows& rows) {
-  if (rows.rows.size() != 1 || rows.rows[0].size() != 2 || !rows.rows[0][1]) {
-    return {};
-  }
-  router::LexerOptions options;
-  if (rows.rows[0][0]) {
-    options = router::with_sql_mode(options, *rows.rows[0][0]).value_or(options);
-  }
-  return router::scan_program(*rows.rows[0][1], options);
 }
 
 bool may_change_routines(std::string_view sql) {
@@ -84,7 +72,7 @@ void RoutineBook::process() {
 }
 
 bool RoutineBook::answer(const CallQuestion& question) {
-  const auto said = verdict(Name{question.schema, router::lower_case(question.name)});
+  const auto said = knowledge(Name{question.schema, router::lower_case(question.name)});
   if (said) {
     parts_.tell(CallAnswer{question.session, question.number, question.schema, question.name, *said,
                            parts_.positions.routines.load(std::memory_order_relaxed)});
@@ -92,7 +80,7 @@ bool RoutineBook::answer(const CallQuestion& question) {
   return said.has_value();
 }
 
-std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
+std::optional<CallKnowledge> RoutineBook::knowledge(const Name& name) {
   std::deque<Name> open{name};
   std::set<Name> seen{name};
   router::ProgramScan all;
@@ -104,9 +92,10 @@ std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
       lacks = true;
       continue;
     }
-    const router::ProgramScan& scan = found->second;
+    const router::ProgramScan& scan = found->second.scan;
     all.ends_transactions = all.ends_transactions || scan.commits();
-    all.dynamic = all.dynamic || scan.dynamic;
+    all.begins_transaction = all.begins_transaction || scan.begins_transaction;
+    all.dynamic = all.dynamic || scan.dynamic || scan.uncertain;
     all.unfit = all.unfit || scan.unfit || scan.uncertain;
     all.unfit = all.unfit || copies_sequence(scan, found->first.first);
     all.makes_function = all.makes_function || scan.makes_function;
@@ -126,17 +115,50 @@ std::optional<CallVerdict> RoutineBook::verdict(const Name& name) {
   }
   // What such a procedure names without a schema is Consort's own.
   all.unfit = all.unfit || name.first == "consort";
+  CallKnowledge known;
+  known.begins = all.begins_transaction || all.dynamic;
+  known.dynamic = all.dynamic;
   // RENAME of a temporary table looks in the binlog like that of another.
   if (all.unfit || (all.renames && all.makes_temporary)) {
-    return CallVerdict::kBranch;
+    return known;
   }
   parts_.positions.note_made(all.makes_function, all.makes_trigger);
   if (all.commits()) {
-    return all.renames           ? CallVerdict::kAloneRenames
-           : all.makes_temporary ? CallVerdict::kAloneTemporary
-                                 : CallVerdict::kAlone;
+    known.verdict = all.renames           ? CallVerdict::kAloneRenames
+                    : all.makes_temporary ? CallVerdict::kAloneTemporary
+                                          : CallVerdict::kAlone;
+    note_opening(name, known);
+  } else if (all.dynamic) {
+    known.verdict = CallVerdict::kByText;
   }
-  return all.dynamic ? CallVerdict::kByText : CallVerdict::kBranch;
+  return known;
+}
+
+/// What `name` does first, or what it calls first does. REQUIRES: all of these are known.
+void RoutineBook::note_opening(const Name& name, CallKnowledge& known) const {
+  constexpr unsigned kDepthMax = 32;
+  Name at = name;
+  bool constant = true;
+  for (unsigned depth = 0; depth < kDepthMax; ++depth) {
+    const auto found = known_.find(at);
+    if (found == known_.end()) {
+      return;
+    }
+    const router::ProgramOpening& opening = found->second.opening;
+    known.handled = known.handled || opening.handled;
+    constant = constant && opening.constant;
+    if (opening.deed != router::FirstDeed::kCalls) {
+      known.opening = opening.deed == router::FirstDeed::kCommits     ? CallOpening::kCommits
+                      : opening.deed == router::FirstDeed::kRollsBack ? CallOpening::kRollsBack
+                                                                      : CallOpening::kUncertain;
+      if (known.handled && constant) {
+        known.parameters = known_.at(name).parameters;
+      }
+      return;
+    }
+    const router::ObjectName& called = opening.called;
+    at = Name{called.schema.empty() ? at.first : called.schema, router::lower_case(called.name)};
+  }
 }
 
 /// CREATE TABLE .. LIKE makes a sequence that gives other servers' numbers (decision 0034).
@@ -146,6 +168,20 @@ bool RoutineBook::copies_sequence(const router::ProgramScan& scan, const std::st
          std::any_of(scan.copied.begin(), scan.copied.end(), [&](const router::ObjectName& table) {
            return sequences.has(table.schema.empty() ? schema : table.schema, table.name);
          });
+}
+
+/// None: there is no such procedure, and the CALL will say so.
+RoutineBook::Routine RoutineBook::routine_of(const healthcheck::SqlRows& rows) {
+  if (rows.rows.size() != 1 || rows.rows[0].size() != 3 || !rows.rows[0][1]) {
+    return {};
+  }
+  const auto& row = rows.rows[0];
+  router::LexerOptions options;
+  if (row[0]) {
+    options = router::with_sql_mode(options, *row[0]).value_or(options);
+  }
+  return {router::scan_program(*row[1], options),
+          router::program_opening(*row[1], row[2].value_or(""), options), row[2].value_or("")};
 }
 
 void RoutineBook::ask(const Name& name) {
@@ -177,7 +213,7 @@ void RoutineBook::on_body(const Name& name,
   if (known_.size() >= kRoutinesMax) {
     known_.clear();
   }
-  known_[name] = scan_of(rows.value());
+  known_[name] = routine_of(rows.value());
   process();
 }
 

@@ -25,6 +25,7 @@
 #include "healthcheck/mariadb_link.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
+#include "router/program_opening.h"
 #include "router/program_scan.h"
 
 namespace consort::proxy {
@@ -59,12 +60,20 @@ class RoutineBook {
   /// Schema as it is written, name in lower case: as the server compares them.
   using Name = std::pair<std::string, std::string>;
 
+  struct Routine {
+    router::ProgramScan scan;
+    router::ProgramOpening opening;
+    std::string parameters;
+  };
+
   struct Waiting {
     CallQuestion question;
     TimePoint deadline;
   };
 
-  [[nodiscard]] std::optional<CallVerdict> verdict(const Name& name);
+  [[nodiscard]] std::optional<CallKnowledge> knowledge(const Name& name);
+  void note_opening(const Name& name, CallKnowledge& known) const;
+  [[nodiscard]] static Routine routine_of(const healthcheck::SqlRows& rows);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan, const std::string& schema);
   void ask(const Name& name);
   void on_body(const Name& name,
@@ -75,7 +84,7 @@ class RoutineBook {
   RoutineBookParts parts_;
   SystemClock clock_;
   std::deque<Waiting> waiting_;
-  std::map<Name, router::ProgramScan> known_;
+  std::map<Name, Routine> known_;
   std::set<Name> asked_;
   Seqno changed_at_;  ///< the newest entry that may have changed routines
 };

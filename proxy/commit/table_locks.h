@@ -81,6 +81,11 @@ class TableLocks {
   /// Nothing is held.
   [[nodiscard]] bool empty() const { return holders_.empty() && readers_of_all_.empty(); }
 
+  /// Nothing is held by others.
+  [[nodiscard]] bool empty_but_for(SessionId session) const {
+    return holders_.size() == holders_.count(session) && readers_of_all_.empty();
+  }
+
   /// Somebody holds a READ lock on all tables.
   [[nodiscard]] bool all_read() const { return !readers_of_all_.empty(); }
 

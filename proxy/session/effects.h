@@ -166,8 +166,8 @@ class SessionEffects {
   virtual void note_privileges_flushed() {}
 
   /// What is to be done with a CALL of the procedure; nullopt: the commit thread tells.
-  [[nodiscard]] virtual std::optional<CallVerdict> known_call(std::string_view schema,
-                                                              std::string_view name) = 0;
+  [[nodiscard]] virtual std::optional<CallKnowledge> known_call(std::string_view schema,
+                                                                std::string_view name) = 0;
   /// Where user locks are taken now; nullopt: no backend serves.
   [[nodiscard]] virtual std::optional<UserLockHome::Place> user_lock_home() = 0;
   /// This session holds user locks from now on (+1), or none any more (-1).

@@ -16,25 +16,25 @@ namespace consort::proxy {
 class KnownCalls {
  public:
   /// `generation`: AppliedPositions::routines. nullopt: the commit thread has to be asked.
-  [[nodiscard]] std::optional<CallVerdict> find(std::string_view schema,
-                                                std::string_view name,
-                                                std::uint64_t generation) const {
+  [[nodiscard]] std::optional<CallKnowledge> find(std::string_view schema,
+                                                  std::string_view name,
+                                                  std::uint64_t generation) const {
     if (generation != generation_) {
       return std::nullopt;
     }
-    const auto found = verdicts_.find(key(schema, name));
-    return found != verdicts_.end() ? std::optional(found->second) : std::nullopt;
+    const auto found = known_.find(key(schema, name));
+    return found != known_.end() ? std::optional(found->second) : std::nullopt;
   }
 
   void note(const CallAnswer& answer) {
     if (answer.generation < generation_ || answer.generation == 0) {
       return;
     }
-    if (answer.generation != generation_ || verdicts_.size() >= kProceduresMax) {
-      verdicts_.clear();
+    if (answer.generation != generation_ || known_.size() >= kProceduresMax) {
+      known_.clear();
       generation_ = answer.generation;
     }
-    verdicts_[key(answer.schema, answer.name)] = answer.verdict;
+    known_[key(answer.schema, answer.name)] = answer.known;
   }
 
  private:
@@ -47,7 +47,7 @@ class KnownCalls {
     return both;
   }
 
-  std::unordered_map<std::string, CallVerdict> verdicts_;
+  std::unordered_map<std::string, CallKnowledge> known_;
   std::uint64_t generation_ = 0;
 };
 

@@ -151,6 +151,11 @@ OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view 
   return held;
 }
 
+bool OwnTableLocks::only_writes() const {
+  return !all_ && std::all_of(tables_.begin(), tables_.end(),
+                              [](const TableLock& lock) { return lock.write; });
+}
+
 std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statement,
                                                          std::string_view sql,
                                                          std::string_view schema) const {

@@ -42,6 +42,9 @@ class OwnTableLocks {
 
   [[nodiscard]] bool has_all() const { return all_; }
 
+  /// None that it may only read.
+  [[nodiscard]] bool only_writes() const;
+
   /// 1099, 1100, 1192, or 1223 when it has all, for a statement that the locks do not allow. `sql`
   /// is its text, `schema` the session's current database. REQUIRES: it names no temporary table.
   [[nodiscard]] std::optional<protocol::SqlError> refusal(const router::Statement& statement,

@@ -46,11 +46,13 @@ enum class ReplyRole : std::uint8_t {
   kGlobals,         ///< what the variables of a SET GLOBAL are
   kNewGlobals,      ///< and what they are behind it
   kTracking,        ///< what a SET of session_track_* means
+  kMarked,          ///< has the branch in the binlog, whatever it has changed
   kTellsAll,        ///< makes the home's connection tell of everything
   kAskedTold,       ///< whether it has told of everything, asked behind an XA PREPARE
   kTableCheck,      ///< LOCK TABLES and UNLOCK TABLES, to see whether the client may
   kReprepare,       ///< a client's statement prepared again on this connection
   kLeftEnd,         ///< XA COMMIT or XA ROLLBACK of a branch that was left to the session
+  kCallQuestion,    ///< whether a CALL would come as far as its body
   kLeftOpen,        ///< whether a program has left a transaction open
   kIgnored          ///< result does not matter
 };

@@ -792,7 +792,7 @@ WorkerMetrics& Session::metrics() {
   return worker_.own_metrics();
 }
 
-std::optional<CallVerdict> Session::known_call(std::string_view schema, std::string_view name) {
+std::optional<CallKnowledge> Session::known_call(std::string_view schema, std::string_view name) {
   return worker_.known_call(schema, name);
 }
 

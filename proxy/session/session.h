@@ -174,8 +174,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] std::string_view user() override { return user_; }
 
   [[nodiscard]] WorkerMetrics& metrics() override;
-  [[nodiscard]] std::optional<CallVerdict> known_call(std::string_view schema,
-                                                      std::string_view name) override;
+  [[nodiscard]] std::optional<CallKnowledge> known_call(std::string_view schema,
+                                                        std::string_view name) override;
   [[nodiscard]] router::ClassificationCache& classifications() override;
 
   [[nodiscard]] std::size_t take_packets(MutableBytes bytes);

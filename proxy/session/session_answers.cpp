@@ -47,6 +47,11 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
   if (multi_.more()) {
     status |= protocol::status_flag::kMoreResultsExist;
   }
+  if (job_.kind == JobKind::kOrdered && ordered_.program) {
+    constexpr std::uint16_t kItsOwn =
+        protocol::status_flag::kInTransaction | protocol::status_flag::kInTransactionReadonly;
+    status = static_cast<std::uint16_t>(status | (backend_status & kItsOwn));
+  }
   if (client_in_transaction()) {
     status |= protocol::status_flag::kInTransaction;
     if (transaction_.traits().read_only) {

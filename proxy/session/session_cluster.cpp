@@ -1,6 +1,7 @@
 // SessionCore: what the cluster asks of a session: to give up its branch, to execute an ordered
 // statement in its turn.
 #include <algorithm>
+#include <utility>
 
 #include "certifier/ddl_fence.h"
 #include "certifier/lane_errors.h"
@@ -194,6 +195,9 @@ void SessionCore::finish_ordered(bool succeeded) {
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+  if (ordered_.left_reading) {
+    append_plain_rollback();
+  }
   if (!ordered_.timestamp.empty()) {
     append_turn_setting(certifier::kDdlClockSql);
   }
@@ -239,7 +243,7 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   held_.clear();
   if (ordered_.program && !has_program_turn(turn.backend)) {
     // The log names another connection: there, and nowhere else, it would be ended in doubt.
-    hold_error(protocol::deadlock_error(), reply_sequence_);
+    ordered_.unrun = true;
     (void)effects_.post_commit(DdlExecuted{turn.seqno, turn.backend, DdlEnd::kNotExecuted});
     return;
   }
@@ -282,6 +286,10 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   }
   if (!outcome.unalignable.empty()) {
     refuse_unalignable(outcome.unalignable);
+    return;
+  }
+  if (std::exchange(ordered_.unrun, false)) {
+    retry_job();
     return;
   }
   if (outcome.lost) {

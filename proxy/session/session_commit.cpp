@@ -68,9 +68,11 @@ void SessionCore::send_branch_rollback() {
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
-void SessionCore::begin_rollback() {
-  after_commit_ = AfterCommit::kReply;
-  effects_.metrics().count_local_query(QueryKind::kRollback);
+void SessionCore::begin_rollback(AfterCommit after) {
+  after_commit_ = after;
+  if (after == AfterCommit::kReply) {
+    effects_.metrics().count_local_query(QueryKind::kRollback);
+  }
   switch (transaction_.state()) {
     case TransactionState::kNone:
     case TransactionState::kOpen:
@@ -192,8 +194,9 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
   if (job_.wrapped) {
     counters_.note_unchanged();
   }
-  if (branch_keeps_) {
-    // Without the mark the server has undone, or will, what was done to temporary tables.
+  if (branch_keeps_ && !branch_marked_) {
+    // Without the mark the server has undone, or will, what was done to temporary tables. With it a
+    // branch that is not in the binlog has come near no table (measured).
     end_left_branch({effects_.session_id(),
                      branch,
                      BranchVerdict::kRefused,

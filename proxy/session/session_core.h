@@ -365,7 +365,8 @@ class SessionCore {
   [[nodiscard]] bool runs_alone(CallVerdict verdict);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan);
   void note_made(const router::ProgramScan& scan);
-  bool run_alone(bool renames_plain);
+  bool run_program(const CallKnowledge& known);
+  void order_program(bool renames_plain);
   bool program_is_ready();
 
   [[nodiscard]] bool ordered_prepared() const {
@@ -379,6 +380,19 @@ class SessionCore {
   [[nodiscard]] bool meets_lost_transaction(const router::Statement& statement);
   [[nodiscard]] bool program_runs() const;
   void kill_program();
+
+  // The same inside a transaction: session_program_opening.cpp.
+  [[nodiscard]] bool begins_with_end(const CallKnowledge& known) const;
+  [[nodiscard]] CallKnowledge block_knowledge(const router::ProgramScan& scan,
+                                              std::string_view text) const;
+  [[nodiscard]] std::optional<CallKnowledge> knowledge_again();
+  void watch_program();
+  [[nodiscard]] bool has_only_read();
+  [[nodiscard]] bool ends_transaction_first(protocol::SqlError& error);
+  void end_transaction_for(const CallKnowledge& known);
+  void plan_call_question(const CallKnowledge& known);
+  [[nodiscard]] bool asks_call_question();
+  void on_call_question(const protocol::SqlError* error);
 
   // Getting a connection: session_leases.cpp.
   bool acquire_home();
@@ -495,7 +509,7 @@ class SessionCore {
 
   // Ending transactions: session_commit.cpp.
   void begin_commit(AfterCommit after);
-  void begin_rollback();
+  void begin_rollback(AfterCommit after);
   void send_branch_rollback();
   void on_prepared(const protocol::ResponseTracker::Step& step);
   void finish_unchanged(const BranchId& branch);
@@ -786,8 +800,11 @@ class SessionCore {
     bool program = false;            ///< a CALL that commits by itself: session_program.cpp
     bool prepared = false;           ///< the program's CALL is a COM_STMT_EXECUTE
     bool running = false;            ///< the program's CALL was sent
+    bool unrun = false;              ///< its turn came on another connection: it asks again
     bool was_open = false;           ///< the program has left a transaction open
     bool told_open = false;          ///< and its client was told
+    bool left_reading = false;       ///< the same, but it has only read in it
+    std::string transaction_state;   ///< as the home has told last while the program ran
     /// The number of the client's next packet, once it had reports of an execution that was lost.
     std::uint8_t reply_from = 0;
 
@@ -847,6 +864,7 @@ class SessionCore {
   /// It may have changed rows of temporary tables: they must outlive XA PREPARE, and only this
   /// session may undo them (decision 0013).
   bool branch_keeps_ = false;
+  bool branch_marked_ = false;  ///< for that: what it has done in any table is in the binlog
   Seqno kept_commit_;  ///< such a branch's, of which the home's lane may still make a replay; or 0
   std::optional<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
 

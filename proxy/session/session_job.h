@@ -16,6 +16,7 @@
 #include "proxy/session/definition_mode.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/status_counters.h"
+#include "router/program_ddl.h"
 #include "router/session_traits.h"
 #include "router/statement.h"
 
@@ -144,8 +145,11 @@ struct SessionJob {
   router::PinChange pins;
   router::IsolationLevel next_isolation = router::IsolationLevel::kUnset;  ///< of a `one_shot`
   std::optional<bool> next_read_only;                                      ///< likewise
-  std::string call_text;  ///< of a CALL that may run alone, or of what else may
-  std::string text;       ///< that a PREPARE .. FROM prepares, if the server was asked
+  std::string call_text;      ///< of a CALL that may run alone, or of what else may
+  bool may_prepare = false;   ///< of a CALL: statements by name, so that none is known behind it
+  router::ObjectName called;  ///< by that CALL, with its schema
+  std::string call_question;  ///< whether it would come as far as its body; empty: not to be asked
+  std::string text;           ///< that a PREPARE .. FROM prepares, if the server was asked
   /// Of an execution: is prepared for it alone, in place of the client's statement. Empty: that is.
   std::string own_text;
   std::string own_key;    ///< under which a backend connection knows it

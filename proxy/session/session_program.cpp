@@ -29,13 +29,16 @@ protocol::SqlError program_left_open_error() {
 
 }  // namespace
 
-/// It would run in a branch of its own, and nothing of the session's hangs on that.
+/// Nothing of the session's hangs on its running in a branch, but for the open transaction that it
+/// ends first.
 bool SessionCore::may_run_alone() const {
   const bool whole = job_.kind == JobKind::kQuery ||
                      (job_.kind == JobKind::kExecute && !job_.bulk && !job_.wants_cursor);
-  return whole && job_.wrapped && job_.channel == Channel::kHome && autocommit_ &&
-         !transaction_.open() && !next_transaction_.pending() && !next_reads_only() &&
-         own_tables_.empty() && !owner_.password_expired;
+  const bool reads_only =
+      next_reads_only() || (transaction_.open() && transaction_.traits().read_only);
+  return whole && (job_.wrapped || job_.needs_branch) && job_.channel == Channel::kHome &&
+         !next_transaction_.pending() && !reads_only && own_tables_.only_writes() &&
+         !owner_.password_expired;
 }
 
 /// Of the home's binlog nobody can tell whether what is renamed is a temporary table (decision
@@ -83,9 +86,10 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
   }
   std::string in = called->schema.empty() ? std::string(schema) : called->schema;
   job_.call_text = std::move(text);
-  const std::optional<CallVerdict> known = effects_.known_call(in, called->name);
-  if (known) {
-    return runs_alone(*known) && run_alone(*known != CallVerdict::kAloneTemporary);
+  job_.called = {in, called->name};
+  if (const std::optional<CallKnowledge> known = effects_.known_call(in, called->name)) {
+    job_.may_prepare = job_.may_prepare && known->dynamic;
+    return runs_alone(known->verdict) && run_program(*known);
   }
   CallQuestion question{effects_.session_id(), ++call_questions_, std::move(in), called->name};
   if (!effects_.post_commit(std::move(question))) {
@@ -106,7 +110,7 @@ bool SessionCore::plan_compound(std::string_view text) {
   }
   note_made(scan);
   job_.call_text.assign(text);
-  return run_alone(!scan.makes_temporary);
+  return run_program(block_knowledge(scan, text));
 }
 
 /// PREPARE has succeeded.
@@ -130,9 +134,8 @@ void SessionCore::on_call_answer(const CallAnswer& answer) {
     return;
   }
   job_.asks_about_call = false;
-  if (runs_alone(answer.verdict)) {
-    (void)run_alone(answer.verdict != CallVerdict::kAloneTemporary);
-  } else {
+  job_.may_prepare = job_.may_prepare && answer.known.dynamic;
+  if (!runs_alone(answer.known.verdict) || !run_program(answer.known)) {
     advance_job();
   }
 }
@@ -169,12 +172,29 @@ void SessionCore::note_made(const router::ProgramScan& scan) {
   }
 }
 
-/// True. `renames_plain`: as far as the program's own words tell.
-bool SessionCore::run_alone(bool renames_plain) {
-  if (effects_.may_only_read()) {
+/// True: it is on its way. False: it runs in the branch, where it may turn out that it has to end
+/// the transaction first.
+bool SessionCore::run_program(const CallKnowledge& known) {
+  const bool renames_plain = known.verdict != CallVerdict::kAloneTemporary;
+  const bool ends_none = job_.wrapped || begins_with_end(known);
+  if (!own_tables_.empty() && (known.begins || !job_.wrapped)) {
+    return false;  // it would end LOCK TABLES, too
+  }
+  if (ends_none && effects_.may_only_read()) {
     reply_error(read_only_server_error());  // at no commit of its own anybody could say so
     return true;
   }
+  if (!ends_none) {
+    plan_call_question(known);
+    return false;
+  }
+  order_program(renames_plain);
+  advance_job();
+  return true;
+}
+
+/// `renames_plain`: as far as the program's own words tell.
+void SessionCore::order_program(bool renames_plain) {
   ordered_ = {};
   ordered_.program = true;
   ordered_.request.sql = job_.call_text;
@@ -184,8 +204,6 @@ bool SessionCore::run_alone(bool renames_plain) {
   ordered_.prepared = job_.kind == JobKind::kExecute;
   job_.kind = JobKind::kOrdered;
   job_.wrapped = job_.needs_branch = job_.keeps = false;
-  advance_job();
-  return true;
 }
 
 /// The connection that the log is to name can execute it at once. False: it is being prepared there
@@ -209,6 +227,12 @@ bool SessionCore::has_program_turn(BackendId backend) const {
 bool SessionCore::left_open(std::uint16_t status, protocol::SqlError& error) {
   if (job_.kind != JobKind::kOrdered || !ordered_.program ||
       (status & protocol::status_flag::kInTransaction) == 0) {
+    return false;
+  }
+  if (has_only_read()) {
+    ordered_.left_reading = true;
+    transaction_.begin({});  // the client has one, in which nothing has happened
+    transaction_tracker_.begin(router::AccessMode::kUnset, false);
     return false;
   }
   ordered_.told_open = true;

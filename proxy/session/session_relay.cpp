@@ -186,6 +186,9 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
   if (ok.ok()) {
     learn(ok->changes);
     track_transaction(channel, step, *ok);
+    if (ordered_.program && ok->changes.transaction_state) {
+      ordered_.transaction_state = *ok->changes.transaction_state;
+    }
     // A server may answer a statement that KILL QUERY has hit with success, although it did not do
     // its work: MariaDB 10.11 a DELETE that it was still planning, with 0 rows.
     if (step.last && abort_requested_ && channel == Channel::kHome) {
@@ -329,6 +332,10 @@ void SessionCore::on_client_error(Channel channel,
                                   protocol::SqlError error,
                                   std::uint8_t sequence,
                                   Relay& relay) {
+  if (ends_transaction_first(error)) {
+    relay.clear();
+    return;
+  }
   const bool interrupted = interrupted_for_lane(error);
   const bool conflict = rolled_back(error) && transaction_.on_backend();
   if (job_.read_only && error.code == kReadOnlyTransaction && !reply_started_ &&

@@ -160,6 +160,9 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kNewGlobals:
       answer(&SessionCore::on_new_globals);
       return;
+    case ReplyRole::kCallQuestion:
+      answer(&SessionCore::on_call_question);
+      return;
     case ReplyRole::kLeftOpen:
       answer(&SessionCore::on_left_open);
       return;
@@ -181,6 +184,9 @@ void SessionCore::on_internal_reply(Channel channel,
       return;
     case ReplyRole::kTracking:
       answer(&SessionCore::on_tracking);
+      return;
+    case ReplyRole::kMarked:
+      branch_marked_ = !failed;
       return;
     case ReplyRole::kTellsAll:
       home_tells_all_ = !failed;

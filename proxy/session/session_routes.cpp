@@ -262,7 +262,7 @@ void SessionCore::run_in_session(const Statement& statement) {
       if (statement.kind == StatementKind::kCommit) {
         begin_commit(AfterCommit::kReply);
       } else {
-        begin_rollback();
+        begin_rollback(AfterCommit::kReply);
       }
       return;
     case StatementKind::kLockTables:  // ignored, but it ends a transaction

@@ -103,6 +103,9 @@ void SessionCore::send_job() {
     if (ordered_.schema == OwnSchema::kThere) {
       append_schema_again();
     }
+    if (ordered_.program) {
+      watch_program();
+    }
     const bool wide = state_.literals_are_wide();  // the server takes no such SQLSTATE '..'
     if (wide) {
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNarrowLiterals));
@@ -135,7 +138,7 @@ void SessionCore::send_job() {
     send_kill_check();
     return;
   }
-  if (asks_immediate_text() || asks_tracking()) {
+  if (asks_immediate_text() || asks_tracking() || asks_call_question()) {
     return;  // its answer goes on
   }
   if (job_.kind == JobKind::kProcesses) {
@@ -157,6 +160,9 @@ void SessionCore::send_job() {
     kind = job_.bulk ? Command::kStmtBulkExecute : Command::kStmtExecute;
   } else if (job_.kind != JobKind::kSnapshot) {
     kind = static_cast<Command>(command_[protocol::kHeaderBytes]);
+  }
+  if (job_.may_prepare) {
+    text_statements_.clear();
   }
   sent_command_ = kind;
   job_.told_columns = false;

@@ -161,8 +161,9 @@ void SessionCore::on_subject(const protocol::SqlError* error) {
 /// say that something was written, and ask_whether_told() costs a round trip.
 void SessionCore::append_mark() {
   home_tells_all_ = false;
+  branch_marked_ = false;
   if (branch_keeps_) {
-    expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
+    expect(Channel::kHome, ReplyRole::kMarked, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kMarkBranchSql));
   }
   const bool may_have_called =

@@ -37,7 +37,9 @@ bool is_ours(std::string_view text,
 /// Everything that may prepare, or forget, a statement of that name: forgotten before it runs,
 /// since it may have done so even if it fails.
 void SessionCore::forget_text_statements(const Statement& statement) {
-  if (job_.pins.added.has(router::PinReason::kUnknownState)) {
+  if (statement.kind == StatementKind::kCall) {
+    job_.may_prepare = true;  // until its body is known
+  } else if (job_.pins.added.has(router::PinReason::kUnknownState)) {
     if (!text_source() && !executes_known_text()) {  // else it is known soon, or now, what runs
       text_statements_.clear();
     }

@@ -168,8 +168,8 @@ class SimSession final : public proxy::SessionEffects {
 
   router::ClassificationCache& classifications() override { return classifications_; }
 
-  std::optional<proxy::CallVerdict> known_call(std::string_view, std::string_view) override {
-    return proxy::CallVerdict::kBranch;
+  std::optional<proxy::CallKnowledge> known_call(std::string_view, std::string_view) override {
+    return proxy::CallKnowledge{};
   }
 
   // What may happen to it. False: not now.

@@ -26,6 +26,12 @@ std::string found_in(std::string_view body) {
 }  // namespace
 
 TEST_SUITE("route") {
+  TEST_CASE("scan_program: what ends LOCK TABLES") {
+    EXPECT(scan_program("BEGIN COMMIT; START TRANSACTION; END", {}).begins_transaction);
+    EXPECT(scan_program("EXECUTE IMMEDIATE 'START TRANSACTION'", {}).begins_transaction);
+    EXPECT_FALSE(scan_program("BEGIN COMMIT; TRUNCATE t; END", {}).begins_transaction);
+  }
+
   TEST_CASE("scan_program: what ends transactions") {
     for (const char* body : {
              "COMMIT",

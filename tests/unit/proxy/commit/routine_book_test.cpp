@@ -1,6 +1,7 @@
 #include "proxy/commit/routine_book.h"
 
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "tests/support/test.h"
@@ -27,7 +28,8 @@ class Book {
     asked.erase(asked.begin());
     SqlRows rows;
     if (body != nullptr) {
-      rows.rows.push_back({std::string("STRICT_TRANS_TABLES"), std::string(body)});
+      rows.rows.push_back(
+          {std::string("STRICT_TRANS_TABLES"), std::string(body), std::string("n INT")});
     }
     first.told(rows);
   }
@@ -37,18 +39,28 @@ class Book {
   std::string told() {
     std::string text;
     for (const CallAnswer& answer : std::exchange(answers, {})) {
-      text += answer.verdict == CallVerdict::kBranch           ? "branch"
-              : answer.verdict == CallVerdict::kAlone          ? "alone"
-              : answer.verdict == CallVerdict::kAloneRenames   ? "renames"
-              : answer.verdict == CallVerdict::kAloneTemporary ? "temporary"
-                                                               : "text";
+      text += answer.known.verdict == CallVerdict::kBranch           ? "branch"
+              : answer.known.verdict == CallVerdict::kAlone          ? "alone"
+              : answer.known.verdict == CallVerdict::kAloneRenames   ? "renames"
+              : answer.known.verdict == CallVerdict::kAloneTemporary ? "temporary"
+                                                                     : "text";
+      last = answer.known;
       text += answer.generation == 0 ? "! " : " ";
     }
     return text;
   }
 
+  /// How the procedure begins that was told of last.
+  [[nodiscard]] std::string opening() const {
+    return std::string(last.opening == CallOpening::kCommits     ? "commits"
+                       : last.opening == CallOpening::kRollsBack ? "rolls back"
+                                                                 : "uncertain") +
+           (last.handled ? ", handled" : "") + (last.parameters ? " of " + *last.parameters : "");
+  }
+
   std::vector<Asked> asked;
   std::vector<CallAnswer> answers;
+  CallKnowledge last;
   AppliedPositions positions;
   Seqno applied{10};
   std::uint32_t number = 0;
@@ -107,6 +119,34 @@ TEST_SUITE("commit") {
       book.tell(body);
       CAPTURE(body);
       EXPECT(book.told() == verdict);
+    }
+  }
+
+  TEST_CASE("RoutineBook: tells what a procedure does first, or what it calls first does") {
+    for (const auto& [body, called, opening] :
+         {std::tuple{"BEGIN SET n = 1; COMMIT; END", "", "commits"},
+          std::tuple{"BEGIN SET m = 1; COMMIT; END", "", "uncertain"},
+          std::tuple{"BEGIN UPDATE t SET a=1; COMMIT; END", "", "uncertain"},
+          std::tuple{"BEGIN CALL q(n); COMMIT; END", "TRUNCATE t", "commits"},
+          std::tuple{"BEGIN CALL q(); COMMIT; END", "ROLLBACK", "rolls back"},
+          std::tuple{"BEGIN CALL q(); COMMIT; END", "INSERT t VALUES (1)", "uncertain"},
+          std::tuple{"BEGIN CALL q(); COMMIT; END", "CALL q()", "uncertain"},
+          std::tuple{"BEGIN CALL q(); COMMIT; END",
+                     "BEGIN DECLARE EXIT HANDLER FOR 1062 SET n = 2; COMMIT; END",
+                     "commits, handled of n INT"},
+          std::tuple{"BEGIN CALL q(n); COMMIT; END",
+                     "BEGIN DECLARE EXIT HANDLER FOR 1062 SET n = 2; COMMIT; END",
+                     "commits, handled"}}) {
+      Book book;
+      book.ask("p");
+      book.tell(body);
+      if (!book.asked.empty()) {
+        book.tell(called);
+      }
+      CAPTURE(body);
+      CAPTURE(called);
+      EXPECT(book.told() == "alone ");
+      EXPECT(book.opening() == opening);
     }
   }
 

@@ -52,6 +52,24 @@ TableLock write(const char* table) {
 }
 
 TEST_SUITE("commit") {
+  TEST_CASE("TableLocks: what is held by nobody, or by one session alone") {
+    Locks locks;
+    EXPECT(locks.locks.empty_but_for(session(1)));
+    locks.lock(1, {{"d", "t", true}});
+    EXPECT(locks.settle() == "1+ ");
+    EXPECT(locks.locks.empty_but_for(session(1)));
+    EXPECT_FALSE(locks.locks.empty_but_for(session(2)));
+    locks.lock(2, {{"d", "u", true}});
+    EXPECT(locks.settle() == "2+ ");
+    EXPECT_FALSE(locks.locks.empty_but_for(session(1)));
+    locks.locks.forget(session(1));
+    EXPECT(locks.locks.empty_but_for(session(2)));
+    locks.lock_all(3);
+    locks.locks.forget(session(2));
+    EXPECT(locks.settle() == "3+ ");
+    EXPECT_FALSE(locks.locks.empty_but_for(session(3)));
+  }
+
   TEST_CASE("TableLocks: READ locks go together, a WRITE lock goes alone") {
     Locks t;
     t.lock(1, {read("a"), read("b")});

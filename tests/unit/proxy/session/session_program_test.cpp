@@ -1,4 +1,6 @@
 // A CALL that commits by itself: it runs alone, in its turn.
+#include <algorithm>
+
 #include "certifier/ddl_fence.h"
 #include "tests/support/test.h"
 #include "tests/unit/proxy/session/session_script.h"
@@ -25,6 +27,32 @@ void end_program(SessionScript& script, bool lost = false) {
   outcome.lost = lost;
   script.core.on_ddl_outcome(outcome);
   script.pump();
+}
+
+void without_autocommit(SessionScript& script) {
+  script.query("SET autocommit=0");
+  (void)script.sent(Channel::kHome);
+  protocol::OkPacket ok;
+  ok.changes.system_variables.emplace_back("autocommit", "OFF");
+  script.backend_ok(Channel::kHome, ok);
+  (void)script.answer();
+}
+
+/// In a transaction, and the server has refused it there. `later`: what is known of it then.
+void begin_program(SessionScript& script,
+                   CallOpening opening,
+                   const char* sql = "CALL p()",
+                   std::optional<CallVerdict> later = CallVerdict::kAlone,
+                   std::uint16_t error = 1399) {
+  script.query("BEGIN");
+  (void)script.answer();
+  script.call_verdict = CallVerdict::kAlone;
+  script.call_opening = opening;
+  script.query(sql);
+  REQUIRE((script.sent(Channel::kHome) == Texts{"XA START", sql}));
+  script.call_verdict = later;
+  script.backend_ok(Channel::kHome);
+  script.backend_error(Channel::kHome, error, "ACTIVE");
 }
 
 TEST_SUITE("session") {
@@ -83,7 +111,7 @@ TEST_SUITE("session") {
       EXPECT(question.schema == "a");
       EXPECT(question.name == "P");
       EXPECT(script.sent(Channel::kHome).empty());
-      CallAnswer answer{question.session, question.number + 1, "a", "P", verdict};
+      CallAnswer answer{question.session, question.number + 1, "a", "P", {verdict}};
       script.core.on_call_answer(answer);
       EXPECT(std::holds_alternative<CallQuestion>(script.posted.back()));  // to another question
       answer.number = question.number;
@@ -110,17 +138,151 @@ TEST_SUITE("session") {
     for (const char* before : {"BEGIN", "SET autocommit=0"}) {
       SessionScript script;
       script.call_verdict = CallVerdict::kAlone;
-      script.query(before);
-      if (!script.sent(Channel::kHome).empty()) {
-        protocol::OkPacket ok;
-        ok.status = 2;
-        ok.changes.system_variables.emplace_back("autocommit", "OFF");
-        script.backend_ok(Channel::kHome, ok);
+      if (std::string_view(before) == "BEGIN") {
+        script.query(before);
+        (void)script.answer();
+      } else {
+        without_autocommit(script);
       }
-      (void)script.answer();
       script.query("CALL p()");
       CAPTURE(before);
       EXPECT((script.sent(Channel::kHome).front() == "XA START"));
+    }
+  }
+
+  TEST_CASE(
+      "SessionCore: a program that begins with a commit ends the client's transaction first") {
+    SessionScript script;
+    begin_program(script, CallOpening::kCommits);
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    EXPECT(std::holds_alternative<BranchPrepared>(script.posted.back()));
+    EXPECT(script.answer().empty());
+    script.outcome(BranchVerdict::kCommitted, 5);
+    script.pump();
+    EXPECT(script.posted_back<DdlRequest>().sql == "CALL p()");
+    EXPECT_FALSE(script.core.in_transaction());
+    give_turn(script);
+    EXPECT((script.sent(Channel::kHome) == Texts{"CALL p()"}));
+    script.backend_ok(Channel::kHome, autocommit_ok());
+    end_program(script);
+    EXPECT(script.answer() == "OK");
+  }
+
+  TEST_CASE("SessionCore: a program does not run when the transaction before it cannot commit") {
+    SessionScript script;
+    begin_program(script, CallOpening::kCommits);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok_gtid();
+    script.outcome(BranchVerdict::kConflict);
+    script.pump();
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(std::holds_alternative<BranchPrepared>(script.posted.back()));
+    EXPECT_FALSE(script.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: a program that begins with a rollback rolls back the transaction first") {
+    SessionScript script;
+    begin_program(script, CallOpening::kRollsBack);
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.pump();
+    EXPECT(script.posted_back<DdlRequest>().sql == "CALL p()");
+  }
+
+  TEST_CASE("SessionCore: what a program does first inside a transaction must be certain") {
+    SessionScript uncertain;
+    begin_program(uncertain, CallOpening::kUncertain);
+    EXPECT(uncertain.answer() == "ERR 1399");
+    SessionScript reading;
+    begin_program(reading, CallOpening::kCommits, "CALL p((SELECT a FROM t))");
+    EXPECT(reading.answer() == "ERR 1399");
+    EXPECT(reading.core.in_transaction());
+    SessionScript changed;  // by DDL, while it ran
+    begin_program(changed, CallOpening::kCommits, "CALL p()", std::nullopt);
+    EXPECT(changed.answer() == "ERR 1399");
+    SessionScript denied;
+    begin_program(denied, CallOpening::kCommits, "CALL p()", CallVerdict::kAlone, 1370);
+    EXPECT(denied.answer() == "ERR 1370");
+    EXPECT(denied.core.in_transaction());
+  }
+
+  TEST_CASE("SessionCore: where a handler would catch the error the home is asked before") {
+    for (const std::uint16_t error : {1318, 1370}) {
+      SessionScript script;
+      script.query("BEGIN");
+      (void)script.answer();
+      script.call_verdict = CallVerdict::kAlone;
+      script.call_opening = CallOpening::kCommits;
+      script.call_is_handled = true;
+      script.query("CALL p()");
+      CAPTURE(error);
+      EXPECT((script.sent(Channel::kHome) == Texts{"BEGIN NOT ATOMIC CALL p(NULL); END"}));
+      script.backend_error(Channel::kHome, error);
+      script.pump();
+      if (error == 1318) {
+        EXPECT(script.sent(Channel::kHome).empty());
+        EXPECT(script.posted_back<DdlRequest>().sql == "CALL p()");
+      } else {
+        EXPECT((script.sent(Channel::kHome) == Texts{"XA START", "CALL p()"}));
+        EXPECT(script.posted.empty());
+      }
+    }
+  }
+
+  TEST_CASE("SessionCore: where something may go wrong in front of it nobody is asked") {
+    SessionScript script;
+    script.call_is_handled = true;
+    script.call_parameters.reset();
+    begin_program(script, CallOpening::kCommits);
+    EXPECT(script.answer() == "ERR 1399");
+  }
+
+  TEST_CASE("SessionCore: a block that begins with a commit ends the client's transaction first") {
+    SessionScript script;
+    begin_program(script, CallOpening::kUncertain, "BEGIN NOT ATOMIC COMMIT; SELECT 1; END");
+    EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA PREPARE"}));
+    SessionScript other;
+    begin_program(other, CallOpening::kUncertain, "BEGIN NOT ATOMIC SELECT 1; COMMIT; END");
+    EXPECT(other.answer() == "ERR 1399");
+  }
+
+  TEST_CASE("SessionCore: with autocommit=0 a program that has only read leaves a transaction") {
+    for (const char* state : {"I_R___S_", "I_R_W_S_", ""}) {
+      SessionScript script;
+      without_autocommit(script);
+      script.call_verdict = CallVerdict::kAlone;
+      script.call_opening = CallOpening::kCommits;
+      script.query("CALL p()");
+      script.core.on_ddl_turn({script.posted_back<DdlRequest>().session, Seqno{7}, script.home});
+      script.pump();
+      EXPECT(
+          (script.sent(Channel::kHome) == Texts{"SET SESSION session_track_transaction_info=STATE",
+                                                certifier::ddl_turn_fence_sql(Seqno{7})}));
+      script.backend_ok(Channel::kHome);
+      script.backend_ok(Channel::kHome);
+      (void)script.sent(Channel::kHome);
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kInTransaction;
+      if (*state != 0) {
+        ok.changes.transaction_state = state;
+      }
+      script.backend_ok(Channel::kHome, ok);
+      const Texts sent = script.sent(Channel::kHome);
+      const bool rolls_back = std::any_of(sent.begin(), sent.end(), [](const std::string& text) {
+        return text == "ROLLBACK AND NO CHAIN NO RELEASE";
+      });
+      CAPTURE(state);
+      EXPECT(rolls_back);
+      const bool reads = std::string_view(state) == "I_R___S_";
+      if (!reads) {
+        script.backend_row(Channel::kHome, {"1", "0"});
+      }
+      end_program(script);
+      EXPECT(script.answer() == (reads ? "OK trx" : "ERR 1105"));
+      EXPECT(script.core.in_transaction() == reads);
     }
   }
 
@@ -183,7 +345,13 @@ TEST_SUITE("session") {
     const auto executed = script.posted_back<DdlExecuted>();
     EXPECT((executed.end == DdlEnd::kNotExecuted));
     end_program(script);
-    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.answer().empty());
+    script.core.on_retry_due();
+    script.pump();
+    give_turn(script);
+    script.backend_ok(Channel::kHome, autocommit_ok());
+    end_program(script);
+    EXPECT(script.answer() == "OK");
   }
 
   TEST_CASE("SessionCore: what a program renames may be a temporary table, if there are any") {

@@ -401,11 +401,19 @@ class SessionScript : public SessionEffects {
 
   router::ClassificationCache& classifications() override { return classifications_; }
 
-  std::optional<CallVerdict> known_call(std::string_view, std::string_view) override {
-    return call_verdict;
+  std::optional<CallKnowledge> known_call(std::string_view, std::string_view) override {
+    return call_verdict
+               ? std::optional(CallKnowledge{*call_verdict, call_opening, call_begins,
+                                             call_is_dynamic, call_is_handled, call_parameters})
+               : std::nullopt;
   }
 
   std::optional<CallVerdict> call_verdict = CallVerdict::kBranch;
+  CallOpening call_opening = CallOpening::kUncertain;
+  bool call_is_handled = false;
+  std::optional<std::string> call_parameters = "";
+  bool call_begins = true;
+  bool call_is_dynamic = true;
 
   Buffer to_client;
   Buffer to_backend[2];

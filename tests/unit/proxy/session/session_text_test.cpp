@@ -47,6 +47,25 @@ TEST_SUITE("session") {
     EXPECT(script.sent(Channel::kHome).empty());
   }
 
+  TEST_CASE("SessionCore: behind a CALL that prepares nothing the text is known") {
+    for (const bool dynamic : {true, false}) {
+      SessionScript script;
+      prepare(script, "DROP TABLE t");
+      script.call_is_dynamic = dynamic;
+      script.query("CALL p()");
+      for (int i = 0; i < 6 && !script.core.idle(); ++i) {
+        script.backend_ok(Channel::kHome);
+      }
+      REQUIRE(script.core.idle());
+      script.sent(Channel::kHome);
+      script.query("EXECUTE s");
+      const Texts sent = script.sent(Channel::kHome);
+      REQUIRE_FALSE(sent.empty());
+      CAPTURE(dynamic);
+      EXPECT(sent.front() == (dynamic ? "XA START" : "SHOW CREATE TABLE `t`"));
+    }
+  }
+
   TEST_CASE("SessionCore: EXECUTE of transaction control is the session's") {
     SessionScript script;
     prepare(script, "BEGIN");
