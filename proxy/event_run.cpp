@@ -9,6 +9,7 @@
 
 #include "base/branch_name.h"
 #include "base/sql_identifier.h"
+#include "certifier/ddl_fence.h"
 #include "router/token.h"
 
 namespace consort::proxy {
@@ -24,6 +25,9 @@ constexpr std::chrono::milliseconds kPauseMax{500};   // this
 constexpr std::chrono::milliseconds kLockPause{250};  // while somebody holds LOCK TABLES
 constexpr std::chrono::hours kLongest{24};            // of a body
 constexpr int kRoutineDenied = 1370;
+constexpr std::string_view kReadOnlyServer =
+    "The MariaDB server is running with the --read-only option so it cannot execute this "
+    "statement";
 /// Numbers of branches: those of one run stand together.
 constexpr std::uint64_t kBranchesPerRun = std::uint64_t{1} << 20;
 
@@ -64,7 +68,8 @@ bool told_of_changes(st_mysql* handle) {
 EventRun::EventRun(EventRunParts parts, EventToRun event)
     : parts_(std::move(parts)),
       event_(std::move(event)),
-      program_(program_name(parts_.identity.epoch, parts_.number)) {}
+      program_(program_name(parts_.identity.epoch, parts_.number)),
+      turn_(parts_.post_commit, parts_.session, parts_.positions) {}
 
 EventRun::End EventRun::run() {
   unsigned conflicts = 0;
@@ -90,14 +95,23 @@ EventRun::End EventRun::run() {
 
 // ---- from other threads ----
 
-void EventRun::on_event(const CommitEvent& event) {
+bool EventRun::on_event(const CommitEvent& event) {
+  if (turn_.on_event(event)) {
+    return true;
+  }
   const std::lock_guard lock(mutex_);
   if (const auto* outcome = std::get_if<BranchOutcome>(&event)) {
-    if (outcome->session.slot == parts_.session.slot) {
-      outcome_ = *outcome;
-      changed_.notify_all();
+    if (outcome->session.slot != parts_.session.slot) {
+      return false;
     }
-  } else if (const auto* abort = std::get_if<AbortBranch>(&event)) {
+    outcome_ = *outcome;
+    changed_.notify_all();
+    return true;
+  }
+  if (!yields_) {
+    return false;
+  }
+  if (const auto* abort = std::get_if<AbortBranch>(&event)) {
     if (at_ == abort->home && thread_ == abort->thread_id) {
       give_way();
     }
@@ -110,9 +124,11 @@ void EventRun::on_event(const CommitEvent& event) {
       give_way();
     }
   }
+  return false;
 }
 
 void EventRun::stop() {
+  turn_.stop(true);
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   ends_ = true;
@@ -136,6 +152,7 @@ ProcessRow EventRun::process() {
 }
 
 void EventRun::kill() {
+  turn_.stop(false);
   const std::lock_guard lock(mutex_);
   stopping_ = true;
   killed_ = true;
@@ -214,7 +231,8 @@ EventRun::Step EventRun::attempt() {
       return step;
     }
   }
-  return stopping() ? Step::kConflict : execute();
+  const bool alone = runs_alone();
+  return stopping() ? Step::kConflict : alone ? execute_alone() : execute();
 }
 
 /// A connection to a home, with the program there.
@@ -318,11 +336,13 @@ EventRun::Step EventRun::execute() {
   return commit();
 }
 
+std::string EventRun::call_sql() const {
+  return "CALL " + sql_identifier(event_.event.schema) + "." + sql_identifier(program_) + "()";
+}
+
 /// With all that the body's statements return.
 Status EventRun::call() {
-  if (Status done = statement("CALL " + sql_identifier(event_.event.schema) + "." +
-                              sql_identifier(program_) + "()");
-      !done.ok()) {
+  if (Status done = statement(call_sql()); !done.ok()) {
     return done;
   }
   st_mysql* const handle = link_->handle();
@@ -352,7 +372,11 @@ EventRun::Step EventRun::on_call_failed(const Error& error) {
   if (is_conflict(error.code) || !link_->connected()) {
     return Step::kConflict;
   }
-  return error.code == kRoutineDenied && !granted_ ? grant_program() : fail(error.message);
+  if (error.code != kRoutineDenied || granted_) {
+    return fail(error.message);
+  }
+  const Step granted = grant_program();
+  return granted == Step::kDone ? execute() : granted;
 }
 
 /// To its definer; it goes with the program.
@@ -370,7 +394,81 @@ EventRun::Step EventRun::grant_program() {
       return link_->connected() ? fail(done.error().message) : Step::kConflict;
     }
   }
-  return execute();
+  return Step::kDone;
+}
+
+// ---- a body that commits by itself ----
+
+bool EventRun::runs_alone() {
+  if (!alone_) {
+    router::LexerOptions options;
+    options = router::with_sql_mode(options, event_.sql_mode).value_or(options);
+    options = router::with_character_set(options, event_.character_set_client);
+    alone_ = turn_.runs_alone(event_.body, event_.event.schema, options);
+  }
+  return *alone_;
+}
+
+EventRun::Step EventRun::execute_alone() {
+  if (!writes_ && parts_.read_only()) {
+    return fail(kReadOnlyServer);
+  }
+  // In its turn nobody could grant it any more.
+  if (!granted_) {
+    if (const Step granted = grant_program(); granted != Step::kDone) {
+      return granted;
+    }
+  }
+  const auto yield = [this](bool yields) {
+    const std::lock_guard lock(mutex_);
+    yields_ = yields;
+  };
+  yield(false);
+  const Step step = take_turn();
+  yield(true);
+  return step;
+}
+
+/// Once it was sent it is not sent again: what it has committed stays.
+EventRun::Step EventRun::take_turn() {
+  DdlRequest request;
+  request.home = home_->backend;
+  request.sql = call_sql();
+  request.schema = event_.event.schema;
+  request.user = event_.definer;
+  request.program_thread = link_->thread_id();
+  request.renames_plain = turn_.renames_plain();
+  const std::optional<DdlTurn> turn = turn_.ask(std::move(request));
+  if (!turn) {
+    return turn_.locked() ? Step::kLocked : Step::kConflict;
+  }
+  if (turn->backend != home_->backend ||
+      !statement(certifier::ddl_turn_fence_sql(turn->seqno)).ok()) {
+    (void)turn_.end({turn->seqno, turn->backend, DdlEnd::kNotExecuted});
+    return Step::kConflict;
+  }
+  const Status called = call();
+  if (link_->connected()) {
+    (void)statement("ROLLBACK AND NO CHAIN NO RELEASE");  // what it has left open
+  }
+  if (link_->connected()) {
+    (void)statement(certifier::kDdlReleaseSql);
+  }
+  DdlExecuted executed{turn->seqno, turn->backend, DdlEnd::kSucceeded};
+  if (!link_->connected()) {
+    executed.end = DdlEnd::kLost;
+  } else if (!called.ok()) {
+    executed.end = DdlEnd::kFailed;
+    executed.error = static_cast<std::uint16_t>(called.error().code);
+  }
+  const std::optional<DdlOutcome> outcome = turn_.end(executed);
+  if (executed.end == DdlEnd::kLost && stopping()) {
+    return Step::kConflict;  // run() says why
+  }
+  if (executed.end == DdlEnd::kLost || (outcome && outcome->lost)) {
+    return fail("lost its server: what it had committed stays, and it is not made again");
+  }
+  return called.ok() ? Step::kDone : fail(called.error().message);
 }
 
 EventRun::Step EventRun::commit() {
@@ -396,9 +494,7 @@ EventRun::Step EventRun::commit() {
   }
   if (!writes_ && parts_.read_only()) {
     (void)parts_.post_commit(BranchAbandoned{branch_, home_->backend});
-    return fail(
-        "The MariaDB server is running with the --read-only option so it cannot execute this "
-        "statement");
+    return fail(kReadOnlyServer);
   }
   prepared_.last_seen_at_answer = Seqno{parts_.positions.applied[home_->backend.value].load()};
   return await_outcome(prepared_);

@@ -6,6 +6,9 @@
 //        ^                                 |                                |
 //        +------ conflict, home lost, somebody's lock: again --------------+
 //
+// A body that commits by itself runs alone, in its turn (program_turn.h), and only once: what it
+// has committed stays (decision 0045).
+//
 // Threads: run() its own; on_event() the commit thread; stop(), kill() any.
 #pragma once
 
@@ -24,6 +27,7 @@
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/event_catalogue.h"
+#include "proxy/program_turn.h"
 #include "proxy/session/process_list.h"
 
 namespace consort::proxy {
@@ -41,7 +45,7 @@ struct EventRunParts {
   std::function<bool()> read_only;  ///< clients have SET GLOBAL read_only
   /// Ends a connection of a server, whatever it executes. Does not block.
   std::function<void(BackendId, std::uint64_t thread)> kill;
-  const AppliedPositions& positions;  ///< outlives the run
+  AppliedPositions& positions;  ///< outlives the run
   CommitIdentity identity;
   SessionId session;         ///< where outcomes go
   std::uint64_t number = 0;  ///< of the run: it names the program and its branches
@@ -61,8 +65,8 @@ class EventRun {
 
   /// Returns when it is done, or cannot be; says in the log why not.
   End run();
-  /// A verdict of its own, or who is in somebody's way.
-  void on_event(const CommitEvent& event);
+  /// A verdict of its own, its turn, or who is in somebody's way. True: it is for this run alone.
+  bool on_event(const CommitEvent& event);
   /// run() returns soon; what is prepared is decided without it.
   void stop();
   /// A client's KILL.
@@ -89,10 +93,14 @@ class EventRun {
   [[nodiscard]] Status make_program();
   void drop_program();
   Step execute();
+  [[nodiscard]] bool runs_alone();
+  Step execute_alone();
+  Step take_turn();
   Step on_call_failed(const Error& error);
   Step grant_program();
   Step commit();
   Step await_outcome(const BranchPrepared& prepared);
+  [[nodiscard]] std::string call_sql() const;
   [[nodiscard]] Status call();
   [[nodiscard]] Status statement(std::string_view sql);
   Step fail(std::string_view why);
@@ -111,13 +119,17 @@ class EventRun {
   std::optional<healthcheck::MariadbLink> link_;
   unsigned connections_ = 0;
   bool granted_ = false;
-  bool writes_ = true;  ///< also under read_only
+  std::optional<bool> alone_;  ///< its body commits by itself
+  bool writes_ = true;         ///< also under read_only
   BranchId branch_;
   std::uint64_t branches_ = 0;
   BranchPrepared prepared_;
 
+  ProgramTurn turn_;
+
   std::mutex mutex_;
   std::condition_variable changed_;
+  bool yields_ = true;        ///< to others; a program that runs alone does not
   bool stopping_ = false;     ///< no other attempt
   bool killed_ = false;       ///< by a client: what is prepared is waited for
   bool ends_ = false;         ///< Consort does

@@ -67,8 +67,8 @@ void EventScheduler::on_commit_event(const CommitEvent& event) {
     if (const auto found = decided_.find(outcome->session.slot); found != decided_.end()) {
       found->second = {true, outcome->seqno};
       changed_.notify_all();
+      return;
     }
-    return;
   }
   if (const auto* changed = std::get_if<GlobalsChanged>(&event)) {
     for (const GlobalChange& change : changed->changes) {
@@ -80,8 +80,12 @@ void EventScheduler::on_commit_event(const CommitEvent& event) {
     }
     return;
   }
+  bool taken = false;
   for (Run& run : under_way_) {
-    run.run.on_event(event);
+    taken = run.run.on_event(event) || taken;
+  }
+  if (const auto* turn = std::get_if<DdlTurn>(&event); turn != nullptr && !taken) {
+    (void)parts_.post_commit(DdlExecuted{turn->seqno, turn->backend, DdlEnd::kNotExecuted});
   }
 }
 

@@ -50,7 +50,7 @@ struct EventSchedulerParts {
   std::function<void(std::function<void(std::uint32_t)> take)> new_process_id;
   /// Runs take place where all sessions take their user locks.
   std::shared_ptr<UserLockHome> user_locks;
-  const AppliedPositions& positions;  ///< outlives the scheduler
+  AppliedPositions& positions;  ///< outlives the scheduler; it says what programs may make
   CommitIdentity identity;
   std::uint16_t worker = 0;  ///< SessionId::worker of what it asks the commit thread for
 };

@@ -143,7 +143,7 @@ def with_its_definers_rights(_context, cluster):
         client.query("CREATE EVENT theft ON SCHEDULE AT CURRENT_TIMESTAMP ON COMPLETION PRESERVE DO"
                      " INSERT INTO secret VALUES (1)")
         client.query("CREATE EVENT commits ON SCHEDULE AT CURRENT_TIMESTAMP DO BEGIN"
-                     " INSERT INTO runs (note) VALUES ('commits'); COMMIT; END")
+                     " INSERT INTO runs (note) VALUES ('commits'); COMMIT; DROP TABLE secret; END")
         client.query("CREATE EVENT sleeps ON SCHEDULE AT CURRENT_TIMESTAMP DO DO SLEEP(1000)")
         switch(cluster, "ON")
 
@@ -155,10 +155,11 @@ def with_its_definers_rights(_context, cluster):
         assert run[1:5] == (b"low", b"localhost", b"test", b"Connect"), run
         client.query(f"KILL QUERY {int(run[0])}")
     wait_until(lambda: set(same_state(cluster)) == {"theft"}, 40, cluster.evidence)
-    assert [row[0] for row in runs(cluster)] == ["low@%"], runs(cluster)
+    assert {(row[0], row[3]) for row in runs(cluster)} == {("low@%", "mine"), (None, "commits")}, \
+        runs(cluster)
     log = cluster.consort.log_text()
     assert "[low@%].[test.theft] INSERT command denied" in log, log[-3000:]
-    assert "[low@%].[test.commits] XAER_RMFAIL" in log, log[-3000:]
+    assert "[low@%].[test.commits] DROP command denied" in log, log[-3000:]
     assert "[low@%].[test.sleeps] Query execution was interrupted" in log, log[-3000:]
     switch(cluster, "OFF")
     cluster.sql("DROP EVENT theft", "REVOKE EVENT ON test.* FROM low@'%'",
@@ -167,7 +168,7 @@ def with_its_definers_rights(_context, cluster):
                 "CREATE DEFINER = nobody@nowhere EVENT nobody ON SCHEDULE AT CURRENT_TIMESTAMP DO"
                 " INSERT INTO runs (note) VALUES ('nobody')", "SET GLOBAL event_scheduler = ON")
     wait_until(lambda: not same_state(cluster), 40, cluster.evidence)
-    assert len(runs(cluster)) == 1 and not cluster.sql("SELECT * FROM secret")
+    assert len(runs(cluster)) == 2 and not cluster.sql("SELECT * FROM secret")
     assert "[low@%].[test.lost] execution failed, user no longer has EVENT" in cluster.consort.log_text()
     clean_up(cluster)
     cluster.sql("DROP USER low@'%'", "DROP TABLE secret")
@@ -343,4 +344,94 @@ def it_goes_on(_context, cluster):
     switch(cluster, "OFF")
     assert_no_twins(runs(cluster, "every"))
     assert int(cluster.sql(f"SELECT n DIV 1000 FROM {hot}")[0][0]) == 20
+    clean_up(cluster)
+
+
+@case(seconds=90)
+def whose_body_commits_by_itself(_context, cluster):
+    """Transactions, DDL, and what it calls: everywhere, in one order, as its definer; what it leaves
+    open is rolled back, what it had committed before an error stays. Writers go on beside it."""
+    hot = cluster.table("id INT PRIMARY KEY, n INT")
+    cluster.sql(f"INSERT INTO {hot} VALUES (1, 0)",
+                "CREATE PROCEDURE steps(what VARCHAR(20)) BEGIN START TRANSACTION;"
+                " INSERT INTO runs (who, place, note) VALUES (CURRENT_USER(), DATABASE(), what);"
+                " COMMIT; END",
+                "CREATE EVENT daily ON SCHEDULE AT CURRENT_TIMESTAMP DO"
+                " CREATE TABLE daily (id INT PRIMARY KEY AUTO_INCREMENT, at DATETIME DEFAULT NOW())",
+                "CREATE EVENT all_of_it ON SCHEDULE AT CURRENT_TIMESTAMP DO BEGIN"
+                " CREATE TABLE made (a INT PRIMARY KEY) AS SELECT 5 AS a;"
+                " CREATE VIEW seen AS SELECT a FROM made; START TRANSACTION;"
+                " INSERT INTO runs (note) SELECT CONCAT('made ', a) FROM seen; COMMIT;"
+                " CALL steps('called'); ALTER TABLE made ADD KEY (a); START TRANSACTION;"
+                " INSERT INTO runs (note) VALUES ('left open'); END",
+                "CREATE EVENT fails ON SCHEDULE AT CURRENT_TIMESTAMP DO BEGIN"
+                " CALL steps('before'); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'no more'; END",
+                "CREATE EVENT text ON SCHEDULE AT CURRENT_TIMESTAMP DO"
+                " EXECUTE IMMEDIATE 'CREATE TABLE by_text (a INT)'",
+                "CREATE EVENT every ON SCHEDULE EVERY 1 SECOND DO BEGIN START TRANSACTION;"
+                f" UPDATE {hot} SET n = n + 1; COMMIT; CALL steps('every'); END")
+    switch(cluster, "ON")
+    with cluster.connect() as client:
+        for _ in range(20):
+            while code_of(lambda: client.query(f"UPDATE {hot} SET n = n + 1000 WHERE id = 1")):
+                pass  # 1213: an event was first
+            time.sleep(0.1)
+    wait_until(lambda: set(same_state(cluster)) == {"every"} and len(runs(cluster, "every")) >= 3,
+               40, cluster.evidence)
+    switch(cluster, "OFF")
+    wait_until(lambda: not scheduler(cluster)["under_way"], 20, cluster.evidence)
+    notes = sorted(row[3] for row in runs(cluster) if row[3] != "every")
+    assert notes == ["before", "called", "made 5"], notes
+    assert runs(cluster, "called")[0][:2] == ("app@%", "test")
+    assert "[app@%].[test.fails] no more" in cluster.consort.log_text()
+    cluster.assert_identical()
+    for server in cluster.servers:
+        assert server.query("SELECT a FROM test.seen") == ((5,),)
+        assert server.query("SELECT COUNT(*) FROM test.daily") == ((0,),)
+        assert server.query("SELECT definer FROM information_schema.VIEWS"
+                            " WHERE table_name = 'seen'") == (("app@%",),)
+    n = int(cluster.sql(f"SELECT n FROM {hot}")[0][0])
+    assert n // 1000 == 20 and n % 1000 == len(runs(cluster, "every")), n
+    cluster.sql("DROP VIEW seen", "DROP TABLE made, daily, by_text", "DROP PROCEDURE steps")
+    clean_up(cluster)
+
+
+@case(seconds=120)
+def amid_an_event_that_commits(_context, cluster):
+    """Whoever is killed, what it had committed is everywhere, once, and it is not made again. KILL
+    of a client ends it."""
+    slow = ("BEGIN DECLARE i INT DEFAULT 0; WHILE i < 60 DO START TRANSACTION;"
+            " INSERT INTO runs (note) VALUES (CONCAT('step ', i)); COMMIT; DO SLEEP(0.05);"
+            " SET i = i + 1; END WHILE; END")
+
+    def home():
+        return next((server for server in cluster.servers
+                     if server.query("SELECT COUNT(*) FROM test.runs")[0][0] > 4), None)
+
+    switch(cluster, "ON")
+    for turn, way in enumerate(("home", "Consort", "KILL")):
+        cluster.sql("TRUNCATE TABLE runs",
+                    f"CREATE EVENT e{turn} ON SCHEDULE AT CURRENT_TIMESTAMP ON COMPLETION PRESERVE"
+                    f" DO {slow}")
+        wait_until(lambda: home() is not None, 40, cluster.evidence)
+        if way == "KILL":
+            with cluster.connect() as client:
+                listed = [row for row in client.query("SHOW PROCESSLIST").rows
+                          if row[4] == b"Connect" and row[7] and b"DECLARE i" in row[7]]
+                client.query(f"KILL {int(listed[0][0])}")
+        else:
+            victim = cluster.consort if way == "Consort" else home()
+            victim.kill()
+            victim.start()
+        wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 60,
+                   cluster.evidence)
+        wait_until(lambda: not scheduler(cluster)["under_way"], 40, cluster.evidence)
+        cluster.assert_identical()
+        steps = [row[3] for row in runs(cluster)]
+        assert 4 < len(steps) < 60 and steps == [f"step {i}" for i in range(len(steps))], (way, steps)
+        time.sleep(1.5)
+        assert len(runs(cluster)) == len(steps)
+        assert same_state(cluster)[f"e{turn}"][0] == "DISABLED"
+    log = cluster.consort.log_text()
+    assert "what it had committed stays" in log and "Query execution was interrupted" in log
     clean_up(cluster)
