@@ -156,12 +156,14 @@ TEST_SUITE("healthcheck") {
   }
 
   TEST_CASE("Preflight: backends must differ in server_id and agree in the rest") {
-    const Facts first = fit_server();
+    Facts first = fit_server();
     Facts second = fit_server();
     Facts third = fit_server();
     second["server_id"] = "12";
     second["sql_mode"] = "ANSI";
     second["lower_case_table_names"] = "1";
+    first["innodb_sort_buffer_size"] = "1048576";
+    second["innodb_sort_buffer_size"] = "65536";
     third["server_id"] = "12";
     third["time_zone"] = "+02:00";
     third["version"] = "11.4.2-MariaDB";
@@ -173,6 +175,7 @@ TEST_SUITE("healthcheck") {
     EXPECT(told(findings[1]) == "");
     EXPECT(told(findings[2]) ==
            "E lower_case_table_names is '1', on a '0'\n"
+           "E innodb_sort_buffer_size is '65536', on a '1048576'\n"
            "W sql_mode is 'ANSI', on a 'STRICT_TRANS_TABLES'\n");
     EXPECT(told(findings[3]).find("E server_id is 12 on b too") != std::string::npos);
     EXPECT(told(findings[3]).find("W time_zone is '+02:00', on a 'UTC'") != std::string::npos);
