@@ -304,7 +304,7 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     }
     state_.set_variable(name, value);
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
-      state_.set_variable("collation_connection", job_.names_collation);
+      state_.set_variable("collation_connection", whole_collation(job_.names_collation, value));
     }
   }
 }

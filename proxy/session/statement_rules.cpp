@@ -464,6 +464,13 @@ std::string_view names_collation(const Statement& statement) {
   return is_default ? std::string_view() : collation;
 }
 
+std::string whole_collation(std::string_view collation, std::string_view character_set) {
+  constexpr std::string_view kOfMany = "uca1400_";
+  std::string name(collation);
+  return router::starts_ignoring_case(collation, kOfMany) ? std::string(character_set) + "_" + name
+                                                          : name;
+}
+
 bool has_comment(std::string_view sql) {
   return sql.find_first_not_of(" \t\r\n;") != std::string_view::npos;
 }

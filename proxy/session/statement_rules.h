@@ -112,6 +112,11 @@ inline constexpr std::array kIsolationLevels = {
 /// The collation of SET NAMES .. COLLATE; empty without one. The server does not report it.
 [[nodiscard]] std::string_view names_collation(const router::Statement& statement);
 
+/// Since MariaDB 10.10 the newest ones are of many character sets, and SET NAMES takes their names
+/// without it. A variable does not.
+[[nodiscard]] std::string whole_collation(std::string_view collation,
+                                          std::string_view character_set);
+
 /// Of a statement without tokens: something other than blanks and semicolons is in it.
 [[nodiscard]] bool has_comment(std::string_view sql);
 
