@@ -153,7 +153,7 @@ OwnTableLocks::Held OwnTableLocks::held(const TableRef& table, std::string_view 
 
 bool OwnTableLocks::only_writes() const {
   return !all_ && std::all_of(tables_.begin(), tables_.end(),
-                              [](const TableLock& lock) { return lock.write; });
+                              [](const Locked& locked) { return locked.lock.write; });
 }
 
 std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statement,
