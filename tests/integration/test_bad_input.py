@@ -120,7 +120,7 @@ def guarded_settings(_context, cluster):
     with cluster.connect() as client:
         for setting in ("sql_log_bin = 0", "SESSION binlog_format = 'STATEMENT'",
                         "@@binlog_row_image = 'MINIMAL'", "pseudo_slave_mode = 1",
-                        "GLOBAL session_track_system_variables = ''", "server_id = 7",
+                        "GLOBAL binlog_row_image = 'MINIMAL'", "server_id = 7",
                         "gtid_domain_id = 3"):
             error = refused(lambda text=setting: client.query("SET " + text))
             assert error.code not in (1064, 1213), error
