@@ -134,6 +134,13 @@ void SessionCore::on_call_answer(const CallAnswer& answer) {
     return;
   }
   job_.asks_about_call = false;
+  if (transaction_.is(TransactionState::kMustAbort)) {  // its home was lost meanwhile
+    const protocol::SqlError error = abort_error();
+    transaction_over();
+    effects_.metrics().count_client_error(ClientErrorClass::kConflict);
+    reply_error(error);
+    return;
+  }
   job_.may_prepare = job_.may_prepare && answer.known.dynamic;
   if (!runs_alone(answer.known.verdict) || !run_program(answer.known)) {
     advance_job();

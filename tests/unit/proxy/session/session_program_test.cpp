@@ -170,6 +170,27 @@ TEST_SUITE("session") {
     EXPECT(script.answer() == "OK");
   }
 
+  TEST_CASE("SessionCore: a home that is lost while a CALL is asked about takes the transaction") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("UPDATE t SET a=1");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    (void)script.answer();
+    (void)script.sent(Channel::kHome);
+    script.call_verdict = std::nullopt;
+    script.query("CALL p()");
+    const auto question = script.posted_back<CallQuestion>();
+    script.lose(Channel::kHome);
+    EXPECT(script.answer().empty());
+    script.core.on_call_answer(
+        {question.session, question.number, "d", "p", {CallVerdict::kAlone}});
+    script.pump();
+    EXPECT(script.answer() == "ERR 1213");
+    EXPECT(script.sent(Channel::kHome).empty());
+    EXPECT_FALSE(script.core.in_transaction());
+  }
+
   TEST_CASE("SessionCore: a program does not run when the transaction before it cannot commit") {
     SessionScript script;
     begin_program(script, CallOpening::kCommits);
