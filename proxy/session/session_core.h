@@ -562,6 +562,7 @@ class SessionCore {
 
   // PREPARE .. FROM: session_text.cpp.
   void forget_text_statements(const router::Statement& statement);
+  void note_call_done();
   [[nodiscard]] bool executes_known_text() const;
   [[nodiscard]] bool texts_are_unconverted() const;
   [[nodiscard]] std::optional<router::TextSource> text_source() const;

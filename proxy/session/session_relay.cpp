@@ -404,6 +404,7 @@ void SessionCore::note_partial_effect(router::PinSet& pins) const {
 void SessionCore::on_client_done(Channel channel, Relay& relay, bool succeeded) {
   flush(relay);
   note_told();
+  note_call_done();
   router::PinSet pins = pins_;
   if (succeeded) {
     pins.remove(job_.pins.ended);

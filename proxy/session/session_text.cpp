@@ -49,6 +49,17 @@ void SessionCore::forget_text_statements(const Statement& statement) {
   }
 }
 
+/// A CALL that was to prepare nothing has ended: it may have been of another procedure by then.
+void SessionCore::note_call_done() {
+  if (job_.statement_kind != StatementKind::kCall || job_.may_prepare) {
+    return;
+  }
+  const auto known = effects_.known_call(job_.called.schema, job_.called.name);
+  if (!known || known->dynamic) {
+    text_statements_.clear();
+  }
+}
+
 /// It is an EXECUTE of a name under which nothing is prepared that might prepare something.
 bool SessionCore::executes_known_text() const {
   if (job_.statement_kind != StatementKind::kExecuteText || job_.kind != JobKind::kQuery) {
