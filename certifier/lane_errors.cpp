@@ -170,6 +170,10 @@ bool drops_before_creating(std::string_view sql) {
                      [&sql](std::string_view object) { return take_word(sql, object); });
 }
 
+bool is_of_its_account(std::uint16_t error) {
+  return error == 1372 || error == 1524 || error == 1819;
+}
+
 bool is_denial(std::uint16_t error) {
   return contains(kDenials, error);
 }

@@ -49,6 +49,10 @@ inline constexpr std::uint16_t kNoRoleAdminErrno = 1698;
 /// and where the new one cannot be made the old one is gone. True in doubt.
 [[nodiscard]] bool drops_before_creating(std::string_view sql);
 
+/// A plugin, a password: what is wrong with one account that a statement makes, and may be right on
+/// a server that is set up in another way.
+[[nodiscard]] bool is_of_its_account(std::uint16_t error);
+
 /// The account that executed a DDL may not do so: the server has done nothing of it.
 [[nodiscard]] bool is_denial(std::uint16_t error);
 

@@ -239,6 +239,7 @@ bool runs_outside_execute(const Statement& statement, std::string_view schema) {
     case StatementKind::kSetTransaction:
     case StatementKind::kXa:
     case StatementKind::kUnlockTables:
+    case StatementKind::kServerAdmin:
       return true;
     default:
       return statement.flags.has_any(

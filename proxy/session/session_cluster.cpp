@@ -41,6 +41,12 @@ DdlEnd SessionCore::Ordered::end_of_failure() const {
     return DdlEnd::kFailed;
   }
   const bool replaces = certifier::drops_before_creating(request.sql);
+  // Another server may have the plugin that this one lacks: of a single account nothing was done.
+  const bool of_one_account =
+      certifier::is_of_its_account(error) && request.sql.find(',') == std::string::npos;
+  if (of_one_account && !replaces) {
+    return DdlEnd::kFailed;
+  }
   const auto outcome = certifier::ddl_outcome(error);
   if (outcome == certifier::DdlOutcome::kRunTolerant || (outcome && replaces)) {
     return DdlEnd::kPartly;

@@ -154,10 +154,10 @@ void SessionCore::on_kill_connection() {
 
 void SessionCore::kill_statement() {
   const ChannelLease& lease = lease_of(job_.channel);
-  if (job_.answered || kill_requested_ || !lease.owes_reply()) {
+  if (job_.answered || !lease.owes_reply()) {
     return;
   }
-  kill_requested_ = true;
+  kill_requested_ = true;  // a server may have missed the one before: kill_query() knows
   kill_query(job_.channel);
 }
 

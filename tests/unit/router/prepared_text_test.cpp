@@ -115,10 +115,11 @@ TEST_SUITE("router") {
   }
 
   TEST_CASE("PreparedText: what cannot run inside a branch") {
-    for (const char* sql : {"DROP TABLE t", "ALTER TABLE t ADD c INT", "GRANT ALL ON *.* TO u",
-                            "COMMIT", "BEGIN", "SET autocommit = 1", "SET @a = 1, autocommit = 0",
-                            "ANALYZE TABLE t", "SET TRANSACTION READ ONLY", "SET sql_log_bin = 0",
-                            "SET GLOBAL x = 1", "FLUSH TABLES", "CREATE TABLE t SELECT ? AS a"}) {
+    for (const char* sql :
+         {"DROP TABLE t", "ALTER TABLE t ADD c INT", "GRANT ALL ON *.* TO u", "COMMIT", "BEGIN",
+          "SET autocommit = 1", "SET @a = 1, autocommit = 0", "ANALYZE TABLE t",
+          "SET TRANSACTION READ ONLY", "SET sql_log_bin = 0", "SET GLOBAL x = 1", "FLUSH TABLES",
+          "INSTALL SONAME 'a'", "CREATE TABLE t SELECT ? AS a"}) {
       CAPTURE(sql);
       EXPECT(runs_outside_execute(classify(sql, {}), "test"));
     }

@@ -60,6 +60,7 @@ TEST_SUITE("session") {
         {"CREATE OR REPLACE USER u", 1227, DdlEnd::kFailed},
         {"CREATE OR REPLACE ROLE r WITH ADMIN nobody", 1959, DdlEnd::kPartly},
         {"CREATE USER u IDENTIFIED WITH nosuch", 1524, DdlEnd::kFailed},
+        {"CREATE USER u, v IDENTIFIED WITH nosuch", 1524, DdlEnd::kPartly},
         {"CREATE USER a, b", 1396, DdlEnd::kPartly},
     };
     for (const Row& row : rows) {
