@@ -574,9 +574,11 @@ def a_schema_that_somebody_drops(_context, pair):
 @case(seconds=60)
 def collations_of_many_character_sets(_context, pair):
     """SET NAMES takes their names without one (since 10.10); on the other servers DDL needs them whole."""
-    pair.compare(["SET NAMES utf8mb4 COLLATE uca1400_ai_ci", "SELECT @@collation_connection",
-                  "CREATE TABLE many (a INT)", "CREATE VIEW seen AS SELECT 'a' AS a", "SHOW CREATE VIEW seen",
-                  "SET NAMES utf8mb3 COLLATE 'UCA1400_AS_CS'", "SELECT @@collation_connection", "DROP VIEW seen",
-                  "DROP TABLE many", "SET NAMES utf8mb4"])
+    pair.compare(["SET NAMES utf8mb4 COLLATE uca1400_ai_ci",
+                  "SELECT @@collation_connection = 'utf8mb4_uca1400_ai_ci' AS a", "CREATE TABLE many (a INT)",
+                  "CREATE VIEW seen AS SELECT 'a' AS a",
+                  "SELECT COUNT(*) FROM information_schema.VIEWS WHERE TABLE_NAME = 'seen' AND "
+                  "COLLATION_CONNECTION = 'utf8mb4_uca1400_ai_ci'", "SET NAMES utf8mb3 COLLATE 'UCA1400_AS_CS'",
+                  "SELECT @@collation_connection = 'utf8mb3_uca1400_as_cs' AS a", "DROP VIEW seen", "DROP TABLE many"])
     pair.assert_identical()
     assert set(pair.consort.backend_states().values()) == {"online"}
