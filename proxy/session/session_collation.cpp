@@ -38,10 +38,7 @@ bool SessionCore::ask_collation() {
   }
   job_.answered = true;
   diagnostics_.keep_row_count();
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskCollation));
-  expect(Channel::kHome, ReplyRole::kCollation, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(kAskCollation, ReplyRole::kCollation);
   return true;
 }
 

@@ -26,10 +26,7 @@ void SessionCore::begin_commit(AfterCommit after) {
       return;
     case TransactionState::kReadOnly:
       phase_ = SessionPhase::kRollingBack;
-      xa_buffer_.clear();
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainCommit));
-      expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
-      effects_.send_backend(Channel::kHome, {xa_buffer_});
+      ask_home(kPlainCommit, ReplyRole::kPlainEnd);
       return;
     case TransactionState::kExecuting:
       break;
@@ -83,10 +80,7 @@ void SessionCore::begin_rollback(AfterCommit after) {
       return;
     case TransactionState::kReadOnly:
       phase_ = SessionPhase::kRollingBack;
-      xa_buffer_.clear();
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kPlainRollback));
-      expect(Channel::kHome, ReplyRole::kPlainEnd, Command::kQuery);
-      effects_.send_backend(Channel::kHome, {xa_buffer_});
+      ask_home(kPlainRollback, ReplyRole::kPlainEnd);
       return;
     case TransactionState::kExecuting:
       send_branch_rollback();

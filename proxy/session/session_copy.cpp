@@ -49,10 +49,7 @@ bool SessionCore::asks_about_copy() {
     question += " AND NOT " + exists(targets[0], "");
   }
   question += " LIMIT 1";  // whatever sql_select_limit is
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
-  expect(Channel::kHome, ReplyRole::kCopy, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(question, ReplyRole::kCopy);
   return true;
 }
 

@@ -50,6 +50,7 @@
 #include "proxy/session/multi_statement.h"
 #include "proxy/session/named_set.h"
 #include "proxy/session/next_transaction.h"
+#include "proxy/session/ordered_statement.h"
 #include "proxy/session/own_result.h"
 #include "proxy/session/own_table_locks.h"
 #include "proxy/session/prepared_statements.h"
@@ -441,6 +442,8 @@ class SessionCore {
   void on_begun_alone();
   void append_begin();
   void append_guard();
+  /// A question of ours, whose answer goes on.
+  void ask_home(std::string_view sql, ReplyRole role);
   void append_preparation();
   void append_statement_reset();
   void append_diagnostics();
@@ -771,49 +774,7 @@ class SessionCore {
   std::string preparing_sql_;                      ///< of kPrepare
   std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
-  /// A statement that all backends execute in the log's order.
-  struct Ordered {
-    DdlRequest request;
-    Buffer command;              ///< its COM_QUERY, also when it came prepared
-    Seqno seqno;                 ///< of its turn
-    unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
-    bool changes_accounts = false;
-    std::string timestamp;  ///< at which it is executed, everywhere; empty: its session's own
-    OwnSchema schema = OwnSchema::kUnknown;
-    bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
-    bool drops = false;   ///< maybe several objects, one after the other
-    bool truncates = false;
-    router::AlteredRows rows;
-    RowOrder order = RowOrder::kUnknown;  ///< of the rows that it treats
-    bool drops_tables = false;            ///< DROP TABLE
-    bool rows_known = false;              ///< all servers will treat them alike
-    std::vector<std::string> as_ever;     ///< the SETs that undo those for this statement
-    bool copies = false;                  ///< CREATE TABLE .. LIKE
-    bool copy_keeps_old = false;          ///< and IF NOT EXISTS
-    bool copy_known = false;              ///< the home has said what is copied
-    std::uint16_t error = 0;              ///< of its execution
-    std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
-    bool globals_known = false;
-    unsigned globals_asked = 0;      ///< how often what they are now
-    bool succeeded = false;          ///< the client's statement did
-    std::vector<DdlTarget> dropped;  ///< perhaps sequences
-    bool finished = false;           ///< and what came of it was told
-    bool program = false;            ///< a CALL that commits by itself: session_program.cpp
-    bool prepared = false;           ///< the program's CALL is a COM_STMT_EXECUTE
-    bool running = false;            ///< the program's CALL was sent
-    bool unrun = false;              ///< its turn came on another connection: it asks again
-    bool was_open = false;           ///< the program has left a transaction open
-    bool told_open = false;          ///< and its client was told
-    bool left_reading = false;       ///< the same, but it has only read in it
-    std::string transaction_state;   ///< as the home has told last while the program ran
-    /// The number of the client's next packet, once it had reports of an execution that was lost.
-    std::uint8_t reply_from = 0;
-
-    /// Failed as it did, may it have treated some of its objects?
-    [[nodiscard]] DdlEnd end_of_failure() const;
-  };
-
-  Ordered ordered_;
+  OrderedStatement ordered_;
   std::uint32_t call_questions_ = 0;  ///< CallQuestions so far
   /// A program has failed amid a transaction of its own, which is rolled back: its client does not
   /// know.

@@ -70,10 +70,7 @@ bool SessionCore::asks_globals() {
   if (job_.kind != JobKind::kOrdered || ordered_.globals.empty() || ordered_.globals_known) {
     return false;
   }
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question_of(ordered_.globals)));
-  expect(Channel::kHome, ReplyRole::kGlobals, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(question_of(ordered_.globals), ReplyRole::kGlobals);
   return true;
 }
 
@@ -100,10 +97,7 @@ bool SessionCore::asks_new_globals(bool succeeded) {
     return false;
   }
   ++ordered_.globals_asked;
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(question));
-  expect(Channel::kHome, ReplyRole::kNewGlobals, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(question, ReplyRole::kNewGlobals);
   return true;
 }
 

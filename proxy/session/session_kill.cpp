@@ -75,10 +75,7 @@ void SessionCore::send_kill_check() {
     return;
   }
   phase_ = SessionPhase::kAskingOthers;
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kKillRightProbe));
-  expect(Channel::kHome, ReplyRole::kKillRight, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(kKillRightProbe, ReplyRole::kKillRight);
 }
 
 void SessionCore::on_kill_right(const protocol::SqlError* refusal) {

@@ -80,10 +80,7 @@ bool SessionCore::ask_held_locks() {
   }
   job_.locks_asked = true;
   job_.answered = true;
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(user_locks_.question()));
-  expect(Channel::kHome, ReplyRole::kHeldLocks, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(user_locks_.question(), ReplyRole::kHeldLocks);
   return true;
 }
 

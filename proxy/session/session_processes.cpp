@@ -121,10 +121,7 @@ void SessionCore::on_sessions(std::vector<ProcessRow> rows) {
 
 void SessionCore::send_process_check() {
   phase_ = SessionPhase::kAskingOthers;
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kProcessRightProbe));
-  expect(Channel::kHome, ReplyRole::kProcessRight, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(kProcessRightProbe, ReplyRole::kProcessRight);
 }
 
 void SessionCore::on_process_right(bool granted) {

@@ -333,6 +333,13 @@ bool SessionCore::begins_read_only() {
 }
 
 // What stands before the client's statement and whatever it is to run in.
+void SessionCore::ask_home(std::string_view sql, ReplyRole role) {
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  expect(Channel::kHome, role, Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
 void SessionCore::append_preparation() {
   append_kept_settings();
   append_insert_id();

@@ -105,10 +105,7 @@ void SessionCore::append_own_tracking(Channel channel, ReplyRole role) {
 // have its OK.
 void SessionCore::ask_whether_told(const BranchPrepared& prepared) {
   told_of_none_ = prepared;
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskTold));
-  expect(Channel::kHome, ReplyRole::kAskedTold, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(kAskTold, ReplyRole::kAskedTold);
 }
 
 void SessionCore::on_asked_told(const protocol::SqlError* error) {

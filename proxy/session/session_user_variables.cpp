@@ -43,10 +43,7 @@ bool SessionCore::ask_belongings() {
 }
 
 void SessionCore::ask_variables(std::string_view sql) {
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
-  expect(Channel::kHome, ReplyRole::kVariablesAsked, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(sql, ReplyRole::kVariablesAsked);
 }
 
 void SessionCore::on_variables(const protocol::SqlError* error) {

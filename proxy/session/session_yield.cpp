@@ -55,10 +55,7 @@ void SessionCore::leave_home() {
 }
 
 void SessionCore::ask_insert_id() {
-  xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskInsertId));
-  expect(Channel::kHome, ReplyRole::kInsertIdAsked, Command::kQuery);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  ask_home(kAskInsertId, ReplyRole::kInsertIdAsked);
 }
 
 void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
