@@ -6,6 +6,7 @@
 #include "proxy/session/statement_rules.h"
 #include "router/lock_list.h"
 #include "router/token.h"
+#include "router/token_reader.h"
 
 namespace consort::proxy {
 namespace {
@@ -249,6 +250,20 @@ bool conflicts_with_reading(const Statement& statement) {
     default:
       return false;
   }
+}
+
+bool awaits_global_lock(const Statement& statement, std::string_view sql) {
+  const bool flushes =
+      statement.kind == StatementKind::kFlush && !statement.has(router::Flag::kLocksTables);
+  if (!flushes && statement.kind != StatementKind::kAnalyze) {
+    return false;
+  }
+  router::TokenReader reader(sql, {});
+  reader.advance();
+  if (reader.token().is("LOCAL") || reader.token().is("NO_WRITE_TO_BINLOG")) {
+    return false;
+  }
+  return !reader.token().is("LOGS") && !reader.following().is("LOGS");
 }
 
 std::string_view maintenance_word(StatementKind kind) {

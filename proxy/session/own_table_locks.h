@@ -72,6 +72,10 @@ class OwnTableLocks {
 /// Does it change plain tables, or keep others from reading them?
 [[nodiscard]] bool conflicts_with_reading(const router::Statement& statement);
 
+/// A FLUSH or ANALYZE that a server writes to its binlog: it waits for others' FLUSH TABLES WITH
+/// READ LOCK, whatever its tables are (measured, 10.11).
+[[nodiscard]] bool awaits_global_lock(const router::Statement& statement, std::string_view sql);
+
 /// What the server says of a TRUNCATE of something locked that is no table, a view.
 [[nodiscard]] protocol::SqlError truncates_no_table_error(std::string_view name);
 

@@ -253,6 +253,10 @@ void SessionCore::on_table_check(const protocol::SqlError* error) {
 // ---- statements on tables that others may have locked ----
 
 void SessionCore::note_tables(const Statement& statement, std::string_view sql) {
+  if (effects_.locked_tables().all_read() && awaits_global_lock(statement, sql)) {
+    job_.tables.assign(1, {{}, {}, true});  // nobody's: only a lock of all tables is in its way
+    return;
+  }
   if (effects_.locked_tables().any() && !statement.tables.overflowed() && !has_temporary()) {
     job_.tables = tables_used(statement, state_.schema());
     if (statement.kind == StatementKind::kDdl || !maintenance_word(statement.kind).empty()) {
@@ -326,7 +330,8 @@ void SessionCore::on_tables_too_late() {
   const protocol::SqlError error = table_wait().of_statement ? protocol::statement_timeout_error()
                                                              : protocol::lock_wait_timeout_error();
   const std::string_view word = maintenance_word(job_.statement_kind);
-  if (word.empty() || job_.tables.size() != 1) {
+  // FLUSH TABLES WITH READ LOCK stops such a statement before it comes to its table.
+  if (word.empty() || job_.tables.size() != 1 || effects_.locked_tables().all_read()) {
     reply_error(error);
     return;
   }

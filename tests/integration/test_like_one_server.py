@@ -256,7 +256,8 @@ def a_global_read_lock(_context, pair):
             step(locker, sql)
         for sql in (f"INSERT INTO {table} VALUES (3, 3)", f"ALTER TABLE {table} ADD w INT",
                     f"SELECT COUNT(*) FROM {table}", f"LOCK TABLES {table} READ", "UNLOCK TABLES",
-                    f"LOCK TABLES {table} WRITE"):
+                    f"LOCK TABLES {table} WRITE", f"OPTIMIZE TABLE {table}", f"ANALYZE TABLE {table}",
+                    "FLUSH TABLES", f"FLUSH TABLES {table}", "FLUSH LOCAL TABLES", "FLUSH PRIVILEGES"):
             step(other, sql)
         step(locker, "UNLOCK TABLES")
         # A transaction that has written before: its COMMIT waits.

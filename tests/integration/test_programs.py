@@ -335,7 +335,7 @@ def its_home_is_killed_amid(_context, programs):
 def its_home_is_killed_amid_ddl(context, programs):
     """What a crash has left of CREATE OR REPLACE TABLE, the server itself undoes, and says so in its
     binlog: all servers have the table, or none."""
-    programs.define("DECLARE i INT DEFAULT 0; INSERT INTO t VALUES (n, 1); WHILE i < 1000 DO "
+    programs.define("DECLARE i INT DEFAULT 0; INSERT INTO t VALUES (n, 1); WHILE i < 100000 DO "
                     "CREATE OR REPLACE TABLE made (id INT PRIMARY KEY, v INT); SET i = i + 1; "
                     "END WHILE;")
     for turn in range(context.pick(3, 30)):

@@ -71,6 +71,25 @@ TEST_SUITE("session") {
     EXPECT(error_of("CREATE OR REPLACE VIEW v AS SELECT 1") == 1192);
   }
 
+  TEST_CASE("awaits_global_lock: what a server writes to its binlog") {
+    const auto awaits = [](std::string_view sql) {
+      return awaits_global_lock(router::classify(sql), sql);
+    };
+    EXPECT(awaits("FLUSH TABLES"));
+    EXPECT(awaits("flush /* a */ tables t, u"));
+    EXPECT(awaits("FLUSH PRIVILEGES"));
+    EXPECT(awaits("FLUSH STATUS"));
+    EXPECT(awaits("ANALYZE TABLE t"));
+    EXPECT_FALSE(awaits("ANALYZE LOCAL TABLE t"));
+    EXPECT_FALSE(awaits("FLUSH LOCAL TABLES"));
+    EXPECT_FALSE(awaits("FLUSH NO_WRITE_TO_BINLOG STATUS"));
+    EXPECT_FALSE(awaits("FLUSH BINARY LOGS"));
+    EXPECT_FALSE(awaits("FLUSH LOGS"));
+    EXPECT_FALSE(awaits("FLUSH TABLES WITH READ LOCK"));
+    EXPECT_FALSE(awaits("FLUSH TABLES t WITH READ LOCK"));
+    EXPECT_FALSE(awaits("SELECT 1"));
+  }
+
   TEST_CASE("OwnTableLocks: FLUSH TABLES wants WRITE locks of what it flushes") {
     EXPECT(error_of("FLUSH TABLES") == 1099);
     EXPECT(error_of("FLUSH TABLE r") == 1099);
