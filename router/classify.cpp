@@ -208,6 +208,12 @@ void only_kind(StatementScan&, Statement& out) {
   out.kind = kKind;
 }
 
+/// Of an empty text nothing is executed: a server says who may not, or that it is too short.
+void classify_binlog(StatementScan& scan, Statement& out) {
+  const bool empty = scan.token().is(TokenKind::kString) && scan.token().text.size() == 2;
+  out.kind = empty ? StatementKind::kUnknown : StatementKind::kBinlog;
+}
+
 template <StatementKind kKind>
 void any_body(StatementScan& scan, Statement& out) {
   scan_any(scan, out, kKind);
@@ -258,7 +264,7 @@ constexpr Family kFamilies[] = {
     {Keyword::kHelp, only_kind<StatementKind::kHelp>},
     {Keyword::kShutdown, only_kind<StatementKind::kShutdown>},
     {Keyword::kRestart, only_kind<StatementKind::kShutdown>},
-    {Keyword::kBinlog, only_kind<StatementKind::kBinlog>},
+    {Keyword::kBinlog, classify_binlog},
     {Keyword::kChange, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kStop, only_kind<StatementKind::kServerAdmin>},
     {Keyword::kReset, classify_reset},

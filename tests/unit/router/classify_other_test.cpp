@@ -219,6 +219,7 @@ TEST_SUITE("classify_other") {
         {"LOAD INDEX INTO CACHE t", "index_cache", "reads_only", "", "home/server_local"},
         {"INSTALL SONAME 'x'", "server_admin", "", "", "refuse/not_supported"},
         {"BINLOG 'x'", "binlog", "", "", "refuse/not_supported"},
+        {"BINLOG ''", "unknown", "touches_tables", "", "home/unknown_statement"},
     };
     expect_all(table);
   }
