@@ -316,6 +316,7 @@ void Session::kill_connection() {
     client_.close_after_write();
     return;
   }
+  client_.end_now();  // before who has said KILL hears of it
   core_.on_client_gone(true);
   worker_.retire(id_);
 }

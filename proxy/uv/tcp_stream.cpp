@@ -298,13 +298,15 @@ void TcpStream::close_after_write() {
   }
 }
 
-void TcpStream::end_writing() {
-  // Closing a socket that holds unread bytes resets the connection. The peer that has just sent
-  // something shall find an ordinary end, as after a server's own shutdown().
+void TcpStream::end_now() {
   uv_os_fd_t socket = -1;
   if (uv_fileno(reinterpret_cast<uv_handle_t*>(handle_.get()), &socket) == 0) {
     shutdown(socket, SHUT_WR);
   }
+}
+
+void TcpStream::end_writing() {
+  end_now();
   fail_later(UV_EOF);
 }
 

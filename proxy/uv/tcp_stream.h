@@ -109,6 +109,10 @@ class TcpStream {
   /// then gets on_stream_closed with UV_EOF.
   void close_after_write();
 
+  /// The peer finds the end of what we send at once, whatever it has sent itself or sends later: a
+  /// socket that is closed with unread bytes would reset the connection. As a server's KILL.
+  void end_now();
+
   [[nodiscard]] SocketAddress peer() const;
   /// TCP_NODELAY and keep-alive are always on; this sets keep-alive's idle time.
   void set_keepalive(std::chrono::seconds idle);

@@ -1,5 +1,6 @@
 #include "proxy/admin/admin_server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <httplib.h>
 #include <memory>
@@ -236,7 +237,9 @@ TEST_SUITE("proxy") {
     for (int i = 0; i < 6; ++i) {
       silent.push_back(std::make_unique<RawClient>(fixture.server->port()));
     }
-    EXPECT(status_of(silent.back()->receive_all()) == 503);
+    // Which of them depends on how fast they come.
+    EXPECT(std::any_of(silent.rbegin(), silent.rend(),
+                       [](const auto& client) { return status_of(client->receive_all()) == 503; }));
   }
 
   TEST_CASE("AdminServer: stops at once while clients are connected") {

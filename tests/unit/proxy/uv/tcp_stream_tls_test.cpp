@@ -215,6 +215,19 @@ TEST_SUITE("tls") {
     }
   }
 
+  TEST_CASE("TcpStream: who sends something to a stream that ended finds an end as well") {
+    Fixture f;
+    f.client.stream->pause_reading();
+    f.server->stream->pause_reading();
+    f.server->stream->end_now();
+    f.client.stream->write(as_bytes("a query too late"));
+    f.loop.run_once();
+    f.server.reset();
+    f.client.stream->resume_reading();
+    f.until([&] { return f.client.closed.has_value(); });
+    EXPECT(f.client.closed->text() == CloseReason{UV_EOF}.text());
+  }
+
   TEST_CASE("TcpStream: may be destroyed by its observer in any TLS call") {
     for (const bool at_secured : {true, false}) {
       Fixture f;
