@@ -6,6 +6,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/state_change.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 
