@@ -3,10 +3,10 @@
 
 from support import wire
 from support.case import case
-from support.cluster import Cluster
-from support.losing_relay import AFTER, BEFORE, LosingRelay, Trap
+from support.losing_relay import AFTER, BEFORE
 from support.process import wait_until
 from support.racing import send
+from support.relayed_cluster import RelayedCluster
 
 # Of the rows' branch on the home, of another server's lane, of the ALTER itself.
 STEPS = ["DELETE FROM `test`.`heap`", "XA PREPARE", "XA ROLLBACK", "FOR DELETE FROM `test`.`heap`", "ALTER TABLE heap"]
@@ -14,23 +14,7 @@ WHEN = [(f"{when}, {step.split(' `')[0]}", step, when) for step in STEPS for whe
 ROWS = 60
 
 
-class Relayed(Cluster):
-    """Between Consort and each server stands a relay."""
-
-    def __init__(self, context):
-        super().__init__(context, start=False)
-        self.trap = Trap()
-        self.relays = [LosingRelay(server, self.trap) for server in self.servers]
-        for backend, relay in zip(self.consort.config["backends"], self.relays):
-            backend["port"] = relay.port
-        self.consort.write_config()
-        self.consort.start()
-
-    def close(self, keep=False):
-        super().close(keep)
-        for relay in self.relays:
-            relay.close()
-
+class Relayed(RelayedCluster):
     def fill(self):
         self.sql("DROP TABLE IF EXISTS heap", "CREATE TABLE heap (n INT, t VARCHAR(20))")
         clients = self.on_homes()

@@ -4,33 +4,22 @@ nowhere, and nowhere without a right to it."""
 import time
 
 from support.case import Skip, case
-from support.cluster import Cluster
-from support.losing_relay import AFTER, BEFORE, LosingRelay, Trap
+from support.losing_relay import AFTER, BEFORE
 from support.process import wait_until
 from support.racing import send
+from support.relayed_cluster import RelayedCluster
 from support.wire import code_of
 
 WHEN = [(BEFORE, BEFORE), (AFTER, AFTER)]
 CREATED = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME = 'made'"
 
 
-class Relayed(Cluster):
-    """Between Consort and each server stands a relay. `low` may only read."""
+class Relayed(RelayedCluster):
+    """`low` may only read."""
 
     def __init__(self, context):
-        super().__init__(context, start=False)
-        self.trap = Trap()
-        self.relays = [LosingRelay(server, self.trap) for server in self.servers]
-        for backend, relay in zip(self.consort.config["backends"], self.relays):
-            backend["port"] = relay.port
-        self.consort.write_config()
-        self.consort.start()
+        super().__init__(context)
         self.sql("CREATE USER low@'%' IDENTIFIED BY 'low'", "GRANT SELECT ON test.* TO low@'%'")
-
-    def close(self, keep=False):
-        super().close(keep)
-        for relay in self.relays:
-            relay.close()
 
     def as_low(self):
         return self.consort.wire("test", user="low", password="low")
