@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 #include <utility>
 
 #include <mysql.h>
@@ -43,24 +42,6 @@ bool is_conflict(int error) {
     default:
       return false;
   }
-}
-
-/// Did the last statement write to the binlog? Session tracking says so.
-bool told_of_changes(st_mysql* handle) {
-  constexpr std::string_view kVariable = "last_gtid";
-  const char* text = nullptr;
-  std::size_t length = 0;
-  bool is_name = true;
-  for (int end =
-           mysql_session_track_get_first(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length);
-       end == 0;
-       end = mysql_session_track_get_next(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length)) {
-    if (is_name && std::string_view(text, length) == kVariable) {
-      return true;
-    }
-    is_name = !is_name;
-  }
-  return false;
 }
 
 }  // namespace
@@ -112,16 +93,16 @@ bool EventRun::on_event(const CommitEvent& event) {
     return false;
   }
   if (const auto* abort = std::get_if<AbortBranch>(&event)) {
-    if (at_ == abort->home && thread_ == abort->thread_id) {
-      give_way();
+    if (cuttable_.at() == abort->home && cuttable_.thread() == abort->thread_id) {
+      cuttable_.cut(parts_.kill);
     }
   } else if (const auto* users = std::get_if<AbortTableUsers>(&event)) {
-    if (at_ == users->home && is_in_the_way(*users)) {
-      give_way();
+    if (cuttable_.at() == users->home && is_in_the_way(*users)) {
+      cuttable_.cut(parts_.kill);
     }
   } else if (const auto* locked = std::get_if<TablesLocked>(&event)) {
     if (names(locked->tables)) {
-      give_way();
+      cuttable_.cut(parts_.kill);
     }
   }
   return false;
@@ -129,11 +110,7 @@ bool EventRun::on_event(const CommitEvent& event) {
 
 void EventRun::stop() {
   turn_.stop(true);
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  ends_ = true;
-  give_way();
-  changed_.notify_all();
+  give_up(ends_);
 }
 
 ProcessRow EventRun::process() {
@@ -145,32 +122,27 @@ ProcessRow EventRun::process() {
   row.time = steady_clock::now() - began_;
   row.info = event_.body.substr(0, kProcessInfoBytesMax);
   const std::lock_guard lock(mutex_);
-  if (socket_ >= 0) {
-    row.place = {at_, thread_};
+  if (cuttable_.may_be_cut()) {
+    row.place = {cuttable_.at(), cuttable_.thread()};
   }
   return row;
 }
 
 void EventRun::kill() {
   turn_.stop(false);
+  give_up(killed_);
+}
+
+void EventRun::give_up(bool& why) {
   const std::lock_guard lock(mutex_);
   stopping_ = true;
-  killed_ = true;
-  give_way();
+  why = true;
+  cuttable_.cut(parts_.kill);
   changed_.notify_all();
 }
 
 std::string EventRun::user() const {
   return event_.definer.substr(0, event_.definer.rfind('@'));
-}
-
-/// Its branch is rolled back with the connection, and it tries again. Closing it is not enough: the
-/// server would execute what it executes to the end. REQUIRES: mutex_ is held.
-void EventRun::give_way() {
-  if (socket_ >= 0) {
-    parts_.kill(at_, thread_);
-    (void)::shutdown(std::exchange(socket_, -1), SHUT_RDWR);
-  }
 }
 
 /// In doubt it is, when DDL goes on waiting: views, foreign keys and programs hide tables.
@@ -205,9 +177,9 @@ void EventRun::pause(std::chrono::milliseconds time) {
   changed_.wait_for(lock, time, [this] { return stopping_; });
 }
 
-void EventRun::set_socket(int socket) {
+void EventRun::forget_link() {
   const std::lock_guard lock(mutex_);
-  socket_ = socket;
+  cuttable_.forget();
 }
 
 // ---- its own thread ----
@@ -220,7 +192,7 @@ EventRun::Step EventRun::fail(std::string_view why) {
 Status EventRun::statement(std::string_view sql) {
   const Result<SqlRows> done = link_->query(sql);
   if (!link_->connected()) {
-    set_socket(-1);  // the number may be another's soon
+    forget_link();  // the number may be another's soon
   }
   return done.ok() ? Status(Ok{}) : Status(done.error());
 }
@@ -250,9 +222,10 @@ EventRun::Step EventRun::settle_home() {
   }
   {
     const std::lock_guard lock(mutex_);
-    at_ = home_->backend;
-    thread_ = link_->thread_id();
-    socket_ = stopping_ ? -1 : static_cast<int>(mysql_get_socket(link_->handle()));
+    cuttable_.set(home_->backend, *link_);
+    if (stopping_) {
+      cuttable_.forget();
+    }
   }
   ++connections_;
   granted_ = false;
@@ -299,7 +272,7 @@ Status EventRun::make_program() {
 }
 
 void EventRun::drop_program() {
-  set_socket(-1);  // what follows is quick, and is to be done
+  forget_link();  // what follows is quick, and is to be done
   if (!home_ || !link_) {
     return;
   }
@@ -350,7 +323,7 @@ Status EventRun::call() {
     if (mysql_next_result(handle) > 0) {
       const Error error{static_cast<int>(mysql_errno(handle)), mysql_error(handle)};
       if (healthcheck::is_link_error(error.code)) {
-        set_socket(-1);
+        forget_link();
         link_->close();
       }
       return error;
@@ -488,7 +461,7 @@ EventRun::Step EventRun::commit() {
     (void)statement("XA ROLLBACK " + name);
     return is_conflict(prepared.error().code) ? Step::kConflict : fail(prepared.error().message);
   }
-  if (!told_of_changes(link_->handle())) {
+  if (!told_of_changes(*link_)) {
     (void)statement("XA ROLLBACK " + name);
     return Step::kDone;
   }

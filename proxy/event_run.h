@@ -26,6 +26,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
+#include "proxy/cuttable_link.h"
 #include "proxy/event_catalogue.h"
 #include "proxy/program_turn.h"
 #include "proxy/session/process_list.h"
@@ -43,8 +44,7 @@ struct EventRunParts {
   std::function<std::optional<EventHome>()> choose_home;
   std::function<bool(CommitRequest)> post_commit;
   std::function<bool()> read_only;  ///< clients have SET GLOBAL read_only
-  /// Ends a connection of a server, whatever it executes. Does not block.
-  std::function<void(BackendId, std::uint64_t thread)> kill;
+  CuttableLink::Kill kill;
   AppliedPositions& positions;  ///< outlives the run
   CommitIdentity identity;
   SessionId session;         ///< where outcomes go
@@ -106,10 +106,10 @@ class EventRun {
   Step fail(std::string_view why);
   [[nodiscard]] bool stopping();
   void pause(std::chrono::milliseconds time);
-  void give_way();
+  void give_up(bool& why);
   [[nodiscard]] bool names(const std::vector<DdlTarget>& targets) const;
   [[nodiscard]] bool is_in_the_way(const AbortTableUsers& asked);
-  void set_socket(int socket);
+  void forget_link();
 
   EventRunParts parts_;
   EventToRun event_;
@@ -129,14 +129,12 @@ class EventRun {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool yields_ = true;        ///< to others; a program that runs alone does not
-  bool stopping_ = false;     ///< no other attempt
-  bool killed_ = false;       ///< by a client: what is prepared is waited for
-  bool ends_ = false;         ///< Consort does
-  BackendId at_;              ///< where link_ is
-  std::uint64_t thread_ = 0;  ///< the server's number of link_
-  int socket_ = -1;           ///< of link_ while it may be cut off, to wake run() with
-  std::uint32_t asks_ = 0;    ///< for it to give way, one after the other
+  bool yields_ = true;      ///< to others; a program that runs alone does not
+  bool stopping_ = false;   ///< no other attempt
+  bool killed_ = false;     ///< by a client: what is prepared is waited for
+  bool ends_ = false;       ///< Consort does
+  CuttableLink cuttable_;   ///< link_: cut off, it wakes run()
+  std::uint32_t asks_ = 0;  ///< for it to give way, one after the other
   TimePoint asked_at_;
   std::optional<BranchOutcome> outcome_;
 };

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <spdlog/spdlog.h>
-#include <sys/socket.h>
 #include <utility>
-
-#include <mysql.h>
 
 #include "base/branch_name.h"
 #include "base/sql_identifier.h"
@@ -45,23 +42,6 @@ std::string look_sql(const DdlTarget& table) {
          " AND TABLE_NAME=" + name;
 }
 
-/// Did the last statement write to the binlog? Session tracking says so.
-bool told_of_rows(st_mysql* handle) {
-  const char* text = nullptr;
-  std::size_t length = 0;
-  bool is_name = true;
-  for (int end =
-           mysql_session_track_get_first(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length);
-       end == 0;
-       end = mysql_session_track_get_next(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length)) {
-    if (is_name && std::string_view(text, length) == "last_gtid") {
-      return true;
-    }
-    is_name = !is_name;
-  }
-  return false;
-}
-
 bool is_about(const std::vector<DdlTarget>& targets, const DdlTarget& table) {
   return targets.empty() ||
          std::any_of(targets.begin(), targets.end(), [&](const DdlTarget& target) {
@@ -90,7 +70,7 @@ void TableAligner::stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    give_way();
+    cuttable_.cut(parts_.kill);
     changed_.notify_all();
   }
   worker_.join();
@@ -120,25 +100,17 @@ void TableAligner::on_commit_event(const CommitEvent& event) {
   }
   const DdlTarget& table = under_way_->ddl.targets.front();
   if (const auto* abort = std::get_if<AbortBranch>(&event)) {
-    if (abort->home == under_way_->ddl.home && abort->thread_id == thread_) {
-      give_way();
+    if (abort->home == under_way_->ddl.home && abort->thread_id == cuttable_.thread()) {
+      cuttable_.cut(parts_.kill);
     }
   } else if (const auto* users = std::get_if<AbortTableUsers>(&event)) {
     if (users->home == under_way_->ddl.home && is_about(users->targets, table)) {
-      give_way();
+      cuttable_.cut(parts_.kill);
     }
   } else if (const auto* locked = std::get_if<TablesLocked>(&event)) {
     if (locked->owner != under_way_->ddl.session && is_about(locked->tables, table)) {
-      give_way();
+      cuttable_.cut(parts_.kill);
     }
-  }
-}
-
-/// Its branch is rolled back with the connection, and it tries again. REQUIRES: mutex_ is held.
-void TableAligner::give_way() {
-  if (socket_ >= 0) {
-    parts_.kill(under_way_->ddl.home, thread_);
-    (void)::shutdown(std::exchange(socket_, -1), SHUT_RDWR);
   }
 }
 
@@ -156,7 +128,7 @@ void TableAligner::work() {
     const AlignTable wanted = *under_way_;
     lock.unlock();
     align(wanted);
-    set_link(-1);
+    forget_link();
     link_.reset();
     lock.lock();
     under_way_.reset();
@@ -209,7 +181,13 @@ TableAligner::Step TableAligner::connect(const EventHome& home) {
   if (!link_->connect().ok()) {
     return Step::kAgain;
   }
-  set_link(static_cast<int>(mysql_get_socket(link_->handle())));
+  {
+    const std::lock_guard lock(mutex_);
+    cuttable_.set(home.backend, *link_);
+    if (stopping_) {
+      cuttable_.forget();
+    }
+  }
   for (const std::string_view sql :
        {std::string_view("SET NAMES utf8mb4"), std::string_view(home.setup), kOwnSettings}) {
     if (const Status done = statement(sql); !done.ok()) {
@@ -279,7 +257,7 @@ TableAligner::Step TableAligner::show_rows(const AlignTable& wanted) {
     link_->close();
     return Step::kConflict;
   }
-  if (!told_of_rows(link_->handle())) {
+  if (!told_of_changes(*link_)) {
     (void)statement("XA ROLLBACK " + name);
     return Step::kAgain;  // it has no rows
   }
@@ -318,7 +296,7 @@ Status TableAligner::statement(std::string_view sql) {
   }
   const Result<SqlRows> done = link_->query(sql);
   if (!link_->connected()) {
-    set_link(-1);  // the number may be another's soon
+    forget_link();  // the number may be another's soon
   }
   return done.ok() ? Status(Ok{}) : Status(done.error());
 }
@@ -333,10 +311,9 @@ void TableAligner::pause(std::chrono::milliseconds time) {
   changed_.wait_for(lock, time, [this] { return stopping_; });
 }
 
-void TableAligner::set_link(int socket) {
+void TableAligner::forget_link() {
   const std::lock_guard lock(mutex_);
-  thread_ = socket >= 0 ? link_->thread_id() : 0;
-  socket_ = stopping_ ? -1 : socket;
+  cuttable_.forget();
 }
 
 }  // namespace consort::proxy

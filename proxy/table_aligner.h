@@ -29,6 +29,7 @@
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
+#include "proxy/cuttable_link.h"
 #include "proxy/event_run.h"
 
 namespace consort::proxy {
@@ -36,9 +37,9 @@ namespace consort::proxy {
 struct TableAlignerParts {
   std::vector<EventHome> homes;  ///< by BackendId
   std::function<bool(CommitRequest)> post_commit;
-  std::function<void(SessionId, CommitEvent)> tell;           ///< a session's worker
-  std::function<void(BackendId, std::uint64_t thread)> kill;  ///< EventRunParts::kill
-  const AppliedPositions& positions;                          ///< outlives the aligner
+  std::function<void(SessionId, CommitEvent)> tell;  ///< a session's worker
+  CuttableLink::Kill kill;
+  const AppliedPositions& positions;  ///< outlives the aligner
   CommitIdentity identity;
   std::uint16_t worker = 0;          ///< SessionId::worker of its branches
   std::uint64_t rows_bytes_max = 0;  ///< of a table, as the server estimates them
@@ -79,8 +80,7 @@ class TableAligner {
   [[nodiscard]] Status statement(std::string_view sql);
   [[nodiscard]] bool stopping();
   void pause(std::chrono::milliseconds time);
-  void give_way();
-  void set_link(int socket);
+  void forget_link();
 
   TableAlignerParts parts_;
   std::uint64_t branches_ = 0;
@@ -92,8 +92,7 @@ class TableAligner {
   bool stopping_ = false;
   std::deque<AlignTable> waiting_;
   std::optional<AlignTable> under_way_;
-  std::uint64_t thread_ = 0;  ///< the server's number of link_
-  int socket_ = -1;           ///< of link_ while it may be cut off
+  CuttableLink cuttable_;  ///< link_
   std::optional<BranchOutcome> outcome_;
 
   std::thread worker_;

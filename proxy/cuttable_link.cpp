@@ -1,0 +1,41 @@
+#include "proxy/cuttable_link.h"
+
+#include <string_view>
+#include <sys/socket.h>
+#include <utility>
+
+#include <mysql.h>
+
+namespace consort::proxy {
+
+void CuttableLink::set(BackendId at, healthcheck::MariadbLink& link) {
+  at_ = at;
+  thread_ = link.thread_id();
+  socket_ = static_cast<int>(mysql_get_socket(link.handle()));
+}
+
+void CuttableLink::cut(const Kill& kill) {
+  if (socket_ >= 0) {
+    kill(at_, thread_);
+    (void)::shutdown(std::exchange(socket_, -1), SHUT_RDWR);
+  }
+}
+
+bool told_of_changes(healthcheck::MariadbLink& link) {
+  st_mysql* const handle = link.handle();
+  const char* text = nullptr;
+  std::size_t length = 0;
+  bool is_name = true;
+  for (int end =
+           mysql_session_track_get_first(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length);
+       end == 0;
+       end = mysql_session_track_get_next(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length)) {
+    if (is_name && std::string_view(text, length) == "last_gtid") {
+      return true;
+    }
+    is_name = !is_name;
+  }
+  return false;
+}
+
+}  // namespace consort::proxy
