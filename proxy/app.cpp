@@ -24,9 +24,6 @@ std::string statement_time_setup(std::uint32_t timeout_ms) {
          ", @@max_statement_time, " + seconds + ")";
 }
 
-/// Of lanes, control connections and the like on a server, and some for its administrator.
-constexpr std::uint32_t kOwnConnections = 50;
-
 /// What every connection that serves clients is told first (architecture.md, "guarded settings").
 std::string connection_setup(const Config& config, std::size_t backend) {
   return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
@@ -45,12 +42,12 @@ std::uint64_t compression_capabilities(const CompressionConfig& config) {
          (config.zstd ? protocol::capability::kZstdCompression : 0);
 }
 
-/// A worker's share of what is allowed to all.
 PoolLimits pool_limits(const Config& config) {
   const std::uint32_t workers = config.workers_effective();
   const PoolConfig& pool = config.pool;
   PoolLimits limits;
-  limits.connections_max = std::max<std::size_t>(1, pool.connections_max / workers);
+  limits.connections_max = pool.connections_max;
+  limits.workers = workers;
   limits.connections_min = (pool.connections_min + workers - 1) / workers;
   limits.queue.waiters_max = (pool.waiters_max + workers - 1) / workers;
   limits.queue.wait_max = std::chrono::milliseconds(pool.wait_ms_max);

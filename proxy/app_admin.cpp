@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "proxy/app.h"
+#include "proxy/session/backend_pool.h"
 #include "proxy/session_states.h"
 #include "router/session_traits.h"
 
@@ -128,7 +129,7 @@ Result<std::vector<BackendInfo>> App::backends() {
       info.sessions_waiting +=
           static_cast<std::uint64_t>(worker->metrics().pool_waiting[at].value());
     }
-    info.connections_max = pool_max;
+    info.connections_max = pool_connections_max(pool_max, status.connections_max);
     info.sessions_home = worker_counts_->homes_of(status.id);
     info.probe_us = static_cast<std::uint64_t>(status.last_probe_ms.value_or(0) * 1000);
     for (const healthcheck::Finding& finding : status.findings) {

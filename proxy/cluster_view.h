@@ -34,9 +34,10 @@ struct BackendView {
   std::string host;
   std::uint16_t port = 0;
   healthcheck::BackendState state = healthcheck::BackendState::kUnknown;
-  std::uint32_t weight = 1;    ///< share of reads and of new homes, 0 = none
-  std::string reason;          ///< why it is not online, for people
-  std::string server_version;  ///< as its greeting says; empty until seen
+  std::uint32_t weight = 1;           ///< share of reads and of new homes, 0 = none
+  std::string reason;                 ///< why it is not online, for people
+  std::string server_version;         ///< as its greeting says; empty until seen
+  std::uint64_t connections_max = 0;  ///< its max_connections; 0: not known
 };
 
 /// A backend's new share.

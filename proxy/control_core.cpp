@@ -55,6 +55,11 @@ struct ControlCore::Backend {
   BackendState shown_state = BackendState::kUnknown;  ///< in the last view
   std::string shown_reason;
   std::string shown_version;
+
+  [[nodiscard]] std::uint64_t connections_max() const {
+    const auto fact = facts.find("max_connections");
+    return fact == facts.end() ? 0 : healthcheck::to_number(fact->second);
+  }
 };
 
 ControlCore::ControlCore(const ControlCoreOptions& options, TimePoint now)
@@ -150,7 +155,8 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
                    view_->triggers != may_have(healthcheck::kFactTriggers) ||
                    view_->lexer != lexer() || view_->resolves_names != resolves_names() ||
                    view_->packet_bytes_max != packet_bytes_max() ||
-                   view_->kept_globals != kept_globals();
+                   view_->kept_globals != kept_globals() ||
+                   view_->backends[id.value].connections_max != backend.connections_max();
   }
   if (backend.health.admitted()) {
     backend.next_admission = now + options_.preflight_interval;
@@ -306,6 +312,7 @@ std::vector<BackendStatus> ControlCore::statuses() const {
     status.paused = backend->health.paused();
     status.read_only = backend->server.read_only;
     status.server_version = backend->server.version;
+    status.connections_max = backend->connections_max();
     status.server_id = backend->server.server_id;
     status.uptime_s = backend->server.uptime_s;
     status.applied = backend->applied;
@@ -465,7 +472,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
     view->backends.push_back(BackendView{backend->id, backend->options.name, backend->options.host,
                                          backend->options.port, backend->health.state(),
                                          backend->weight, backend->health.reason(),
-                                         backend->server.version});
+                                         backend->server.version, backend->connections_max()});
     if (view->server_version.empty()) {
       view->server_version = backend->server.version;
     }

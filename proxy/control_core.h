@@ -62,6 +62,7 @@ struct BackendStatus {
   bool paused = false;  ///< a backup or FTWRL stops writers
   bool read_only = false;
   std::string server_version;
+  std::uint64_t connections_max = 0;  ///< its max_connections; 0: not known
   std::uint32_t server_id = 0;
   std::uint64_t uptime_s = 0;
   std::uint64_t applied = 0;              ///< as the lane last said

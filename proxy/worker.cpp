@@ -375,6 +375,7 @@ void Worker::on_view(std::shared_ptr<const ClusterView> view) {
   globals_.on_packet_limit_known(view_->packet_bytes_max);
   globals_.on_kept_known(view_->kept_globals);
   for (const BackendView& backend : view_->backends) {
+    pool_->on_server_limit(backend.id, backend.connections_max);
     if (backend.state == healthcheck::BackendState::kOffline) {
       pool_->drop_idle(backend.id);
     }

@@ -18,6 +18,14 @@ constexpr std::size_t kWarmUpsAtOnce = 8;
 
 }  // namespace
 
+std::size_t pool_connections_max(std::size_t configured, std::uint64_t server_max) {
+  if (server_max == 0) {
+    return configured;
+  }
+  const std::uint64_t own = std::min<std::uint64_t>(kOwnConnections, server_max / 2);
+  return std::min<std::uint64_t>(configured, server_max - own);
+}
+
 BackendPool::BackendPool(EventLoop& loop,
                          Options options,
                          const GlobalSettings& globals,
@@ -39,10 +47,23 @@ void BackendPool::set_limits(const PoolLimits& limits) {
   for (std::size_t i = 0; i < options_.addresses.size(); ++i) {
     Backend& backend = backends_[i];
     backend.waiting.set_limits(limits.queue);
-    while (backend.open.size() > limits_.connections_max && evict_one(backend)) {
-    }
-    serve(BackendId{static_cast<std::uint8_t>(i)});
+    set_open_max(BackendId{static_cast<std::uint8_t>(i)});
   }
+}
+
+void BackendPool::on_server_limit(BackendId id, std::uint64_t server_max) {
+  if (std::exchange(backends_[id.value].server_max, server_max) != server_max) {
+    set_open_max(id);
+  }
+}
+
+void BackendPool::set_open_max(BackendId id) {
+  Backend& backend = backends_[id.value];
+  const std::size_t of_all = pool_connections_max(limits_.connections_max, backend.server_max);
+  backend.open_max = std::max<std::size_t>(1, of_all / limits_.workers);
+  while (backend.open.size() > backend.open_max && evict_one(backend)) {
+  }
+  serve(id);
 }
 
 // ---- leasing ----------------------------------------------------------------------------------
@@ -100,7 +121,7 @@ bool BackendPool::grant(BackendId id, PoolClient& client) {
     }
     return true;
   }
-  if (backend.open.size() >= limits_.connections_max && !evict_one(backend)) {
+  if (backend.open.size() >= backend.open_max && !evict_one(backend)) {
     return false;
   }
   hand_out(open(id, account, &wanted), client);
@@ -245,7 +266,7 @@ void BackendPool::release(PooledConnection& connection, const Return& back) {
   if (!connection.wire_->ready() && back.reusable) {
     return;  // still being made ready: idle when it is
   }
-  const bool surplus = backends_[id.value].open.size() > limits_.connections_max;
+  const bool surplus = backends_[id.value].open.size() > backends_[id.value].open_max;
   if (!back.reusable) {
     close(connection);
     serve(id);
@@ -290,7 +311,7 @@ void BackendPool::serve(BackendId id) {
   }
   backend.serving = true;
   while (!backend.waiting.empty() &&
-         (backend.idle_count > 0 || backend.open.size() < limits_.connections_max)) {
+         (backend.idle_count > 0 || backend.open.size() < backend.open_max)) {
     std::string_view free_account;
     for (const auto& [key, idle] : backend.idle) {
       free_account = idle.empty() ? free_account : std::string_view(key);
@@ -372,7 +393,7 @@ void BackendPool::tend(const std::function<bool(BackendId)>& serves) {
     const BackendId id{static_cast<std::uint8_t>(i)};
     retire_old(id);
     Backend& backend = backends_[i];
-    const std::size_t wanted = std::min(limits_.connections_min, limits_.connections_max);
+    const std::size_t wanted = std::min(limits_.connections_min, backend.open_max);
     for (std::size_t made = 0;
          backend.newest && made < kWarmUpsAtOnce && serves(id) && backend.open.size() < wanted;
          ++made) {
@@ -449,6 +470,9 @@ void BackendPool::on_backend_closed(BackendConnection& wire, const BackendFailur
   if (!ready && backend.newest && backend.newest->key == keeper->account_key_) {
     backend.newest.reset();  // perhaps its password is old: no more of them until somebody asks
   }
+  if (!ready && failure.error.code == protocol::sql_code::kTooManyConnections) {
+    evict_half(backend);  // others than Consort fill the server: what nobody uses makes room
+  }
   bool in_use = !ready;
   if (client != nullptr && ready) {
     in_use = client->on_leased_lost(*keeper);
@@ -497,6 +521,11 @@ bool BackendPool::evict_one(Backend& backend) {
     }
   }
   return false;
+}
+
+void BackendPool::evict_half(Backend& backend) {
+  for (std::size_t left = (backend.idle_count + 1) / 2; left > 0 && evict_one(backend); --left) {
+  }
 }
 
 void BackendPool::update_gauges(BackendId id) {

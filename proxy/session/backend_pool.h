@@ -51,9 +51,18 @@ class PoolClient {
   virtual bool on_leased_lost(PooledConnection& connection) = 0;
 };
 
+/// Of lanes, control connections and the like to one server, and some for its administrator.
+inline constexpr std::size_t kOwnConnections = 50;
+
+/// How many connections sessions may have to a server that takes `server_max` (0: not known),
+/// where `configured` is what the configuration allows: where the server takes fewer, they wait for
+/// each other in place of being turned away by it.
+[[nodiscard]] std::size_t pool_connections_max(std::size_t configured, std::uint64_t server_max);
+
 /// What may be changed while the pool works.
 struct PoolLimits {
-  std::size_t connections_max = 500;  ///< to one backend
+  std::size_t connections_max = 500;  ///< to one backend, of all workers
+  std::size_t workers = 1;            ///< that share them
   std::size_t connections_min = 0;    ///< to one backend: kept open although idle, and made anew
   LeaseQueue::Limits queue;
   std::chrono::milliseconds idle_timeout{std::chrono::minutes(5)};
@@ -108,7 +117,7 @@ class BackendPool final : private BackendConnectionObserver {
   /// A lease there need not wait.
   [[nodiscard]] bool has_room(BackendId backend) const {
     const Backend& there = backends_[backend.value];
-    return there.idle_count > 0 || there.open.size() < limits_.connections_max;
+    return there.idle_count > 0 || there.open.size() < there.open_max;
   }
 
   /// The backend is gone: closes idle connections, whoever waits goes elsewhere.
@@ -120,6 +129,9 @@ class BackendPool final : private BackendConnectionObserver {
 
   void set_limits(const PoolLimits& limits);
 
+  /// The backend takes so many connections (max_connections); 0: not known.
+  void on_server_limit(BackendId backend, std::uint64_t server_max);
+
  private:
   struct Backend {
     std::unordered_map<std::string, std::vector<PooledConnection*>> idle;  // newest last
@@ -128,6 +140,8 @@ class BackendPool final : private BackendConnectionObserver {
     std::size_t hand = 0;  ///< whom to ask next for its connection: a place in `open`
     LeaseQueue waiting;
     bool serving = false;
+    std::size_t open_max = 1;      ///< this worker's share
+    std::uint64_t server_max = 0;  ///< max_connections; 0: not known
     /// Whose connection was made last: the minimum is made for it. Kept only where there is one, as
     /// it has a secret.
     std::optional<PoolAccount> newest;
@@ -151,11 +165,13 @@ class BackendPool final : private BackendConnectionObserver {
   void expire_waiters(BackendId id);
   void watch_waiters();
   void retire_old(BackendId id);
+  void set_open_max(BackendId id);
   void erase(PooledConnection& connection);
   void close(PooledConnection& connection);
   void quit(PooledConnection& connection);
   void update_gauges(BackendId backend);
   [[nodiscard]] bool evict_one(Backend& backend);
+  void evict_half(Backend& backend);
   [[nodiscard]] TimePoint draw_expiry();
 
   EventLoop& loop_;

@@ -1,7 +1,10 @@
 """Many clients over few connections to the servers: who waits, for how long, and what travels."""
 
+import contextlib
 import threading
 import time
+
+import pymysql
 
 from support import wire
 from support.case import case
@@ -320,3 +323,46 @@ def what_the_servers_count_as_aborted(_context, cluster):
         silent.query(f"UPDATE {table} SET v = 3 WHERE id = 1")
         wait_until(lambda: aborted() == before + 3, 5, lambda: f"wait_timeout {before} {aborted()}")
     cluster.assert_identical()
+
+
+@case(seconds=60)
+def a_server_that_takes_fewer_bounds_the_pool(context, _cluster):
+    """With the servers as they are shipped Consort's own bound is far above theirs: sessions wait
+    for each other, and none is turned away by a server. Its idle connections make room."""
+    few = Cluster(context, servers=2, server_settings={"max_connections": "30"},
+                  settings={"workers": 1, "pool": {"connections_max": 1000, "wait_ms_max": 20000}})
+    try:
+        infos = backend_infos(few)
+        assert [one["connections_max"] for one in infos] == [15, 15], infos
+        table = few.table("id INT AUTO_INCREMENT PRIMARY KEY, v INT")
+        failed = []
+
+        def work(_number):
+            try:
+                client = few.connect()
+                for _ in range(5):
+                    client.query("BEGIN")
+                    client.query(f"INSERT INTO {table} (v) VALUES (1)")
+                    client.query("DO SLEEP(0.02)")
+                    client.query("COMMIT")
+                client.quit()
+            except wire.ServerError as error:
+                failed.append(error)
+
+        together(*[lambda number=number: work(number) for number in range(60)])
+        assert not failed, failed[:3]
+        infos = backend_infos(few)
+        assert all(one["connections_leased"] + one["connections_idle"] <= 15 for one in infos), infos
+        # Somebody else takes what the servers have left; a connection of other capabilities is
+        # none of those that are idle.
+        others = []
+        for server in few.servers:
+            with contextlib.suppress(pymysql.OperationalError):
+                while True:
+                    others.append(server.connect())
+        client = few.connect(capabilities=wire.DEFAULT_CAPABILITIES | wire.DEPRECATE_EOF)
+        client.query(f"INSERT INTO {table} (v) VALUES (2)")
+        for other in others:
+            other.close()
+    finally:
+        few.close()

@@ -378,6 +378,17 @@ TEST_SUITE("proxy") {
     EXPECT_FALSE(stage.view().resolves_names);
   }
 
+  TEST_CASE("ControlCore: how many connections a server takes") {
+    Stage stage;
+    stage.play(seconds(2));
+    EXPECT(stage.view().backends[1].connections_max == 0);  // not known
+    stage.actors[1].facts["max_connections"] = "151";
+    stage.play(seconds(70));
+    EXPECT(stage.view().backends[1].connections_max == 151);
+    EXPECT(stage.view().backends[0].connections_max == 0);
+    EXPECT(stage.core.statuses()[1].connections_max == 151);
+  }
+
   TEST_CASE("ControlCore: settles with everything down") {
     Stage stage;
     for (Stage::Actor& actor : stage.actors) {

@@ -106,6 +106,16 @@ TEST_SUITE("session") {
     EXPECT_FALSE(queue.take_expired(at(149)).has_value());
     EXPECT(queue.take_expired(at(150))->client == &clients[1]);
   }
+
+  TEST_CASE("pool_connections_max: a server that takes fewer bounds the pool") {
+    EXPECT(pool_connections_max(1000, 0) == 1000);
+    EXPECT(pool_connections_max(1000, 5000) == 1000);
+    EXPECT(pool_connections_max(1000, 1050) == 1000);
+    EXPECT(pool_connections_max(1000, 1049) == 999);
+    EXPECT(pool_connections_max(1000, 151) == 101);
+    EXPECT(pool_connections_max(1000, 30) == 15);
+    EXPECT(pool_connections_max(8, 30) == 8);
+  }
 }
 
 }  // namespace
