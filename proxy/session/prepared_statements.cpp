@@ -41,7 +41,7 @@ const ClientStatement& PreparedStatements::add(const std::string& sql,
   CHECK(added.ok());
   std::string key = context.schema;
   key += '\0';
-  key += std::to_string(context.fingerprint);
+  key += std::to_string(context.settings ? context.settings->fingerprint : 0);
   key += '\0';
   key += sql;
   known_[(*added)->client_id] = {std::move(context), std::move(key), {}, nullptr};

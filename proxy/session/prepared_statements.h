@@ -18,6 +18,7 @@
 #include "protocol/statement_map.h"
 #include "proxy/session/effects.h"
 #include "proxy/session/long_data.h"
+#include "proxy/session/session_state.h"
 #include "proxy/session/told_definitions.h"
 #include "router/classification_cache.h"
 #include "router/lexer_options.h"
@@ -49,7 +50,7 @@ class PreparedStatements {
   /// In what state of the session a statement was prepared: it goes on meaning what it meant then.
   struct Context {
     std::string schema;
-    std::uint64_t fingerprint = 0;  ///< SessionState::fingerprint()
+    SharedSettings settings;
     router::LexerOptions lexer;
   };
 

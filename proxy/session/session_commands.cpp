@@ -335,6 +335,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   // A SELECT without a table leaves to the server's diagnostics what they are.
   const bool keeps_diagnostics = statement.kind == StatementKind::kSelect && !job_.reaches_tables &&
                                  !job_.names_tables && !transaction_.open() &&
+                                 !statement.has(Flag::kExecutesInner) &&
                                  statement.hints.backend.empty();
   if (read_lingers_ && !statement.has(Flag::kDiagnostics) && !keeps_diagnostics) {
     read_lingers_ = false;

@@ -315,7 +315,7 @@ void SessionCore::on_prepare_reply(const ResponseTracker::Step& step, MutableByt
     return;
   }
   const protocol::ClientStatement& statement = statements_.add(
-      preparing_sql_, {state_.schema(), state_.fingerprint(), lexer_options()}, *prepared);
+      preparing_sql_, {state_.schema(), state_.settings(), lexer_options()}, *prepared);
   effects_.add_backend_statement(job_.channel, statements_.backend_key(statement.client_id),
                                  prepared->statement_id);
   (void)protocol::patch_prepare_ok_id(packet, statement.client_id);

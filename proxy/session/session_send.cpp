@@ -499,20 +499,37 @@ bool SessionCore::prepare_execute(Bytes& command) {
 
 void SessionCore::reprepare() {
   phase_ = phase_ == SessionPhase::kOrdering ? phase_ : SessionPhase::kRelaying;
-  const std::string& schema = statements_.context(job_.statement_id).schema;
-  const bool elsewhere = !schema.empty() && !state_.schema().empty() && schema != state_.schema();
   scratch_.clear();
-  if (elsewhere) {  // its names mean tables of the schema in which the client prepared it
-    protocol::append_command(scratch_, Command::kInitDb, as_bytes(schema));
-    expect(job_.channel, ReplyRole::kSetup, Command::kInitDb);
+  const auto append = [this](Command command, std::string_view argument, ReplyRole role) {
+    protocol::append_command(scratch_, command, as_bytes(argument));
+    expect(job_.channel, role, command);
+  };
+  const PreparedStatements::Context& then = statements_.context(job_.statement_id);
+  // Its names mean tables of the schema in which the client prepared it, its quotes and literals
+  // what they meant then.
+  const std::string& schema = then.schema;
+  const bool elsewhere = !schema.empty() && !state_.schema().empty() && schema != state_.schema();
+  std::string reading;
+  std::string reading_now;
+  if (then.settings != state_.settings()) {
+    reading = SessionState::reading_set_statement(then.settings, owner_.collation);
+    reading_now = SessionState::reading_set_statement(state_.settings(), owner_.collation);
   }
-  protocol::append_command(
-      scratch_, Command::kStmtPrepare,
-      as_bytes(job_.own_text.empty() ? statements_.find(job_.statement_id)->sql : job_.own_text));
-  expect(job_.channel, ReplyRole::kReprepare, Command::kStmtPrepare);
+  const bool reads_otherwise = reading != reading_now;
   if (elsewhere) {
-    protocol::append_command(scratch_, Command::kInitDb, as_bytes(state_.schema()));
-    expect(job_.channel, ReplyRole::kSetup, Command::kInitDb);
+    append(Command::kInitDb, schema, ReplyRole::kSetup);
+  }
+  if (reads_otherwise) {
+    append(Command::kQuery, reading, ReplyRole::kSetup);
+  }
+  append(Command::kStmtPrepare,
+         job_.own_text.empty() ? statements_.find(job_.statement_id)->sql : job_.own_text,
+         ReplyRole::kReprepare);
+  if (reads_otherwise) {
+    append(Command::kQuery, reading_now, ReplyRole::kSetup);
+  }
+  if (elsewhere) {
+    append(Command::kInitDb, state_.schema(), ReplyRole::kSetup);
   }
   effects_.send_backend(job_.channel, {scratch_});
 }

@@ -252,7 +252,22 @@ std::string SessionState::schema_set_statement() const {
   return {};
 }
 
-std::string SessionState::whole_set_statement(std::uint16_t collation) const {
+namespace {
+
+bool gives_a_text_its_meaning(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"character_set_client",
+                                                      "character_set_connection",
+                                                      "character_set_results",
+                                                      "collation_connection",
+                                                      "old_mode",
+                                                      "sql_mode"};
+  return std::binary_search(kNames.begin(), kNames.end(), name);
+}
+
+/// SET of all that `takes`, for a connection that may have any of it.
+std::string set_statement_for_any(const SharedSettings& settings,
+                                  std::uint16_t collation,
+                                  bool (*takes)(std::string_view name)) {
   // The server takes a number for a collation's name. What it could not use it ignores at login.
   const bool usable = can_be_a_clients(collation);
   const std::string character_set =
@@ -261,18 +276,29 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
                     ", SESSION character_set_results=" + character_set +
                     ", SESSION collation_connection=";
   sql += usable ? std::to_string(collation) : "DEFAULT";
-  if (settings_) {
-    for (const SessionSettings::Variable& variable : settings_->variables) {
-      if (is_of_the_connection(variable.name)) {
-        continue;
+  if (settings) {
+    for (const SessionSettings::Variable& variable : settings->variables) {
+      if (takes(variable.name)) {
+        sql += ", SESSION ";
+        sql += variable.name;
+        sql += '=';
+        append_setting_value(sql, variable.name, variable.value);
       }
-      sql += ", SESSION ";
-      sql += variable.name;
-      sql += '=';
-      append_setting_value(sql, variable.name, variable.value);
     }
   }
   return sql;
+}
+
+}  // namespace
+
+std::string SessionState::whole_set_statement(std::uint16_t collation) const {
+  return set_statement_for_any(settings_, collation,
+                               [](std::string_view name) { return !is_of_the_connection(name); });
+}
+
+std::string SessionState::reading_set_statement(const SharedSettings& settings,
+                                                std::uint16_t collation) {
+  return set_statement_for_any(settings, collation, gives_a_text_its_meaning);
 }
 
 std::string SessionState::sql_mode_expression() const {

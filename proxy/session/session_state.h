@@ -91,6 +91,10 @@ class SessionState {
   /// The same for a connection whose sql_mode and character sets may be anything: what the session
   /// did not change is told, too. `collation`: that its client named when it logged in.
   [[nodiscard]] std::string whole_set_statement(std::uint16_t collation) const;
+
+  /// One of what gives a text its meaning when it is prepared: sql_mode and character sets.
+  [[nodiscard]] static std::string reading_set_statement(const SharedSettings& settings,
+                                                         std::uint16_t collation);
   /// An SQL expression for the session's sql_mode, on any connection of any server.
   [[nodiscard]] std::string sql_mode_expression() const;
   /// A SET statement that gives `name` back the value the session knows, or the server's default.

@@ -106,7 +106,11 @@ void SessionCore::note_one_shot(Channel channel, bool reached) {
     return;
   }
   if (reached) {
+    // Whether it has is known from its text only: the connection is told so, too, lest the next
+    // statement, or the next session that has it, finds what was said still there.
     next_transaction_.use_up();
+    home_transaction_settings_stale_ = true;
+    home_has_traces_ = true;
   } else if (job_.wrapped || job_.read_only) {
     home_transaction_settings_stale_ = true;
   }

@@ -155,7 +155,8 @@ bool uses_engine(const Statement& statement, std::string_view schema) {
     return router::equals_ignoring_case(table.schema.empty() ? schema : table.schema,
                                         "information_schema");
   };
-  if (!statement.has(Flag::kTouchesTables) || names_no_table(statement)) {
+  if (!statement.has(Flag::kTouchesTables) || names_no_table(statement) ||
+      statement.kind == StatementKind::kDescribe) {
     return false;
   }
   return statement.tables.overflowed() || statement.tables.empty() ||
@@ -191,8 +192,7 @@ std::string_view isolation_sql(router::IsolationLevel level) {
 }
 
 bool runs_program(const Statement& statement) {
-  return may_commit_inside(statement) ||
-         statement.flags.has_any({Flag::kUnknownFunction, Flag::kExecutesInner});
+  return may_commit_inside(statement) || statement.has(Flag::kUnknownFunction);
 }
 
 bool is_parser_error(std::uint16_t code) {

@@ -39,6 +39,41 @@ def prepared_statements_keep_their_database(_context, cluster):
 
 
 @case(seconds=30)
+def prepared_statements_keep_what_their_text_meant(_context, cluster):
+    """A text is read with the sql_mode and character set in which it was prepared, wherever it runs;
+    the session keeps those that it has now."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.sql(f"INSERT INTO {table} VALUES (1, 1)")
+    text = "SELECT 'a' || \"b\", \"b\", LENGTH('\\n'), CHAR_LENGTH('ä')"
+    text += f" FROM {table} WHERE id = 1"
+    now = "SELECT CONCAT(@@sql_mode, ' ', @@collation_connection)"
+    clients, taken = [cluster.connect() for _ in range(6)], []
+    for client in clients:
+        first = client.prepare(text)  # the session has no home yet
+        client.query("SET NAMES latin1")
+        client.query("SET sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES'")
+        client.query("SET sql_mode = CONCAT(@@sql_mode, ',ONLY_FULL_GROUP_BY')")
+        second = client.prepare(text.replace('"b"', "'b'"))
+        mode = client.value(now)
+        assert "ONLY_FULL_GROUP_BY" in mode and mode.endswith(" latin1_swedish_ci"), mode
+        client.query(f"SELECT GET_LOCK('{len(taken)}', 0)")  # all runs at its home now
+        taken.append(client)
+        for _ in range(2):
+            assert client.execute(first).rows == [(0, b"b", 1, 1)]
+            assert client.value(now) == mode
+        client.query("SET NAMES utf8mb4")
+        client.query("SET sql_mode = ''")
+        for sql in ("DO 1", "BEGIN", f"INSERT INTO {table} VALUES (2, 2)"):
+            client.query(sql)
+            for _ in range(4):
+                assert client.execute(second).rows == [(b"ab", b"b", 2, 2)]
+                assert client.value(now) == " utf8mb4_general_ci"
+        client.query("ROLLBACK")
+    for client in clients:
+        client.quit()
+
+
+@case(seconds=30)
 def collations_of_the_connection(_context, cluster):
     """SET NAMES .. COLLATE means the same on every server, and ends with the next SET NAMES."""
     places = [f"/* consort: backend={server.name} */" for server in cluster.servers]

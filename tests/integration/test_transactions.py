@@ -472,3 +472,57 @@ def programs_in_read_only_transactions(_context, pair):
                 client.query("ROLLBACK")
     assert pair.sql(f"SELECT /* consort: read=strong */ COUNT(*) FROM {table}")[0][0] == b"0"
     pair.assert_identical()
+
+
+USES_UP = ["SELECT * FROM t WHERE id = 77", "SELECT nosuch FROM t", "EXPLAIN SELECT * FROM t",
+           "SELECT COUNT(*) FROM mysql.global_priv", "ANALYZE SELECT * FROM t", "CHECK TABLE t",
+           "CHECKSUM TABLE t", "SET @a = (SELECT COUNT(*) FROM t)", "DO (SELECT COUNT(*) FROM t)",
+           "CALL p_reads()", "EXECUTE IMMEDIATE 'SELECT * FROM t'", "COMMIT", "ROLLBACK", "FLUSH STATUS",
+           "CREATE TABLE t (id INT)", "DROP TABLE nosuch", "ANALYZE TABLE t", "SELECT MIN(id) FROM t",
+           "SELECT * FROM t WHERE 0"]
+LEAVES = ["SELECT 1", "SELECT * FROM nosuch", "SELECT 1 FROM dual", "SELECT * FROM (SELECT 1) x",
+          "SELECT COUNT(*) FROM information_schema.tables WHERE table_name = 'nosuch'", "DESCRIBE t",
+          "DESC t id", "EXPLAIN t", "EXPLAIN SELECT 1", "ANALYZE SELECT 1", "SHOW COLUMNS FROM t",
+          "SHOW INDEX FROM t", "SHOW CREATE TABLE t", "SHOW TABLE STATUS", "SHOW TRIGGERS",
+          "SHOW PROCESSLIST", "USE test", "SET @a = 1", "SET @a = (SELECT 1)", "SET nosuch = 1",
+          "SET NAMES utf8mb4", "DO 1", "CALL nosuch()", "PREPARE s FROM 'SELECT * FROM t'",
+          "INSERT INTO t VALUES (1, 2, 3)", "UPDATE t SET nosuch = 1", "HANDLER t OPEN",
+          "SAVEPOINT a", "ROLLBACK TO nosuch", "SELECT 1 INTO @x", "VALUES (1)"]
+NOT_AS_ON_A_SERVER = ["DO f()", "SELECT f()", "CALL nothing()", "BEGIN NOT ATOMIC SELECT 1; END",
+                      "EXECUTE IMMEDIATE 'SELECT 1'", "SELECT * FROM of_nothing",
+                      "WITH c AS (SELECT 1) SELECT * FROM c", "SET GLOBAL nosuch = 1"]
+
+
+@case(seconds=60)
+def what_is_said_of_the_next_transaction(_context, pair):
+    """It holds for as long as on a server, and for nobody else."""
+    fill = ["DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY, v INT, u INT)",
+            "CREATE OR REPLACE VIEW of_nothing AS SELECT 1",
+            "CREATE OR REPLACE FUNCTION f() RETURNS INT NO SQL RETURN 1",
+            "CREATE OR REPLACE PROCEDURE p_reads() SELECT * FROM t",
+            "CREATE OR REPLACE PROCEDURE nothing() SELECT 1"]
+    with pair.connect_plain() as plain:
+        for sql in fill:
+            plain.query(sql)
+    pair.sql(*fill)
+
+    def outcome(client, sql):
+        try:
+            client.query_all(sql)
+            return "OK"
+        except wire.ServerError as error:
+            return error.code
+
+    def play(connect, sql):
+        with connect() as client:
+            client.query("SET TRANSACTION READ ONLY")
+            return outcome(client, sql), outcome(client, "DELETE FROM t WHERE id = 10")
+
+    for statements, then in ((USES_UP, "OK"), (LEAVES, 1792), (NOT_AS_ON_A_SERVER, None)):
+        for sql in statements:
+            expected, found = play(pair.connect_plain, sql), play(pair.connect, sql)
+            if then is not None:
+                assert found == expected and found[1] == then, (sql, expected, found)
+            for _ in range(4):
+                with pair.connect() as client:
+                    assert outcome(client, "DELETE FROM t WHERE id = 10") == "OK", sql

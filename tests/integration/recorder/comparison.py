@@ -33,15 +33,15 @@ EXCUSES = {
                  " memory, or the value of before, for long data; Consort takes the data",
     "oracle_begin": "under sql_mode=ORACLE a lone BEGIN begins a block, and the server misses its end;"
                     " Consort begins a transaction",
-    "one_shot_program": "what SET TRANSACTION said of the next transaction is used up by a CALL, EXECUTE"
-                        " or function, also by one that opens no table",
+    "one_shot_program": "what SET TRANSACTION said of the next transaction is used up by a CALL, EXECUTE,"
+                        " function or view, also by one that opens no table, and by SET GLOBAL",
     "waits": "neither side answers in time, and the recorder goes away: a server ends the statement that"
              " waited when it can, and commits it; through Consort it is rolled back",
     "purge": "a lock wait that ends in 1205 on one side only, not on fresh tables: what an earlier sequence"
              " has deleted stands in the pages until the server purges it, and a lock on the gap"
              " beside it ends there",
-    "estimate": "Cardinality of SHOW INDEX: an estimate, which counts what ANALYZE TABLE of an earlier"
-                " sequence found of rows that were deleted and not yet purged",
+    "estimate": "Cardinality of SHOW INDEX and rows of EXPLAIN: estimates, which count what ANALYZE"
+                " TABLE of an earlier sequence found of rows that were deleted and not yet purged",
     "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
                       " know: either way the transaction is over",
 }
@@ -56,8 +56,8 @@ _REFUSAL_CODES = (1235, 1238)
 
 # Where the sequences' GET DIAGNOSTICS puts what it finds.
 _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
-_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count", re.I)
-_NEXT_READS = re.compile(r"set transaction read only|set (@@)?tx_read_only :?= on", re.I)
+_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count|^set (global|@@global)\b", re.I)
+_NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?tx_read_only :?=", re.I)
 
 
 _ROUTINE_ROW = re.compile(rb"(for column (?:``\.``\.`\w*`|'\w+') at row )\d+")
@@ -115,10 +115,10 @@ def excuse(step, plain, consort, earlier=()):
     if plain[0][:3] == b"\xff" + (1064).to_bytes(2, "little") and re.match(
             r"begin( work)?;?$", step.text, re.I):
         return "oracle_begin"
-    if _is_error(plain[0], 1792) and _used_up_by_program(earlier):
+    if _is_error(plain[0], 1792) != _is_error(consort[0], 1792) and _used_up_by_program(earlier):
         return "one_shot_program"
-    if step.text.startswith("SHOW INDEX") and (
-            list(map(_without_cardinality, plain)) == list(map(_without_cardinality, consort))):
+    if step.text.startswith(("SHOW INDEX", "EXPLAIN")) and (
+            list(map(_without_estimate, plain)) == list(map(_without_estimate, consort))):
         return "estimate"
     if _ASKED_DIAGNOSTICS.match(step.text) and any(
             one.text.startswith("GET DIAGNOSTICS") for one in earlier):
@@ -150,8 +150,8 @@ def _is_error(packet, code):
     return isinstance(packet, bytes) and packet[:3] == b"\xff" + code.to_bytes(2, "little")
 
 
-def _without_cardinality(packet):
-    """A row of SHOW INDEX without its seventh column; any other packet as it is."""
+def _without_estimate(packet):
+    """A row of SHOW INDEX or EXPLAIN without the column that guesses; any other packet as it is."""
     fields = []
     try:
         cursor = wire.Cursor(packet)
@@ -159,14 +159,15 @@ def _without_cardinality(packet):
             fields.append(cursor.string())
     except (AssertionError, KeyError, TypeError):
         return packet
-    return packet if len(fields) != 14 else fields[:6] + fields[7:]
+    at = {14: 6, 10: 8}.get(len(fields))  # Cardinality, rows
+    return packet if at is None else fields[:at] + fields[at + 1:]
 
 
 def _used_up_by_program(earlier):
-    """Has a CALL, EXECUTE or function come after the last SET TRANSACTION READ ONLY?"""
+    """Has a CALL, EXECUTE or function come after the last SET TRANSACTION READ ..?"""
     program = False
     for step in reversed(earlier):
-        if _NEXT_READS.match(step.text):
+        if _NEXT_ACCESS.match(step.text):
             return program
         program = program or step.kind == "execute" or bool(_PROGRAM.search(step.text))
     return False
@@ -253,8 +254,8 @@ def _without_some_flags(packet):
     if not isinstance(packet, bytes) or len(packet) < 5:
         return packet
     at = {(0xFE, 5): 3, (0xFE, 7): 3}.get((packet[0], len(packet)))
-    if packet[:3] == b"\0\0\0" and len(packet) >= 7:  # an OK, perhaps with changes of the session
-        at = 3
+    if packet[:3] in (b"\0\0\0", b"\xfe\0\0") and len(packet) >= 7:
+        at = 3  # an OK, perhaps with changes of the session
     if at is None:
         return packet
     status = int.from_bytes(packet[at:at + 2], "little") & ~0x6001

@@ -22,6 +22,22 @@ TEST_SUITE("session") {
            "sql_mode=_utf8mb4 X'414E53495F51554F544553'");
   }
 
+  TEST_CASE("SessionState: what gives a text its meaning") {
+    SessionState state;
+    const std::string none = SessionState::reading_set_statement(nullptr, 8);
+    EXPECT(none == state.whole_set_statement(8));
+    state.set_variable("time_zone", "+01:00");
+    EXPECT(SessionState::reading_set_statement(state.settings(), 8) == none);
+    for (const char* name :
+         {"character_set_client", "character_set_connection", "character_set_results",
+          "collation_connection", "old_mode", "sql_mode"}) {
+      SessionState other;
+      other.set_variable(name, "x");
+      EXPECT(SessionState::reading_set_statement(other.settings(), 8) ==
+             none + ", SESSION " + name + "=_utf8mb4 X'78'");
+    }
+  }
+
   TEST_CASE("SessionState: what lets DDL fail on other servers only does not go along") {
     SessionState state;
     for (const char* name :
