@@ -42,6 +42,9 @@ EXCUSES = {
              " beside it ends there",
     "estimate": "Cardinality of SHOW INDEX and rows of EXPLAIN: estimates, which count what ANALYZE"
                 " TABLE of an earlier sequence found of rows that were deleted and not yet purged",
+    "serializable_snapshot": "a read at SERIALIZABLE behind WITH CONSISTENT SNAPSHOT: a server refuses"
+                             " rows that are newer than its beginning (1020), Consort locks and shows"
+                             " them",
     "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
                       " know: either way the transaction is over",
 }
@@ -125,6 +128,9 @@ def excuse(step, plain, consort, earlier=()):
         return "kept_warnings"
     if _is_error(plain[-1], 1020) and _is_error(consort[-1], 1213) and plain[:-1] == consort[:-1]:
         return "record_changed"
+    if _is_error(plain[-1], 1020) and any(
+            re.search("consistent snapshot", one.text, re.I) for one in earlier):
+        return "serializable_snapshot"
     if step.text.startswith("PREPARE") or step.kind == "prepare":
         if plain[0][:3] == b"\xff" + (1792).to_bytes(2, "little"):
             return "read_only_prepare"
