@@ -88,9 +88,13 @@ constexpr std::array<Transition<LaneState>, 54> kMoves{{
 /// DDL results kept for entries that the queue does not hold yet.
 constexpr std::size_t kDdlResultsMax = 4096;
 
-std::size_t payload_bytes(const LogEntry& entry) {
+/// Of what clients make as long as they like; keys are as many as these allow.
+std::size_t own_bytes(const LogEntry& entry) {
   const Writeset* writeset = entry.writeset();
-  return writeset == nullptr ? 0 : writeset->payload.size();
+  const Ddl* ddl = entry.ddl();
+  return writeset != nullptr ? writeset->payload.size()
+         : ddl != nullptr    ? ddl->sql.size() + ddl->session_set.size()
+                             : 0;
 }
 
 }  // namespace
@@ -114,7 +118,7 @@ void ApplyLane::push(const std::shared_ptr<const LogEntry>& entry) {
 
 void ApplyLane::take(const std::shared_ptr<const LogEntry>& entry) {
   offered_ = std::max(offered_, entry->seqno);
-  const std::size_t bytes = payload_bytes(*entry);
+  const std::size_t bytes = own_bytes(*entry);
   if (entry->seqno != next_ || machine_.is(S::kStopped) || !has_room(bytes)) {
     return;
   }
@@ -123,12 +127,18 @@ void ApplyLane::take(const std::shared_ptr<const LogEntry>& entry) {
   }
   queue_.push_back(item_of(entry));
   queued_bytes_ += bytes;
+  queued_ddl_ += entry->ddl() != nullptr ? 1 : 0;
   next_ = next_.next();
 }
 
-bool ApplyLane::has_room(std::size_t payload_bytes) const {
+bool ApplyLane::has_room(std::size_t bytes) const {
   return queue_.empty() || (queue_.size() < limits_.queue_entries_max &&
-                            queued_bytes_ + payload_bytes <= limits_.queue_bytes_max);  // I8
+                            queued_bytes_ + bytes <= limits_.queue_bytes_max);  // I8
+}
+
+std::shared_ptr<const LogEntry> ApplyLane::queued(Seqno seqno) const {
+  const bool there = !queue_.empty() && seqno >= front_seqno() && seqno < next_;
+  return there ? queue_[seqno.value - front_seqno().value].entry : nullptr;
 }
 
 std::optional<Seqno> ApplyLane::wants_from() const {
@@ -224,8 +234,7 @@ void ApplyLane::restart_queue_at(Seqno next) {
     drop_front();
   }
   if (!queue_.empty() && front_seqno() != next) {  // the backend has lost its newest commits
-    queue_.clear();
-    queued_bytes_ = 0;
+    clear_queue();
   }
   if (queue_.empty()) {
     next_ = next;
@@ -236,8 +245,16 @@ void ApplyLane::restart_queue_at(Seqno next) {
 }
 
 void ApplyLane::drop_front() {
-  queued_bytes_ -= payload_bytes(*queue_.front().entry);
+  const LogEntry& front = *queue_.front().entry;
+  queued_bytes_ -= own_bytes(front);
+  queued_ddl_ -= front.ddl() != nullptr ? 1 : 0;
   queue_.pop_front();
+}
+
+void ApplyLane::clear_queue() {
+  queue_.clear();
+  queued_bytes_ = 0;
+  queued_ddl_ = 0;
 }
 
 void ApplyLane::on_disconnected() {
@@ -614,8 +631,7 @@ void ApplyLane::stop_for_program(Seqno seqno, std::string_view why) {
 
 void ApplyLane::stop(std::string reason) {
   stop_reason_ = std::move(reason);
-  queue_.clear();
-  queued_bytes_ = 0;
+  clear_queue();
   machine_.move(S::kStopped);
 }
 

@@ -45,7 +45,8 @@ namespace consort::certifier {
 
 struct LaneLimits {
   std::size_t queue_entries_max = 20'000;
-  std::size_t queue_bytes_max = std::size_t{64} << 20;  ///< payloads; one entry always fits
+  /// Payloads and texts of DDL; one entry always fits.
+  std::size_t queue_bytes_max = std::size_t{64} << 20;
 };
 
 /// The lane has applied everything before this DDL entry and nobody has decided it yet.
@@ -240,6 +241,12 @@ class ApplyLane {
 
   [[nodiscard]] std::size_t queued_bytes() const { return queued_bytes_; }
 
+  /// How many of the queued entries are DDL.
+  [[nodiscard]] std::size_t queued_ddl() const { return queued_ddl_; }
+
+  /// The entry, while the queue holds it: the one that is under way among them.
+  [[nodiscard]] std::shared_ptr<const LogEntry> queued(Seqno seqno) const;
+
   /// Why the lane stopped, for people; empty otherwise.
   [[nodiscard]] const std::string& stop_reason() const { return stop_reason_; }
 
@@ -251,7 +258,7 @@ class ApplyLane {
   };
 
   void take(const std::shared_ptr<const LogEntry>& entry);
-  [[nodiscard]] bool has_room(std::size_t payload_bytes) const;
+  [[nodiscard]] bool has_room(std::size_t bytes) const;
   [[nodiscard]] EntryRole role_of(const Item& item) const;
   [[nodiscard]] bool branch_is_held(const LogEntry& entry) const;
   [[nodiscard]] Item item_of(const std::shared_ptr<const LogEntry>& entry) const;
@@ -277,6 +284,7 @@ class ApplyLane {
   void stop(std::string reason);
   void restart_queue_at(Seqno next);
   void drop_front();
+  void clear_queue();
 
   BackendId backend_;
   std::uint32_t cluster_;
@@ -288,6 +296,7 @@ class ApplyLane {
 
   std::deque<Item> queue_;  ///< seqnos applied_+1 .. next_-1
   std::size_t queued_bytes_ = 0;
+  std::size_t queued_ddl_ = 0;
   Seqno next_;     ///< the seqno that push() takes next; 0 before the first on_connected()
   Seqno offered_;  ///< the newest seqno known to be in the log
 

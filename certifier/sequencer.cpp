@@ -143,7 +143,9 @@ std::size_t Sequencer::keys_after(Seqno seqno) const {
 }
 
 void Sequencer::make_room(std::size_t keys_coming) {
-  while (!held_.empty() && keys_held_ + keys_coming > limits_.keys_max) {
+  // One without keys takes room, too.
+  while (!held_.empty() &&
+         (keys_held_ + keys_coming > limits_.keys_max || held_.size() >= limits_.keys_max)) {
     forced_horizons_ += first_held_ > applied_everywhere_ ? 1 : 0;
     purge_oldest(kUnlimited);
   }

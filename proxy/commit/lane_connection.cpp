@@ -402,18 +402,11 @@ void LaneConnection::begin_running() {
 // ---- running ----
 
 void LaneConnection::push(const EntryPtr& entry) {
-  if (entry->ddl() != nullptr && entry->seqno > lane_.applied()) {
-    ddl_entries_[entry->seqno] = entry;
-  }
   lane_.push(entry);
 }
 
 EntryPtr LaneConnection::ddl_under_way() const {
-  if (!batch_ || !batch_->ddl_statement) {
-    return nullptr;
-  }
-  const auto found = ddl_entries_.find(batch_->first);
-  return found == ddl_entries_.end() ? nullptr : found->second;
+  return batch_ && batch_->ddl_statement ? lane_.queued(batch_->first) : nullptr;
 }
 
 void LaneConnection::pump() {
@@ -449,7 +442,7 @@ void LaneConnection::pump() {
 // True while the entries that are there may wait for others: then the timer asks again.
 bool LaneConnection::waits_for_more() {
   if (lane_.state() != certifier::LaneState::kIdle || lane_.queued_entries() == 0 ||
-      lane_.applied() < wanted_ || !ddl_entries_.empty() || host_.contended()) {
+      lane_.applied() < wanted_ || lane_.queued_ddl() > 0 || host_.contended()) {
     return false;
   }
   const auto delay = std::chrono::ceil<std::chrono::milliseconds>(
@@ -566,17 +559,17 @@ void LaneConnection::on_numbers(const SqlReply& reply) {
 // Did a connection of a client's, which is gone, execute the DDL here?
 void LaneConnection::look(const certifier::DdlLook& look) {
   looks_at_ = look.seqno;
-  const auto found = ddl_entries_.find(look.seqno);
-  if (found != ddl_entries_.end() && found->second->is_program()) {
+  const EntryPtr looked = lane_.queued(look.seqno);
+  if (looked != nullptr && looked->is_program()) {
     asks_marker_ = true;
     connection_->query(certifier::kLastGtidSql);
     return;
   }
-  if (look.changed || found == ddl_entries_.end()) {
+  if (look.changed || looked == nullptr) {
     on_looked(look.changed ? certifier::DdlTraces::kRan : certifier::DdlTraces::kUnknown);
     return;
   }
-  traces_.emplace(found->second->ddl()->sql);
+  traces_.emplace(looked->ddl()->sql);
   connection_->query(traces_->question());
 }
 
@@ -628,7 +621,6 @@ void LaneConnection::on_batch_reply(const SqlReply& reply) {
   const std::size_t own = batch_->branches;
   batch_.reset();
   lane_.on_turn_done();
-  ddl_entries_.erase(ddl_entries_.begin(), ddl_entries_.upper_bound(lane_.applied()));
   stats_.local_commits.add(own);
   stats_.remote_applies.add(lane_.applied().value - before.value - own);
   host_.on_lane_applied(options_.backend);

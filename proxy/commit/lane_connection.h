@@ -13,7 +13,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -243,7 +242,6 @@ class LaneConnection final : private SqlConnectionObserver {
   unsigned connected_again_ = 0;  // for the sake of larger packets
 
   // Running.
-  std::map<Seqno, EntryPtr> ddl_entries_;  // pushed, not yet applied
   std::optional<certifier::LaneBatch> batch_;
   std::size_t statement_ = 0;
   std::optional<DdlTraceReader> traces_;  // it looks whether the DDL at looks_at_ ran

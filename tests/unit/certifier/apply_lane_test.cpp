@@ -332,6 +332,25 @@ TEST_SUITE("certifier") {
     EXPECT((rig.lane.wants_from() == Seqno{2}));
   }
 
+  TEST_CASE("ApplyLane: texts of DDL take room in the queue, which knows what it holds") {
+    Rig rig(0, LaneLimits{100, 100});
+    EXPECT(rig.lane.queued(Seqno{1}) == nullptr);
+    rig.lane.push(ddl(1, "CREATE TABLE t (a INT COMMENT 'what a client says about it')"));
+    rig.lane.push(writeset(2, kThere, ""));
+    rig.lane.push(ddl(3, "CREATE TABLE t (a INT COMMENT 'what a client says about it')"));
+    EXPECT(rig.lane.queued_ddl() == 1);
+    EXPECT(rig.lane.queued_bytes() > 60);
+    EXPECT(rig.lane.queued_bytes() <= 100);
+    EXPECT(rig.lane.queued(Seqno{1})->ddl() != nullptr);
+    EXPECT(rig.lane.queued(Seqno{3}) == nullptr);
+    rig.lane.on_ddl_result({Seqno{1}, DdlOutcome::kRun});
+    rig.apply_all();
+    EXPECT(rig.lane.queued_ddl() == 0);
+    EXPECT(rig.lane.queued_bytes() == 0);
+    EXPECT(rig.lane.queued(Seqno{1}) == nullptr);
+    EXPECT((rig.lane.wants_from() <= Seqno{3}));
+  }
+
   TEST_CASE("ApplyLane: after a restart it asks for what the log has beyond the position") {
     ApplyLane lane(kHere, kCluster);
     lane.push(writeset(9, kThere));

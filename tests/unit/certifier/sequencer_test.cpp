@@ -156,6 +156,17 @@ TEST_SUITE("certifier") {
     EXPECT((sequencer.head() == Seqno{5}));
   }
 
+  TEST_CASE("Sequencer: entries without keys count, too, where nobody has applied them") {
+    Sequencer sequencer(SequencerLimits{4, 1});
+    for (int i = 0; i < 10; ++i) {
+      (void)sequencer.order({}, kFirst);
+    }
+    EXPECT((sequencer.head() == Seqno{10}));
+    EXPECT((sequencer.horizon() == Seqno{6}));
+    EXPECT(certify(sequencer, kSecond, 5, rows({77})).kind == VerdictKind::kTooOld);
+    EXPECT(passes(sequencer, kSecond, 7, rows({77})));
+  }
+
   TEST_CASE("Sequencer: knows how many keys it holds that somebody has not seen") {
     Sequencer sequencer(SequencerLimits{6, 0});
     EXPECT(sequencer.keys_after(Seqno{0}) == 0);
