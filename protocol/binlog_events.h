@@ -200,6 +200,11 @@ class BinlogGroupReader {
   /// connection must be dropped. Whatever concerns only one group is in BinlogGroup::unfit.
   [[nodiscard]] Result<std::optional<BinlogOutput>> feed(Bytes event);
 
+  /// The server has said that it cannot send the next event, since it is too long (1 GiB): the
+  /// group that it belongs to, unfit (kGroupTooLarge), as far as it came; nullopt where none was
+  /// begun. Then the reader is spent.
+  [[nodiscard]] std::optional<BinlogGroup> give_up_group();
+
   /// The FORMAT_DESCRIPTION event that `BINLOG ''` needs before any group's events, with checksum
   /// algorithm 0 (its own four checksum bytes stay, as zeros). Empty before the stream's first one.
   /// Lives as long as the reader.
@@ -252,6 +257,7 @@ class BinlogGroupReader {
   void remember_savepoint(std::string_view name);
   void roll_back_to(std::string_view savepoint);
   void mark_unfit(BinlogError code, std::string message);
+  void mark_too_large();
 
   Limits limits_;
   Buffer format_description_;

@@ -389,8 +389,7 @@ void BinlogGroupReader::keep_event(Bytes event, EventSpan span) {
   }
   const std::size_t total = group_.events.size() + event.size();
   if (total > limits_.group_bytes_max) {
-    mark_unfit(BinlogError::kGroupTooLarge, "the transaction's rows exceed " +
-                                                std::to_string(limits_.group_bytes_max) + " bytes");
+    mark_too_large();
     return;
   }
   span.offset = group_.events.size();
@@ -436,6 +435,20 @@ void BinlogGroupReader::mark_unfit(BinlogError code, std::string message) {
   group_.unfit = make_error(code, std::move(message));
   Buffer().swap(group_.events);
   std::vector<EventSpan>().swap(group_.spans);
+}
+
+void BinlogGroupReader::mark_too_large() {
+  mark_unfit(BinlogError::kGroupTooLarge,
+             "the transaction's rows exceed " + std::to_string(limits_.group_bytes_max) + " bytes");
+}
+
+std::optional<BinlogGroup> BinlogGroupReader::give_up_group() {
+  if (!in_group_) {
+    return std::nullopt;
+  }
+  mark_too_large();
+  in_group_ = false;
+  return std::exchange(group_, BinlogGroup{});
 }
 
 Output BinlogGroupReader::finish_group() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 #include <utility>
 
 #include "certifier/program_sql.h"
@@ -14,6 +15,8 @@ namespace {
 constexpr std::chrono::milliseconds kSilenceLook{1000};
 // The server says that it cannot send from the position asked for.
 constexpr std::uint16_t kMasterFatalError = 1236;
+// And why: the next event is longer than anything it sends. The number tells several reasons.
+constexpr std::string_view kEventTooLong = "exceeded max_allowed_packet";
 
 std::optional<protocol::BinlogPosition> binlog_position_of(const SqlReply& reply) {
   if (reply.rows.empty() || reply.rows[0].size() < 2 || !reply.rows[0][0] || !reply.rows[0][1]) {
@@ -159,6 +162,7 @@ void BinlogStream::on_sql_packet(Bytes payload) {
       reason.text = error.message;
       if (error.code == kMasterFatalError) {
         forget_position();  // that place is gone: begin at the end
+        give_up_group(error.message);
       }
     }
     lose(reason);
@@ -203,6 +207,16 @@ void BinlogStream::on_output(protocol::BinlogOutput output) {
   }
   if (auto* group = std::get_if<protocol::BinlogGroup>(&output)) {
     went_on_ = true;
+    observer_.on_group(std::move(*group));
+  }
+}
+
+// Whose event it is that nobody can read is told before the stream is lost.
+void BinlogStream::give_up_group(std::string_view why) {
+  if (why.find(kEventTooLong) == std::string_view::npos) {
+    return;
+  }
+  if (std::optional<protocol::BinlogGroup> group = reader_->give_up_group()) {
     observer_.on_group(std::move(*group));
   }
 }

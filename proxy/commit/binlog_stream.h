@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -80,6 +81,7 @@ class BinlogStream final : private SqlConnectionObserver {
   void next_setting();
   void begin_dump();
   void forget_position();
+  void give_up_group(std::string_view why);
   void on_output(protocol::BinlogOutput output);
   void lose(const SqlCloseReason& reason);
   void on_timer();

@@ -77,12 +77,12 @@ void BranchDesk::on_prepared(const BranchPrepared& prepared) {
       prepared.lane_generation !=
       parts_.positions.lane_generations[prepared.home.value].load(std::memory_order_relaxed);
   if (of_earlier_lane || !parts_.home_is_up(prepared.home) || parts_.reaper.has(prepared.branch)) {
-    Pending pending;
+    Pending pending = std::move(pending_[prepared.branch]);
+    pending_.erase(prepared.branch);
     pending.prepared = prepared;
     pending.home = prepared.home;
     pending.arrived = clock_.now();
-    pending_.erase(prepared.branch);
-    lose(pending, BranchVerdict::kHomeLost);
+    lose_with_home(pending);
     return;
   }
   Pending& pending = pending_[prepared.branch];
@@ -93,7 +93,7 @@ void BranchDesk::on_prepared(const BranchPrepared& prepared) {
     Pending lost = std::move(pending);
     pending_.erase(prepared.branch);
     lost.prepared = prepared;
-    lose(lost, BranchVerdict::kHomeLost);
+    lose_with_home(lost);
     return;
   }
   pending.prepared = in_order(prepared);
@@ -164,12 +164,24 @@ void BranchDesk::on_home_lost(BackendId home) {
     }
     if (!at->second.prepared) {
       at->second.lost = true;  // the word on it may still come
-      at->second.group.reset();
+      if (at->second.group && !at->second.group->unfit) {
+        at->second.group.reset();
+      }
       ++at;
       continue;
     }
     Pending pending = std::move(at->second);
     at = pending_.erase(at);
+    lose_with_home(pending);
+  }
+}
+
+// Who cannot be replicated anywhere is not told to begin again elsewhere: it may have been the very
+// reason why the stream was lost.
+void BranchDesk::lose_with_home(Pending& pending) {
+  if (pending.group && pending.group->unfit) {
+    lose(pending, BranchVerdict::kRefused, pending.group->unfit->message);
+  } else {
     lose(pending, BranchVerdict::kHomeLost);
   }
 }

@@ -188,6 +188,7 @@ class BranchDesk {
   [[nodiscard]] bool has_definitions(BackendId home, const protocol::BinlogGroup& group);
   void pass(Pending& pending, std::vector<RowKey> keys, Seqno seqno);
   void lose(Pending& pending, BranchVerdict verdict, std::string message = {});
+  void lose_with_home(Pending& pending);
   [[nodiscard]] bool lost_to_ddl(const Pending& pending) const;
   void tell(BranchOutcome outcome, TimePoint arrived);
   [[nodiscard]] bool takes_numbers(const protocol::BinlogGroup& group) const;

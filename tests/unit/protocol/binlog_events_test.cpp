@@ -269,6 +269,22 @@ TEST_SUITE("protocol") {
     EXPECT(groups_of(stream.reader, {e.gtid(2, 0x01), e.query("DROP TABLE t")}).size() == 1);
   }
 
+  TEST_CASE("BinlogGroupReader: gives up the group whose next event nobody can have") {
+    Stream stream(false);
+    EventWriter& e = stream.events;
+    EXPECT_FALSE(stream.reader.give_up_group().has_value());
+    EXPECT(
+        groups_of(stream.reader, {e.gtid(1, 0x44), e.table_map(1, "t"), e.insert(1, 1)}).empty());
+    const std::optional<BinlogGroup> group = stream.reader.give_up_group();
+    REQUIRE(group.has_value());
+    EXPECT(group->kind == BinlogGroupKind::kXaPrepared);
+    EXPECT(group->xid.has_value());
+    EXPECT(group->events.empty());
+    REQUIRE(group->unfit.has_value());
+    EXPECT(group->unfit->code == static_cast<int>(BinlogError::kGroupTooLarge));
+    EXPECT_FALSE(stream.reader.give_up_group().has_value());
+  }
+
   TEST_CASE("BinlogGroupReader: statements that change nothing of a table they map") {
     Stream stream(false);
     EventWriter& e = stream.events;
