@@ -152,6 +152,7 @@ void collect_cascade(const SchemaCatalog& catalog, const TableDefinition& from, 
 
 std::vector<std::uint64_t> table_keys(const std::set<TableRef>& tables) {
   std::vector<std::uint64_t> keys;
+  keys.reserve(tables.size());
   for (const TableRef& table : tables) {
     keys.push_back(table_key(table.schema, table.table));
   }

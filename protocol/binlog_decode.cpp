@@ -203,7 +203,7 @@ std::string_view savepoint_name(std::string_view sql) {
 }
 
 std::optional<XaId> parse_logged_xid(std::string_view sql) {
-  const std::size_t start = sql.find_first_of("'");
+  const std::size_t start = sql.find('\'');
   if (start == std::string_view::npos || start == 0) {
     return std::nullopt;
   }

@@ -22,7 +22,7 @@ Result<std::size_t> CompressedChannel::read(ReadBuffer& out) {
     if (payload_left_ > 0 && input_.empty()) {
       return std::size_t{0};
     }
-    const Result<std::size_t> stepped = step(out);
+    Result<std::size_t> stepped = step(out);
     if (!stepped.ok() || *stepped > 0) {
       return stepped;
     }

@@ -116,7 +116,7 @@ Status for_each_row(MYSQL* connection, std::string_view sql, const Take& take) {
     return make_error("too many accounts");
   }
   while (MYSQL_ROW row = mysql_fetch_row(result.get())) {
-    const Status taken = take(row, mysql_fetch_lengths(result.get()));
+    Status taken = take(row, mysql_fetch_lengths(result.get()));
     if (!taken.ok()) {
       return taken;
     }

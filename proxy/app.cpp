@@ -365,7 +365,7 @@ ControlOptions App::control_options(const std::string& cluster_id) const {
 
 Status App::open_backends() {
   control_ = std::make_unique<ControlLoop>(control_options(cluster_id_));
-  control_->on_view([this](std::shared_ptr<const ClusterView> view) { on_view(view); });
+  control_->on_view([this](const std::shared_ptr<const ClusterView>& view) { on_view(view); });
   (void)control_->bootstrap();  // what it finds it says itself
   return Ok{};
 }
@@ -483,7 +483,8 @@ WorkerHooks App::worker_hooks() {
       return true;
     }
     const auto count = static_cast<std::uint16_t>(workers_.size());
-    workers_[Worker::worker_of(request.order.connection_id, count)]->post(std::move(request));
+    const auto owner = Worker::worker_of(request.order.connection_id, count);
+    workers_[owner]->post(std::move(request));
     return true;
   };
   hooks.answer_kill = [this](KillAnswer answer) { workers_[answer.to.worker]->post(answer); };

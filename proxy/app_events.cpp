@@ -7,7 +7,7 @@ Status App::open_events() {
   const auto kill = [this](BackendId backend, std::uint64_t thread) {
     (void)control_->controller(backend).kill_connection(thread, [](const Result<Ok>&) {});
   };
-  const auto new_process_id = [this](std::function<void(std::uint32_t)> take) {
+  const auto new_process_id = [this](const std::function<void(std::uint32_t)>& take) {
     (void)workers_.front()->post_task(
         [take](Worker& worker) { take(worker.next_connection_id()); });
   };

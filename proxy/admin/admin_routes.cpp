@@ -199,6 +199,7 @@ const BackendInfo* find_backend(const std::vector<BackendInfo>& backends, const 
 
 std::string unknown_backend(const std::string& name, const std::vector<BackendInfo>& backends) {
   std::vector<std::string> names;
+  names.reserve(backends.size());
   for (const BackendInfo& backend : backends) {
     names.push_back(backend.name);
   }

@@ -14,7 +14,7 @@
 namespace consort::proxy {
 
 /// Bodies above this are refused before they are read.
-inline constexpr std::size_t kAdminBodyBytesMax = 16 * 1024;
+inline constexpr std::size_t kAdminBodyBytesMax = std::size_t{16} << 10;
 
 /// Paths above this are refused.
 inline constexpr std::size_t kAdminPathBytesMax = 256;

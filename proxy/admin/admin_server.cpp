@@ -27,7 +27,7 @@ namespace consort::proxy {
 namespace {
 
 /// The request's head and body together; httplib itself bounds only single lines.
-constexpr std::size_t kRequestBytesMax = 64 * 1024;
+constexpr std::size_t kRequestBytesMax = std::size_t{64} << 10;
 
 /// How long a client may go on sending after its reply.
 constexpr auto kDiscardInput = std::chrono::milliseconds(500);

@@ -89,7 +89,7 @@ void DeadlineStream::get_local_ip_and_port(std::string& ip, int& port) const {
 }
 
 void DeadlineStream::discard_input(std::chrono::milliseconds for_at_most) {
-  constexpr std::size_t kDiscardBytesMax = 4 * 1024 * 1024;
+  constexpr std::size_t kDiscardBytesMax = std::size_t{4} << 20;
   limits_.deadline = std::min(limits_.deadline, std::chrono::steady_clock::now() + for_at_most);
   std::size_t discarded = 0;
   while (discarded < kDiscardBytesMax && wait(POLLIN)) {

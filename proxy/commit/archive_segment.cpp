@@ -13,7 +13,7 @@ constexpr std::string_view kSegmentMagic = "CNSTARCH";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint32_t kRecordMagic = 0x43524543;
 constexpr std::size_t kCheckedHeaderBytes = 24;
-constexpr std::size_t kBlockBytes = 256 * 1024;
+constexpr std::size_t kBlockBytes = std::size_t{256} << 10;
 
 std::uint64_t payload_checksum(const std::uint8_t* header, Bytes payload) {
   const std::uint64_t seed = XXH64(header, kCheckedHeaderBytes, 0);

@@ -263,7 +263,7 @@ void CommitLoop::Thread::make_parts() {
 }
 
 Status CommitLoop::Thread::on_restored(const certifier::LogEntry& entry) {
-  const Status restored = sequencer_.restore(entry);
+  Status restored = sequencer_.restore(entry);
   if (restored.ok()) {
     ddl_->on_restored(entry);
     programs_->on_restored(entry);

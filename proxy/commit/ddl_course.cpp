@@ -93,8 +93,8 @@ std::optional<Outcome> DdlCourse::outcome() {
     return std::nullopt;
   }
   bool anywhere = false;
-  for (std::uint8_t id = 0; id < begin_.backends_count; ++id) {
-    anywhere = anywhere || may_have_run(BackendId{id});
+  for (std::size_t id = 0; id < begin_.backends_count; ++id) {
+    anywhere = anywhere || may_have_run(BackendId{static_cast<std::uint8_t>(id)});
   }
   if (!anywhere) {
     return Outcome::kSkip;

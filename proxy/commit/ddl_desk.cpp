@@ -48,6 +48,7 @@ std::vector<RowKey> keys_of(const std::vector<DdlTarget>& targets) {
 
 std::string set_globals_sql(const std::vector<GlobalChange>& changes) {
   std::vector<certifier::GlobalVariable> variables;
+  variables.reserve(changes.size());
   for (const GlobalChange& change : changes) {
     variables.push_back(change.variable);
   }

@@ -114,7 +114,7 @@ Status LogKeeper::restore(const certifier::LogEntry& entry) {
     return make_error("the log belongs to cluster " + begun->cluster_id + ", not to " +
                       options_.cluster_id);
   }
-  const Status restored = observer_.on_restored(entry);  // refuses what is not dense
+  Status restored = observer_.on_restored(entry);  // refuses what is not dense
   if (restored.ok()) {
     own_branches_.add(entry);
   }

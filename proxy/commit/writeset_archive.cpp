@@ -17,7 +17,7 @@ namespace consort::proxy {
 namespace {
 
 // One index entry per this many bytes of a segment.
-constexpr std::uint64_t kIndexStrideBytes = 64 * 1024;
+constexpr std::uint64_t kIndexStrideBytes = std::uint64_t{64} << 10;
 // Beside the segments: the log index up to which they were synced.
 constexpr std::string_view kMarkName = "/synced";
 

@@ -16,10 +16,12 @@
 namespace consort::proxy {
 
 struct ArchiveOptions {
-  std::string dir;                                 ///< created when missing
-  std::uint64_t segment_bytes = 64 * 1024 * 1024;  ///< a segment is closed when it has this many
-  std::uint64_t bytes_max = 8ULL << 30;            ///< retention, over all segments
-  std::size_t write_buffer_bytes = 256 * 1024;  ///< appended records wait for write(2) up to this
+  std::string dir;  ///< created when missing
+  std::uint64_t segment_bytes = std::uint64_t{64}
+                                << 20;   ///< a segment is closed when it has this many
+  std::uint64_t bytes_max = 8ULL << 30;  ///< retention, over all segments
+  std::size_t write_buffer_bytes = std::size_t{256}
+                                   << 10;  ///< appended records wait for write(2) up to this
 };
 
 /// What a reader that goes on takes at once.

@@ -19,7 +19,7 @@ class AsyncWake;
 
 /// What one read may bring at most. Shared by all streams of a loop: a view into it dies with the
 /// callback, so idle connections hold no receive buffer.
-inline constexpr std::size_t kReceiveBytes = 64 * 1024;
+inline constexpr std::size_t kReceiveBytes = std::size_t{64} << 10;
 
 class EventLoop final : public Clock {
  public:

@@ -144,7 +144,7 @@ class TcpStream {
   UvHandle<uv_timer_t> deadline_;  // of connect(), and of errors told later
   std::unique_ptr<Tls> tls_;
   std::size_t queued_bytes_ = 0;
-  std::size_t low_water_bytes_ = 64 * 1024;
+  std::size_t low_water_bytes_ = std::size_t{64} << 10;
   int pending_error_ = 0;
   bool reading_ = false;
   bool closing_ = false;
