@@ -594,6 +594,7 @@ Status App::open_servers() {
 }
 
 void App::on_view(const std::shared_ptr<const ClusterView>& view) {
+  positions_.accounts_forgotten.store(view->forgets_accounts, std::memory_order_release);
   if (!commit_) {
     return;  // told again when all is open
   }

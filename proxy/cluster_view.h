@@ -86,6 +86,8 @@ struct ClusterView {
   /// The servers look for their clients' names (skip_name_resolve=OFF): a list of connections shows
   /// who is on the same machine as localhost.
   bool resolves_names = false;
+  /// Some server has skip_name_resolve=ON, or may have: it forgets accounts whose host is a name.
+  bool forgets_accounts = true;
   /// What clients have SET GLOBAL max_allowed_packet to; 0: nothing.
   std::uint64_t packet_bytes_max = 0;
   /// What clients have SET GLOBAL of what Consort heeds, and the servers' interactive_timeout,
@@ -119,6 +121,8 @@ struct AppliedPositions {
   /// Programs that commit by themselves have made stored functions, triggers, or may at any moment.
   std::atomic<bool> functions_made{false};
   std::atomic<bool> triggers_made{false};
+  /// ClusterView::forgets_accounts, for those without a view.
+  std::atomic<bool> accounts_forgotten{true};
 
   void note_made(bool function, bool trigger) {
     if (function) {

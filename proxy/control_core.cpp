@@ -154,6 +154,7 @@ void ControlCore::on_admission(BackendId id, AdmissionResult result, TimePoint n
     view_dirty_ |= view_->stored_functions != may_have(healthcheck::kFactFunctions) ||
                    view_->triggers != may_have(healthcheck::kFactTriggers) ||
                    view_->lexer != lexer() || view_->resolves_names != resolves_names() ||
+                   view_->forgets_accounts != forgets_accounts() ||
                    view_->packet_bytes_max != packet_bytes_max() ||
                    view_->kept_globals != kept_globals() ||
                    view_->backends[id.value].connections_max != backend.connections_max();
@@ -419,6 +420,14 @@ bool ControlCore::resolves_names() const {
   return false;
 }
 
+/// One that was never looked at counts: it will execute what the others have, and may be such.
+bool ControlCore::forgets_accounts() const {
+  return std::any_of(backends_.begin(), backends_.end(), [](const auto& backend) {
+    const auto skips = backend->facts.find("skip_name_resolve");
+    return skips == backend->facts.end() || skips->second != "OFF";
+  });
+}
+
 /// Of the first backend that keeps one: all have the same.
 std::uint64_t ControlCore::packet_bytes_max() const {
   for (const auto& backend : backends_) {
@@ -464,6 +473,7 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
   view->triggers = may_have(healthcheck::kFactTriggers);
   view->lexer = lexer();
   view->resolves_names = resolves_names();
+  view->forgets_accounts = forgets_accounts();
   view->packet_bytes_max = packet_bytes_max();
   view->kept_globals = kept_globals();
   view->server_version = options_.server_version;

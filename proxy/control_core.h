@@ -158,6 +158,7 @@ class ControlCore {
   [[nodiscard]] bool may_have(std::string_view fact) const;
   [[nodiscard]] router::LexerOptions lexer() const;
   [[nodiscard]] bool resolves_names() const;
+  [[nodiscard]] bool forgets_accounts() const;
   [[nodiscard]] std::uint64_t packet_bytes_max() const;
   [[nodiscard]] KeptGlobals kept_globals() const;
   [[nodiscard]] std::shared_ptr<const ClusterView> build_view() const;

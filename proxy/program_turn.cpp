@@ -19,6 +19,7 @@ bool ProgramTurn::runs_alone(std::string_view body,
       all.renames = all.renames || said.renames;
       all.makes_function = all.makes_function || said.makes_function;
       all.makes_trigger = all.makes_trigger || said.makes_trigger;
+      all.names_host = all.names_host || said.names_host;
     }
     alone = alone || verdict == CallVerdict::kAlone || verdict == CallVerdict::kAloneRenames ||
             verdict == CallVerdict::kAloneTemporary;
@@ -26,6 +27,7 @@ bool ProgramTurn::runs_alone(std::string_view body,
     all.makes_temporary = all.makes_temporary || verdict == CallVerdict::kAloneTemporary;
   }
   const bool copies_sequence = positions_.sequences.any() && !all.copied.empty();
+  all.unfit = all.unfit || (all.names_host && forgets_accounts());
   if (!alone || all.unfit || all.uncertain || copies_sequence ||
       (all.renames && all.makes_temporary)) {
     return false;
@@ -45,7 +47,13 @@ CallVerdict ProgramTurn::ask_about(const std::string& schema, const std::string&
   if (posted) {
     changed_.wait(lock, [&] { return stopping_ || (answer_ && answer_->number == number); });
   }
-  return answer_ && answer_->number == number ? answer_->known.verdict : CallVerdict::kBranch;
+  const bool answered =
+      answer_ && answer_->number == number && !(answer_->known.names_host && forgets_accounts());
+  return answered ? answer_->known.verdict : CallVerdict::kBranch;
+}
+
+bool ProgramTurn::forgets_accounts() const {
+  return positions_.accounts_forgotten.load(std::memory_order_acquire);
 }
 
 std::optional<DdlTurn> ProgramTurn::ask(DdlRequest request) {

@@ -53,6 +53,7 @@ class ProgramTurn {
   void stop(bool ends);
 
  private:
+  [[nodiscard]] bool forgets_accounts() const;
   [[nodiscard]] CallVerdict ask_about(const std::string& schema, const std::string& name);
 
   Post post_commit_;

@@ -1,6 +1,7 @@
 #include "router/program_ddl.h"
 
 #include "router/altered_rows.h"
+#include "router/host_account.h"
 #include "router/moved_tablespace.h"
 #include "router/sequence_text.h"
 #include "router/statement.h"
@@ -57,6 +58,8 @@ ProgramDdl program_ddl(std::string_view sql, const LexerOptions& options) {
   ddl.makes_trigger = may_make(statement, DdlObject::kTrigger);
   ddl.accounts = changes_accounts(statement.kind) ||
                  statement.flags.has_any({Flag::kUncertain, Flag::kMultiStatement});
+  ddl.names_host =
+      changes_accounts(statement.kind) && account_by_host_name(sql, options).has_value();
   ddl.renames = alters || statement.ddl.verb == DdlVerb::kRename;
   const bool unread =
       statement.kind == StatementKind::kUnknown ||

@@ -24,6 +24,7 @@ struct ProgramDdl {
   bool makes_function = false;  ///< perhaps; a package counts
   bool makes_trigger = false;   ///< perhaps
   bool accounts = false;        ///< it changes accounts or rights
+  bool names_host = false;      ///< account_by_host_name()
   bool renames = false;         ///< RENAME TABLE, or an ALTER TABLE that may rename
   /// RENAME TABLE, or perhaps: a binlog shows it of temporary tables, too. Of no other statement.
   bool renames_any = false;

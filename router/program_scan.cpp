@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "router/guarded_settings.h"
+#include "router/host_account.h"
 #include "router/sql_lexer.h"
 #include "router/statement.h"
 #include "router/token.h"
@@ -121,6 +122,11 @@ class ProgramScanner {
   }
 
   void end_ddl(const char* end) {
+    if (set_account_ != nullptr) {
+      const std::string_view sql(set_account_, static_cast<std::size_t>(end - set_account_));
+      found_.names_host = found_.names_host || account_by_host_name(sql, options_).has_value();
+      set_account_ = nullptr;
+    }
     if (ddl_ == nullptr) {
       return;
     }
@@ -129,6 +135,7 @@ class ProgramScanner {
     found_.unfit = found_.unfit || ddl.differs;
     found_.makes_function = found_.makes_function || ddl.makes_function;
     found_.makes_trigger = found_.makes_trigger || ddl.makes_trigger;
+    found_.names_host = found_.names_host || ddl.names_host;
     add(std::move(ddl.copied), found_.copied);
     ddl_ = nullptr;
   }
@@ -158,6 +165,7 @@ class ProgramScanner {
       found_.dynamic = true;
     } else if (is("SET") && is_any_of(token_, {"PASSWORD", "DEFAULT"})) {
       found_.executes_ddl = true;
+      set_account_ = first.text.data();
     } else if (is_any_of(first, {"XA", "RESET", "PURGE", "CHANGE", "BACKUP", "SHUTDOWN", "STOP",
                                  "INSTALL", "UNINSTALL", "BINLOG"})) {
       found_.unfit = true;
@@ -239,6 +247,7 @@ class ProgramScanner {
       found_.makes_temporary = found_.makes_temporary || said.makes_temporary;
       found_.makes_function = found_.makes_function || said.makes_function;
       found_.makes_trigger = found_.makes_trigger || said.makes_trigger;
+      found_.names_host = found_.names_host || said.names_host;
       add(std::move(said.calls), found_.calls);
       add(std::move(said.copied), found_.copied);
     }
@@ -250,9 +259,10 @@ class ProgramScanner {
   Token token_;
   ProgramScan found_;
   std::vector<std::string_view> literals_;
-  const char* ddl_ = nullptr;  ///< where the DDL begins that is being read
-  std::string_view assigned_;  ///< the name in front of the token, in a SET
-  int depth_ = 0;              ///< of parentheses, in a SET
+  const char* ddl_ = nullptr;          ///< where the DDL begins that is being read
+  const char* set_account_ = nullptr;  ///< where SET PASSWORD or SET DEFAULT ROLE begins
+  std::string_view assigned_;          ///< the name in front of the token, in a SET
+  int depth_ = 0;                      ///< of parentheses, in a SET
   bool in_set_ = false;
   bool in_flush_ = false;
   bool names_schema_ = false;  ///< the token before is the name of a schema that is not clients'

@@ -26,6 +26,7 @@ struct ProgramScan {
   bool makes_temporary = false;
   bool makes_function = false;  ///< as ProgramDdl
   bool makes_trigger = false;
+  bool names_host = false;
   bool uncertain = false;  ///< the text cannot be cut with certainty
   std::vector<ObjectName> calls;
   std::vector<ObjectName> copied;  ///< tables whose definition new ones may be copied from

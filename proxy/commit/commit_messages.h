@@ -306,9 +306,10 @@ enum class CallOpening : std::uint8_t {
 struct CallKnowledge {
   CallVerdict verdict = CallVerdict::kBranch;
   CallOpening opening = CallOpening::kUncertain;
-  bool begins = true;    ///< it says START TRANSACTION, or nobody knows
-  bool dynamic = true;   ///< it may prepare statements by name
-  bool handled = false;  ///< an error of the opening may be caught by a handler
+  bool begins = true;       ///< it says START TRANSACTION, or nobody knows
+  bool dynamic = true;      ///< it may prepare statements by name
+  bool handled = false;     ///< an error of the opening may be caught by a handler
+  bool names_host = false;  ///< router::ProgramScan; not to be run where a server forgets it
   /// Then: as in its CREATE PROCEDURE, if nothing can go wrong in front of the opening.
   std::optional<std::string> parameters = {};
 };

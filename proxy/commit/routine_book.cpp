@@ -100,6 +100,7 @@ std::optional<CallKnowledge> RoutineBook::knowledge(const Name& name) {
     all.unfit = all.unfit || copies_sequence(scan, found->first.first);
     all.makes_function = all.makes_function || scan.makes_function;
     all.makes_trigger = all.makes_trigger || scan.makes_trigger;
+    all.names_host = all.names_host || scan.names_host;
     all.renames = all.renames || scan.renames;
     all.makes_temporary = all.makes_temporary || scan.makes_temporary;
     for (const router::ObjectName& called : scan.calls) {
@@ -118,6 +119,7 @@ std::optional<CallKnowledge> RoutineBook::knowledge(const Name& name) {
   CallKnowledge known;
   known.begins = all.begins_transaction || all.dynamic;
   known.dynamic = all.dynamic;
+  known.names_host = all.names_host;
   // RENAME of a temporary table looks in the binlog like that of another.
   if (all.unfit || (all.renames && all.makes_temporary)) {
     return known;

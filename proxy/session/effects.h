@@ -161,6 +161,8 @@ class SessionEffects {
   /// Some table may have a trigger.
   [[nodiscard]] virtual bool triggers() = 0;
   virtual void note_trigger() = 0;
+  /// ClusterView::forgets_accounts.
+  [[nodiscard]] virtual bool forgets_accounts() = 0;
 
   /// FLUSH PRIVILEGES.
   virtual void note_privileges_flushed() {}

@@ -386,6 +386,10 @@ bool Session::triggers() {
          worker_.positions().triggers_made.load(std::memory_order_acquire);
 }
 
+bool Session::forgets_accounts() {
+  return worker_.positions().accounts_forgotten.load(std::memory_order_acquire);
+}
+
 void Session::note_privileges_flushed() {
   worker_.options().logins->password_errors().forget_all();
 }

@@ -152,6 +152,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] router::LexerOptions default_lexer_options() override;
   [[nodiscard]] bool stored_functions() override;
   [[nodiscard]] bool triggers() override;
+  [[nodiscard]] bool forgets_accounts() override;
   void note_trigger() override;
   void note_stored_function() override;
   void note_privileges_flushed() override;

@@ -59,13 +59,17 @@ protocol::SqlError refusal_of(const router::AlteredRows& rows, const std::string
 
 }  // namespace
 
-/// What of the statement cannot be had because of a table's file or a sequence; empty: nothing.
+/// What of the statement cannot be had because of a table's file, an account's host or a sequence;
+/// empty: nothing.
 std::string SessionCore::definition_refusal(const router::Statement& statement,
                                             std::string_view sql,
                                             bool prepared) {
   if (router::moves_tablespace(sql, statement, lexer_options())) {
     return "ALTER TABLE .. DISCARD or IMPORT TABLESPACE, whose file is one server's (load the rows "
            "by INSERT or LOAD DATA)";
+  }
+  if (std::string account = account_refusal(statement, sql); !account.empty()) {
+    return account;
   }
   return sequence_refusal(statement, sql, prepared);
 }

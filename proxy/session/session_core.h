@@ -298,6 +298,10 @@ class SessionCore {
   [[nodiscard]] std::string definition_refusal(const router::Statement& statement,
                                                std::string_view sql,
                                                bool prepared);
+  // Accounts whose host is a name (session_accounts.cpp).
+  [[nodiscard]] std::string account_refusal(const router::Statement& statement,
+                                            std::string_view sql);
+  [[nodiscard]] bool may_not_name(bool names_host);
   [[nodiscard]] bool touches_definition(const router::Statement& statement) const;
   [[nodiscard]] bool is_sequence(const router::TableRef& table) const;
   void note_sequences(const router::Statement& statement);
@@ -363,7 +367,7 @@ class SessionCore {
   bool plan_compound(std::string_view text);
   void note_prepared_call(std::string_view name, std::string text);
   void forget_prepared_call(const router::Statement& statement);
-  [[nodiscard]] bool runs_alone(CallVerdict verdict);
+  [[nodiscard]] bool runs_alone(const CallKnowledge& known);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan);
   void note_made(const router::ProgramScan& scan);
   bool run_program(const CallKnowledge& known);

@@ -89,7 +89,7 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
   job_.called = {in, called->name};
   if (const std::optional<CallKnowledge> known = effects_.known_call(in, called->name)) {
     job_.may_prepare = job_.may_prepare && known->dynamic;
-    return runs_alone(known->verdict) && run_program(*known);
+    return runs_alone(*known) && run_program(*known);
   }
   CallQuestion question{effects_.session_id(), ++call_questions_, std::move(in), called->name};
   if (!effects_.post_commit(std::move(question))) {
@@ -103,7 +103,8 @@ bool SessionCore::plan_call(std::string text, std::string_view schema) {
 /// BEGIN NOT ATOMIC and the like: its own words tell. What it calls is not looked at.
 bool SessionCore::plan_compound(std::string_view text) {
   const router::ProgramScan scan = router::scan_program(text, lexer_options());
-  const bool fit = !scan.unfit && !scan.uncertain && !(scan.renames && scan.makes_temporary);
+  const bool fit = !scan.unfit && !scan.uncertain && !(scan.renames && scan.makes_temporary) &&
+                   !may_not_name(scan.names_host);
   if (!scan.commits() || !fit || !scan.calls.empty() || copies_sequence(scan) ||
       (scan.renames && may_have_temporary())) {
     return false;
@@ -142,13 +143,14 @@ void SessionCore::on_call_answer(const CallAnswer& answer) {
     return;
   }
   job_.may_prepare = job_.may_prepare && answer.known.dynamic;
-  if (!runs_alone(answer.known.verdict) || !run_program(answer.known)) {
+  if (!runs_alone(answer.known) || !run_program(answer.known)) {
     advance_job();
   }
 }
 
-bool SessionCore::runs_alone(CallVerdict verdict) {
-  if (verdict == CallVerdict::kBranch) {
+bool SessionCore::runs_alone(const CallKnowledge& known) {
+  const CallVerdict verdict = known.verdict;
+  if (verdict == CallVerdict::kBranch || may_not_name(known.names_host)) {
     return false;
   }
   const router::ProgramScan said = router::scan_literals(job_.call_text, lexer_options());
@@ -157,7 +159,8 @@ bool SessionCore::runs_alone(CallVerdict verdict) {
     const bool temporary = verdict == CallVerdict::kAloneTemporary || may_have_temporary();
     return !(renames && temporary);
   }
-  if (!said.commits() || said.unfit || said.uncertain || said.renames || copies_sequence(said)) {
+  if (!said.commits() || may_not_name(said.names_host) || said.unfit || said.uncertain ||
+      said.renames || copies_sequence(said)) {
     return false;
   }
   note_made(said);

@@ -54,7 +54,7 @@ std::optional<CallKnowledge> SessionCore::knowledge_again() {
     return block_knowledge(router::scan_program(job_.call_text, lexer_options()), job_.call_text);
   }
   auto known = effects_.known_call(job_.called.schema, job_.called.name);
-  if (!known || !runs_alone(known->verdict)) {
+  if (!known || !runs_alone(*known)) {
     return std::nullopt;
   }
   if (!router::has_plain_arguments(job_.call_text, lexer_options())) {

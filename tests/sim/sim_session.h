@@ -133,6 +133,8 @@ class SimSession final : public proxy::SessionEffects {
 
   bool triggers() override { return false; }
 
+  bool forgets_accounts() override { return false; }
+
   void note_trigger() override {}
 
   std::optional<proxy::UserLockHome::Place> user_lock_home() override { return std::nullopt; }

@@ -389,6 +389,23 @@ TEST_SUITE("proxy") {
     EXPECT(stage.core.statuses()[1].connections_max == 151);
   }
 
+  TEST_CASE("ControlCore: whether some server forgets accounts whose host is a name") {
+    Stage stage;
+    stage.play(seconds(2));
+    EXPECT(stage.view().forgets_accounts);  // not known
+    stage.actors[0].facts["skip_name_resolve"] = "OFF";
+    stage.actors[1].facts["skip_name_resolve"] = "OFF";
+    stage.play(seconds(70));
+    EXPECT(stage.view().forgets_accounts);  // of one it is not
+    stage.actors[2].facts["skip_name_resolve"] = "OFF";
+    stage.play(seconds(70));
+    EXPECT_FALSE(stage.view().forgets_accounts);
+    stage.actors[2].facts["skip_name_resolve"] = "ON";
+    stage.play(seconds(70));
+    EXPECT(stage.view().forgets_accounts);
+    EXPECT(stage.view().resolves_names);
+  }
+
   TEST_CASE("ControlCore: settles with everything down") {
     Stage stage;
     for (Stage::Actor& actor : stage.actors) {

@@ -18,6 +18,7 @@ struct Turn {
   std::vector<CommitRequest> posted;
   std::function<bool(const CommitRequest&)> answer = [](const CommitRequest&) { return true; };
   CallVerdict verdict = CallVerdict::kBranch;
+  bool names_host = false;
 
   void answer_questions() {
     answer = [this](const CommitRequest& request) {
@@ -30,6 +31,7 @@ struct Turn {
       EXPECT(turn.on_event(said));  // to another question
       said.number = question.number;
       said.known.verdict = verdict;
+      said.known.names_host = names_host;
       return turn.on_event(said);
     };
   }
@@ -72,6 +74,23 @@ TEST_SUITE("events") {
       EXPECT(turn.turn.runs_alone("CALL e.p('DROP TABLE t')", "d", {}) ==
              (verdict != CallVerdict::kBranch));
       EXPECT(std::get<CallQuestion>(turn.posted.back()).schema == "e");
+    }
+  }
+
+  TEST_CASE("ProgramTurn: no account by a host's name where servers forget it") {
+    for (const bool forgotten : {true, false}) {
+      Turn turn;
+      turn.answer_questions();
+      turn.positions.accounts_forgotten.store(forgotten);
+      CAPTURE(forgotten);
+      EXPECT(turn.turn.runs_alone("CREATE USER a@web1", "d", {}) != forgotten);
+      EXPECT(turn.turn.runs_alone("CREATE USER a@localhost", "d", {}));
+      turn.verdict = CallVerdict::kByText;
+      EXPECT(turn.turn.runs_alone("CALL p('CREATE USER a@web1')", "d", {}) != forgotten);
+      turn.verdict = CallVerdict::kAlone;
+      EXPECT(turn.turn.runs_alone("CALL p()", "d", {}));
+      turn.names_host = true;
+      EXPECT(turn.turn.runs_alone("CALL p()", "d", {}) != forgotten);
     }
   }
 

@@ -106,6 +106,28 @@ TEST_SUITE("route") {
     EXPECT_FALSE(scan_literals("CALL p('a CREATE TABLE t')", {}).commits());
   }
 
+  TEST_CASE("scan_program: accounts whose host is a name") {
+    for (const char* body : {
+             "BEGIN CREATE USER a@web1; END",
+             "BEGIN INSERT INTO t VALUES (1); GRANT r TO u, a@web1; END",
+             "SET PASSWORD FOR a@web1 = 'x'",
+             "BEGIN DECLARE EXIT HANDLER FOR SQLEXCEPTION SET DEFAULT ROLE r FOR a@web1; END",
+             "EXECUTE IMMEDIATE 'CREATE USER a@web1'",
+             "EXECUTE IMMEDIATE \"SET PASSWORD FOR a@web1 = 'x'\"",
+         }) {
+      CAPTURE(body);
+      EXPECT(scan_program(body, {}).names_host);
+    }
+    for (const char* body : {
+             "BEGIN CREATE USER a@localhost; DROP USER a@web1; END",
+             "BEGIN SET PASSWORD = 'x'; SELECT 1 INTO @web; END",
+             "SELECT 'CREATE USER a@web1'",
+         }) {
+      CAPTURE(body);
+      EXPECT_FALSE(scan_program(body, {}).names_host);
+    }
+  }
+
   TEST_CASE("scan_program: what no other server can be told of, or what stops the lanes") {
     for (const char* body : {
              "BEGIN XA START 'a'; END",

@@ -108,6 +108,21 @@ TEST_SUITE("commit") {
     EXPECT(book.told() == "alone ");
   }
 
+  TEST_CASE("RoutineBook: tells what names an account by a host's name") {
+    Book book;
+    book.ask("p");
+    book.tell("BEGIN COMMIT; CALL q(); END");
+    book.tell("BEGIN GRANT r TO u@localhost; END");
+    EXPECT(book.told() == "alone ");
+    EXPECT_FALSE(book.last.names_host);
+    book.book.forget(Seqno{});
+    book.ask("p");
+    book.tell("BEGIN COMMIT; CALL q(); END");
+    book.tell("BEGIN GRANT r TO u@web1; END");
+    EXPECT(book.told() == "alone ");
+    EXPECT(book.last.names_host);
+  }
+
   TEST_CASE("RoutineBook: tells what renames tables, and what makes temporary ones") {
     for (const auto& [body, verdict] :
          {std::pair{"BEGIN COMMIT; RENAME TABLE a TO b; END", "renames "},

@@ -353,6 +353,8 @@ class SessionScript : public SessionEffects {
 
   bool triggers() override { return has_triggers; }
 
+  bool forgets_accounts() override { return skips_names; }
+
   void note_trigger() override { has_triggers = true; }
 
   std::optional<UserLockHome::Place> user_lock_home() override { return lock_home; }
@@ -402,15 +404,16 @@ class SessionScript : public SessionEffects {
   router::ClassificationCache& classifications() override { return classifications_; }
 
   std::optional<CallKnowledge> known_call(std::string_view, std::string_view) override {
-    return call_verdict
-               ? std::optional(CallKnowledge{*call_verdict, call_opening, call_begins,
-                                             call_is_dynamic, call_is_handled, call_parameters})
-               : std::nullopt;
+    return call_verdict ? std::optional(CallKnowledge{*call_verdict, call_opening, call_begins,
+                                                      call_is_dynamic, call_is_handled,
+                                                      call_names_host, call_parameters})
+                        : std::nullopt;
   }
 
   std::optional<CallVerdict> call_verdict = CallVerdict::kBranch;
   CallOpening call_opening = CallOpening::kUncertain;
   bool call_is_handled = false;
+  bool call_names_host = false;
   std::optional<std::string> call_parameters = "";
   bool call_begins = true;
   bool call_is_dynamic = true;
@@ -433,6 +436,7 @@ class SessionScript : public SessionEffects {
   Seqno seen_globals;
   Seqno changed_schemas;
   bool has_triggers = false;
+  bool skips_names = false;
   std::optional<UserLockHome::Place> lock_home = UserLockHome::Place{BackendId{0}, 1};
   int lock_holders = 0;
   BackendId reader{1};
