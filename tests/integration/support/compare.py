@@ -61,11 +61,12 @@ def _definition(server, schema, table, kind):
     text = row[1]
     # AUTO_INCREMENT counts per server; everything else must be equal.
     if kind == "BASE TABLE":
-        words = text.rsplit(") ENGINE", 1)
+        # Partitions say ") ENGINE = InnoDB".
+        words = text.rsplit("\n) ENGINE=", 1)
         tail = " ".join(word for word in words[1].split(" ")
                         if not word.startswith("AUTO_INCREMENT="))
         # MariaDB 11 shows the two words of a column in the other order.
-        text = re.sub(r" INVISIBLE( DEFAULT [^,\s]+)", r"\1 INVISIBLE", words[0]) + ") ENGINE" + tail
+        text = re.sub(r" INVISIBLE( DEFAULT [^,\s]+)", r"\1 INVISIBLE", words[0]) + ") ENGINE=" + tail
     return text
 
 
