@@ -8,11 +8,16 @@
 namespace consort::router {
 namespace {
 
-std::string key_of(const TableRef& table, std::string_view schema) {
+/// Its schema and name, as the statement writes them.
+std::string written(const TableRef& table, std::string_view schema) {
   std::string key = table.schema.empty() ? std::string(schema) : identifier_text(table.schema);
   key.push_back('\0');
   key += identifier_text(table.name);
-  return lower_case(key);
+  return key;
+}
+
+std::string key_of(const TableRef& table, std::string_view schema) {
+  return lower_case(written(table, schema));
 }
 
 bool is_row_change(StatementKind kind) {
@@ -154,7 +159,45 @@ FixedList<TableRef, kTablesMax> ddl_subjects(const Statement& statement) {
   return subjects;
 }
 
-DdlSubjects kind_of_subjects(const Statement& statement, TemporarySubjects temporary) {
+namespace {
+
+/// RENAME TABLE takes one pair after the other: behind `t TO a` the name of a temporary t is that
+/// of a plain table, and `a` a temporary one. Capital letters may or may not count: in doubt a
+/// table is plain.
+DdlSubjects kind_of_renamed(const Statement& statement,
+                            TemporarySubjects temporary,
+                            std::string_view schema) {
+  std::vector<std::string> left;
+  std::vector<std::string> made;
+  bool any_temporary = false;
+  bool any_plain = false;
+  for (std::size_t at = 0; at + 1 < statement.tables.size(); at += 2) {
+    const TableRef& from = statement.tables[at];
+    const std::string key = key_of(from, schema);
+    const bool was_made = std::erase(made, written(from, schema)) > 0;
+    const bool is_left = std::find(left.begin(), left.end(), key) != left.end();
+    const bool is_temporary = was_made || (!is_left && (temporary >> at & 1U) != 0);
+    any_temporary = any_temporary || is_temporary;
+    any_plain = any_plain || !is_temporary;
+    if (is_temporary) {
+      left.push_back(key);
+      made.push_back(written(statement.tables[at + 1], schema));
+    }
+  }
+  if (any_temporary && !any_plain) {
+    return DdlSubjects::kTemporary;
+  }
+  return temporary == 0 ? DdlSubjects::kPlain : DdlSubjects::kMixed;
+}
+
+}  // namespace
+
+DdlSubjects kind_of_subjects(const Statement& statement,
+                             TemporarySubjects temporary,
+                             std::string_view schema) {
+  if (statement.ddl.verb == DdlVerb::kRename) {
+    return kind_of_renamed(statement, temporary, schema);
+  }
   const auto subjects = ddl_subjects(statement);
   bool defines_temporary = false;
   bool defines_plain = false;

@@ -52,8 +52,10 @@ class TemporaryTables {
 /// Which of ddl_subjects() are temporary: a bit for each of them.
 using TemporarySubjects = std::uint32_t;
 
-/// What they are together.
-[[nodiscard]] DdlSubjects kind_of_subjects(const Statement& statement, TemporarySubjects temporary);
+/// What they are together. `schema`: the session's current database.
+[[nodiscard]] DdlSubjects kind_of_subjects(const Statement& statement,
+                                           TemporarySubjects temporary,
+                                           std::string_view schema);
 
 /// REQUIRES: `statement` is a DROP TABLE, `sql` its text. The same for its plain tables alone.
 [[nodiscard]] std::string drop_of_plain(std::string_view sql,

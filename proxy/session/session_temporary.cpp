@@ -95,7 +95,7 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
   }
   const auto subjects = router::ddl_subjects(statement);
   if (job_.subjects_known) {
-    job_.subjects = router::kind_of_subjects(statement, subjects_temporary_);
+    job_.subjects = router::kind_of_subjects(statement, subjects_temporary_, state_.schema());
     return false;
   }
   if (subjects.empty()) {

@@ -220,6 +220,26 @@ def temporary_mixed_refused(_context, pair):
     pair.assert_identical()
 
 
+@case(seconds=30)
+def temporary_renamed_in_turn(_context, pair):
+    """RENAME TABLE takes one pair after the other: where the second one's table is a plain one, behind
+    the first, all servers would have to rename it."""
+    pair.sql("CREATE TABLE twice (plain INT)")
+    with pair.connect() as client:
+        client.query("CREATE TEMPORARY TABLE twice (tmp INT)")
+        assert client.error_of("RENAME TABLE twice TO one, twice TO two")[0] == 1235
+        pair.assert_identical()
+        client.query("RENAME TABLE twice TO one, one TO two")
+        assert client.query("SELECT tmp FROM two").rows == []
+        assert client.query("SELECT plain FROM twice").rows == []
+        client.query("CREATE TEMPORARY TABLE one (other INT)")
+        client.query("RENAME TABLE two TO x, one TO two, x TO one")
+        assert client.query("SELECT tmp FROM one").rows == []
+        assert client.query("SELECT other FROM two").rows == []
+        client.query("DROP TABLE one, two, twice")
+    pair.assert_identical()
+
+
 @case(seconds=60)
 def temporary_under_load(_context, pair):
     """Sessions that fill temporary tables and copy them into one plain table, beside each other."""

@@ -177,9 +177,26 @@ TEST_SUITE("route") {
     EXPECT(tables.empty());
   }
 
+  TEST_CASE("temporary tables: RENAME TABLE takes one pair after the other") {
+    const auto kind = [](std::string_view sql, TemporarySubjects temporary) {
+      return kind_of_subjects(classify(sql), temporary, "db");
+    };
+    // Both names are the temporary table's until the first is taken away.
+    EXPECT(kind("RENAME TABLE t TO a, t TO b", 0b101) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE t TO a, db.T TO b", 0b101) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE t TO a, other.t TO b", 0b101) == DdlSubjects::kTemporary);
+    EXPECT(kind("RENAME TABLE t TO a, a TO b", 0b001) == DdlSubjects::kTemporary);
+    EXPECT(kind("RENAME TABLE t TO A, a TO b", 0b001) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE t TO a, a TO b, a TO c", 0b001) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE t TO a, u TO t, a TO u", 0b100101) == DdlSubjects::kTemporary);
+    EXPECT(kind("RENAME TABLE t TO a, u TO t, db.a TO u", 0b100001) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE p TO t", 0b10) == DdlSubjects::kMixed);
+    EXPECT(kind("RENAME TABLE p TO q, r TO s", 0) == DdlSubjects::kPlain);
+  }
+
   TEST_CASE("temporary tables: what a DDL statement's tables are together") {
     const auto kind = [](std::string_view sql, TemporarySubjects temporary) {
-      return kind_of_subjects(classify(sql), temporary);
+      return kind_of_subjects(classify(sql), temporary, "db");
     };
     EXPECT(kind("DROP TABLE a, b", 0) == DdlSubjects::kPlain);
     EXPECT(kind("DROP TABLE a, b", 3) == DdlSubjects::kTemporary);
