@@ -402,6 +402,7 @@ class SessionCore {
   // Getting a connection: session_leases.cpp.
   bool acquire_home();
   bool acquire_reader();
+  bool gives_up_setting(const protocol::SqlError& error);
   [[nodiscard]] bool reads_at_home_instead(Channel channel, const protocol::SqlError& error) const;
   void choose_new_home();
   void retry_job();

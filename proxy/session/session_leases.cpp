@@ -235,8 +235,30 @@ bool SessionCore::reads_at_home_instead(Channel channel, const protocol::SqlErro
          !home_left_schema_ && job_.any_backend;
 }
 
+/// The session goes on without a variable that no new connection takes any more.
+bool SessionCore::gives_up_setting(const protocol::SqlError& error) {
+  const std::optional<std::string_view> name = state_.refused_variable(error.code, error.message);
+  if (!name) {
+    return false;
+  }
+  if (read_lease_.held()) {  // it still has the variable
+    give_back(Channel::kRead, false);
+  }
+  home_has_traces_ = home_has_traces_ || home_lease_.held();
+  state_.forget_variable(*name);
+  return true;
+}
+
 void SessionCore::on_lease_failed(Channel channel, const LeaseFailure& failure) {
   if (phase_ != SessionPhase::kAwaitingBackend && phase_ != SessionPhase::kOrdering) {
+    return;
+  }
+  if (!failure.retryable && gives_up_setting(failure.error)) {
+    if (phase_ == SessionPhase::kOrdering) {
+      effects_.lease(Channel::kHome, *home_);
+    } else {
+      advance_job();
+    }
     return;
   }
   if (phase_ == SessionPhase::kOrdering && !failure.retryable) {

@@ -82,26 +82,40 @@ std::uint64_t fingerprint_of(const std::vector<SessionSettings::Variable>& varia
   return XXH3_64bits(all.data(), all.size()) | 1;
 }
 
-/// Says how long a statement may take, what may change rows and which numbers a client wants, not
-/// what DDL means. A lane must not be stopped by it.
+/// Says how long a statement may take, what may change rows, which numbers a client wants and what
+/// a server uses for it, not what DDL means. A lane must not be stopped by it.
 bool is_of_the_connection(std::string_view name) {
-  constexpr std::array<std::string_view, 16> kNames = {"auto_increment_increment",
+  constexpr std::array<std::string_view, 18> kNames = {"auto_increment_increment",
                                                        "auto_increment_offset",
                                                        "autocommit",
                                                        "completion_type",
                                                        "innodb_lock_wait_timeout",
+                                                       "innodb_tmpdir",
                                                        "interactive_timeout",
                                                        "lock_wait_timeout",
                                                        "max_session_mem_used",
                                                        "max_statement_time",
                                                        "net_read_timeout",
                                                        "net_write_timeout",
+                                                       "query_cache_type",
                                                        "transaction_isolation",
                                                        "transaction_read_only",
                                                        "tx_isolation",
                                                        "tx_read_only",
                                                        "wait_timeout"};
   return std::binary_search(kNames.begin(), kNames.end(), name);
+}
+
+constexpr std::string_view kQueryCache = "query_cache_type";
+constexpr std::string_view kStopwords = "innodb_ft_user_stopword_table";
+
+/// The name of the table of stopwords, or NULL where a server would not take it: it has been
+/// dropped, or is none any more. Without one the server's list counts, as for a session whose
+/// table is gone.
+std::string stopwords_if_there(std::string_view table) {
+  return "(SELECT MAX(t.NAME) FROM information_schema.INNODB_SYS_TABLES t JOIN "
+         "information_schema.INNODB_SYS_COLUMNS c USING (TABLE_ID) WHERE BINARY t.NAME=" +
+         sql_text_literal(table) + " AND c.POS=0 AND c.NAME='value' AND c.MTYPE IN (1,12))";
 }
 
 /// Each of two implies the other, and the server reports only the one that was named.
@@ -282,7 +296,11 @@ std::string set_statement_for_any(const SharedSettings& settings,
         sql += ", SESSION ";
         sql += variable.name;
         sql += '=';
-        append_setting_value(sql, variable.name, variable.value);
+        if (variable.name == kStopwords && !variable.value.empty()) {
+          sql += stopwords_if_there(variable.value);
+        } else {
+          append_setting_value(sql, variable.name, variable.value);
+        }
       }
     }
   }
@@ -299,6 +317,23 @@ std::string SessionState::whole_set_statement(std::uint16_t collation) const {
 std::string SessionState::reading_set_statement(const SharedSettings& settings,
                                                 std::uint16_t collation) {
   return set_statement_for_any(settings, collation, gives_a_text_its_meaning);
+}
+
+std::optional<std::string_view> SessionState::refused_variable(std::uint16_t error,
+                                                               std::string_view message) const {
+  constexpr std::uint16_t kWrongValue = 1231;
+  constexpr std::uint16_t kQueryCacheIsOff = 1925;
+  if (error == kQueryCacheIsOff && variable(kQueryCache)) {
+    return kQueryCache;
+  }
+  constexpr std::array<std::string_view, 2> kNeedSomething = {kStopwords, "innodb_tmpdir"};
+  for (const std::string_view name : kNeedSomething) {
+    if (error == kWrongValue && variable(name) &&
+        message.find("'" + std::string(name) + "'") != message.npos) {
+      return name;
+    }
+  }
+  return std::nullopt;
 }
 
 std::string SessionState::sql_mode_expression() const {

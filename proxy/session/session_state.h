@@ -59,6 +59,12 @@ class SessionState {
 
   [[nodiscard]] Seqno schema_as_of() const { return schema_as_of_; }
 
+  /// Of what this session has set, a variable that a server does not take any more and answers with
+  /// `error`: it names a table or a directory that is gone, or the query cache is off by now. A
+  /// session of a server's own would have kept it, with no effect.
+  [[nodiscard]] std::optional<std::string_view> refused_variable(std::uint16_t error,
+                                                                 std::string_view message) const;
+
   /// Is `name` set anew whenever a connection enters a schema?
   [[nodiscard]] static bool belongs_to_schema(std::string_view name);
 

@@ -107,6 +107,31 @@ TEST_SUITE("session") {
              "character_set_results=DEFAULT, SESSION collation_connection=DEFAULT");
     }
   }
+
+  TEST_CASE("SessionState: what needs something that may be gone does not stop a lane") {
+    SessionState state;
+    state.set_variable("innodb_tmpdir", "/there");
+    state.set_variable("query_cache_type", "ON");
+    EXPECT(state.whole_set_statement(8) == SessionState().whole_set_statement(8));
+    state.set_variable("innodb_ft_user_stopword_table", "test/stop");
+    const std::string set = state.whole_set_statement(8);
+    EXPECT(set.find("innodb_ft_user_stopword_table=(SELECT") != std::string::npos);
+    state.set_variable("innodb_ft_user_stopword_table", "");
+    EXPECT(state.whole_set_statement(8).ends_with("SESSION innodb_ft_user_stopword_table=NULL"));
+  }
+
+  TEST_CASE("SessionState: which variable a server refuses") {
+    SessionState state;
+    EXPECT_FALSE(state.refused_variable(1925, "off").has_value());
+    state.set_variable("innodb_tmpdir", "/there");
+    state.set_variable("query_cache_type", "ON");
+    state.set_variable("sql_mode", "ANSI");
+    EXPECT(state.refused_variable(1925, "off") == "query_cache_type");
+    EXPECT(state.refused_variable(1231, "Variable 'innodb_tmpdir' ..") == "innodb_tmpdir");
+    EXPECT_FALSE(state.refused_variable(1231, "Variable 'sql_mode' ..").has_value());
+    EXPECT_FALSE(state.refused_variable(1231, "'innodb_ft_user_stopword_table'").has_value());
+    EXPECT_FALSE(state.refused_variable(1298, "'innodb_tmpdir'").has_value());
+  }
 }
 
 }  // namespace
