@@ -302,7 +302,13 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
       state_.forget_variable(name);  // the server reports what the clock shows just now
       continue;
     }
-    state_.set_variable(name, value);
+    // A collation says more than its character set, in whichever order they are told.
+    const bool said_by_collation =
+        (name == "character_set_connection" && changes.find_variable("collation_connection")) ||
+        (name == "character_set_database" && changes.find_variable("collation_database"));
+    if (!said_by_collation) {
+      state_.set_variable(name, value);
+    }
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", whole_collation(job_.names_collation, value));
     }

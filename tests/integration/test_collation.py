@@ -148,3 +148,15 @@ def writes_in_a_database_of_wide_characters(_context, cluster, character_set):
         cluster.assert_identical()
     finally:
         cluster.sql("DROP DATABASE wide")
+
+
+@case(seconds=30)
+def collation_behind_names(_context, cluster):
+    """SET NAMES and a collation in one statement: the server tells of both, the character set last."""
+    with cluster.connect() as client:
+        client.query("SET NAMES utf8mb3, collation_connection = utf16le_bin")
+        client.query("CREATE TABLE behind_names AS SELECT 'a' AS a")
+        for _ in range(6):  # wherever it reads
+            assert client.value("SELECT @@collation_connection") == "utf16le_bin"
+        client.query("DROP TABLE behind_names")
+        assert client.value("SELECT @@collation_connection") == "utf16le_bin"
