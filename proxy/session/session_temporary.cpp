@@ -82,11 +82,12 @@ void SessionCore::plan_temporary(const Statement& statement) {
 
 // The server knows which of a DDL statement's tables are temporary; names may mislead (a DROP that
 // failed half way, capital letters), and what is executed here alone, or everywhere, for the wrong
-// kind of table makes the backends differ. A program may have left some behind whose names nobody
-// told. True when it was asked.
+// kind of table makes the backends differ. A program, a function in a SELECT say, may have left
+// some behind whose names nobody told. True when it was asked.
 bool SessionCore::ask_about_tables(const Statement& statement) {
-  if (!may_have_temporary() || statement.kind != StatementKind::kDdl || !home_lease_.held() ||
-      statement.has(Flag::kUncertain) || create_select_.step == CreateSelectStep::kCreate) {
+  if (!(has_temporary() || a_program_may_have_run()) || statement.kind != StatementKind::kDdl ||
+      !home_lease_.held() || statement.has(Flag::kUncertain) ||
+      create_select_.step == CreateSelectStep::kCreate) {
     return false;
   }
   if (statement.tables.overflowed()) {

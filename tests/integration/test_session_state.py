@@ -507,6 +507,27 @@ def temporary_of_programs(_context, pair):
     pair.assert_identical()
 
 
+@case(seconds=30)
+def temporary_of_functions(_context, pair):
+    """A SELECT of a function may leave one that nobody told of: whoever drops it drops it at home."""
+    pair.sql("CREATE OR REPLACE FUNCTION leaves() RETURNS INT DETERMINISTIC BEGIN"
+             " CREATE TEMPORARY TABLE left_over (i INT); RETURN 1; END")
+    with pair.connect() as client:
+        client.query("DO leaves()")
+        client.query("DROP TABLE left_over")
+        pair.assert_identical()
+        client.query("BEGIN")
+        client.query("SET @x = leaves()")
+        client.query("COMMIT")
+        client.query("TRUNCATE TABLE left_over")
+        client.query("DROP TABLE left_over")
+        pair.assert_identical()
+        assert client.error_of("CREATE TEMPORARY TABLE left_over SELECT leaves() AS i")[0] == 1050
+        client.query("DROP TABLE left_over")
+        pair.assert_identical()
+    pair.sql("DROP FUNCTION leaves")
+
+
 @case(seconds=60)
 def temporary_home_lost(_context, pair):
     """Temporary tables go with their home: the session ends with 1053, nobody goes on without."""
