@@ -7,6 +7,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "router/moved_tablespace.h"
+#include "router/scheduled_by_variable.h"
 
 namespace consort::proxy {
 
@@ -59,8 +60,8 @@ protocol::SqlError refusal_of(const router::AlteredRows& rows, const std::string
 
 }  // namespace
 
-/// What of the statement cannot be had because of a table's file, an account's host or a sequence;
-/// empty: nothing.
+/// What of the statement cannot be had because of a table's file, an event's schedule, an account's
+/// host or a sequence; empty: nothing.
 std::string SessionCore::definition_refusal(const router::Statement& statement,
                                             std::string_view sql,
                                             bool prepared) {
@@ -70,6 +71,10 @@ std::string SessionCore::definition_refusal(const router::Statement& statement,
   }
   if (std::string account = account_refusal(statement, sql); !account.empty()) {
     return account;
+  }
+  if (router::scheduled_by_variable(sql, statement, lexer_options())) {
+    return "an event's schedule by a @variable, which the other servers do not have (write its "
+           "value, by EXECUTE IMMEDIATE CONCAT(..) where it is not known before)";
   }
   return sequence_refusal(statement, sql, prepared);
 }

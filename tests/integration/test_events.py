@@ -211,3 +211,24 @@ def dumped_and_loaded(_context, cluster):
             == [value for at, value in enumerate(after[name]) if at not in own_times], (row, after)
     assert dump() == text
     cluster.sql("DROP DATABASE dumped")
+
+
+@case(seconds=30)
+def scheduled_by_a_variable(_context, cluster):
+    """A schedule is computed where the statement runs, and a @variable is one session's: refused. Its
+    value, and a variable in the body, are taken."""
+    with cluster.connect() as client:
+        client.query("SET @at = '2035-01-02 03:04:05', @n = 3")
+        for sql in ("CREATE EVENT by_variable ON SCHEDULE AT @at DO SELECT 1",
+                    "CREATE EVENT by_variable ON SCHEDULE EVERY @n HOUR DO SELECT 1"):
+            assert client.error_of(sql)[0] == 1235, sql
+        client.query("EXECUTE IMMEDIATE CONCAT('CREATE EVENT by_variable ON SCHEDULE AT ', QUOTE(@at),"
+                     " ' DO SET @n = 1')")
+        assert client.error_of("ALTER EVENT by_variable ON SCHEDULE EVERY @n DAY")[0] == 1235
+        cluster.settle()
+        for server in cluster.servers:
+            rows = server.query("SELECT EXECUTE_AT FROM information_schema.EVENTS"
+                                " WHERE EVENT_NAME='by_variable'")
+            assert [str(row[0]) for row in rows] == ["2035-01-02 03:04:05"], rows
+        client.query("DROP EVENT by_variable")
+    cluster.assert_identical()
