@@ -1,5 +1,6 @@
 #include "router/prepared_text.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <vector>
 
@@ -188,6 +189,16 @@ std::optional<std::string> text_with_parameters(std::string_view prepared,
   }
   out += prepared.substr(copied);
   return out;
+}
+
+bool are_literals(std::string_view parameters, const LexerOptions& options) {
+  const auto expressions = split_parameters(parameters, options);
+  return expressions && std::all_of(expressions->begin(), expressions->end(), [&](auto expression) {
+           SqlLexer lexer(expression, options);
+           const Token value = lexer.next();
+           return (value.is(TokenKind::kNumber) || value.is(TokenKind::kString)) &&
+                  lexer.next().is(TokenKind::kEnd);
+         });
 }
 
 std::string text_question(std::string_view expression, const LexerOptions& options) {

@@ -47,6 +47,9 @@ struct ExecutedText {
                                                               std::string_view parameters,
                                                               const LexerOptions& options);
 
+/// Are the expressions behind USING nothing but numbers and texts? None is.
+[[nodiscard]] bool are_literals(std::string_view parameters, const LexerOptions& options);
+
 /// The statement must be run as if the client had sent it itself: EXECUTE runs inside a branch,
 /// where it cannot run as its client means it, or it speaks of Consort's sessions (KILL,
 /// CONNECTION_ID(), information_schema.PROCESSLIST). `schema`: the session's.

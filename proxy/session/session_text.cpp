@@ -169,6 +169,14 @@ bool SessionCore::run_text(std::string text, std::string_view parameters) {
     run_query(text, statement);
     return true;
   }
+  // `DEFAULT (@a)` would be another value at each INSERT, and where other servers compute it.
+  if (statement.kind == StatementKind::kDdl && !router::are_literals(parameters, lexer_options())) {
+    begin_command();
+    reply_error(protocol::not_supported_error(
+        "a parameter of DDL that is not a number or a text (put its value into the statement, by "
+        "CONCAT(.., QUOTE(..)))"));
+    return true;
+  }
   const auto with = router::text_with_parameters(text, parameters, lexer_options());
   if (!with) {
     return false;

@@ -641,3 +641,23 @@ def can_login(cluster, user, password):
         return True
     except wire.ServerError:
         return False
+
+
+@case(seconds=30)
+def parameters_in_ddl(_context, cluster):
+    """A default has a parameter's value on every server, never an expression that is another value
+    later: what is not a value yet is refused."""
+    with cluster.connect() as client:
+        client.query("SET @a = 5")
+        client.query("PREPARE s FROM 'CREATE TABLE with_default (a INT DEFAULT ?, b CHAR(3) DEFAULT ?)'")
+        for sql in ("EXECUTE s USING @a, 'x'", "EXECUTE s USING 1 + 1, 'x'",
+                    "EXECUTE IMMEDIATE 'CREATE TABLE with_default (a INT DEFAULT ?)' USING @a"):
+            assert client.error_of(sql)[0] == 1235, sql
+        client.query("EXECUTE s USING 5, 'x'")
+        client.query("EXECUTE IMMEDIATE CONCAT('ALTER TABLE with_default ADD c INT DEFAULT ', @a + 1)")
+        client.query("SET @a = NULL")
+        client.query("INSERT INTO with_default () VALUES ()")
+        assert client.query("SELECT * FROM with_default").rows == [(b"5", b"x", b"6")]
+        assert "@" not in client.query("SHOW CREATE TABLE with_default").rows[0][1].decode()
+        cluster.assert_identical()
+        client.query("DROP TABLE with_default")

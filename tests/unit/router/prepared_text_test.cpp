@@ -102,6 +102,17 @@ TEST_SUITE("router") {
            "(SELECT a FROM t LIMIT 5) UNION SELECT (1)");
   }
 
+  TEST_CASE("PreparedText: parameters that are values already") {
+    for (const char* list : {"", "7", "'a,b', 2.5", "\"x\""}) {
+      CAPTURE(list);
+      EXPECT(are_literals(list, {}));
+    }
+    for (const char* list : {"@a", "7, @a", "NOW()", "1 + 1", "7,", "(7)"}) {
+      CAPTURE(list);
+      EXPECT_FALSE(are_literals(list, {}));
+    }
+  }
+
   TEST_CASE("PreparedText: what speaks of Consort's sessions") {
     for (const char* sql :
          {"KILL 5", "KILL ?", "SELECT CONNECTION_ID()", "SELECT @@pseudo_thread_id, ?",
