@@ -1,6 +1,6 @@
-// CREATE or ALTER EVENT whose schedule names a variable of the session's (`ON SCHEDULE AT @t`): the
-// server computes it when it executes the statement, and no other server's connection has that
-// variable. Spec: MariaDB KB "CREATE EVENT". Threads: none; pure.
+// CREATE or ALTER EVENT whose schedule is another one on each server: the server computes it when
+// it executes the statement, and what `ON SCHEDULE AT @t`, `EVERY RAND() * 9 HOUR` or @@server_id
+// is there no other one knows. Spec: MariaDB KB "CREATE EVENT". Threads: none; pure.
 #pragma once
 
 #include <string_view>

@@ -73,8 +73,8 @@ std::string SessionCore::definition_refusal(const router::Statement& statement,
     return account;
   }
   if (router::scheduled_by_variable(sql, statement, lexer_options())) {
-    return "an event's schedule by a @variable, which the other servers do not have (write its "
-           "value, by EXECUTE IMMEDIATE CONCAT(..) where it is not known before)";
+    return "an event's schedule by a variable or function that is another value on each server "
+           "(write the value, by EXECUTE IMMEDIATE CONCAT(..) where it is not known before)";
   }
   return sequence_refusal(statement, sql, prepared);
 }

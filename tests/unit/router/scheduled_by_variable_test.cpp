@@ -20,6 +20,9 @@ TEST_SUITE("route") {
           "create or replace event e on schedule every 1 day starts now() + interval @n day do set "
           "@x = 1",
           "ALTER EVENT e ON SCHEDULE EVERY 1 DAY ENDS (@t) COMMENT 'x'",
+          "CREATE EVENT e ON SCHEDULE EVERY @@server_id HOUR DO SELECT 1",
+          "CREATE EVENT e ON SCHEDULE AT NOW() + INTERVAL rand() * 60 SECOND DO SELECT 1",
+          "CREATE EVENT e ON SCHEDULE EVERY CONNECTION_ID() HOUR DO SELECT 1",
           "ALTER EVENT e /*!50100 ON SCHEDULE AT @t */ RENAME TO f"}) {
       CAPTURE(sql);
       EXPECT(scheduled(sql));
@@ -28,8 +31,8 @@ TEST_SUITE("route") {
 
   TEST_CASE("scheduled_by_variable: everything else") {
     for (const char* sql :
-         {"CREATE DEFINER=root@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO SET @x = 1",
-          "CREATE EVENT e ON SCHEDULE AT @@timestamp DO SELECT 1",
+         {"CREATE DEFINER=root@localhost EVENT e ON SCHEDULE EVERY 1 DAY DO SET @x = RAND()",
+          "CREATE EVENT rand ON SCHEDULE EVERY 1 DAY STARTS NOW() DO SELECT @@server_id",
           "CREATE EVENT e ON SCHEDULE AT '2030-01-01 00:00:00' COMMENT '@t' DO SELECT @t",
           "ALTER DEFINER=a@b EVENT e ENABLE", "ALTER EVENT e DO SELECT @t", "DROP EVENT e",
           "CREATE TABLE schedule (a INT DEFAULT (@t))"}) {
