@@ -582,6 +582,9 @@ class SessionCore {
   void on_immediate_text_error(const protocol::SqlError& error);
   void leave_immediate_text(bool harmless);
   [[nodiscard]] bool run_text(std::string text, std::string_view parameters);
+  void run_with_values(std::string_view text,
+                       std::string_view parameters,
+                       const router::Statement& statement);
   /// Of an EXECUTE: true when the statement that it means is on its way.
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
 

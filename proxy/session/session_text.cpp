@@ -22,6 +22,18 @@ std::string_view query_text(const Buffer& command) {
   return fits ? as_text(Bytes(command).subspan(protocol::kHeaderBytes + 1)) : std::string_view();
 }
 
+/// A literal in the session's sql_mode. REQUIRES: `text` is ASCII.
+std::string quoted(std::string_view text, const router::LexerOptions& options) {
+  std::string out = "'";
+  for (const char c : text) {
+    if (c == '\'' || (c == '\\' && !options.no_backslash_escapes)) {
+      out += c;
+    }
+    out += c;
+  }
+  return out + '\'';
+}
+
 /// It is not the server's to execute.
 bool is_ours(std::string_view text,
              const Statement& statement,
@@ -147,6 +159,30 @@ bool SessionCore::run_text_statement(std::string_view sql, const Statement& stat
   return run_text(entry->sql, executed->parameters);
 }
 
+/// DDL with parameters whose values the server knows: CREATE TABLE as a program, whose statements
+/// the home's binlog tells with the values in them (decision 0032).
+void SessionCore::run_with_values(std::string_view text,
+                                  std::string_view parameters,
+                                  const Statement& statement) {
+  const bool oracle = state_.variable("sql_mode").value_or("").find("ORACLE") != text.npos;
+  const bool as_program = statement.ddl.verb == router::DdlVerb::kCreate &&
+                          statement.ddl.object == router::DdlObject::kTable && is_ascii(text) &&
+                          !lexer_options().doubtful && !oracle;
+  const std::string block = "BEGIN NOT ATOMIC EXECUTE IMMEDIATE " + quoted(text, lexer_options()) +
+                            " USING " + std::string(parameters) + "; END";
+  begin_command();
+  if (!as_program) {
+    reply_error(protocol::not_supported_error(
+        "a parameter of DDL that is not a number or a text (put its value into the statement, by "
+        "CONCAT(.., QUOTE(..)))"));
+    return;
+  }
+  const TextStatements prepared = text_statements_;  // the block prepares nothing, as we know
+  replace_command(block, Command::kQuery);
+  run_query(block, router::classify(block, lexer_options()));
+  text_statements_ = prepared;
+}
+
 /// A statement that cannot run in a branch, as if the client had sent it. False: it is the server's
 /// to say what is wrong.
 bool SessionCore::run_text(std::string text, std::string_view parameters) {
@@ -169,17 +205,14 @@ bool SessionCore::run_text(std::string text, std::string_view parameters) {
     run_query(text, statement);
     return true;
   }
-  // `DEFAULT (@a)` would be another value at each INSERT, and where other servers compute it.
-  if (statement.kind == StatementKind::kDdl && !router::are_literals(parameters, lexer_options())) {
-    begin_command();
-    reply_error(protocol::not_supported_error(
-        "a parameter of DDL that is not a number or a text (put its value into the statement, by "
-        "CONCAT(.., QUOTE(..)))"));
-    return true;
-  }
   const auto with = router::text_with_parameters(text, parameters, lexer_options());
   if (!with) {
     return false;
+  }
+  // `DEFAULT (@a)` would be another value at each INSERT, and where other servers compute it.
+  if (statement.kind == StatementKind::kDdl && !router::are_literals(parameters, lexer_options())) {
+    run_with_values(text, parameters, statement);
+    return true;
   }
   begin_command();
   replace_command(*with, Command::kQuery);

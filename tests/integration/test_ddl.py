@@ -646,14 +646,18 @@ def can_login(cluster, user, password):
 @case(seconds=30)
 def parameters_in_ddl(_context, cluster):
     """A default has a parameter's value on every server, never an expression that is another value
-    later: what is not a value yet is refused."""
+    later."""
     with cluster.connect() as client:
         client.query("SET @a = 5")
         client.query("PREPARE s FROM 'CREATE TABLE with_default (a INT DEFAULT ?, b CHAR(3) DEFAULT ?)'")
-        for sql in ("EXECUTE s USING @a, 'x'", "EXECUTE s USING 1 + 1, 'x'",
-                    "EXECUTE IMMEDIATE 'CREATE TABLE with_default (a INT DEFAULT ?)' USING @a"):
-            assert client.error_of(sql)[0] == 1235, sql
+        client.query("EXECUTE s USING @a, 'x'")
+        client.query("DROP TABLE with_default")
+        client.query("EXECUTE IMMEDIATE 'CREATE TABLE with_default (a INT DEFAULT ?, b CHAR(3) DEFAULT"
+                     " ''x'')' USING @a")
+        client.query("DROP TABLE with_default")
         client.query("EXECUTE s USING 5, 'x'")
+        alter = "EXECUTE IMMEDIATE 'ALTER TABLE with_default ADD c INT DEFAULT ?' USING @a"
+        assert client.error_of(alter)[0] == 1235
         client.query("EXECUTE IMMEDIATE CONCAT('ALTER TABLE with_default ADD c INT DEFAULT ', @a + 1)")
         client.query("SET @a = NULL")
         client.query("INSERT INTO with_default () VALUES ()")

@@ -263,6 +263,13 @@ TEST_SUITE("session") {
     EXPECT(other.sent(Channel::kHome).front() == "XA START");
   }
 
+  TEST_CASE("SessionCore: DDL with a parameter whose value only a server knows") {
+    SessionScript script;
+    prepare(script, "ALTER TABLE t ADD c INT DEFAULT ?");
+    script.query("EXECUTE s USING @b");
+    EXPECT(script.answer() == "ERR 1235");
+  }
+
   TEST_CASE("SessionCore: a text that is too long, or none, is not kept") {
     const std::string sql = "DROP TABLE t";
     const std::string longer = sql + " /* " + std::string(64 << 10, 'x') + " */";
