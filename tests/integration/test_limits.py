@@ -6,6 +6,7 @@ import time
 from support import wire
 from support.case import Skip, case
 from support.cluster import Cluster
+from support.process import wait_until
 
 MIB = 1 << 20
 IDLE_CLIENTS = 1000
@@ -174,13 +175,17 @@ def too_many_connections(_context, cluster):
                 assert error.code == 1040, error
 
         refused(database=None, user="plain", password="pw")
+        def gone(count):
+            wait_until(lambda: consort.metrics()["consort_connections"] == count, 10,
+                       f"{count} clients are left")
+
         clients.append(cluster.connect())
         refused()
         clients.pop().quit()
-        time.sleep(0.2)
+        gone(5)
         assert clients[0].value("SELECT 1") == "1"
         clients[1].quit()
-        time.sleep(0.2)
+        gone(4)
         clients[1] = cluster.connect()
         for client in clients:
             assert client.value("SELECT 1") == "1"

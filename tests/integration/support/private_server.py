@@ -26,6 +26,7 @@ SETTINGS = {
     "max_allowed_packet": "1G",
     "innodb_flush_log_at_trx_commit": "2",
     "sync_binlog": "0",
+    "sync_frm": "OFF",
     "binlog_expire_logs_seconds": "86400",
     "max_binlog_size": "256M",
     "innodb_buffer_pool_size": "64M",
