@@ -33,6 +33,17 @@ class NextTransaction {
 
   void use_up() { pending_ = false; }
 
+  /// SET SESSION of the isolation level, or else of the access mode, outside a transaction: that of
+  /// the next transaction is the session's again.
+  void set_for_session(bool isolation) {
+    if (isolation) {
+      isolation_ = router::IsolationLevel::kUnset;
+    } else {
+      read_only_.reset();
+    }
+    pending_ = pending_ && (isolation_ != router::IsolationLevel::kUnset || read_only_.has_value());
+  }
+
   /// A transaction begins as was said.
   void begin() {
     begun_isolation_ = isolation();

@@ -297,6 +297,9 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     }
     const bool amid = transaction_.on_backend() && router::is_transaction_setting(name);
     home_transaction_settings_stale_ = home_transaction_settings_stale_ || amid;
+    if (!amid && !job_.one_shot && router::is_transaction_setting(name)) {
+      next_transaction_.set_for_session(name.ends_with("_isolation"));
+    }
     home_has_traces_ = home_has_traces_ || amid || SessionState::leaves_traces(name);
     if (name == "timestamp" && job_.restarts_clock) {
       state_.forget_variable(name);  // the server reports what the clock shows just now

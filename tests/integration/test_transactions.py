@@ -488,7 +488,11 @@ LEAVES = ["SELECT 1", "SELECT * FROM nosuch", "SELECT 1 FROM dual", "SELECT * FR
           "SET NAMES utf8mb4", "DO 1", "CALL nosuch()", "PREPARE s FROM 'SELECT * FROM t'",
           "INSERT INTO t VALUES (1, 2, 3)", "UPDATE t SET nosuch = 1", "HANDLER t OPEN",
           "SAVEPOINT a", "ROLLBACK TO nosuch", "SELECT 1 INTO @x", "VALUES (1)"]
-NOT_AS_ON_A_SERVER = ["DO f()", "SELECT f()", "CALL nothing()", "BEGIN NOT ATOMIC SELECT 1; END",
+# The session's own takes the place of what was said, whatever comes behind it.
+FOR_THE_SESSION = ["SET SESSION TRANSACTION READ WRITE", "SET SESSION tx_read_only = OFF",
+                   "SET SESSION TRANSACTION READ WRITE; SELECT /* open",
+                   "SET SESSION TRANSACTION READ WRITE; DESC t"]
+NOT_AS_ON_A_SERVER = ["DO f()", "SELECT f()", "CALL nothing()", "BEGIN NOT ATOMIC SELECT 1;END",
                       "EXECUTE IMMEDIATE 'SELECT 1'", "SELECT * FROM of_nothing",
                       "WITH c AS (SELECT 1) SELECT * FROM c", "SET GLOBAL nosuch = 1"]
 
@@ -516,9 +520,12 @@ def what_is_said_of_the_next_transaction(_context, pair):
     def play(connect, sql):
         with connect() as client:
             client.query("SET TRANSACTION READ ONLY")
-            return outcome(client, sql), outcome(client, "DELETE FROM t WHERE id = 10")
+            for one in sql.split("; "):
+                last = outcome(client, one)
+            return last, outcome(client, "DELETE FROM t WHERE id = 10")
 
-    for statements, then in ((USES_UP, "OK"), (LEAVES, 1792), (NOT_AS_ON_A_SERVER, None)):
+    for statements, then in ((USES_UP, "OK"), (FOR_THE_SESSION, "OK"), (LEAVES, 1792),
+                             (NOT_AS_ON_A_SERVER, None)):
         for sql in statements:
             expected, found = play(pair.connect_plain, sql), play(pair.connect, sql)
             if then is not None:

@@ -28,6 +28,17 @@ TEST_SUITE("session") {
     EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY");
   }
 
+  TEST_CASE("NextTransaction: what is said of the session holds for the next one, too") {
+    NextTransaction next;
+    next.set(IsolationLevel::kSerializable, true, true);
+    next.set_for_session(true);
+    EXPECT(next.sql() == "SET TRANSACTION READ ONLY");
+    next.set_for_session(false);
+    EXPECT_FALSE(next.pending());
+    next.set(IsolationLevel::kSerializable, false, std::nullopt);
+    EXPECT(next.sql() == "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE");
+  }
+
   TEST_CASE("NextTransaction: is as the last one where SET autocommit has ended that") {
     NextTransaction next;
     next.begin();
