@@ -34,7 +34,7 @@ EXCUSES = {
     "oracle_begin": "under sql_mode=ORACLE a lone BEGIN begins a block, and the server misses its end;"
                     " Consort begins a transaction",
     "one_shot_program": "what SET TRANSACTION said of the next transaction is used up by a CALL, EXECUTE,"
-                        " function or view, also by one that opens no table, and by SET GLOBAL",
+                        " function, view or WITH, also by one that opens no table, and by SET GLOBAL",
     "waits": "neither side answers in time, and the recorder goes away: a server ends the statement that"
              " waited when it can, and commits it; through Consort it is rolled back",
     "purge": "a lock wait that ends in 1205 on one side only, not on fresh tables: what an earlier sequence"
@@ -59,7 +59,8 @@ _REFUSAL_CODES = (1235, 1238)
 
 # Where the sequences' GET DIAGNOSTICS puts what it finds.
 _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
-_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count|^set (global|@@global)\b", re.I)
+_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count|^set (global|@@global)\b|^with\b",
+                      re.I)
 _NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?tx_read_only :?=", re.I)
 
 
