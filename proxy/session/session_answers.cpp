@@ -52,7 +52,7 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
         protocol::status_flag::kInTransaction | protocol::status_flag::kInTransactionReadonly;
     status = static_cast<std::uint16_t>(status | (backend_status & kItsOwn));
   }
-  if (client_in_transaction()) {
+  if (client_in_transaction() && !job_.begins_unseen) {
     status |= protocol::status_flag::kInTransaction;
     if (transaction_.traits().read_only) {
       status |= protocol::status_flag::kInTransactionReadonly;

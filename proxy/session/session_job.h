@@ -88,6 +88,7 @@ struct SessionJob {
   bool names_tables = false;       ///< then the server forgets earlier warnings
   bool touches_tables = false;     ///< it reads or writes some
   bool calls_unknown = false;      ///< perhaps a stored function
+  bool begins_unseen = false;      ///< a transaction, of which a server tells nobody yet
   bool leaves_traces = false;      ///< on its connection: see leaves_traces()
   bool names_sequence = false;     ///< NEXTVAL, PREVIOUS VALUE and the like
   bool keeps = false;   ///< it may change rows of temporary tables: see Session::branch_keeps_

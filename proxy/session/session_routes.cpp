@@ -120,7 +120,9 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
                         statement.kind == StatementKind::kSetTransaction ||  // of the next one
                         job_.sets_next || begins_against_default();          // PREPARE of a write
   } else if (!autocommit_) {
-    job_.needs_branch = statement.has(Flag::kTouchesTables) || changes;
+    // What comes behind a savepoint may be rolled back to it, so both are in one branch.
+    job_.begins_unseen = statement.kind == StatementKind::kSavepoint;
+    job_.needs_branch = statement.has(Flag::kTouchesTables) || changes || job_.begins_unseen;
   } else {
     job_.wrapped = changes;
     job_.reads_under_locks = changes && reads_under_locks(statement);
