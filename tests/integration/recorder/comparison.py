@@ -45,6 +45,8 @@ EXCUSES = {
     "serializable_snapshot": "a read at SERIALIZABLE behind WITH CONSISTENT SNAPSHOT: a server refuses"
                              " rows that are newer than its beginning (1020), Consort locks and shows"
                              " them",
+    "serializable_program": "at SERIALIZABLE with autocommit=1 a procedure's reads, and those of PROCEDURE"
+                            " ANALYSE, lock as in a transaction, as they are part of one",
     "record_changed": "what a server calls a changed record (1020) is a deadlock (1213), which clients"
                       " know: either way the transaction is over",
 }
@@ -61,6 +63,7 @@ _REFUSAL_CODES = (1235, 1238)
 _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
 _PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count|^set (global|@@global)\b|^with\b",
                       re.I)
+_RUNS_IN_A_BRANCH = re.compile(r"\b(call|execute)\b|f_double|f_count|procedure analyse", re.I)
 _NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?tx_read_only :?=", re.I)
 
 
@@ -129,6 +132,9 @@ def excuse(step, plain, consort, earlier=()):
         return "kept_warnings"
     if _is_error(plain[-1], 1020) and _is_error(consort[-1], 1213) and plain[:-1] == consort[:-1]:
         return "record_changed"
+    if _is_error(consort[-1], 1205) and _RUNS_IN_A_BRANCH.search(step.text) and any(
+            "SERIALIZABLE" in one.text.upper() for one in earlier):
+        return "serializable_program"
     if _is_error(plain[-1], 1020) and any(
             re.search("consistent snapshot", one.text, re.I) for one in earlier):
         return "serializable_snapshot"
