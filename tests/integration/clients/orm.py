@@ -113,6 +113,14 @@ def sessions(one):
             say("nested", error_of(error))
         session.commit()
         say("after nested", (author.kind, author.version))
+    with make() as session:
+        try:
+            with session.begin_nested():  # its savepoint is the transaction's first statement
+                session.add(Author(id=1, name="again"))
+        except sa.exc.IntegrityError as error:
+            say("nested first", error_of(error))
+        say("goes on", session.query(Author).count())
+        session.commit()
     with make() as first, make() as second:
         mine, theirs = first.get(Author, 2), second.get(Author, 2)
         mine.weight, theirs.weight = 1, 2
