@@ -91,8 +91,10 @@ bool SessionCore::ask_about_tables(const Statement& statement) {
     return false;
   }
   if (statement.tables.overflowed()) {
-    job_.subjects = DdlSubjects::kMixed;
-    return false;
+    if (may_have_temporary()) {
+      job_.subjects = DdlSubjects::kMixed;
+    }
+    return false;  // else what a function may have left is no reason to refuse so many
   }
   const auto subjects = router::ddl_subjects(statement);
   if (job_.subjects_known) {
