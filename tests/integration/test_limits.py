@@ -174,11 +174,12 @@ def too_many_connections(_context, cluster):
             except wire.ServerError as error:
                 assert error.code == 1040, error
 
-        refused(database=None, user="plain", password="pw")
         def gone(count):
             wait_until(lambda: consort.metrics()["consort_connections"] == count, 10,
                        f"{count} clients are left")
 
+        refused(database=None, user="plain", password="pw")
+        gone(5)  # its connection counts until it has ended
         clients.append(cluster.connect())
         refused()
         clients.pop().quit()
