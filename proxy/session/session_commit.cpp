@@ -117,7 +117,17 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   const Result<protocol::OkPacket> ok =
       protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
   const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
-  const bool unread = !ok.ok();  // its rows in the home's binlog will tell, or none of them
+  // MariaDB 11.8.9 tells of a variable that was set before (timestamp, rand_seed1, insert_id) in
+  // the place of last_gtid, until tracking is set anew (measured). An XA PREPARE changes no other
+  // one.
+  const bool misled = ok.ok() && !changed && !ok->changes.system_variables.empty();
+  if (misled) {
+    xa_buffer_.clear();
+    append_own_tracking(Channel::kHome, ReplyRole::kIgnored);
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+  }
+  const bool unread =
+      misled || !ok.ok();  // the rows in the home's binlog will tell, or none of them
   const bool surely_not = branch_keeps_ || home_tells_all_;  // the former is refused
   if (!changed && !unread && surely_not) {
     finish_unchanged(branch);
