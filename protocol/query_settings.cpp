@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "protocol/client_collations.h"
+
 namespace consort::protocol {
 namespace {
 
@@ -131,7 +133,9 @@ std::optional<std::string> query_settings_sql(Bytes status, std::uint32_t timest
         settings.add("auto_increment_offset", in.number<2>());
         break;
       case StatusVariable::kCharset:
-        settings.add("character_set_client", in.number<2>());
+        // Of a client that named a collation when it logged in, its number stands here.
+        settings.add("character_set_client",
+                     number_of_character_set(static_cast<std::uint16_t>(in.number<2>())));
         settings.add("collation_connection", in.number<2>());
         settings.add("collation_server", in.number<2>());
         break;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <xxhash.h>
 
+#include "protocol/client_collations.h"
 #include "proxy/session/state_change.h"
 #include "router/own_tracking.h"
 
@@ -28,34 +29,6 @@ constexpr std::array<std::string_view, 11> kNotState = {
 
 constexpr std::string_view kSchemaCharacterSet = "character_set_database";
 constexpr std::string_view kSchemaCollation = "collation_database";
-
-/// Has every MariaDB since 10.6 this collation, and of a character set that a client may use (none
-/// of ucs2, utf16 and utf32)?
-bool can_be_a_clients(std::uint16_t collation) {
-  constexpr std::array<std::uint16_t, 12> kNot = {17, 35, 54, 55, 56, 60, 61, 62, 76, 90, 100, 0};
-  return (collation < 100 && std::find(kNot.begin(), kNot.end(), collation) == kNot.end()) ||
-         (collation >= 192 && collation <= 215) || (collation >= 223 && collation <= 247);
-}
-
-/// The collation whose number stands for the character set of `collation`: the server takes no
-/// other number for one (1115). REQUIRES: can_be_a_clients(collation).
-std::uint16_t number_of_character_set(std::uint16_t collation) {
-  constexpr std::uint16_t kUtf8mb3 = 33;
-  constexpr std::uint16_t kUtf8mb4 = 45;
-  constexpr std::array<std::array<std::uint8_t, 2>, 53> kOthers = {
-      {{2, 9},   {5, 8},   {14, 51}, {15, 8},  {20, 41}, {21, 9},  {23, 51}, {27, 9},  {29, 59},
-       {31, 8},  {34, 26}, {42, 41}, {43, 38}, {44, 26}, {46, 45}, {47, 8},  {48, 8},  {49, 8},
-       {50, 51}, {52, 51}, {53, 39}, {58, 59}, {64, 32}, {65, 11}, {66, 26}, {67, 57}, {68, 36},
-       {69, 3},  {70, 25}, {71, 16}, {72, 6},  {73, 37}, {74, 7},  {75, 22}, {77, 9},  {78, 30},
-       {79, 41}, {80, 4},  {81, 40}, {82, 10}, {83, 33}, {84, 1},  {85, 19}, {86, 24}, {87, 28},
-       {88, 13}, {89, 18}, {91, 12}, {93, 92}, {94, 8},  {96, 95}, {98, 97}, {99, 26}}};
-  if (collation >= 192) {
-    return collation <= 223 ? kUtf8mb3 : kUtf8mb4;
-  }
-  const auto found = std::find_if(kOthers.begin(), kOthers.end(),
-                                  [&](const auto& one) { return one[0] == collation; });
-  return found == kOthers.end() ? collation : (*found)[1];
-}
 
 bool is_number(std::string_view value) {
   if (value.empty()) {
@@ -283,9 +256,9 @@ std::string set_statement_for_any(const SharedSettings& settings,
                                   std::uint16_t collation,
                                   bool (*takes)(std::string_view name)) {
   // The server takes a number for a collation's name. What it could not use it ignores at login.
-  const bool usable = can_be_a_clients(collation);
+  const bool usable = protocol::can_be_a_clients(collation);
   const std::string character_set =
-      usable ? std::to_string(number_of_character_set(collation)) : "DEFAULT";
+      usable ? std::to_string(protocol::number_of_character_set(collation)) : "DEFAULT";
   std::string sql = "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=" + character_set +
                     ", SESSION character_set_results=" + character_set +
                     ", SESSION collation_connection=";

@@ -609,3 +609,15 @@ def hidden_ddl_that_differs_takes_the_home_out(context, programs, text):
         assert code_of(lambda: client.query("CALL p()")) != 0
     wait_until(lambda: list(programs.consort.backend_states().values()).count("online") < online,
                30, lambda: f"out: {programs.consort.get('/backends')}")
+
+
+@case(seconds=30, each=[("utf8mb4_bin", 46), ("utf8mb4_unicode_ci", 224), ("utf8mb3", 33)])
+def of_a_client_that_named_a_collation(_context, cluster, collation):
+    """What a client names when it logs in stands in the binlog, where no server takes it for a
+    character set again."""
+    with cluster.connect(collation=collation) as client:
+        client.query_all("BEGIN NOT ATOMIC CREATE TABLE named (v VARCHAR(9)); INSERT INTO named VALUES"
+                         " ('ä'); DROP TABLE named; CREATE VIEW of_it AS SELECT 'ä'; END")
+        client.query("DROP VIEW of_it")
+    cluster.assert_identical()
+    assert set(cluster.consort.backend_states().values()) == {"online"}

@@ -1,7 +1,9 @@
 #include "protocol/query_settings.h"
 
 #include <string>
+#include <utility>
 
+#include "protocol/client_collations.h"
 #include "tests/support/test.h"
 #include "tests/unit/protocol/binlog_bytes.h"
 
@@ -42,6 +44,21 @@ TEST_SUITE("protocol") {
     EXPECT(query_settings_sql(logged_bytes(kCreateTable), 0) == head + "SESSION lc_time_names=4");
     EXPECT(query_settings_sql(logged_bytes(kCreateEvent), 0) ==
            head + "SESSION time_zone=X'2B30333A3030',SESSION lc_time_names=4");
+  }
+
+  TEST_CASE("number_of_character_set: also of what a server takes by no other number") {
+    for (const auto& [collation, number] : {std::pair{8, 8},
+                                            {46, 45},
+                                            {224, 45},
+                                            {33, 33},
+                                            {192, 33},
+                                            {47, 8},
+                                            {2048, 33},
+                                            {2303, 33},
+                                            {2304, 45},
+                                            {2559, 45}}) {
+      EXPECT(number_of_character_set(static_cast<std::uint16_t>(collation)) == number);
+    }
   }
 
   TEST_CASE("query_settings_sql: the time at which it began") {
