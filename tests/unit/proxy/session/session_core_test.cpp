@@ -64,6 +64,22 @@ TEST_SUITE("session") {
     EXPECT(script.core.idle());
   }
 
+  TEST_CASE("SessionCore: an XA PREPARE that tells of something else than last_gtid is looked up") {
+    SessionScript script;
+    script.query("UPDATE t SET v=1");
+    script.sent(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome, rows_changed(3));
+    script.backend_ok(Channel::kHome);
+    protocol::OkPacket misled;
+    misled.changes.system_variables.emplace_back("timestamp", "5.000000");
+    script.backend_ok(Channel::kHome, misled);
+    EXPECT(script.core.phase() == SessionPhase::kCertifying);
+    EXPECT_FALSE(script.posted_back<BranchPrepared>().surely_logged);
+    script.outcome(BranchVerdict::kCommitted, 11);
+    EXPECT(script.answer() == "OK 3");
+  }
+
   TEST_CASE("SessionCore: while stored functions exist a read runs in a read-only transaction") {
     SessionScript script;
     script.functions = true;
