@@ -42,6 +42,7 @@ std::uint64_t compression_capabilities(const CompressionConfig& config) {
          (config.zstd ? protocol::capability::kZstdCompression : 0);
 }
 
+/// A worker's share of what is allowed to all, but for connections_max, which is of all.
 PoolLimits pool_limits(const Config& config) {
   const std::uint32_t workers = config.workers_effective();
   const PoolConfig& pool = config.pool;

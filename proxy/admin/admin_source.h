@@ -82,8 +82,8 @@ struct BackendInfo {
   std::string lane;               ///< what its apply lane does: "applying", "idle", "paused", ...
   std::uint64_t connections_leased = 0;
   std::uint64_t connections_idle = 0;
-  std::uint64_t connections_max =
-      0;  ///< pool.connections_max, or less where the server takes fewer
+  /// pool.connections_max, or less where the server takes fewer.
+  std::uint64_t connections_max = 0;
   std::uint64_t sessions_waiting = 0;  ///< for a connection
   std::uint64_t sessions_home = 0;     ///< open transactions whose home it is
   std::uint64_t probe_us = 0;          ///< the last probe's round trip; 0 when none succeeded

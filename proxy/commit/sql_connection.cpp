@@ -10,8 +10,8 @@
 namespace consort::proxy {
 namespace {
 
-// A binlog event or a statement of the lane may be as long as a server allows.
-/// More than the longest event that a server sends (1 GiB) and what stands in front of it.
+// A binlog event or a statement of the lane may be as long as a server allows: more than the
+// longest event that a server sends (1 GiB) and what stands in front of it.
 constexpr std::size_t kPacketBytesMax = (std::size_t{1} << 30) + 4096;
 // What a reply may have; the longest is XA RECOVER.
 constexpr std::size_t kRowsMax = 100'000;

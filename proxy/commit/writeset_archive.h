@@ -17,11 +17,11 @@ namespace consort::proxy {
 
 struct ArchiveOptions {
   std::string dir;  ///< created when missing
-  std::uint64_t segment_bytes = std::uint64_t{64}
-                                << 20;   ///< a segment is closed when it has this many
+  /// A segment is closed when it has this many.
+  std::uint64_t segment_bytes = std::uint64_t{64} << 20;
   std::uint64_t bytes_max = 8ULL << 30;  ///< retention, over all segments
-  std::size_t write_buffer_bytes = std::size_t{256}
-                                   << 10;  ///< appended records wait for write(2) up to this
+  /// Appended records wait for write(2) up to this.
+  std::size_t write_buffer_bytes = std::size_t{256} << 10;
 };
 
 /// What a reader that goes on takes at once.

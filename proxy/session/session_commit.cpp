@@ -122,9 +122,7 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   // one.
   const bool misled = ok.ok() && !changed && !ok->changes.system_variables.empty();
   if (misled) {
-    xa_buffer_.clear();
-    append_own_tracking(Channel::kHome, ReplyRole::kIgnored);
-    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    renew_own_tracking();
   }
   const bool unread =
       misled || !ok.ok();  // the rows in the home's binlog will tell, or none of them

@@ -600,6 +600,7 @@ class SessionCore {
   [[nodiscard]] bool asks_tracking();
   [[nodiscard]] bool a_program_may_have_run() const;
   void append_own_tracking(Channel channel, ReplyRole role);
+  void renew_own_tracking();
   void ask_whether_told(const BranchPrepared& prepared);
   void on_asked_told(const protocol::SqlError* error);
   void on_tracking(const protocol::SqlError* error);

@@ -79,6 +79,16 @@ bool is_of_the_connection(std::string_view name) {
   return std::binary_search(kNames.begin(), kNames.end(), name);
 }
 
+bool gives_a_text_its_meaning(std::string_view name) {
+  constexpr std::array<std::string_view, 6> kNames = {"character_set_client",
+                                                      "character_set_connection",
+                                                      "character_set_results",
+                                                      "collation_connection",
+                                                      "old_mode",
+                                                      "sql_mode"};
+  return std::binary_search(kNames.begin(), kNames.end(), name);
+}
+
 constexpr std::string_view kQueryCache = "query_cache_type";
 constexpr std::string_view kStopwords = "innodb_ft_user_stopword_table";
 
@@ -89,6 +99,35 @@ std::string stopwords_if_there(std::string_view table) {
   return "(SELECT MAX(t.NAME) FROM information_schema.INNODB_SYS_TABLES t JOIN "
          "information_schema.INNODB_SYS_COLUMNS c USING (TABLE_ID) WHERE BINARY t.NAME=" +
          sql_text_literal(table) + " AND c.POS=0 AND c.NAME='value' AND c.MTYPE IN (1,12))";
+}
+
+/// SET of all that `takes`, for a connection that may have any of it.
+std::string set_statement_for_any(const SharedSettings& settings,
+                                  std::uint16_t collation,
+                                  bool (*takes)(std::string_view name)) {
+  // The server takes a number for a collation's name. What it could not use it ignores at login.
+  const bool usable = protocol::can_be_a_clients(collation);
+  const std::string character_set =
+      usable ? std::to_string(protocol::number_of_character_set(collation)) : "DEFAULT";
+  std::string sql = "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=" + character_set +
+                    ", SESSION character_set_results=" + character_set +
+                    ", SESSION collation_connection=";
+  sql += usable ? std::to_string(collation) : "DEFAULT";
+  if (settings) {
+    for (const SessionSettings::Variable& variable : settings->variables) {
+      if (takes(variable.name)) {
+        sql += ", SESSION ";
+        sql += variable.name;
+        sql += '=';
+        if (variable.name == kStopwords && !variable.value.empty()) {
+          sql += stopwords_if_there(variable.value);
+        } else {
+          append_setting_value(sql, variable.name, variable.value);
+        }
+      }
+    }
+  }
+  return sql;
 }
 
 /// Each of two implies the other, and the server reports only the one that was named.
@@ -238,49 +277,6 @@ std::string SessionState::schema_set_statement() const {
   }
   return {};
 }
-
-namespace {
-
-bool gives_a_text_its_meaning(std::string_view name) {
-  constexpr std::array<std::string_view, 6> kNames = {"character_set_client",
-                                                      "character_set_connection",
-                                                      "character_set_results",
-                                                      "collation_connection",
-                                                      "old_mode",
-                                                      "sql_mode"};
-  return std::binary_search(kNames.begin(), kNames.end(), name);
-}
-
-/// SET of all that `takes`, for a connection that may have any of it.
-std::string set_statement_for_any(const SharedSettings& settings,
-                                  std::uint16_t collation,
-                                  bool (*takes)(std::string_view name)) {
-  // The server takes a number for a collation's name. What it could not use it ignores at login.
-  const bool usable = protocol::can_be_a_clients(collation);
-  const std::string character_set =
-      usable ? std::to_string(protocol::number_of_character_set(collation)) : "DEFAULT";
-  std::string sql = "SET SESSION sql_mode=DEFAULT, SESSION character_set_client=" + character_set +
-                    ", SESSION character_set_results=" + character_set +
-                    ", SESSION collation_connection=";
-  sql += usable ? std::to_string(collation) : "DEFAULT";
-  if (settings) {
-    for (const SessionSettings::Variable& variable : settings->variables) {
-      if (takes(variable.name)) {
-        sql += ", SESSION ";
-        sql += variable.name;
-        sql += '=';
-        if (variable.name == kStopwords && !variable.value.empty()) {
-          sql += stopwords_if_there(variable.value);
-        } else {
-          append_setting_value(sql, variable.name, variable.value);
-        }
-      }
-    }
-  }
-  return sql;
-}
-
-}  // namespace
 
 std::string SessionState::whole_set_statement(std::uint16_t collation) const {
   return set_statement_for_any(settings_, collation,

@@ -100,6 +100,12 @@ void SessionCore::append_own_tracking(Channel channel, ReplyRole role) {
                            as_bytes(ClientTracking::own_set_statement()));
 }
 
+void SessionCore::renew_own_tracking() {
+  xa_buffer_.clear();
+  append_own_tracking(Channel::kHome, ReplyRole::kIgnored);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
+}
+
 // XA PREPARE's OK has no last_gtid. Was nothing written, or has a stored program (a trigger, say)
 // seen to it that this is not told? Without the question the branch would be undone and the client
 // have its OK.
@@ -128,9 +134,7 @@ void SessionCore::on_asked_told(const protocol::SqlError* error) {
   // Whatever else the program has set may have gone unheard, too.
   home_has_traces_ = true;
   add_pin(router::PinReason::kUnknownState);
-  xa_buffer_.clear();
-  append_own_tracking(Channel::kHome, ReplyRole::kIgnored);
-  effects_.send_backend(Channel::kHome, {xa_buffer_});
+  renew_own_tracking();
   certify(prepared);  // its rows in the home's binlog will tell, or none of them
 }
 

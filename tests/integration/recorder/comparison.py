@@ -61,9 +61,9 @@ _REFUSAL_CODES = (1235, 1238)
 
 # Where the sequences' GET DIAGNOSTICS puts what it finds.
 _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
-_PROGRAM = re.compile(r"\b(call|execute)\b|f_double|f_count|^set (global|@@global)\b|^with\b",
-                      re.I)
-_RUNS_IN_A_BRANCH = re.compile(r"\b(call|execute)\b|f_double|f_count|procedure analyse", re.I)
+_RUNS = r"\b(call|execute)\b|f_double|f_count"
+_USES_UP_NEXT = re.compile(_RUNS + r"|^set (global|@@global)\b|^with\b", re.I)
+_RUNS_IN_A_BRANCH = re.compile(_RUNS + "|procedure analyse", re.I)
 _NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?tx_read_only :?=", re.I)
 
 
@@ -182,7 +182,7 @@ def _used_up_by_program(earlier):
     for step in reversed(earlier):
         if _NEXT_ACCESS.match(step.text):
             return program
-        program = program or step.kind == "execute" or bool(_PROGRAM.search(step.text))
+        program = program or step.kind == "execute" or bool(_USES_UP_NEXT.search(step.text))
     return False
 
 
