@@ -215,6 +215,7 @@ void ApplyLane::on_connected(const LaneStart& start) {
   began_at_ = machine_.is(S::kOffline) ? start.listed_up_to : began_at_;
   machine_.move(S::kIdle);
   under_way_.reset();
+  kind_ = start.kind;
   cluster_id_ = start.cluster_id;
   owner_ = start.owner;
   applied_ = start.position;
@@ -417,10 +418,7 @@ LaneBatch ApplyLane::begin(LaneBatch batch, LaneState state) {
   CHECK(batch.first == applied_.next());  // I5
   const std::string settings = settings_of(batch);
   if (session_dirty_) {
-    std::vector<std::string> statements = lane_session_setup();
-    if (std::string reset = lane_session_reset(session_settings_); !reset.empty()) {
-      statements.insert(statements.begin() + 1, std::move(reset));  // behind the sql_mode
-    }
+    std::vector<std::string> statements = lane_session_renewal(kind_, session_settings_);
     batch.ddl_statement = batch.ddl_statement
                               ? std::optional(*batch.ddl_statement + statements.size())
                               : std::nullopt;

@@ -35,6 +35,7 @@
 
 #include "base/gtid.h"
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "base/state_machine.h"
 #include "certifier/lane_batch.h"
 #include "certifier/lane_errors.h"
@@ -93,6 +94,7 @@ enum class DdlExecutor : std::uint8_t {
 
 /// What the shell learned when it (re)opened the lane's connection or read it anew.
 struct LaneStart {
+  ServerKind kind = ServerKind::kMariadb;
   std::string cluster_id;      ///< as spelled in consort.position
   LaneOwner owner;             ///< as claimed
   Seqno position;              ///< BackendPosition::seqno
@@ -273,7 +275,9 @@ class ApplyLane {
   [[nodiscard]] std::optional<LaneTurn> turn_when_idle(const BatchLimits& limits);
   [[nodiscard]] LaneBatch next_batch(const BatchLimits& limits) const;
 
-  [[nodiscard]] BatchStart batch_start() const { return {cluster_, cluster_id_, owner_, applied_}; }
+  [[nodiscard]] BatchStart batch_start() const {
+    return {cluster_, cluster_id_, owner_, applied_, kind_};
+  }
 
   [[nodiscard]] LaneBatch begin(LaneBatch batch, LaneState state);
 
@@ -290,6 +294,7 @@ class ApplyLane {
   std::uint32_t cluster_;
   LaneLimits limits_;
   StateMachine<LaneState> machine_;
+  ServerKind kind_ = ServerKind::kMariadb;
   std::string cluster_id_;
   LaneOwner owner_;
   Seqno applied_;

@@ -33,6 +33,15 @@ constexpr std::array<std::string_view, 11> kFoldedUnicode{
     "uca1400_ai_ci", "uca1400_ai_cs",       "uca1400_as_ci", "uca1400_as_cs",
     "0900_ai_ci",    "0900_as_ci",          "0900_as_cs"};
 
+/// Languages of MySQL's "utf8mb4_de_pb_0900_ai_ci" and so on under which printable ASCII texts are
+/// equal exactly when they are equal without case (or, "as_cs", only where they are). Left out are
+/// those that equate letters where accents do not count (i = y, u = v), and Hungarian, whose "ccs"
+/// is "cscs". Each was compared with a server.
+constexpr std::array<std::string_view, 24> kFoldedLanguages{
+    "bg", "bs", "cs", "da", "de_pb", "eo", "es", "es_trad", "et", "gl",      "hr", "is",
+    "nb", "nn", "pl", "ro", "ru",    "sk", "sl", "sr_latn", "sv", "mn_cyrl", "tr", "vi"};
+constexpr std::array<std::string_view, 5> kFoldedWithAccents{"ja", "zh", "la", "lt", "lv"};
+
 template <std::size_t N>
 bool contains(const std::array<std::string_view, N>& list, std::string_view name) {
   return std::find(list.begin(), list.end(), name) != list.end();
@@ -47,6 +56,20 @@ std::string without_nopad(std::string_view name) {
     result.erase(at, kWord.size());
   }
   return result;
+}
+
+/// `ending`: behind "utf8mb4_".
+bool is_folded_language(std::string_view ending) {
+  constexpr std::string_view kVersion = "_0900_";
+  const std::size_t at = ending.find(kVersion);
+  if (at == std::string_view::npos) {
+    return false;
+  }
+  const std::string_view language = ending.substr(0, at);
+  const std::string_view sensitivity = ending.substr(at + kVersion.size());
+  const bool with_accents = sensitivity == "as_cs" || sensitivity == "as_cs_ks";
+  return (contains(kFoldedLanguages, language) && (with_accents || sensitivity == "ai_ci")) ||
+         (contains(kFoldedWithAccents, language) && with_accents);
 }
 
 bool is_stripped(std::uint8_t byte) {
@@ -193,7 +216,8 @@ CollationTraits collation_traits(std::string_view name) {
                           : CharacterWidth::kOther;
   if (name.ends_with("_bin")) {
     traits.kind = CollationKind::kPadded;
-  } else if (unicode && contains(kFoldedUnicode, without_nopad(name.substr(end + 1)))) {
+  } else if (unicode && (contains(kFoldedUnicode, without_nopad(name.substr(end + 1))) ||
+                         is_folded_language(name.substr(end + 1)))) {
     traits.kind = CollationKind::kFolded;
   } else if (single && contains(kFoldedCollations, without_nopad(name))) {
     traits.kind = CollationKind::kFolded;
@@ -231,6 +255,11 @@ std::vector<WeightSource> weight_sources() {
        false,
        {"uca1400_ai_ci", "uca1400_ai_cs", "uca1400_as_ci", "uca1400_as_cs", "uca1400_nopad_ai_ci",
         "uca1400_nopad_ai_cs", "uca1400_nopad_as_ci", "uca1400_nopad_as_cs"}}};
+  // MySQL's, likewise.
+  sources.push_back({"utf8mb4_0900_ai_ci",
+                     CharacterWidth::kUtf8,
+                     false,
+                     {"utf8mb4_0900_ai_ci", "utf8mb4_0900_as_ci", "utf8mb4_0900_as_cs"}});
   for (const Unicode& family : families) {
     WeightSource source{family.source, CharacterWidth::kUtf8, family.simple, {}};
     for (const std::string& ending : family.endings) {

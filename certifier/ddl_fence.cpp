@@ -3,6 +3,7 @@
 #include <set>
 
 #include "certifier/lane_sql.h"
+#include "certifier/mysql_lane_sql.h"
 #include "certifier/sql_words.h"
 
 namespace consort::certifier {
@@ -13,8 +14,47 @@ std::string innodb_name(std::string_view name) {
   return "CONVERT(CAST(CONVERT(" + sql_literal(name) + " USING filename) AS BINARY) USING utf8mb3)";
 }
 
+/// MySQL knows no such conversion: what may be spelled in another way matches anything. A table
+/// more among those that are compared does no harm.
+std::string innodb_pattern(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    out += plain ? std::string(1, c) : c == '_' ? "\\_" : "@%";
+  }
+  return out;
+}
+
+/// As below; partitions have "#p#" behind the table's name.
+std::string matches_target(std::string_view column, std::span<const DdlObject> targets) {
+  std::set<std::string> conditions;
+  for (const DdlObject& target : targets) {
+    if (target.schema.empty()) {
+      continue;  // accounts
+    }
+    const std::string like = std::string(column) + " LIKE ";
+    const std::string schema = innodb_pattern(target.schema) + "/";
+    if (target.table.empty()) {
+      conditions.insert(like + sql_literal(schema + "%"));
+      continue;
+    }
+    conditions.insert(like + sql_literal(schema + innodb_pattern(target.table)));
+    conditions.insert(like + sql_literal(schema + innodb_pattern(target.table) + "#p#%"));
+  }
+  std::string any;
+  for (const std::string& condition : conditions) {
+    any += (any.empty() ? "" : " OR ") + condition;
+  }
+  return any;
+}
+
 /// Whether `column` names one of the statement's tables or a partition of one.
-std::string names_target(std::string_view column, std::span<const DdlObject> targets) {
+std::string names_target(std::string_view column,
+                         std::span<const DdlObject> targets,
+                         ServerKind kind) {
+  if (kind == ServerKind::kMysql) {
+    return matches_target(column, targets);
+  }
   std::set<std::string> conditions;
   for (const DdlObject& target : targets) {
     if (target.schema.empty()) {
@@ -44,30 +84,39 @@ std::string list_of(std::string_view what, std::string_view from, std::string_vi
 
 }  // namespace
 
-std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl) {
+std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl, ServerKind kind) {
   // These two are all or nothing. DROP of several tables is not, and may be repeated.
   const std::string verb = first_word(ddl.sql);
-  const std::string tables = names_target("t.NAME", ddl.targets);
+  const std::string tables = names_target("t.NAME", ddl.targets, kind);
   if ((verb != "ALTER" && verb != "RENAME") || tables.empty()) {
     return std::nullopt;
   }
-  return "MD5(CONCAT_WS('|'," +
-         list_of("t.NAME,':',t.TABLE_ID ORDER BY t.NAME", "INNODB_SYS_TABLES t", tables) + "," +
-         list_of("i.INDEX_ID,':',i.NAME ORDER BY i.INDEX_ID",
-                 "INNODB_SYS_TABLES t JOIN information_schema.INNODB_SYS_INDEXES i "
-                 "ON i.TABLE_ID=t.TABLE_ID",
-                 tables) +
-         "," +
-         list_of(
-             "c.TABLE_ID,':',c.POS,':',c.NAME,':',c.PRTYPE,':',c.LEN "
-             "ORDER BY c.TABLE_ID,c.POS",
-             "INNODB_SYS_TABLES t JOIN information_schema.INNODB_SYS_COLUMNS c "
-             "ON c.TABLE_ID=t.TABLE_ID",
-             tables) +
-         "," +
-         list_of("f.ID ORDER BY f.ID", "INNODB_SYS_FOREIGN f",
-                 names_target("f.FOR_NAME", ddl.targets)) +
-         "))";
+  const std::string innodb = kind == ServerKind::kMysql ? "INNODB_" : "INNODB_SYS_";
+  const std::string joined = innodb + "TABLES t JOIN information_schema." + innodb;
+  const std::string all =
+      "CONCAT_WS('|'," +
+      list_of("t.NAME,':',t.TABLE_ID ORDER BY t.NAME", innodb + "TABLES t", tables) + "," +
+      list_of("i.INDEX_ID,':',i.NAME ORDER BY i.INDEX_ID",
+              joined + "INDEXES i ON i.TABLE_ID=t.TABLE_ID", tables) +
+      "," +
+      list_of(
+          "c.TABLE_ID,':',c.POS,':',c.NAME,':',c.PRTYPE,':',c.LEN "
+          "ORDER BY c.TABLE_ID,c.POS",
+          joined + "COLUMNS c ON c.TABLE_ID=t.TABLE_ID", tables) +
+      "," +
+      list_of("f.ID ORDER BY f.ID", innodb + "FOREIGN f",
+              names_target("f.FOR_NAME", ddl.targets, kind)) +
+      ")";
+  // MySQL has no MD5() any more; the mark has room for 32 characters.
+  return kind == ServerKind::kMysql ? "LEFT(SHA2(" + all + ",256),32)" : "MD5(" + all + ")";
+}
+
+std::string ddl_fence_sql(ServerKind kind) {
+  return kind == ServerKind::kMysql ? mysql::ddl_fence_sql() : std::string(kDdlFenceSql);
+}
+
+std::string_view ddl_release_sql(ServerKind kind) {
+  return kind == ServerKind::kMysql ? mysql::kLaneReleaseSql : kDdlReleaseSql;
 }
 
 std::string ddl_done_check_sql(std::string_view fingerprint) {

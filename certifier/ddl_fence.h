@@ -1,7 +1,8 @@
 // DdlFence: what keeps a DDL statement from taking effect twice on one backend. Whoever executes
 // one holds a lock of the server on that connection, so a statement of a lost connection, or of an
 // earlier run, is waited for; and before it is executed again, the tables are compared with what
-// they were when it was marked as begun. Texts only; each was tried on MariaDB 10.11.
+// they were when it was marked as begun. Texts only; each was tried on MariaDB 10.11, those for
+// MySQL on 9.7.
 // Threads: any.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/server_kind.h"
 #include "certifier/writeset.h"
 
 namespace consort::certifier {
@@ -62,7 +64,11 @@ inline constexpr std::string_view kDdlReleaseSql =
 /// cannot be repeated with impunity: names that are exchanged (RENAME, CHANGE, EXCHANGE PARTITION),
 /// indexes and constraints without a name, partitions added by number. Only InnoDB's tables; of
 /// others, and of what it does not see (a comment, a default), a repetition does no harm.
-[[nodiscard]] std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl);
+[[nodiscard]] std::optional<std::string> ddl_fingerprint_sql(const Ddl& ddl, ServerKind kind);
+
+/// A lane's kDdlFenceSql and kDdlReleaseSql for a server of `kind`.
+[[nodiscard]] std::string ddl_fence_sql(ServerKind kind);
+[[nodiscard]] std::string_view ddl_release_sql(ServerKind kind);
 
 /// For a compound body: signals kDdlDoneErrno when `fingerprint` is not what the mark has kept.
 [[nodiscard]] std::string ddl_done_check_sql(std::string_view fingerprint);

@@ -18,7 +18,16 @@ constexpr std::size_t kFlagsAt = kTableIdAt + kTableIdBytes;
 constexpr std::size_t kFlagsBytes = 2;
 constexpr std::size_t kBodyAt = kFlagsAt + kFlagsBytes;
 
+// In version 2 of rows events behind the flags: how long the data is that follows.
+constexpr std::size_t kExtraBytes = 2;
+constexpr std::uint8_t kToVersion2 = 7;  // what it adds to the type
+
 constexpr std::uint16_t kEndsStatement = 0x01;
+constexpr std::uint16_t kNoForeignKeyChecks = 0x02;
+/// MySQL's, since the server itself follows foreign keys: the rows of a cascade are in the log too,
+/// each event says whether keys are checked. Without it a group's first rows event says that for
+/// all, as in MariaDB.
+constexpr std::uint16_t kFlagsOfTheirOwn = 0x10;
 
 bool is_table_map(std::uint8_t type) {
   return type == 19;
@@ -26,6 +35,29 @@ bool is_table_map(std::uint8_t type) {
 
 bool is_rows(std::uint8_t type) {
   return (type >= 23 && type <= 25) || (type >= 30 && type <= 32) || (type >= 166 && type <= 171);
+}
+
+bool is_rows_v1(std::uint8_t type) {
+  return type >= 23 && type <= 25;
+}
+
+/// Rows events with these flags can stand in one group and mean the same.
+bool may_share_group(std::uint16_t a, std::uint16_t b) {
+  return (a & b & kFlagsOfTheirOwn) != 0 || ((a ^ b) & ~kEndsStatement) == 0;
+}
+
+/// Flags of a rows event that mean on `server` what `flags` mean where it was written.
+std::uint16_t flags_for(ServerKind server, std::uint16_t flags) {
+  if (server == ServerKind::kMysql) {
+    // MySQL looks at each event's flags when the group's first has this one, as all have that it
+    // writes itself. Of MariaDB's it follows foreign keys where they say so: no event has what
+    // their cascades changed.
+    return flags | kFlagsOfTheirOwn;
+  }
+  if ((flags & kFlagsOfTheirOwn) == 0) {
+    return flags;
+  }
+  return static_cast<std::uint16_t>((flags & ~kFlagsOfTheirOwn) | kNoForeignKeyChecks);
 }
 
 /// Schema and table as a TABLE_MAP spells them, lengths included; empty where it is cut.
@@ -92,11 +124,89 @@ std::optional<TableRef> mapped_table(Bytes events) {
                   std::string(name.substr(table_at + 1, name.size() - table_at - 2))};
 }
 
+Buffer to_mysql_events(Bytes events) {
+  Buffer out;
+  out.reserve(events.size() + events.size() / kHeaderBytes);
+  while (events.size() >= kBodyAt) {
+    const auto length = static_cast<std::size_t>(load_le<4>(events.data() + kLengthAt));
+    if (length < kBodyAt || length > events.size()) {
+      break;
+    }
+    const std::size_t at = out.size();
+    append(out, events.first(kBodyAt));
+    if (is_rows_v1(events[kTypeAt])) {
+      append_le<kExtraBytes>(out, kExtraBytes);  // it counts itself: there is none
+      out[at + kTypeAt] = static_cast<std::uint8_t>(events[kTypeAt] + kToVersion2);
+      store_le<4>(out.data() + at + kLengthAt, length + kExtraBytes);
+    }
+    append(out, events.subspan(kBodyAt, length - kBodyAt));
+    events = events.subspan(length);
+  }
+  append(out, events);
+  return out;
+}
+
+Buffer to_mariadb_events(Bytes events) {
+  Buffer out(events.begin(), events.end());
+  for (std::size_t at = 0; at + kBodyAt <= out.size();) {
+    const std::size_t length = load_le<4>(out.data() + at + kLengthAt);
+    if (length < kBodyAt || length > out.size() - at) {
+      break;
+    }
+    if (is_rows(out[at + kTypeAt])) {
+      std::uint8_t* flags = out.data() + at + kFlagsAt;
+      store_le<kFlagsBytes>(
+          flags,
+          flags_for(ServerKind::kMariadb, static_cast<std::uint16_t>(load_le<kFlagsBytes>(flags))));
+    }
+    at += length;
+  }
+  return out;
+}
+
+std::vector<Buffer> split_groups(Bytes events, std::size_t bytes_max) {
+  std::vector<EventGroups::Event> parsed;
+  if (!EventGroups::parse(events, parsed)) {
+    return {Buffer(events.begin(), events.end())};
+  }
+  std::vector<Buffer> pieces;
+  EventGroups::Group open;
+  std::size_t rows_events = 0;
+  auto first = parsed.begin();
+  for (auto at = parsed.begin(); at != parsed.end(); ++at) {
+    if (at->is_map) {
+      continue;
+    }
+    const bool ends = (at->flags & kEndsStatement) != 0;
+    const auto last = std::find_if(at, parsed.end(), [](const EventGroups::Event& event) {
+      return !event.is_map && (event.flags & kEndsStatement) != 0;
+    });
+    const EventGroups::Statement statement(first, last + 1);
+    const auto flags = static_cast<std::uint16_t>(at->flags & ~kEndsStatement);
+    const std::size_t bytes = open.maps.size() + open.rows.size() +
+                              (rows_events + 1) * kExtraBytes + at->bytes.size() +
+                              open.new_map_bytes(statement);
+    if (!open.rows.empty() && (bytes > bytes_max || !open.takes(statement, flags))) {
+      open.close(pieces.emplace_back());
+      rows_events = 0;
+    }
+    open.take_maps(statement);
+    open.take_rows(statement, *at, flags);
+    ++rows_events;
+    first = ends ? at + 1 : first;
+  }
+  if (!open.rows.empty()) {
+    open.close(pieces.emplace_back());
+  }
+  return pieces;
+}
+
 void EventGroups::add(Bytes events) {
   std::vector<Event> parsed;
   if (!parse(events, parsed)) {
-    close();
-    append(done_, events);
+    open_.close(done_);
+    append(done_, server_ == ServerKind::kMysql ? Buffer(events.begin(), events.end())
+                                                : to_mariadb_events(events));
     count_ += 2;
     return;
   }
@@ -109,7 +219,7 @@ void EventGroups::add(Bytes events) {
   }
 }
 
-/// Whole statements of one set of flags each, every rows event behind its table's map.
+/// Whole statements of flags that may share a group, every rows event behind its table's map.
 bool EventGroups::parse(Bytes events, std::vector<Event>& out) {
   bool in_rows = false;
   std::size_t first_of_statement = 0;
@@ -141,8 +251,8 @@ bool EventGroups::parse(Bytes events, std::vector<Event>& out) {
       const bool mapped = std::any_of(statement, out.end(), [&](const Event& map) {
         return map.is_map && map.table_id == event.table_id;
       });
-      const bool same_flags = !in_rows || ((out.back().flags ^ event.flags) & ~kEndsStatement) == 0;
-      if (!mapped || !same_flags) {
+      const bool fitting_flags = !in_rows || may_share_group(out.back().flags, event.flags);
+      if (!mapped || !fitting_flags) {
         return false;
       }
       in_rows = (event.flags & kEndsStatement) == 0;
@@ -155,63 +265,87 @@ bool EventGroups::parse(Bytes events, std::vector<Event>& out) {
   return !in_rows && (out.empty() || !out.back().is_map);
 }
 
-void EventGroups::add_statement(std::span<const Event> statement) {
-  // The server takes what the flags say about foreign keys from a group's first rows event.
-  const auto flags = static_cast<std::uint16_t>(statement.back().flags & ~kEndsStatement);
-  if (!joins(statement, flags)) {
-    close();
-    open_.flags = flags;
+void EventGroups::add_statement(Statement statement) {
+  const auto flags =
+      static_cast<std::uint16_t>(flags_for(server_, statement.back().flags) & ~kEndsStatement);
+  if (open_.rows.empty() || !open_.takes(statement, flags)) {
+    open_.close(done_);
     ++count_;
   }
+  open_.take_maps(statement);
   for (const Event& event : statement) {
-    if (event.is_map) {
-      const auto [table, is_new] = open_.tables.try_emplace(name_of(event.bytes));
-      if (is_new) {
-        table->second = {definition_of(event.bytes), open_.tables.size()};
-        const std::size_t at = open_.maps.size();
-        append(open_.maps, event.bytes);
-        store_le<kTableIdBytes>(open_.maps.data() + at + kTableIdAt, table->second.id);
-      }
+    if (!event.is_map) {
+      open_.take_rows(statement, event, flags_for(server_, event.flags));
+    }
+  }
+}
+
+bool EventGroups::Group::takes(Statement statement, std::uint16_t with_flags) const {
+  return may_share_group(flags, with_flags) &&
+         std::all_of(statement.begin(), statement.end(), [this](const Event& event) {
+           if (!event.is_map) {
+             return true;
+           }
+           const auto known = tables.find(name_of(event.bytes));
+           return known == tables.end() ||
+                  equal(definition_of(event.bytes), known->second.definition);
+         });
+}
+
+std::size_t EventGroups::Group::new_map_bytes(Statement statement) const {
+  std::size_t bytes = 0;
+  for (const Event& event : statement) {
+    if (event.is_map && !tables.contains(name_of(event.bytes))) {
+      bytes += event.bytes.size();
+    }
+  }
+  return bytes;
+}
+
+void EventGroups::Group::take_maps(Statement statement) {
+  for (const Event& event : statement) {
+    if (!event.is_map) {
       continue;
     }
-    const auto map = std::find_if(statement.begin(), statement.end(), [&](const Event& other) {
-      return other.is_map && other.table_id == event.table_id;
-    });
-    const std::size_t at = open_.rows.size();
-    append(open_.rows, event.bytes);
-    store_le<kTableIdBytes>(open_.rows.data() + at + kTableIdAt,
-                            open_.tables.at(name_of(map->bytes)).id);
-    open_.last_flags_at = at + kFlagsAt;
-    open_.rows[open_.last_flags_at] &= static_cast<std::uint8_t>(~kEndsStatement);
-  }
-}
-
-bool EventGroups::joins(std::span<const Event> statement, std::uint16_t flags) const {
-  if (open_.rows.empty() || open_.flags != flags) {
-    return false;
-  }
-  return std::all_of(statement.begin(), statement.end(), [this](const Event& event) {
-    if (!event.is_map) {
-      return true;
+    const auto [table, is_new] = tables.try_emplace(name_of(event.bytes));
+    if (is_new) {
+      table->second = {definition_of(event.bytes), tables.size()};
+      const std::size_t at = maps.size();
+      append(maps, event.bytes);
+      store_le<kTableIdBytes>(maps.data() + at + kTableIdAt, table->second.id);
     }
-    const auto known = open_.tables.find(name_of(event.bytes));
-    return known == open_.tables.end() ||
-           equal(definition_of(event.bytes), known->second.definition);
-  });
+  }
 }
 
-void EventGroups::close() {
-  if (!open_.rows.empty()) {
-    open_.rows[open_.last_flags_at] |= kEndsStatement;
-    append(done_, open_.maps);
-    append(done_, open_.rows);
+void EventGroups::Group::take_rows(Statement statement,
+                                   const Event& event,
+                                   std::uint16_t with_flags) {
+  with_flags &= static_cast<std::uint16_t>(~kEndsStatement);
+  if (rows.empty()) {
+    flags = with_flags;
   }
-  open_ = {};
+  const auto map = std::find_if(statement.begin(), statement.end(), [&](const Event& other) {
+    return other.is_map && other.table_id == event.table_id;
+  });
+  const std::size_t at = rows.size();
+  append(rows, event.bytes);
+  store_le<kTableIdBytes>(rows.data() + at + kTableIdAt, tables.at(name_of(map->bytes)).id);
+  last_flags_at = at + kFlagsAt;
+  store_le<kFlagsBytes>(rows.data() + last_flags_at, with_flags);
+}
+
+void EventGroups::Group::close(Buffer& out) {
+  if (!rows.empty()) {
+    rows[last_flags_at] |= kEndsStatement;
+    append(out, maps);
+    append(out, rows);
+  }
+  *this = {};
 }
 
 void EventGroups::append_base64_to(std::string& out) {
-  close();
-  append_base64(out, done_);
+  open_.close(done_);
+  append_base64(out, server_ == ServerKind::kMysql ? to_mysql_events(done_) : done_);
 }
 
 }  // namespace consort::certifier

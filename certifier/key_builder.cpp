@@ -122,6 +122,10 @@ void KeyBuilder::add_row(const RowDiff& row) {
 }
 
 void KeyBuilder::add_index_keys(const IndexPlan& index, const RowDiff& row) {
+  if (!index.exact && !index.depends_on.empty() && row.change == RowChange::kUpdate &&
+      !differs(index.depends_on, row)) {
+    return;
+  }
   const bool has_before = row.change != RowChange::kInsert;
   const bool has_after = row.change != RowChange::kDelete;
   const HashedValue before = has_before ? index.hash_value(row.before, *hash_) : HashedValue{};

@@ -206,6 +206,9 @@ class Planner {
   TableKeyPlan make(std::size_t column_count) {
     for (const UniqueKey& key : table_.unique_keys) {
       plan_.indexes.push_back(index_plan(table_, key, own_parts(key)));
+      for (const std::uint16_t column : key.depends_on) {
+        plan_.indexes.back().depends_on.push_back(image_column_[column]);
+      }
     }
     choose_identity(column_count);
     for (const ForeignKey& key : table_.foreign_keys) {

@@ -50,6 +50,8 @@ struct IndexPlan {
   bool exact = true;
   bool identity = false;    ///< unchanged rows are known by it
   bool has_folded = false;  ///< some part's equality is not always certain
+  /// When not exact: a row whose columns here stay as they are keeps its value; empty: unknown.
+  std::vector<std::size_t> depends_on;  ///< in the row image
 
   /// `hash` is scratch memory.
   [[nodiscard]] HashedValue hash_value(const RowImage& image, KeyHash& hash) const;

@@ -1,6 +1,7 @@
 #include "certifier/lane_batch.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <string_view>
 #include <tuple>
@@ -12,6 +13,7 @@
 #include "certifier/ddl_fence.h"
 #include "certifier/event_groups.h"
 #include "certifier/lane_errors.h"
+#include "certifier/mysql_lane_sql.h"
 #include "certifier/program_sql.h"
 #include "certifier/sequence_reserve.h"
 #include "certifier/sql_words.h"
@@ -36,17 +38,41 @@ std::span<const BatchEntry> first_run(std::span<const BatchEntry> entries) {
   return entries.first(count);
 }
 
-/// Entries that share one move of the position, as SQL.
+/// Statements of which none may run behind one that failed.
+using Steps = std::vector<std::string>;
+
+/// Entries that share one move of the position.
 struct Run {
-  std::string sql;
+  Steps steps;
   bool in_transaction = false;  ///< several groups: only a transaction around them makes them one
 };
 
-Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry> run) {
+/// MariaDB gets them in one packet; what it says of the first error is all it says. MySQL has
+/// compound statements in stored programs only: there each waits for the OK of the one before, and
+/// behind an error the shell rolls back (LaneBatch::rolls_back).
+void append_steps(LaneBatch& batch,
+                  ServerKind kind,
+                  Steps steps,
+                  OnError on_error,
+                  std::string_view handlers = {}) {
+  if (kind == ServerKind::kMysql || (steps.size() == 1 && handlers.empty())) {
+    batch.rolls_back = batch.rolls_back || on_error == OnError::kRollBack;
+    std::move(steps.begin(), steps.end(), std::back_inserter(batch.statements));
+    return;
+  }
+  std::string body;
+  for (const std::string& step : steps) {
+    body += step;
+    body += "; ";
+  }
+  batch.statements.push_back(compound_sql(body, on_error, handlers));
+}
+
+Run run_steps(const BatchStart& start, Seqno position, std::span<const BatchEntry> run) {
   // The position goes first: who has been fenced must learn it before a row tells him 1062.
   const Buffer move =
       position_events({start.cluster_id, start.owner, position, run.back().entry->seqno});
-  EventGroups groups;
+  EventGroups groups(start.kind);
   groups.add(move);
   for (const BatchEntry& entry : run) {
     if (entry.role == EntryRole::kPayload) {
@@ -54,23 +80,30 @@ Run run_sql(const BatchStart& start, Seqno position, std::span<const BatchEntry>
     }
   }
   Run result{{}, groups.count() > 1};
-  std::string& sql = result.sql;
-  sql += result.in_transaction ? "START TRANSACTION; BINLOG '" : "BINLOG '";
-  groups.append_base64_to(sql);
-  sql += result.in_transaction ? "'; COMMIT; " : "'; ";
+  Steps& steps = result.steps;
+  if (result.in_transaction) {
+    steps.emplace_back("START TRANSACTION");
+  }
+  std::string& binlog = steps.emplace_back("BINLOG '");
+  groups.append_base64_to(binlog);
+  binlog += '\'';
+  if (result.in_transaction) {
+    steps.emplace_back("COMMIT");
+  }
   const bool cascades = std::any_of(run.begin(), run.end(), [](const BatchEntry& entry) {
     return entry.role == EntryRole::kBranch &&
            maps_table_without_rows(entry.entry->writeset()->payload);
   });
-  if (cascades) {
+  if (cascades && start.kind == ServerKind::kMariadb) {
     // What a branch's statements change themselves its server has thrown out of the query cache,
     // and caches nothing of while their locks are held. Of what its cascades change XA COMMIT on
     // another connection knows nothing. Their locks are held still: nothing comes back meanwhile.
-    sql += "RESET QUERY CACHE; ";
+    steps.emplace_back("RESET QUERY CACHE");
   }
   for (const BatchEntry& entry : run) {
     if (entry.role == EntryRole::kBranch) {
-      sql += "XA COMMIT " + branch_xid_sql(start.cluster, entry.entry->writeset()->branch) + "; ";
+      steps.push_back("XA COMMIT " +
+                      branch_xid_sql(start.cluster, entry.entry->writeset()->branch));
     }
   }
   return result;
@@ -125,6 +158,24 @@ void append_variable(std::vector<std::string>& statements,
   }
 }
 
+std::string binlog_step(ServerKind kind, Bytes events) {
+  std::string sql = "BINLOG '";
+  if (kind == ServerKind::kMysql) {
+    EventGroups groups(kind);
+    groups.add(events);
+    groups.append_base64_to(sql);
+  } else {
+    append_base64(sql, to_mariadb_events(events));
+  }
+  return sql + "'";
+}
+
+std::string position_step(const BatchStart& start, Seqno to) {
+  return binlog_step(start.kind,
+                     position_events({start.cluster_id, start.owner, start.position, to}));
+}
+
+/// `before`: a statement in front of the rows, in the same transaction; may be empty.
 LaneBatch large_batch_after(std::string_view before,
                             const BatchStart& start,
                             const LogEntry& entry,
@@ -133,18 +184,40 @@ LaneBatch large_batch_after(std::string_view before,
   const std::size_t piece = std::max<std::size_t>(statement_bytes_max / 4, 1) * 3;
   const std::size_t half = std::min((payload.size() / 2 + 2) / 3 * 3, payload.size());
   LaneBatch batch{{}, entry.seqno, entry.seqno, {}, 0};
-  append_variable(batch.statements, "@consort_1", payload.first(half), piece);
-  append_variable(batch.statements, "@consort_2", payload.subspan(half), piece);
+  if (start.kind == ServerKind::kMysql) {  // its BINLOG takes no variables, but a group in pieces
+    Steps steps = {"START TRANSACTION", position_step(start, entry.seqno)};
+    if (!before.empty()) {
+      steps.emplace_back(before);
+    }
+    for (const Buffer& part : split_groups(payload, piece)) {
+      steps.push_back(binlog_step(start.kind, part));
+    }
+    steps.emplace_back("COMMIT");
+    append_steps(batch, start.kind, std::move(steps), OnError::kRollBack);
+    return batch;
+  }
+  const Buffer events = to_mariadb_events(payload);  // of the same size
+  append_variable(batch.statements, "@consort_1", Bytes(events).first(half), piece);
+  append_variable(batch.statements, "@consort_2", Bytes(events).subspan(half), piece);
   // CONCAT yields NULL where the text would be longer than the backend's max_allowed_packet.
   batch.statements.push_back(compound_sql(
       "IF @consort_1 IS NULL OR @consort_2 IS NULL THEN SIGNAL SQLSTATE '08S01' SET MYSQL_ERRNO=" +
       std::to_string(kPacketTooLargeErrno) +
       ",MESSAGE_TEXT='consort: max_allowed_packet is too small for this writeset'; END IF; "
-      "START TRANSACTION; BINLOG '" +
-      base64(position_events({start.cluster_id, start.owner, start.position, entry.seqno})) +
-      "'; " + std::string(before) + "BINLOG @consort_1,@consort_2; COMMIT; "));
+      "START TRANSACTION; " +
+      position_step(start, entry.seqno) + "; " + std::string(before) +
+      (before.empty() ? "" : "; ") + "BINLOG @consort_1,@consort_2; COMMIT; "));
   batch.statements.emplace_back("SET @consort_1=NULL,@consort_2=NULL");
   return batch;
+}
+
+/// Ends it with kDdlDoneErrno where the DDL has had its effect.
+void append_done_check(LaneBatch& batch, ServerKind kind, const Ddl& ddl) {
+  if (const std::optional<std::string> fingerprint = ddl_fingerprint_sql(ddl, kind)) {
+    batch.statements.push_back(kind == ServerKind::kMysql
+                                   ? mysql::ddl_done_check_sql(*fingerprint)
+                                   : compound_sql(ddl_done_check_sql(*fingerprint)));
+  }
 }
 
 /// DROP .. IF EXISTS, say: it has no effect where `schema` does not exist. What creates or changes
@@ -160,14 +233,13 @@ bool only_drops_tables_of(const Ddl& ddl, std::string_view schema) {
 
 LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> entries) {
   CHECK(!entries.empty());
-  std::string body;
+  Steps steps;
   Seqno position = start.position;
   bool in_transaction = false;
-  std::size_t runs = 0;
-  for (auto rest = entries; !rest.empty(); ++runs) {
+  for (auto rest = entries; !rest.empty();) {
     const std::span<const BatchEntry> first = first_run(rest);
-    const Run run = run_sql(start, position, first);
-    body += run.sql;
+    Run run = run_steps(start, position, first);
+    std::move(run.steps.begin(), run.steps.end(), std::back_inserter(steps));
     in_transaction = in_transaction || run.in_transaction;
     position = first.back().entry->seqno;
     rest = rest.subspan(first.size());
@@ -177,16 +249,13 @@ LaneBatch writeset_batch(const BatchStart& start, std::span<const BatchEntry> en
       std::count_if(entries.begin(), entries.end(),
                     [](const BatchEntry& entry) { return entry.role == EntryRole::kBranch; }));
   const bool has_branches = batch.branches > 0;
-  if (runs == 1 && !in_transaction && !has_branches) {
-    body.resize(body.size() - 2);  // a single statement needs nothing around it
-  } else {
-    body = compound_sql(body, in_transaction ? OnError::kRollBack : OnError::kStop,
-                        has_branches ? vanished_branch_handler_sql(start.owner) : std::string());
-  }
-  if (std::string raise = raise_sql(entries); !raise.empty()) {
+  if (std::string raise = raise_sql(entries);
+      !raise.empty() && start.kind == ServerKind::kMariadb) {  // MySQL has no sequences
     batch.statements.push_back(std::move(raise));
   }
-  batch.statements.push_back(std::move(body));
+  append_steps(batch, start.kind, std::move(steps),
+               in_transaction ? OnError::kRollBack : OnError::kStop,
+               has_branches ? vanished_branch_handler_sql(start.owner) : std::string());
   return batch;
 }
 
@@ -207,24 +276,29 @@ LaneBatch whole_table_batch(const BatchStart& start,
   const std::optional<TableRef> table = mapped_table(payload);
   CHECK(table.has_value());  // decode_entry() has looked
   // What refers to a row refers to it still.
-  const std::string clear = "SET STATEMENT foreign_key_checks=0 FOR DELETE FROM " +
-                            sql_identifier(table->schema) + "." + sql_identifier(table->table) +
-                            "; ";
+  const std::string name = sql_identifier(table->schema) + "." + sql_identifier(table->table);
+  const std::string clear = start.kind == ServerKind::kMysql
+                                ? "DELETE /*+ SET_VAR(foreign_key_checks=OFF) */ FROM " + name
+                                : "SET STATEMENT foreign_key_checks=0 FOR DELETE FROM " + name;
   if (binlog_text_bytes(payload) > statement_bytes_max) {
     return large_batch_after(clear, start, entry, statement_bytes_max);
   }
   LaneBatch batch{{}, entry.seqno, entry.seqno, {}, 0};
-  batch.statements.push_back(compound_sql(
-      "START TRANSACTION; BINLOG '" +
-      base64(position_events({start.cluster_id, start.owner, start.position, entry.seqno})) +
-      "'; " + clear + "BINLOG '" + base64(payload) + "'; COMMIT; "));
+  append_steps(batch, start.kind,
+               {"START TRANSACTION", position_step(start, entry.seqno), clear,
+                binlog_step(start.kind, payload), "COMMIT"},
+               OnError::kRollBack);
   return batch;
 }
 
 LaneBatch mark_batch(const BatchStart& start, const LogEntry& entry) {
-  const std::string mark =
-      mark_ddl_sql(start.owner, entry.seqno, ddl_fingerprint_sql(*entry.ddl()));
+  const std::optional<std::string> fingerprint = ddl_fingerprint_sql(*entry.ddl(), start.kind);
   LaneBatch batch{{}, entry.seqno, start.position, {}, 0};
+  if (start.kind == ServerKind::kMysql) {
+    batch.statements = mysql::mark_ddl_sql(start.owner, entry.seqno, fingerprint);
+    return batch;
+  }
+  const std::string mark = mark_ddl_sql(start.owner, entry.seqno, fingerprint);
   if (entry.is_program()) {
     batch.statements.emplace_back(kBinlogIsExactSql);
   }
@@ -243,11 +317,11 @@ LaneBatch settle_program_batch(const BatchStart& start, const LogEntry& entry, b
 }
 
 LaneBatch look_batch(const BatchStart& start, const LogEntry& entry) {
-  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
-  if (const std::optional<std::string> fingerprint = ddl_fingerprint_sql(*entry.ddl())) {
-    batch.statements.push_back(compound_sql(ddl_done_check_sql(*fingerprint)));
-  }
-  batch.statements.emplace_back(kDdlReleaseSql);
+  LaneBatch batch{{ddl_fence_sql(start.kind)}, entry.seqno, start.position, {}, 0};
+  append_done_check(batch, start.kind, *entry.ddl());
+  // The turn goes on for whoever executes it now: his fence looks for the lock that tells of it.
+  batch.statements.emplace_back(start.kind == ServerKind::kMysql ? mysql::kSessionReleaseSql
+                                                                 : kDdlReleaseSql);
   return batch;
 }
 
@@ -257,12 +331,12 @@ LaneBatch ddl_batch(const BatchStart& start,
                     std::string_view instead,
                     bool schema_absent) {
   const Ddl& ddl = *entry.ddl();
-  LaneBatch batch{{std::string(kDdlFenceSql)}, entry.seqno, start.position, {}, 0};
+  LaneBatch batch{{ddl_fence_sql(start.kind)}, entry.seqno, start.position, {}, 0};
   if (mark) {
-    std::vector<std::string> marking = mark_batch(start, entry).statements;
-    batch.statements.push_back(std::move(marking.front()));
-  } else if (const std::optional<std::string> fingerprint = ddl_fingerprint_sql(ddl)) {
-    batch.statements.push_back(compound_sql(ddl_done_check_sql(*fingerprint)));
+    Steps marking = mark_batch(start, entry).statements;
+    std::move(marking.begin(), marking.end(), std::back_inserter(batch.statements));
+  } else {
+    append_done_check(batch, start.kind, ddl);
   }
   if (!ddl.schema.empty()) {
     // A connection that stays in a schema keeps the default collation that this had when it was
@@ -275,12 +349,18 @@ LaneBatch ddl_batch(const BatchStart& start,
   if (!ddl.session_set.empty()) {
     batch.statements.push_back(ddl.session_set);
   }
+  if (start.kind == ServerKind::kMysql) {
+    if (std::optional<Steps> globals = mysql::set_globals_steps(instead)) {
+      std::move(globals->begin(), globals->end(), std::back_inserter(batch.statements));
+      instead = kNothingSql;
+    }
+  }
   batch.ddl_statement = batch.statements.size();
   if (schema_absent && only_drops_tables_of(ddl, ddl.schema)) {
     instead = kNothingSql;
   }
   batch.statements.emplace_back(instead.empty() ? ddl.sql : instead);
-  batch.statements.emplace_back(kDdlReleaseSql);
+  batch.statements.emplace_back(ddl_release_sql(start.kind));
   return batch;
 }
 

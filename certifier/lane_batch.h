@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "certifier/lane_sql.h"
 #include "certifier/writeset.h"
 
@@ -31,6 +32,8 @@ struct LaneBatch {
   /// Index of the client's own DDL text in `statements`, to which the shell may add the definer.
   std::optional<std::size_t> ddl_statement;
   std::size_t branches = 0;  ///< entries that it commits by XA COMMIT
+  /// A statement that fails may leave a transaction open (MySQL): ROLLBACK before anything else.
+  bool rolls_back = false;
 };
 
 /// What an entry asks of a backend.
@@ -55,6 +58,7 @@ struct BatchStart {
   std::string_view cluster_id;  ///< as spelled in consort.position
   LaneOwner owner;
   Seqno position;
+  ServerKind kind = ServerKind::kMariadb;  ///< of the backend
 };
 
 /// Commits `entries`, which follow `start.position`, in one statement. Payloads that follow each

@@ -1,9 +1,12 @@
 #include "certifier/lane_sql.h"
 
 #include <array>
+#include <iterator>
+#include <utility>
 
 #include "base/check.h"
 #include "certifier/ddl_fence.h"
+#include "certifier/mysql_lane_sql.h"
 
 namespace consort::certifier {
 namespace {
@@ -105,6 +108,20 @@ std::string lane_session_reset(std::string_view session_set) {
     out.append("SET SESSION ").append(name).append("=DEFAULT; ");
   }
   return out.empty() ? out : out + "END";
+}
+
+std::vector<std::string> lane_session_renewal(ServerKind kind, std::string_view session_set) {
+  const bool mysql = kind == ServerKind::kMysql;
+  std::vector<std::string> statements = mysql ? mysql::lane_session_setup() : lane_session_setup();
+  std::vector<std::string> reset;
+  if (mysql) {
+    reset = mysql::lane_session_reset(session_set);
+  } else if (std::string sql = lane_session_reset(session_set); !sql.empty()) {
+    reset.push_back(std::move(sql));
+  }
+  statements.insert(statements.begin() + 1,  // behind the sql_mode
+                    std::make_move_iterator(reset.begin()), std::make_move_iterator(reset.end()));
+  return statements;
 }
 
 namespace {

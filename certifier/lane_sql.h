@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/server_kind.h"
 
 namespace consort::certifier {
 
@@ -45,6 +46,11 @@ void append_base64(std::string& out, Bytes bytes);
 /// Takes back what `session_set` (Ddl::session_set) has set on a lane's connection; then
 /// lane_session_setup(). Empty when it has set nothing. Variables without a default stay.
 [[nodiscard]] std::string lane_session_reset(std::string_view session_set);
+
+/// Statements that make the connection of a lane to a server of `kind` a lane's again behind a DDL
+/// that had `session_set` (may be empty).
+[[nodiscard]] std::vector<std::string> lane_session_renewal(ServerKind kind,
+                                                            std::string_view session_set);
 
 /// Creates schema, tables and rows of the position where they lack. By the account that sets a
 /// backend up, with sql_log_bin=0. New rows say "nothing applied, of `cluster_id`".

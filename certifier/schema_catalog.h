@@ -47,6 +47,8 @@ struct UniqueKey {
   bool exact = true;
   bool nullable = false;  ///< some part may be NULL
   std::vector<KeyPart> parts;
+  /// Of one that is not exact: all columns its value may depend on, perhaps more; empty: unknown.
+  std::vector<std::uint16_t> depends_on;
 };
 
 /// A foreign key of which this table is the child.
@@ -74,6 +76,8 @@ struct TableDefinition {
   bool exists = true;  ///< false: a marker for a table that the backend does not have
   bool is_sequence = false;
   bool is_transactional = true;
+  /// Its server looks for the rows of an update or a delete event in a way that finds none.
+  bool hides_rows = false;
   std::vector<ColumnDefinition> columns;  ///< in the table's order, without hidden ones
   std::vector<UniqueKey> unique_keys;     ///< the primary key first
   std::vector<ForeignKey> foreign_keys;

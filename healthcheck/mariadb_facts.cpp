@@ -53,6 +53,9 @@ constexpr std::array kQueries = {
               "SELECT CONCAT(db, '.', name) FROM mysql.proc"
               " WHERE type IN ('FUNCTION', 'PACKAGE BODY')"
               " AND NOT (db='sys' AND definer='mariadb.sys@localhost') LIMIT 5"},
+    FactQuery{kFactFunctions,
+              "SELECT CONCAT(ROUTINE_SCHEMA, '.', ROUTINE_NAME) FROM information_schema.ROUTINES"
+              " WHERE ROUTINE_TYPE='FUNCTION' AND ROUTINE_SCHEMA <> 'sys' LIMIT 5"},
     FactQuery{kFactTriggers,
               "SELECT CONCAT(TRIGGER_SCHEMA, '.', TRIGGER_NAME) FROM information_schema.TRIGGERS"
               " WHERE TRIGGER_SCHEMA <> 'sys' LIMIT 5"},
@@ -70,6 +73,15 @@ std::string lower(std::string_view text) {
     out.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
   }
   return out;
+}
+
+/// `select`, which begins with the word, for a second at most.
+std::string limited(std::string_view select, ServerKind kind) {
+  constexpr std::string_view kWord = "SELECT";
+  if (kind == ServerKind::kMariadb) {
+    return "SET STATEMENT max_statement_time=1 FOR " + std::string(select);
+  }
+  return "SELECT /*+ MAX_EXECUTION_TIME(1000) */" + std::string(select.substr(kWord.size()));
 }
 
 std::string join_first_column(const SqlRows& rows) {
@@ -154,15 +166,13 @@ Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth) {
   for (const auto& row : variables->rows) {
     facts[lower(row[0].value_or(""))] = row[1].value_or("");
   }
-  const bool mariadb = facts["version"].find("MariaDB") != std::string::npos;
   for (const FactQuery& query : kQueries) {
     const bool slow =
         query.fact == kFactEvents || query.fact == kFactOtherEngines || query.fact == kFactKeyless;
     if (facts.contains(query.fact) || (slow && depth == FactsDepth::kSettings)) {
       continue;
     }
-    const std::string limit = mariadb ? "SET STATEMENT max_statement_time=1 FOR " : "";
-    const auto rows = link.query(limit + std::string(query.sql));
+    const auto rows = link.query(limited(query.sql, link.kind()));
     if (rows.ok()) {
       facts[std::string(query.fact)] = join_first_column(*rows);
     } else if (!link.connected()) {

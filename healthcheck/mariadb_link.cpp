@@ -250,6 +250,11 @@ void MariadbLink::close() {
   handle_.reset();
 }
 
+ServerKind MariadbLink::kind() const {
+  CHECK(connected());
+  return server_kind_of(mysql_get_server_info(handle_.get()));
+}
+
 std::uint64_t MariadbLink::thread_id() const {
   return handle_ == nullptr ? 0 : mysql_thread_id(handle_.get());
 }

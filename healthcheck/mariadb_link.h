@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/server_kind.h"
 #include "base/tls_options.h"
 #include "healthcheck/probe.h"
 
@@ -57,6 +58,12 @@ inline constexpr int kNoSuchThread = 1094;
 /// `text` as an SQL string literal with quotes, safe under any sql_mode.
 [[nodiscard]] std::string sql_literal(std::string_view text);
 
+/// The table of the connections, with ID, COMMAND and STATE.
+[[nodiscard]] constexpr std::string_view process_table(ServerKind kind) {
+  return kind == ServerKind::kMysql ? "performance_schema.processlist"
+                                    : "information_schema.PROCESSLIST";
+}
+
 /// The number in a cell of a result; 0: NULL, or no number.
 [[nodiscard]] std::uint64_t cell_number(const std::optional<std::string>& cell);
 
@@ -80,6 +87,9 @@ class MariadbLink {
   [[nodiscard]] bool connected() const { return handle_ != nullptr; }
 
   [[nodiscard]] const LinkTimeouts& timeouts() const { return timeouts_; }
+
+  /// What the server calls itself. REQUIRES: connected().
+  [[nodiscard]] ServerKind kind() const;
 
   /// For code that speaks to libmariadb itself. Null when not connected.
   [[nodiscard]] st_mysql* handle() const { return handle_.get(); }

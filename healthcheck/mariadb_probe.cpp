@@ -1,6 +1,8 @@
 #include "healthcheck/mariadb_probe.h"
 
 #include <charconv>
+#include <string>
+#include <string_view>
 #include <utility>
 
 namespace consort::healthcheck {
@@ -11,14 +13,20 @@ constexpr int kNoSuchTable = 1146;
 constexpr int kNoSuchDatabase = 1049;
 
 /// Uptime is a status, not a variable.
-constexpr std::string_view kLook =
-    "SELECT @@server_id, @@version, @@read_only, VARIABLE_VALUE"
-    " FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME='UPTIME'";
+std::string look_sql(ServerKind kind) {
+  return std::string("SELECT @@server_id, @@version, @@read_only, VARIABLE_VALUE FROM ") +
+         (kind == ServerKind::kMysql ? "performance_schema.global_status"
+                                     : "information_schema.GLOBAL_STATUS") +
+         " WHERE VARIABLE_NAME='UPTIME'";
+}
+
+std::string pause_sql(ServerKind kind) {
+  return "SELECT COUNT(*) FROM " + std::string(process_table(kind)) +
+         " WHERE STATE IN ('Waiting for backup lock', 'Waiting for global read lock')";
+}
+
 constexpr std::string_view kLookWithoutUptime = "SELECT @@server_id, @@version, @@read_only";
 constexpr std::string_view kPosition = "SELECT seqno, cluster FROM consort.`position` WHERE id=1";
-constexpr std::string_view kPauseLook =
-    "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE IN"
-    " ('Waiting for backup lock', 'Waiting for global read lock')";
 
 std::uint64_t number(const std::optional<std::string>& cell) {
   std::uint64_t value = 0;
@@ -30,7 +38,8 @@ std::uint64_t number(const std::optional<std::string>& cell) {
 
 /// Fills `report`; an error only when the server cannot be said to be well.
 Status look(MariadbLink& link, const ProbeRequest& request, ServerReport& report) {
-  auto answer = link.query(kLook);
+  const ServerKind kind = link.kind();
+  auto answer = link.query(look_sql(kind));
   if (!answer.ok() && link.connected()) {
     answer = link.query(kLookWithoutUptime);
   }
@@ -55,7 +64,7 @@ Status look(MariadbLink& link, const ProbeRequest& request, ServerReport& report
     return position.error();
   }
   if (request.look_for_pause) {
-    const auto waiting = link.query(kPauseLook);
+    const auto waiting = link.query(pause_sql(kind));
     if (!waiting.ok() && !link.connected()) {
       return waiting.error();
     }

@@ -10,6 +10,7 @@
 namespace consort::protocol {
 namespace {
 
+constexpr std::size_t kTypeOffset = 4;
 constexpr std::size_t kSizeOffset = 9;
 constexpr std::size_t kXidPartBytesMax = 64;
 
@@ -78,6 +79,11 @@ void set_event_bytes(MutableBytes event, std::size_t bytes) {
   store_le<4>(event.data() + kSizeOffset, bytes);
 }
 
+void set_event_type(MutableBytes event, BinlogEventType type) {
+  CHECK(event.size() >= kBinlogHeaderBytes);
+  event[kTypeOffset] = static_cast<std::uint8_t>(type);
+}
+
 std::optional<FormatDescription> decode_format_description(Bytes event) {
   constexpr std::size_t kVersionBytes = 50;
   Reader reader(event);
@@ -134,6 +140,43 @@ std::optional<QueryBody> decode_query(Bytes body) {
   }
   query.sql = as_text(reader.rest());
   return query;
+}
+
+std::optional<BinlogPosition> decode_heartbeat_v2(Bytes body) {
+  constexpr std::uint8_t kEnd = 0;
+  constexpr std::uint8_t kFile = 1;
+  constexpr std::uint8_t kOffset = 2;
+  BinlogPosition position;
+  Reader reader(body);
+  while (!reader.at_end()) {
+    const std::uint8_t kind = reader.u8();
+    if (kind == kEnd) {
+      break;
+    }
+    Reader field(reader.lenenc_bytes());
+    if (kind == kFile) {
+      position.file = text(field.rest());
+    } else if (kind == kOffset) {
+      position.offset = field.lenenc();
+    }
+    if (field.failed()) {
+      return std::nullopt;
+    }
+  }
+  return reader.failed() || position.file.empty() ? std::nullopt : std::optional(position);
+}
+
+BinlogEventType rows_type_v1(BinlogEventType type) {
+  switch (type) {
+    case BinlogEventType::kWriteRowsV2:
+      return BinlogEventType::kWriteRowsV1;
+    case BinlogEventType::kUpdateRowsV2:
+      return BinlogEventType::kUpdateRowsV1;
+    case BinlogEventType::kDeleteRowsV2:
+      return BinlogEventType::kDeleteRowsV1;
+    default:
+      return type;
+  }
 }
 
 std::optional<XaPrepareBody> decode_xa_prepare(Bytes body) {

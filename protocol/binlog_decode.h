@@ -43,6 +43,9 @@ struct EventHeader {
 /// Rewrites header field "event size".
 void set_event_bytes(MutableBytes event, std::size_t bytes);
 
+/// Rewrites header field "type".
+void set_event_type(MutableBytes event, BinlogEventType type);
+
 struct FormatDescription {
   std::string_view server_version;
   std::uint8_t checksum_algorithm = 0;  ///< 0 none, 1 CRC32
@@ -70,6 +73,12 @@ struct QueryBody {
 };
 
 [[nodiscard]] std::optional<QueryBody> decode_query(Bytes body);
+
+/// Where MySQL's second form of the heartbeat says that the stream has come to.
+[[nodiscard]] std::optional<BinlogPosition> decode_heartbeat_v2(Bytes body);
+
+/// The type of the first version's event for a rows event of the second (or of that itself).
+[[nodiscard]] BinlogEventType rows_type_v1(BinlogEventType type);
 
 struct XaPrepareBody {
   bool one_phase = false;

@@ -54,13 +54,15 @@ Buffer encode_binlog_dump(const BinlogDumpRequest& request) {
 }
 
 std::vector<std::string> binlog_dump_settings(std::uint32_t heartbeat_ms) {
-  const std::uint64_t heartbeat_ns = std::uint64_t{heartbeat_ms} * 1'000'000;
+  const std::string heartbeat_ns = std::to_string(std::uint64_t{heartbeat_ms} * 1'000'000);
+  // MariaDB reads the names with "master", MySQL those with "source" and, for now, the others too.
   return {
-      // Without capability 4 the server rewrites GTID events and breaks XA groups.
+      // Without capability 4 MariaDB rewrites GTID events and breaks XA groups.
       "SET @mariadb_slave_capability=4",
       // Files keep the checksum they were written with; this one is for events made on the fly.
-      "SET @master_binlog_checksum=@@global.binlog_checksum",
-      "SET @master_heartbeat_period=" + std::to_string(heartbeat_ns),
+      "SET @master_binlog_checksum=@@global.binlog_checksum,"
+      "@source_binlog_checksum=@@global.binlog_checksum",
+      "SET @master_heartbeat_period=" + heartbeat_ns + ",@source_heartbeat_period=" + heartbeat_ns,
   };
 }
 

@@ -1,7 +1,8 @@
 // BinlogGroupReader: turns the events of a binlog dump into whole event groups.
 // One group is what one commit, XA PREPARE or DDL statement wrote. Row events are kept as raw bytes
-// without checksum, ready for a BINLOG statement; nothing in them is decoded here.
-// Spec: MariaDB KB "Replication Protocol", "2-Binlog Event Header", "Gtid_event".
+// without checksum, ready for a BINLOG statement of MariaDB; nothing in them is decoded here.
+// MySQL's rows events (version 2) are kept as version 1, which is the same without "extra data".
+// Spec: MariaDB KB "Replication Protocol", "2-Binlog Event Header", "Gtid_event", "Rows_event".
 // Threads: none; one dump connection owns a reader.
 #pragma once
 
@@ -15,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "base/result.h"
+#include "base/server_kind.h"
 
 namespace consort::protocol {
 
@@ -117,7 +119,7 @@ struct EventSpan {
   std::size_t bytes = 0;
   BinlogEventType type = BinlogEventType::kTableMap;
   std::uint64_t table_id = 0;
-  std::uint16_t flags = 0;  ///< of the event's own body: kStatementEnd and so on
+  std::uint16_t flags = 0;  ///< of the event's own body: kRowsStatementEnd and so on
 };
 
 /// A table that the group's TABLE_MAPs name.
@@ -253,7 +255,7 @@ class BinlogGroupReader {
   Output finish_group();
   void begin_group();
   void end_statement();
-  void keep_event(Bytes event, EventSpan span);
+  void keep_event(Bytes head, Bytes rest, EventSpan span);
   void remember_savepoint(std::string_view name);
   void roll_back_to(std::string_view savepoint);
   void mark_unfit(BinlogError code, std::string message);
@@ -267,6 +269,7 @@ class BinlogGroupReader {
   bool has_checksum_ = false;
   bool in_group_ = false;
   bool standalone_ = false;
+  ServerKind server_ = ServerKind::kMariadb;  ///< what wrote the group
   BinlogGroup group_;
   std::vector<MappedTable> mapped_;
   std::vector<Savepoint> savepoints_;
@@ -282,7 +285,8 @@ struct BinlogDumpRequest {
 /// Payload of COM_BINLOG_DUMP, with its command byte.
 [[nodiscard]] Buffer encode_binlog_dump(const BinlogDumpRequest& request);
 
-/// Statements to run on the connection before the dump, one COM_QUERY each.
+/// Statements to run on the connection before the dump, one COM_QUERY each; the same for MariaDB
+/// and MySQL.
 [[nodiscard]] std::vector<std::string> binlog_dump_settings(std::uint32_t heartbeat_ms);
 
 }  // namespace consort::protocol

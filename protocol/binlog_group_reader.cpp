@@ -17,6 +17,8 @@ using Output = Result<std::optional<BinlogOutput>>;
 constexpr std::size_t kQuotedBytesMax = 120;
 constexpr std::size_t kSavepointsMax = 4096;
 constexpr std::uint16_t kStatementEnd = 0x01;
+/// In MySQL's log behind the CREATE TABLE of a CREATE TABLE .. SELECT.
+constexpr std::string_view kWithRowsBehind = " START TRANSACTION";
 
 Output nothing() {
   return std::optional<BinlogOutput>();
@@ -49,7 +51,8 @@ Output BinlogGroupReader::feed(Bytes event) {
   }
   const bool made_on_the_fly = header->next_position == 0 ||
                                (header->flags & kEventArtificial) != 0 ||
-                               header->type == BinlogEventType::kHeartbeat;
+                               header->type == BinlogEventType::kHeartbeat ||
+                               header->type == BinlogEventType::kMysqlHeartbeatV2;
   // The server writes such events with the checksum the connection asked for, not the file's.
   const bool has_checksum = made_on_the_fly ? checksum_matches(event) : has_checksum_;
   if (has_checksum) {
@@ -78,6 +81,11 @@ Output BinlogGroupReader::dispatch(Bytes event, const EventHeader& header) {
     case BinlogEventType::kHeartbeat:
       return std::optional<BinlogOutput>(
           BinlogHeartbeat{{std::string(as_text(body)), header.next_position}});
+    case BinlogEventType::kMysqlHeartbeatV2: {
+      std::optional<BinlogPosition> at = decode_heartbeat_v2(body);
+      return at ? Output(std::optional<BinlogOutput>(BinlogHeartbeat{*std::move(at)}))
+                : malformed_event("heartbeat");
+    }
     case BinlogEventType::kGtid:
       return on_gtid(body, header.server_id);
     case BinlogEventType::kMysqlGtid:
@@ -88,7 +96,6 @@ Output BinlogGroupReader::dispatch(Bytes event, const EventHeader& header) {
     case BinlogEventType::kGtidList:
     case BinlogEventType::kBinlogCheckpoint:
     case BinlogEventType::kMysqlPreviousGtids:
-    case BinlogEventType::kMysqlHeartbeatV2:
     case BinlogEventType::kStartEncryption:
     case BinlogEventType::kAnnotateRows:
     case BinlogEventType::kRowsQuery:
@@ -140,6 +147,9 @@ Output BinlogGroupReader::on_unknown_event(const EventHeader& header) {
   } else if (header.type == BinlogEventType::kBeginLoadQuery ||
              header.type == BinlogEventType::kExecuteLoadQuery) {
     mark_unfit(BinlogError::kStatementFormat, "LOAD DATA was logged as a statement");
+  } else if (header.type == BinlogEventType::kMysqlPartialUpdateRows) {
+    mark_unfit(BinlogError::kUnsupported,
+               "a part of a JSON value was logged: set binlog_row_value_options=''");
   } else if ((header.flags & kEventIgnorable) == 0) {
     mark_unfit(BinlogError::kUnsupported, "binlog event of unknown type " + number);
   }
@@ -208,6 +218,7 @@ void BinlogGroupReader::begin_group() {
   savepoints_.clear();
   in_group_ = true;
   standalone_ = false;
+  server_ = ServerKind::kMariadb;
 }
 
 Output BinlogGroupReader::on_gtid(Bytes body, std::uint32_t server_id) {
@@ -237,6 +248,7 @@ Output BinlogGroupReader::on_mysql_gtid() {
   // Its first query tells what the group is; until then a statement ends it.
   group_.kind = BinlogGroupKind::kStandalone;
   standalone_ = true;
+  server_ = ServerKind::kMysql;
   return nothing();
 }
 
@@ -299,11 +311,15 @@ Output BinlogGroupReader::on_statement(const QueryBody& query) {
   const bool creates = group_.kind == BinlogGroupKind::kTransaction && group_.events.empty() &&
                        group_.statement.empty() && sql.starts_with("CREATE ");
   if (standalone_ || creates) {
-    std::optional<std::string> settings = query_settings_sql(query.status, query.timestamp);
+    std::optional<std::string> settings =
+        query_settings_sql(query.status, query.timestamp, server_);
     if (!settings) {
       return malformed_event("query event");
     }
     group_.statement = std::string(sql);
+    if (creates && server_ == ServerKind::kMysql && sql.ends_with(kWithRowsBehind)) {
+      group_.statement.resize(sql.size() - kWithRowsBehind.size());
+    }
     group_.schema = std::string(query.schema);
     group_.settings = *std::move(settings);
     group_.thread = query.thread;
@@ -348,16 +364,24 @@ Output BinlogGroupReader::on_table_map(Bytes event) {
     group_.tables.push_back({std::string(names->schema), std::string(names->table), false, false});
   }
   mapped_.push_back({names->table_id, index, false});
-  keep_event(event, {0, 0, BinlogEventType::kTableMap, names->table_id, names->flags});
+  keep_event(event, {}, {0, 0, BinlogEventType::kTableMap, names->table_id, names->flags});
   return nothing();
 }
 
 Output BinlogGroupReader::on_rows(Bytes event, BinlogEventType type) {
   Reader reader(event.subspan(kBinlogHeaderBytes));
   EventSpan span;
-  span.type = type;
+  span.type = rows_type_v1(type);
   span.table_id = reader.le<6>();
   span.flags = reader.u16();
+  const Bytes head = event.first(event.size() - reader.remaining());
+  if (span.type != type) {
+    const std::uint16_t extra_bytes = reader.u16();  // counts itself
+    if (extra_bytes < 2) {
+      return malformed_event("rows event");
+    }
+    reader.skip(extra_bytes - 2U);
+  }
   if (reader.failed()) {
     return malformed_event("rows event");
   }
@@ -367,7 +391,7 @@ Output BinlogGroupReader::on_rows(Bytes event, BinlogEventType type) {
       group_.tables[mapped.index].has_rows = true;
     }
   }
-  keep_event(event, span);
+  keep_event(head, reader.rest(), span);
   if ((span.flags & kStatementEnd) != 0) {
     end_statement();
   }
@@ -383,20 +407,23 @@ void BinlogGroupReader::end_statement() {
   mapped_.clear();
 }
 
-void BinlogGroupReader::keep_event(Bytes event, EventSpan span) {
+void BinlogGroupReader::keep_event(Bytes head, Bytes rest, EventSpan span) {
   if (group_.unfit) {
     return;
   }
-  const std::size_t total = group_.events.size() + event.size();
+  span.bytes = head.size() + rest.size();
+  const std::size_t total = group_.events.size() + span.bytes;
   if (total > limits_.group_bytes_max) {
     mark_too_large();
     return;
   }
   span.offset = group_.events.size();
-  span.bytes = event.size();
-  append(group_.events, event);
-  // The stored header must fit the event without its checksum.
-  set_event_bytes(MutableBytes(group_.events).subspan(span.offset), span.bytes);
+  append(group_.events, head);
+  append(group_.events, rest);
+  // The stored header must fit what was kept: no checksum, version 1.
+  const MutableBytes kept = MutableBytes(group_.events).subspan(span.offset);
+  set_event_bytes(kept, span.bytes);
+  set_event_type(kept, span.type);
   group_.spans.push_back(span);
 }
 

@@ -240,7 +240,13 @@ ClientAuth::Step ClientAuth::on_native(Bytes token) {
   const std::optional<Stage2> stage2 = parse_native_hash(stored);
   const std::optional<Stage1> stage1 =
       stage2 ? recover_stage1(token, params_.salt, *stage2) : std::nullopt;
-  return stage1 ? succeed(*stage1) : next_method();
+  if (!stage1) {
+    return next_method();
+  }
+  // Other servers may have the account with a plugin that wants more than this shows.
+  const std::string& known = account_.known_password;
+  return !known.empty() && stage1_of(known) == *stage1 ? succeed(secret_of(known))
+                                                       : succeed(*stage1);
 }
 
 ClientAuth::Step ClientAuth::on_ed25519(Bytes signature) {
@@ -332,7 +338,9 @@ ClientAuth::Step ClientAuth::succeed(LoginSecret secret, Buffer bytes) {
     return deny();  // as a server does, which says no more either
   }
   if (account_.locked) {
-    return fail(account_locked_error());
+    return fail(params_.mysql
+                    ? account_locked_in_mysql_error(LoginName{login_.user, params_.client_host})
+                    : account_locked_error());
   }
   if (account_.expired && (login_.capabilities & capability::kExpiredPasswords) == 0) {
     return fail(password_expired_error());

@@ -84,6 +84,7 @@ class ClientAuth {
  public:
   struct Params {
     std::string server_version;
+    bool mysql = false;  ///< some server is MySQL: its errors, where they differ
     std::uint32_t connection_id = 0;
     std::uint64_t capabilities = kClientCapabilities;  ///< with kSsl: TLS is offered
     bool tls_required = false;                         ///< no login without

@@ -82,6 +82,10 @@ bool read_session_change(SessionTrack type, Bytes data, SessionChanges& out) {
     case SessionTrack::kStateChange:
       out.state_changed = as_text(reader.rest()) == "1";  // without a length of its own
       break;
+    case SessionTrack::kGtids:
+      reader.skip(1);  // how they are written: there is one way
+      out.gtids = reader.lenenc_text();
+      break;
     case SessionTrack::kTransactionCharacteristics:
       out.transaction_characteristics = reader.lenenc_text();
       break;

@@ -56,6 +56,11 @@ Buffer session_changes_block(const SessionChanges& changes) {
   if (changes.state_changed) {
     append_change(block, 2, as_bytes(*changes.state_changed ? "1" : "0"));
   }
+  if (changes.gtids) {
+    Buffer data(1);
+    append_lenenc_text(data, *changes.gtids);
+    append_change(block, 3, data);
+  }
   for (const OtherSessionChange& other : changes.others) {
     append_change(block, other.type, other.data);
   }

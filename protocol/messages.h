@@ -79,13 +79,15 @@ struct SessionChanges {
   std::optional<std::string_view> schema;
   std::optional<std::string_view> transaction_characteristics;
   std::optional<std::string_view> transaction_state;
+  /// MySQL, with session_track_gtids: the GTIDs that the statement wrote, "uuid:number".
+  std::optional<std::string_view> gtids;
   std::optional<bool> state_changed;
   std::vector<OtherSessionChange> others;
   bool announced = false;  ///< the status flag says that there are some, even if there are none
 
   [[nodiscard]] bool empty() const {
     return system_variables.empty() && !schema && !transaction_characteristics &&
-           !transaction_state && !state_changed && others.empty() && !announced;
+           !transaction_state && !gtids && !state_changed && others.empty() && !announced;
   }
 
   /// Value of the changed system variable `name`, or nullopt.

@@ -23,8 +23,17 @@ enum class StatusVariable : std::uint8_t {
   kTableMapForUpdate = 9,   ///< 8
   kMasterDataWritten = 10,  ///< 4
   kInvoker = 11,            ///< user and host, each as kTimeZone
-  kMicroseconds = 128,      ///< 3
-  kXid = 129,               ///< 8
+  // Of MySQL:
+  kUpdatedSchemas = 12,      ///< a byte with their number, names that end in zeros
+  kMysqlMicroseconds = 13,   ///< 3
+  kExplicitTimestamps = 16,  ///< 1
+  kDdlXid = 17,              ///< 8
+  kUtf8mb4Collation = 18,    ///< 2
+  kRequirePrimaryKey = 19,   ///< 1
+  kTableEncryption = 20,     ///< 1
+  // Of MariaDB:
+  kMicroseconds = 128,  ///< 3
+  kXid = 129,           ///< 8
 };
 
 constexpr std::uint32_t kFlagNoForeignKeyChecks = 1U << 26;
@@ -43,6 +52,13 @@ class StatusReader {
   }
 
   std::string_view text() { return as_text(take(static_cast<std::size_t>(number<1>()))); }
+
+  /// Over a text that ends in a zero.
+  void skip_name() {
+    const auto end = std::find(rest_.begin(), rest_.end(), std::uint8_t{0});
+    failed_ = failed_ || end == rest_.end();
+    take(static_cast<std::size_t>(end - rest_.begin()) + (failed_ ? 0 : 1));
+  }
 
   [[nodiscard]] bool failed() const { return failed_; }
 
@@ -110,19 +126,73 @@ class SettingsText {
 
 }  // namespace
 
-std::optional<std::string> query_settings_sql(Bytes status, std::uint32_t timestamp) {
+/// How many schemas a statement names; 254: too many, none is written.
+constexpr std::uint64_t kSchemasMax = 254;
+
+/// Variables that only one of the two servers writes. False for one that is not known.
+bool read_mariadb(StatusVariable variable, StatusReader& in, SettingsText& settings) {
+  switch (variable) {
+    case StatusVariable::kMicroseconds:
+      settings.set_microseconds(in.number<3>());
+      return true;
+    case StatusVariable::kXid:
+      (void)in.number<8>();
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool read_mysql(StatusVariable variable, StatusReader& in, SettingsText& settings) {
+  switch (variable) {
+    case StatusVariable::kUpdatedSchemas: {
+      const std::uint64_t count = in.number<1>();
+      for (std::uint64_t i = 0; count < kSchemasMax && i < count; ++i) {
+        in.skip_name();
+      }
+      return true;
+    }
+    case StatusVariable::kMysqlMicroseconds:
+      settings.set_microseconds(in.number<3>());
+      return true;
+    case StatusVariable::kExplicitTimestamps:
+      settings.add("explicit_defaults_for_timestamp", in.number<1>());
+      return true;
+    case StatusVariable::kDdlXid:
+      (void)in.number<8>();
+      return true;
+    case StatusVariable::kUtf8mb4Collation:
+      settings.add("default_collation_for_utf8mb4", in.number<2>());
+      return true;
+    case StatusVariable::kRequirePrimaryKey:
+      settings.add("sql_require_primary_key", in.number<1>());
+      return true;
+    case StatusVariable::kTableEncryption:
+      settings.add("default_table_encryption", in.number<1>());
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::optional<std::string> query_settings_sql(Bytes status,
+                                              std::uint32_t timestamp,
+                                              ServerKind server) {
   StatusReader in(status);
   SettingsText settings;
   settings.set_time(timestamp);
   while (in.more()) {
-    switch (static_cast<StatusVariable>(in.number<1>())) {
+    const auto variable = static_cast<StatusVariable>(in.number<1>());
+    switch (variable) {
       case StatusVariable::kFlags: {
         const auto flags = static_cast<std::uint32_t>(in.number<4>());
         settings.add("foreign_key_checks", (flags & kFlagNoForeignKeyChecks) == 0 ? 1 : 0);
         settings.add("unique_checks", (flags & kFlagRelaxedUniqueChecks) == 0 ? 1 : 0);
-        settings.add("check_constraint_checks", (flags & kFlagNoCheckConstraints) == 0 ? 1 : 0);
-        settings.add("explicit_defaults_for_timestamp",
-                     (flags & kFlagExplicitTimestamps) != 0 ? 1 : 0);
+        if (server == ServerKind::kMariadb) {
+          settings.add("check_constraint_checks", (flags & kFlagNoCheckConstraints) == 0 ? 1 : 0);
+          settings.add("explicit_defaults_for_timestamp",
+                       (flags & kFlagExplicitTimestamps) != 0 ? 1 : 0);
+        }
         break;
       }
       case StatusVariable::kSqlMode:
@@ -152,7 +222,6 @@ std::optional<std::string> query_settings_sql(Bytes status, std::uint32_t timest
         (void)in.text();
         break;
       case StatusVariable::kTableMapForUpdate:
-      case StatusVariable::kXid:
         (void)in.number<8>();
         break;
       case StatusVariable::kMasterDataWritten:
@@ -162,11 +231,11 @@ std::optional<std::string> query_settings_sql(Bytes status, std::uint32_t timest
         (void)in.text();
         (void)in.text();
         break;
-      case StatusVariable::kMicroseconds:
-        settings.set_microseconds(in.number<3>());
-        break;
       default:
-        return settings.take();  // what follows cannot be told apart, as for the server itself
+        if (!(server == ServerKind::kMariadb ? read_mariadb : read_mysql)(variable, in, settings)) {
+          return settings.take();  // what follows cannot be told apart, as for the server itself
+        }
+        break;
     }
   }
   return in.failed() ? std::nullopt : std::optional(settings.take());

@@ -80,6 +80,12 @@ SqlError account_locked_error() {
   return make(sql_code::kAccountLocked, "HY000", "Access denied, this account is locked");
 }
 
+SqlError account_locked_in_mysql_error(const LoginName& login) {
+  return make(sql_code::kAccountLockedInMysql, "HY000",
+              "Access denied for user " + quoted(login.user) + "@" + quoted(login.host) +
+                  ". Account is locked.");
+}
+
 SqlError unknown_database_error(std::string_view database) {
   return make(sql_code::kUnknownDatabase, "42000", "Unknown database " + quoted(database));
 }

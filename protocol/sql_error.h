@@ -56,6 +56,7 @@ inline constexpr std::uint16_t kStatementTimeout = 1969;
 inline constexpr std::uint16_t kAbortedConnection = 1184;
 inline constexpr std::uint16_t kUserIsBlocked = 4150;
 inline constexpr std::uint16_t kAccountLocked = 4151;
+inline constexpr std::uint16_t kAccountLockedInMysql = 3118;
 }  // namespace sql_code
 
 /// Who tried to log in, for messages.
@@ -97,6 +98,8 @@ struct AbortedConnection {
 [[nodiscard]] SqlError user_is_blocked_error();
 /// 4151.
 [[nodiscard]] SqlError account_locked_error();
+/// 3118: what MySQL says.
+[[nodiscard]] SqlError account_locked_in_mysql_error(const LoginName& login);
 /// 1049.
 [[nodiscard]] SqlError unknown_database_error(std::string_view database);
 /// 1047.

@@ -38,7 +38,8 @@ bool is_numeric(ColumnType type) {
   }
 }
 
-/// Columns that have a collation in the event, in the server's opinion.
+/// Columns that have a collation in the event, in the server's opinion: MySQL's VECTOR has one,
+/// its JSON and GEOMETRY have none.
 bool is_character(ColumnType type) {
   switch (type) {
     case ColumnType::kString:
@@ -50,6 +51,7 @@ bool is_character(ColumnType type) {
     case ColumnType::kLongBlob:
     case ColumnType::kBlob:
     case ColumnType::kBlobCompressed:
+    case ColumnType::kVector:
       return true;
     default:
       return false;

@@ -1,12 +1,16 @@
 // The part of accounts.h that reads the servers' own tables.
 #include <array>
 #include <charconv>
-#include <errmsg.h>
+#include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include <mysql.h>
 #include <nlohmann/json.hpp>
 
+#include "base/server_kind.h"
 #include "proxy/accounts.h"
 
 namespace consort::proxy {
@@ -15,7 +19,8 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kNoSuchTable = 1146;
+/// Stands for the plugin of accounts that MySQL asks for more than one.
+constexpr std::string_view kSeveralFactors = "(several factors)";
 constexpr std::int64_t kDaySeconds = 86400;
 /// Bits of `access`: SUPER, and CONNECTION ADMIN, which is a part of it up to MariaDB 10.11.
 constexpr std::uint64_t kConnectionAdmin = (std::uint64_t{1} << 15) | (std::uint64_t{1} << 32);
@@ -148,34 +153,47 @@ Status load_global_priv(MYSQL* connection, std::vector<Account>& accounts) {
       });
 }
 
-/// MySQL, which has no global_priv.
-Status load_user_table(MYSQL* connection, std::vector<Account>& accounts) {
+std::int64_t decimal_of(std::string_view text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+Status load_mysql_user(MYSQL* connection, std::vector<Account>& accounts) {
   return for_each_row(
       connection,
-      "SELECT User, Host, plugin, authentication_string, account_locked, password_expired,"
-      " ssl_type, ssl_cipher, x509_issuer, x509_subject, max_user_connections, Super_priv"
-      " FROM mysql.user",
+      "SELECT u.User, u.Host, u.plugin, u.authentication_string, u.User_attributes, u.ssl_type,"
+      " u.ssl_cipher, u.x509_issuer, u.x509_subject, u.account_locked, u.password_expired,"
+      " u.password_lifetime, UNIX_TIMESTAMP(u.password_last_changed), u.max_user_connections,"
+      " u.Super_priv = 'Y' OR EXISTS (SELECT 1 FROM mysql.global_grants g"
+      " WHERE g.USER = u.User AND g.HOST = u.Host AND g.PRIV = 'CONNECTION_ADMIN'),"
+      " UNIX_TIMESTAMP(), @@GLOBAL.default_password_lifetime,"
+      " @@GLOBAL.disconnect_on_expired_password FROM mysql.user u",
       [&accounts](MYSQL_ROW row, const unsigned long* lengths) -> Status {
-        Account account;
-        account.user = cell(row, lengths, 0);
-        account.host = cell(row, lengths, 1);
-        account.plugin = cell(row, lengths, 2);
-        account.authentication_string = cell(row, lengths, 3);
-        account.locked = cell(row, lengths, 4) == "Y";
-        account.password_expired = cell(row, lengths, 5) == "Y";
-        const std::string_view tls = cell(row, lengths, 6);
-        account.tls = tls == "ANY"         ? TlsDemand::kAny
-                      : tls == "X509"      ? TlsDemand::kX509
-                      : tls == "SPECIFIED" ? TlsDemand::kSpecified
-                                           : TlsDemand::kNone;
-        account.tls_cipher = cell(row, lengths, 7);
-        account.tls_issuer = cell(row, lengths, 8);
-        account.tls_subject = cell(row, lengths, 9);
-        const std::string_view limit = cell(row, lengths, 10);
-        std::from_chars(limit.data(), limit.data() + limit.size(), account.user_connections_max);
-        account.connection_admin = cell(row, lengths, 11) == "Y";
-        account.read_only_admin = account.connection_admin;
-        accounts.push_back(std::move(account));
+        const auto at = [&](unsigned column) { return cell(row, lengths, column); };
+        MysqlUser user;
+        user.user = at(0);
+        user.host = at(1);
+        user.plugin = at(2);
+        user.authentication_string = at(3);
+        user.attributes = at(4);
+        user.ssl_type = at(5);
+        user.ssl_cipher = at(6);
+        user.x509_issuer = at(7);
+        user.x509_subject = at(8);
+        user.locked = at(9) == "Y";
+        user.password_expired = at(10) == "Y";
+        if (row[11] != nullptr) {
+          user.password_lifetime_days = decimal_of(at(11));
+        }
+        user.password_changed_s = decimal_of(at(12));
+        user.user_connections_max = decimal_of(at(13));
+        user.connection_admin = at(14) == "1";
+        ServerExpiry expiry;
+        expiry.now_s = static_cast<std::uint64_t>(decimal_of(at(15)));
+        expiry.default_lifetime_days = decimal_of(at(16));
+        expiry.disconnects = at(17) == "1";
+        accounts.push_back(account_from_mysql_user(user, expiry));
         return Ok{};
       });
 }
@@ -213,12 +231,50 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   return std::optional<Account>(std::move(account));
 }
 
+Account account_from_mysql_user(const MysqlUser& row, const ServerExpiry& expiry) {
+  Account account;
+  account.user = row.user;
+  account.host = row.host;
+  account.plugin = row.plugin;
+  account.authentication_string = row.authentication_string;
+  account.tls = row.ssl_type == "ANY"         ? TlsDemand::kAny
+                : row.ssl_type == "X509"      ? TlsDemand::kX509
+                : row.ssl_type == "SPECIFIED" ? TlsDemand::kSpecified
+                                              : TlsDemand::kNone;
+  account.tls_cipher = row.ssl_cipher;
+  account.tls_issuer = row.x509_issuer;
+  account.tls_subject = row.x509_subject;
+  account.locked = row.locked;
+  const std::int64_t days = row.password_lifetime_days.value_or(expiry.default_lifetime_days);
+  const bool outlived =
+      days > 0 && row.password_changed_s > 0 &&
+      row.password_changed_s + days * kDaySeconds < static_cast<std::int64_t>(expiry.now_s);
+  account.password_expired = row.password_expired || outlived;
+  account.refused_when_expired = expiry.disconnects;
+  account.user_connections_max = row.user_connections_max;
+  account.connection_admin = row.connection_admin;
+  account.read_only_admin = row.connection_admin;
+  const Json attributes = Json::parse(row.attributes, nullptr, false);
+  if (attributes.is_object()) {
+    // RETAIN CURRENT PASSWORD: both let in.
+    const std::string older = text_at(attributes, "additional_password");
+    if (!older.empty()) {
+      account.alternatives.push_back({account.plugin, older});
+    }
+    // The first factor alone must not: no client can prove this one.
+    if (attributes.contains("multi_factor_authentication")) {
+      account.plugin = kSeveralFactors;
+      account.alternatives.clear();
+    }
+  }
+  return account;
+}
+
 Result<std::shared_ptr<const AccountSet>> load_accounts(st_mysql* connection) {
   std::vector<Account> accounts;
-  Status status = load_global_priv(connection, accounts);
-  if (!status.ok() && status.error().code == kNoSuchTable) {
-    status = load_user_table(connection, accounts);
-  }
+  const bool mysql = server_kind_of(mysql_get_server_info(connection)) == ServerKind::kMysql;
+  const Status status =
+      mysql ? load_mysql_user(connection, accounts) : load_global_priv(connection, accounts);
   if (!status.ok()) {
     return status.error();
   }

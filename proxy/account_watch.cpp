@@ -154,7 +154,7 @@ std::string AccountWatch::differences(std::span<const AccountSource> sources) co
   std::string differing;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (!sources[i].online || reads_[i].accounts == nullptr ||
-        reads_[i].accounts->digest() == accounts_->digest()) {
+        reads_[i].accounts->unsalted_digest() == accounts_->unsalted_digest()) {
       continue;
     }
     differing += (differing.empty() ? "" : "; ") + sources[i].name + ":";

@@ -131,6 +131,25 @@ void append_counted(std::string& out, std::string_view text) {
   out += text;
 }
 
+/// `account` as all servers have it that have executed the same.
+Account unsalted_account(Account account) {
+  AuthMethod first = unsalted({account.plugin, std::move(account.authentication_string)});
+  account.authentication_string = std::move(first.authentication_string);
+  for (AuthMethod& method : account.alternatives) {
+    method = unsalted(std::move(method));
+  }
+  return account;
+}
+
+std::vector<Account> unsalted_accounts(std::span<const Account> accounts) {
+  std::vector<Account> out;
+  out.reserve(accounts.size());
+  for (const Account& account : accounts) {
+    out.push_back(unsalted_account(account));
+  }
+  return out;
+}
+
 std::uint64_t digest_of(std::span<const Account> accounts) {
   std::string all;
   for (const Account& account : accounts) {
@@ -156,6 +175,14 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
 }
 
 }  // namespace
+
+AuthMethod unsalted(AuthMethod method) {
+  constexpr std::string_view kSalted = "caching_sha2_password";
+  if (method.plugin == kSalted && !method.authentication_string.empty()) {
+    method.authentication_string = "(salted)";  // an empty one is no password
+  }
+  return method;
+}
 
 std::string Account::name() const {
   return "'" + user + "'@'" + host + "'";
@@ -214,6 +241,7 @@ AccountSet::AccountSet(std::vector<Account> accounts) : accounts_(std::move(acco
     by_user_[accounts_[i].user].push_back(i);
   }
   digest_ = digest_of(accounts_);
+  unsalted_digest_ = digest_of(unsalted_accounts(accounts_));
 }
 
 const Account* AccountSet::find(std::string_view user, const ClientHost& client) const {
@@ -244,18 +272,19 @@ std::vector<std::string> account_difference(const AccountSet& left,
                                             const AccountSet& right,
                                             std::size_t names_max) {
   std::vector<std::string> names;
-  const auto add_lacking = [&](const AccountSet& of, const AccountSet& in) {
-    for (const Account& account : of.accounts()) {
-      const bool there =
-          std::find(in.accounts().begin(), in.accounts().end(), account) != in.accounts().end();
+  const std::vector<Account> of_left = unsalted_accounts(left.accounts());
+  const std::vector<Account> of_right = unsalted_accounts(right.accounts());
+  const auto add_lacking = [&](const std::vector<Account>& of, const std::vector<Account>& in) {
+    for (const Account& account : of) {
+      const bool there = std::find(in.begin(), in.end(), account) != in.end();
       const bool told = std::find(names.begin(), names.end(), account.name()) != names.end();
       if (names.size() < names_max && !there && !told) {
         names.push_back(account.name());
       }
     }
   };
-  add_lacking(left, right);
-  add_lacking(right, left);
+  add_lacking(of_left, of_right);
+  add_lacking(of_right, of_left);
   return names;
 }
 

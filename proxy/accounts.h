@@ -27,6 +27,10 @@ struct AuthMethod {
   friend bool operator==(const AuthMethod&, const AuthMethod&) = default;
 };
 
+/// `method` as it is the same on all servers that were given one password: without the hash where
+/// each has a salt of its own.
+[[nodiscard]] AuthMethod unsalted(AuthMethod method);
+
 /// What the account demands of the client's TLS.
 enum class TlsDemand : std::uint8_t { kNone, kAny, kX509, kSpecified };
 
@@ -79,6 +83,10 @@ class AccountSet {
   /// Equal sets have equal digests.
   [[nodiscard]] std::uint64_t digest() const { return digest_; }
 
+  /// Likewise for sets without what each server salts by itself: two that have executed the same
+  /// have equal ones.
+  [[nodiscard]] std::uint64_t unsalted_digest() const { return unsalted_digest_; }
+
  private:
   [[nodiscard]] std::optional<std::size_t> first_match(std::string_view user,
                                                        const ClientHost& client) const;
@@ -86,9 +94,11 @@ class AccountSet {
   std::vector<Account> accounts_;
   std::unordered_map<std::string, std::vector<std::size_t>> by_user_;
   std::uint64_t digest_ = 0;
+  std::uint64_t unsalted_digest_ = 0;
 };
 
-/// Names of the accounts that only one set has or that differ, `names_max` at most.
+/// Names of the accounts that only one set has or that differ in more than a salt, `names_max` at
+/// most.
 [[nodiscard]] std::vector<std::string> account_difference(const AccountSet& left,
                                                           const AccountSet& right,
                                                           std::size_t names_max);
@@ -109,7 +119,29 @@ struct ServerExpiry {
                                                                       std::string_view priv_json,
                                                                       const ServerExpiry& expiry);
 
-/// Reads mysql.global_priv, or mysql.user where there is none.
+/// One row of MySQL's mysql.user.
+struct MysqlUser {
+  std::string_view user;
+  std::string_view host;
+  std::string_view plugin;
+  std::string_view authentication_string;
+  std::string_view attributes;  ///< JSON, or empty
+  std::string_view ssl_type;
+  std::string_view ssl_cipher;
+  std::string_view x509_issuer;
+  std::string_view x509_subject;
+  bool locked = false;
+  bool password_expired = false;
+  std::optional<std::int64_t> password_lifetime_days;  ///< nullopt: the server's; 0: for ever
+  std::int64_t password_changed_s = 0;                 ///< unix time; 0: not known
+  std::int64_t user_connections_max = 0;
+  bool connection_admin = false;  ///< CONNECTION_ADMIN or SUPER, directly
+};
+
+/// A role is an account there, which is locked.
+[[nodiscard]] Account account_from_mysql_user(const MysqlUser& row, const ServerExpiry& expiry);
+
+/// Reads MariaDB's mysql.global_priv, or MySQL's mysql.user.
 [[nodiscard]] Result<std::shared_ptr<const AccountSet>> load_accounts(st_mysql* connection);
 
 }  // namespace consort::proxy

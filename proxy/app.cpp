@@ -14,9 +14,14 @@ namespace {
 
 /// Makes `timeout_ms` the limit, unless the server or the account (MAX_STATEMENT_TIME) has a
 /// smaller one. 0: nothing.
-std::string statement_time_setup(std::uint32_t timeout_ms) {
+std::string statement_time_setup(ServerKind kind, std::uint32_t timeout_ms) {
   if (timeout_ms == 0) {
     return {};
+  }
+  if (kind == ServerKind::kMysql) {  // of SELECTs only, and in milliseconds
+    const std::string limit = std::to_string(timeout_ms);
+    return ", max_execution_time=IF(@@max_execution_time BETWEEN 1 AND " + limit +
+           ", @@max_execution_time, " + limit + ")";
   }
   const std::string thousandths = std::to_string(1000 + timeout_ms % 1000);
   const std::string seconds = std::to_string(timeout_ms / 1000) + '.' + thousandths.substr(1);
@@ -25,16 +30,19 @@ std::string statement_time_setup(std::uint32_t timeout_ms) {
 }
 
 /// What every connection that serves clients is told first (architecture.md, "guarded settings").
-std::string connection_setup(const Config& config, std::size_t backend) {
-  return "SET pseudo_slave_mode=1, session_track_system_variables='*', session_track_schema=1, "
-         "auto_increment_increment=" +
-         std::to_string(config.auto_increment.increment) +
-         ", auto_increment_offset=" + std::to_string(backend + 1) + ", innodb_snapshot_isolation=" +
-         (config.session.innodb_snapshot_isolation ? "ON" : "OFF") +
+std::string connection_setup(const Config& config, std::size_t backend, ServerKind kind) {
+  const bool mysql = kind == ServerKind::kMysql;
+  return std::string("SET session_track_system_variables='*', session_track_schema=1, ") +
+         (mysql ? "session_track_gtids=OWN_GTID" : "pseudo_slave_mode=1") +
+         ", auto_increment_increment=" + std::to_string(config.auto_increment.increment) +
+         ", auto_increment_offset=" + std::to_string(backend + 1) +
+         (mysql                                      ? ""
+          : config.session.innodb_snapshot_isolation ? ", innodb_snapshot_isolation=ON"
+                                                     : ", innodb_snapshot_isolation=OFF") +
          // What closes a silent client here, so that @@wait_timeout tells the truth and no server
          // closes the connection of a session that is not silent.
          ", wait_timeout=" + std::to_string(config.limits.idle_timeout_s) +
-         statement_time_setup(config.limits.query_timeout_ms);
+         statement_time_setup(kind, config.limits.query_timeout_ms);
 }
 
 std::uint64_t compression_capabilities(const CompressionConfig& config) {
@@ -440,8 +448,8 @@ Status App::open_commit_log() {
   return Ok{};
 }
 
-std::string App::setup_of(std::size_t backend) const {
-  return connection_setup(config_, backend);
+std::string App::setup_of(std::size_t backend, ServerKind kind) const {
+  return connection_setup(config_, backend, kind);
 }
 
 BackendPool::Options App::pool_options(const std::vector<SocketAddress>& addresses) const {
@@ -449,7 +457,9 @@ BackendPool::Options App::pool_options(const std::vector<SocketAddress>& address
   options.addresses = addresses;
   for (std::size_t i = 0; i < config_.backends.size(); ++i) {
     // The second tells the connection's isolation level: what is set is reported.
-    options.setup.push_back({setup_of(i), "SET tx_isolation=@@tx_isolation"});
+    options.setup.push_back({{setup_of(i, ServerKind::kMariadb), "SET tx_isolation=@@tx_isolation"},
+                             {setup_of(i, ServerKind::kMysql),
+                              "SET transaction_isolation=@@session.transaction_isolation"}});
     options.transports.push_back(transport_to(i));
   }
   for (const BackendConfig& backend : config_.backends) {
@@ -514,6 +524,7 @@ Status App::open_workers() {
   if (!proxy_networks.ok()) {
     return proxy_networks.error();
   }
+  prepare_logins(*control_->view());  // they begin with it, before on_view()
   const std::uint32_t count = config_.workers_effective();
   Result<std::unique_ptr<ListenSockets>> sockets =
       ListenSockets::open({*listen, config_.listen.socket, count});

@@ -72,7 +72,7 @@ class App final : private AdminSource {
   Status open_events();
   void open_aligner(std::vector<EventHome> homes);
   /// The first statement of a connection whose branches are certified.
-  [[nodiscard]] std::string setup_of(std::size_t backend) const;
+  [[nodiscard]] std::string setup_of(std::size_t backend, ServerKind kind) const;
   void on_view(const std::shared_ptr<const ClusterView>& view);
   [[nodiscard]] Config running() const;
   void take_over(const Config& before, const Config& after);

@@ -26,7 +26,8 @@ Status App::open_events() {
     parts.homes.push_back({BackendId{static_cast<std::uint8_t>(i)},
                            {backend.host, backend.port, config_.account.user,
                             config_.account.password, config_.tls_of(backend)},
-                           setup_of(i)});
+                           setup_of(i, ServerKind::kMariadb),
+                           setup_of(i, ServerKind::kMysql)});
   }
   open_aligner(parts.homes);
   events_ = std::make_unique<EventScheduler>(std::move(parts));

@@ -24,18 +24,37 @@ Result<Ok> kill(MariadbLink& link, std::string_view what, std::uint64_t thread_i
   return Ok{};
 }
 
+std::string holder_sql(ServerKind kind, std::uint64_t thread_id) {
+  if (kind == ServerKind::kMysql) {
+    // THREAD_ID of a detached branch's locks is still that of who has prepared it: INNODB_TRX knows
+    // that it has none. A waiting request is of its own thread.
+    return "SELECT b.trx_mysql_thread_id, b.trx_id,"
+           " CONCAT('`', l.OBJECT_SCHEMA, '`.`', l.OBJECT_NAME, '`'), l.INDEX_NAME, l.LOCK_DATA,"
+           " b.trx_requested_lock_id IS NOT NULL"
+           " FROM performance_schema.threads t"
+           " JOIN performance_schema.data_lock_waits w ON w.REQUESTING_THREAD_ID = t.THREAD_ID"
+           " JOIN information_schema.INNODB_TRX b"
+           " ON b.trx_id = w.BLOCKING_ENGINE_TRANSACTION_ID"
+           " LEFT JOIN performance_schema.data_locks l"
+           " ON l.ENGINE_LOCK_ID = w.BLOCKING_ENGINE_LOCK_ID"
+           " WHERE t.PROCESSLIST_ID = " +
+           std::to_string(thread_id) +
+           " ORDER BY w.BLOCKING_ENGINE_LOCK_ID <=> b.trx_requested_lock_id LIMIT 1";
+  }
+  return "SELECT b.trx_mysql_thread_id, b.trx_id, l.lock_table, l.lock_index, l.lock_data,"
+         " b.trx_requested_lock_id IS NOT NULL"
+         " FROM information_schema.INNODB_TRX r"
+         " JOIN information_schema.INNODB_LOCK_WAITS w ON w.requesting_trx_id = r.trx_id"
+         " JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id"
+         " LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = w.blocking_lock_id"
+         " WHERE r.trx_mysql_thread_id = " +
+         std::to_string(thread_id) +
+         // Who only stands in line before the lane, behind the holder, is shown as blocking, too.
+         " ORDER BY w.blocking_lock_id <=> b.trx_requested_lock_id LIMIT 1";
+}
+
 Result<std::optional<LockHolder>> look_up_holder(MariadbLink& link, std::uint64_t lane_thread_id) {
-  const auto rows = link.query(
-      "SELECT b.trx_mysql_thread_id, b.trx_id, l.lock_table, l.lock_index, l.lock_data,"
-      " b.trx_requested_lock_id IS NOT NULL"
-      " FROM information_schema.INNODB_TRX r"
-      " JOIN information_schema.INNODB_LOCK_WAITS w ON w.requesting_trx_id = r.trx_id"
-      " JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id"
-      " LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = w.blocking_lock_id"
-      " WHERE r.trx_mysql_thread_id = " +
-      std::to_string(lane_thread_id) +
-      // Who only stands in line before the lane, behind the holder, is shown as blocking, too.
-      " ORDER BY w.blocking_lock_id <=> b.trx_requested_lock_id LIMIT 1");
+  const auto rows = link.query(holder_sql(link.kind(), lane_thread_id));
   if (!rows.ok()) {
     return rows.error();
   }
@@ -144,6 +163,13 @@ bool BackendController::xa_recover(Done<std::vector<PreparedBranch>> done) {
 bool BackendController::run_sql(std::string sql, Done<SqlRows> done) {
   return post_work<SqlRows>(
       Repeat::kNever, [sql = std::move(sql)](MariadbLink& link) { return link.query(sql); },
+      std::move(done));
+}
+
+bool BackendController::run_sql(std::function<std::string(ServerKind)> sql, Done<SqlRows> done) {
+  return post_work<SqlRows>(
+      Repeat::kNever,
+      [sql = std::move(sql)](MariadbLink& link) { return link.query(sql(link.kind())); },
       std::move(done));
 }
 

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/server_kind.h"
 #include "healthcheck/mariadb_link.h"
 #include "healthcheck/preflight.h"
 #include "healthcheck/probe.h"
@@ -117,6 +118,10 @@ class BackendController {
 
   /// Any one statement, for set-up and look-ups. Must be short: the read timeout ends it.
   [[nodiscard]] bool run_sql(std::string sql, Done<healthcheck::SqlRows> done);
+
+  /// Likewise, where the brands of servers are asked differently.
+  [[nodiscard]] bool run_sql(std::function<std::string(ServerKind)> sql,
+                             Done<healthcheck::SqlRows> done);
 
   /// Anything else that needs the connection; called on the controller's thread while connected.
   /// A link error that it returns closes the connection.

@@ -1,10 +1,13 @@
 #include "proxy/backend_setup.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/server_kind.h"
 #include "certifier/lane_sql.h"
+#include "certifier/mysql_lane_sql.h"
 #include "healthcheck/mariadb_facts.h"
 
 namespace consort::proxy {
@@ -16,6 +19,16 @@ Status attempt(healthcheck::MariadbLink& link, std::string_view sql) {
   const auto done = link.query(sql);
   if (!done.ok() && !link.connected()) {
     return done.error();
+  }
+  return Ok{};
+}
+
+Status run_all(healthcheck::MariadbLink& link, const std::vector<std::string>& statements) {
+  for (const std::string& sql : statements) {
+    const auto done = link.query(sql);
+    if (!done.ok()) {
+      return Error{done.error().code, done.error().message + " in: " + sql};
+    }
   }
   return Ok{};
 }
@@ -98,6 +111,55 @@ Status let_everybody_collect(healthcheck::MariadbLink& link) {
   return Ok{};
 }
 
+/// What only MariaDB knows or lets everybody have.
+Status prepare_mariadb(healthcheck::MariadbLink& link) {
+  // Tables of other engines cannot be certified: their rows survive a rollback. New connections
+  // inherit this, so neither clients nor lanes create one.
+  if (Status enforced = attempt(link, "SET GLOBAL enforce_storage_engine='InnoDB'");
+      !enforced.ok()) {
+    return enforced;
+  }
+  if (Status readable = let_everybody_read(link); !readable.ok()) {
+    return readable;
+  }
+  if (Status marked = let_everybody_mark(link); !marked.ok()) {
+    return marked;
+  }
+  return let_everybody_collect(link);
+}
+
+/// Whether each procedure that `statements` create is there, as they create it.
+Result<bool> has_procedures(healthcheck::MariadbLink& link,
+                            const std::vector<std::string>& statements) {
+  const auto rows = link.query(
+      "SELECT ROUTINE_NAME, ROUTINE_DEFINITION FROM information_schema.ROUTINES"
+      " WHERE ROUTINE_SCHEMA='consort' AND ROUTINE_TYPE='PROCEDURE'");
+  if (!rows.ok()) {
+    return rows.error();
+  }
+  for (const std::string& sql : statements) {
+    const bool there =
+        !sql.starts_with("CREATE ") ||
+        std::any_of(rows->rows.begin(), rows->rows.end(), [&sql](const auto& row) {
+          return sql.starts_with("CREATE PROCEDURE consort." + row[0].value_or("") + "(") &&
+                 sql.ends_with(") " + row[1].value_or("?"));
+        });
+    if (!there) {
+      return false;
+    }
+  }
+  return true;
+}
+
+Status prepare_mysql(healthcheck::MariadbLink& link) {
+  const std::vector<std::string> statements = certifier::mysql::create_procedures_sql();
+  const Result<bool> there = has_procedures(link, statements);
+  if (!there.ok()) {
+    return there.error();
+  }
+  return *there ? Status(Ok{}) : run_all(link, statements);
+}
+
 }  // namespace
 
 Status prepare_backend(healthcheck::MariadbLink& link,
@@ -121,28 +183,23 @@ Status prepare_backend(healthcheck::MariadbLink& link,
         "backup "
         "of another backend");
   }
-  const std::vector<std::string> statements =
-      has_position ? std::vector{certifier::upgrade_position_sql()}
-                   : certifier::create_position_sql(founding.cluster_id);
-  for (const std::string& sql : statements) {
-    const auto done = link.query(sql);
-    if (!done.ok()) {
-      return Error{done.error().code, done.error().message + " in: " + sql};
+  const bool mysql = link.kind() == ServerKind::kMysql;
+  std::vector<std::string> statements;
+  if (!has_position) {
+    if (mysql) {  // the position must have no key, one of the server's own neither
+      statements.emplace_back(
+          "SET SESSION sql_require_primary_key=OFF, sql_generate_invisible_primary_key=OFF");
     }
+    for (std::string& sql : certifier::create_position_sql(founding.cluster_id)) {
+      statements.push_back(std::move(sql));
+    }
+  } else if (!mysql) {
+    statements.push_back(certifier::upgrade_position_sql());
   }
-  // Tables of other engines cannot be certified: their rows survive a rollback. New connections
-  // inherit this, so neither clients nor lanes create one.
-  if (Status enforced = attempt(link, "SET GLOBAL enforce_storage_engine='InnoDB'");
-      !enforced.ok()) {
-    return enforced;
+  if (Status done = run_all(link, statements); !done.ok()) {
+    return done;
   }
-  if (Status readable = let_everybody_read(link); !readable.ok()) {
-    return readable;
-  }
-  if (Status marked = let_everybody_mark(link); !marked.ok()) {
-    return marked;
-  }
-  return let_everybody_collect(link);
+  return mysql ? prepare_mysql(link) : prepare_mariadb(link);
 }
 
 Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result) {

@@ -18,8 +18,9 @@ struct BackendFounding {
 };
 
 /// Reads the facts into `result.facts`; then, unless they refuse the backend by themselves, creates
-/// consort.position and lets everybody read it. What is there already is not touched, so that a
-/// backup's lock does not keep a backend out. Errors: a statement failed, the link broke, or the
+/// consort.position, which on MariaDB everybody may read, and on MySQL the procedures that lanes
+/// call. What is there already is not touched, so that a backup's lock does not keep a backend out.
+/// Errors: a statement failed, the link broke, or the
 /// backend is a stranger. REQUIRES: link.connected().
 [[nodiscard]] Status prepare_backend(healthcheck::MariadbLink& link,
                                      const BackendFounding& founding,

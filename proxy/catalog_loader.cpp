@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <memory>
 #include <set>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/server_kind.h"
 #include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
 
@@ -17,6 +19,7 @@ namespace {
 
 using certifier::ColumnDefinition;
 using certifier::ForeignKey;
+using certifier::KeyPart;
 using certifier::ReferencedBy;
 using certifier::TableDefinition;
 using certifier::TableRef;
@@ -69,7 +72,13 @@ class Session {
     return mysql_set_character_set(connection_, "utf8mb4") == 0 ? Status(Ok{}) : failure();
   }
 
-  [[nodiscard]] unsigned error_number() const { return mysql_errno(connection_); }
+  /// MySQL can hide the primary keys that it made itself from information_schema. Its binlog has
+  /// them, and they are all that tells rows apart.
+  Status show_generated_keys() {
+    constexpr std::string_view kSql =
+        "SET SESSION show_gipk_in_create_table_and_information_schema=ON";
+    return mysql_real_query(connection_, kSql.data(), kSql.size()) == 0 ? Status(Ok{}) : failure();
+  }
 
  private:
   Error failure() const {
@@ -92,6 +101,20 @@ bool is_text_type(std::string_view data_type) {
   return std::find(kTexts.begin(), kTexts.end(), data_type) != kTexts.end();
 }
 
+std::string lower_ascii(std::string text) {
+  for (char& c : text) {
+    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  }
+  return text;
+}
+
+/// There is one way to spell it, but for its case.
+bool is_plain_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  });
+}
+
 bool cascades(std::string_view rule) {
   return rule != "RESTRICT" && rule != "NO ACTION";
 }
@@ -99,17 +122,22 @@ bool cascades(std::string_view rule) {
 /// Reads one table's definition, step by step.
 class Loader {
  public:
-  Loader(MYSQL* connection, const TableRef& name) : session_(connection) {
+  Loader(MYSQL* connection, const TableRef& name)
+      : session_(connection), server_(server_kind_of(mysql_get_server_info(connection))) {
     table_.schema = name.schema;
     table_.table = name.table;
   }
 
   Result<TableDefinition> load() {
     using Step = Status (Loader::*)();
-    constexpr std::array<Step, 6> kSteps{&Loader::load_table,        &Loader::load_columns,
-                                         &Loader::load_unique_keys,  &Loader::mark_overlaps,
-                                         &Loader::load_foreign_keys, &Loader::load_referenced_by};
+    constexpr std::array<Step, 7> kSteps{&Loader::load_table,        &Loader::load_columns,
+                                         &Loader::load_unique_keys,  &Loader::look_for_hidden_rows,
+                                         &Loader::mark_overlaps,     &Loader::load_foreign_keys,
+                                         &Loader::load_referenced_by};
     Status status = session_.use_utf8();
+    if (status.ok() && server_ == ServerKind::kMysql) {
+      status = session_.show_generated_keys();
+    }
     for (const Step step : kSteps) {
       if (status.ok()) {
         status = (this->*step)();
@@ -175,8 +203,9 @@ class Loader {
 
   Status load_unique_keys() {
     Result<Rows> rows =
-        session_.query("SELECT INDEX_NAME,COLUMN_NAME,SUB_PART FROM information_schema.STATISTICS" +
-                       where("TABLE_SCHEMA", "TABLE_NAME") +
+        session_.query(std::string("SELECT INDEX_NAME,COLUMN_NAME,SUB_PART") +
+                       (server_ == ServerKind::kMysql ? ",EXPRESSION" : ",NULL") +
+                       " FROM information_schema.STATISTICS" + where("TABLE_SCHEMA", "TABLE_NAME") +
                        " AND NON_UNIQUE=0 ORDER BY INDEX_NAME<>'PRIMARY',INDEX_NAME,SEQ_IN_INDEX");
     if (!rows) {
       return rows.error();
@@ -189,13 +218,53 @@ class Loader {
         table_.unique_keys.push_back(std::move(key));
       }
       add_part(table_.unique_keys.back(), row[1], number(row[2]));
+      if (!row[3].empty()) {
+        add_dependencies(table_.unique_keys.back(), row[3]);
+      }
+    }
+    for (UniqueKey& key : table_.unique_keys) {
+      if (!key.depends_on.empty()) {
+        std::transform(key.parts.begin(), key.parts.end(), std::back_inserter(key.depends_on),
+                       [](const KeyPart& part) { return part.column; });
+      }
     }
     return Ok{};
   }
 
+  /// MySQL 9.7 looks for rows of a table without a key of its own by way of a SPATIAL index, and
+  /// finds none: its own replicas do not either (measured).
+  Status look_for_hidden_rows() {
+    const bool named =
+        std::any_of(table_.unique_keys.begin(), table_.unique_keys.end(),
+                    [](const UniqueKey& key) { return !key.nullable && key.depends_on.empty(); });
+    if (server_ != ServerKind::kMysql || named) {
+      return Ok{};
+    }
+    Result<Rows> rows =
+        session_.query("SELECT INDEX_NAME FROM information_schema.STATISTICS" +
+                       where("TABLE_SCHEMA", "TABLE_NAME") + " AND INDEX_TYPE='SPATIAL' LIMIT 1");
+    if (!rows) {
+      return rows.error();
+    }
+    table_.hides_rows = !rows->empty();
+    return Ok{};
+  }
+
+  /// All columns that `expression` names, and those whose names it may spell in some other way.
+  void add_dependencies(UniqueKey& key, const std::string& expression) {
+    const std::string text = lower_ascii(expression);
+    for (std::size_t i = 0; i < table_.columns.size(); ++i) {
+      const std::string& name = table_.columns[i].name;
+      if (!is_plain_name(name) || text.find("`" + lower_ascii(name) + "`") != std::string::npos) {
+        key.depends_on.push_back(static_cast<std::uint16_t>(i));
+      }
+    }
+  }
+
   void add_part(UniqueKey& key, const std::string& column_name, std::uint32_t prefix_length) {
     const std::size_t column = table_.column_index(column_name);
-    if (column == TableDefinition::kNoColumn) {  // an expression, or a hidden column
+    if (column == TableDefinition::kNoColumn) {
+      // An expression, of which no row event tells the value, or a hidden column.
       key.exact = false;
       return;
     }
@@ -270,27 +339,9 @@ class Loader {
     return Ok{};
   }
 
-  /// InnoDB's own list is quick; KEY_COLUMN_USAGE would open every table of the server. Its names
-  /// are spelled as file names.
   Result<std::vector<TableRef>> find_children() {
-    const auto file_name = [this](const std::string& name) {
-      return "CAST(CONVERT(" + session_.quote(name) + " USING filename) AS BINARY)";
-    };
-    const auto plain = [](const char* side) {
-      return std::string("CONVERT(CONVERT(CAST(SUBSTRING_INDEX(FOR_NAME,'/',") + side +
-             ") AS BINARY) USING filename) USING utf8mb4)";
-    };
-    constexpr unsigned kUnknownTable = 1109;
-    Result<Rows> rows = Rows();
-    for (const char* view : {"INNODB_SYS_FOREIGN", "INNODB_FOREIGN"}) {  // MariaDB, MySQL
-      rows = session_.query("SELECT DISTINCT " + plain("1") + "," + plain("-1") +
-                            " FROM information_schema." + view +
-                            " WHERE CAST(REF_NAME AS BINARY)=CONCAT(" + file_name(table_.schema) +
-                            ",'/'," + file_name(table_.table) + ")");
-      if (rows.ok() || session_.error_number() != kUnknownTable) {
-        break;
-      }
-    }
+    Result<Rows> rows =
+        session_.query(server_ == ServerKind::kMysql ? mysql_children() : mariadb_children());
     if (!rows) {
       return rows.error();
     }
@@ -299,6 +350,30 @@ class Loader {
       children.push_back({row[0], row[1]});
     }
     return children;
+  }
+
+  /// Its dictionary has an index of them.
+  std::string mysql_children() const {
+    return "SELECT DISTINCT CONSTRAINT_SCHEMA,TABLE_NAME "
+           "FROM information_schema.REFERENTIAL_CONSTRAINTS" +
+           where("UNIQUE_CONSTRAINT_SCHEMA", "REFERENCED_TABLE_NAME") +
+           " AND UNIQUE_CONSTRAINT_CATALOG='def'";
+  }
+
+  /// InnoDB's own list is quick; KEY_COLUMN_USAGE would open every table of the server. Its names
+  /// are spelled as file names.
+  std::string mariadb_children() const {
+    const auto file_name = [this](const std::string& name) {
+      return "CAST(CONVERT(" + session_.quote(name) + " USING filename) AS BINARY)";
+    };
+    const auto plain = [](const char* side) {
+      return std::string("CONVERT(CONVERT(CAST(SUBSTRING_INDEX(FOR_NAME,'/',") + side +
+             ") AS BINARY) USING filename) USING utf8mb4)";
+    };
+    return "SELECT DISTINCT " + plain("1") + "," + plain("-1") +
+           " FROM information_schema.INNODB_SYS_FOREIGN"
+           " WHERE CAST(REF_NAME AS BINARY)=CONCAT(" +
+           file_name(table_.schema) + ",'/'," + file_name(table_.table) + ")";
   }
 
   Status load_child(const TableRef& child) {
@@ -337,6 +412,7 @@ class Loader {
   }
 
   Session session_;
+  ServerKind server_;
   TableDefinition table_;
 };
 

@@ -8,6 +8,7 @@
 
 #include <mysql.h>
 
+#include "base/server_kind.h"
 #include "proxy/catalog_loader.h"
 
 namespace consort::proxy {
@@ -21,17 +22,29 @@ using certifier::WeightTable;
 constexpr std::size_t kBytes = 256;
 constexpr std::uint32_t kBasicPlane = 65536;
 
-/// A query that answers (code point, weight) for each character, made by the sequence engine.
-std::string weights_query(const WeightSource& source) {
+/// A table of the numbers from 32 to `last` in a column `seq`.
+std::string numbers(ServerKind server, std::uint32_t last) {
+  if (server == ServerKind::kMariadb) {  // the sequence engine
+    return "mysql.seq_32_to_" + std::to_string(last);
+  }
+  return "(WITH RECURSIVE numbers(seq) AS (SELECT 32 UNION ALL SELECT seq+1 FROM numbers "
+         "WHERE seq<" +
+         std::to_string(last) +
+         ") SELECT /*+ SET_VAR(cte_max_recursion_depth=65536) */ seq FROM numbers) n";
+}
+
+/// A query that answers (code point, weight) for each character.
+std::string weights_query(ServerKind server, const WeightSource& source) {
   const std::string collate = " COLLATE " + std::string(source.collation) + ")";
   if (source.width == CharacterWidth::kSingleByte) {
     const std::string charset(source.collation.substr(0, source.collation.find('_')));
     return "SELECT seq,WEIGHT_STRING(CONVERT(CHAR(seq) USING " + charset + ")" + collate +
-           " FROM mysql.seq_32_to_255";
+           " FROM " + numbers(server, kBytes - 1);
   }
   return "SELECT seq,WEIGHT_STRING(CONVERT(CONVERT(UNHEX(LPAD(HEX(seq),8,'0')) USING utf32) "
          "USING utf8mb4)" +
-         collate + " FROM mysql.seq_32_to_65535 WHERE seq NOT BETWEEN 0xD800 AND 0xDFFF";
+         collate + " FROM " + numbers(server, kBasicPlane - 1) +
+         " WHERE seq NOT BETWEEN 0xD800 AND 0xDFFF";
 }
 
 bool is_wanted(const WeightSource& source, std::uint32_t code_point) {
@@ -44,7 +57,8 @@ bool is_wanted(const WeightSource& source, std::uint32_t code_point) {
 
 /// Null when the server cannot tell.
 std::shared_ptr<const WeightTable> load_table(MYSQL* connection, const WeightSource& source) {
-  const std::string sql = weights_query(source);
+  const ServerKind server = server_kind_of(mysql_get_server_info(connection));
+  const std::string sql = weights_query(server, source);
   if (mysql_real_query(connection, sql.data(), sql.size()) != 0) {
     return nullptr;
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/server_kind.h"
 #include "healthcheck/fact_tools.h"
 #include "router/own_tracking.h"
 
@@ -483,6 +484,9 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
                                          backend->options.port, backend->health.state(),
                                          backend->weight, backend->health.reason(),
                                          backend->server.version, backend->connections_max()});
+    const std::string& version = backend->server.version;
+    view->mysql =
+        view->mysql || (!version.empty() && server_kind_of(version) == ServerKind::kMysql);
     if (view->server_version.empty()) {
       view->server_version = backend->server.version;
     }

@@ -21,11 +21,15 @@ void CuttableLink::cut(const Kill& kill) {
   }
 }
 
-bool told_of_changes(healthcheck::MariadbLink& link) {
+std::optional<bool> told_of_changes(healthcheck::MariadbLink& link) {
   st_mysql* const handle = link.handle();
   const char* text = nullptr;
   std::size_t length = 0;
+  if (link.kind() == ServerKind::kMysql) {
+    return mysql_session_track_get_first(handle, SESSION_TRACK_GTIDS, &text, &length) == 0;
+  }
   bool is_name = true;
+  bool others = false;
   for (int end =
            mysql_session_track_get_first(handle, SESSION_TRACK_SYSTEM_VARIABLES, &text, &length);
        end == 0;
@@ -33,9 +37,10 @@ bool told_of_changes(healthcheck::MariadbLink& link) {
     if (is_name && std::string_view(text, length) == "last_gtid") {
       return true;
     }
+    others = true;
     is_name = !is_name;
   }
-  return false;
+  return others ? std::nullopt : std::optional(false);
 }
 
 }  // namespace consort::proxy

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "base/ids.h"
 #include "healthcheck/mariadb_link.h"
@@ -38,7 +39,8 @@ class CuttableLink {
   int socket_ = -1;
 };
 
-/// Did the last statement on it write to the binlog? Session tracking says so.
-[[nodiscard]] bool told_of_changes(healthcheck::MariadbLink& link);
+/// Did the last statement on it, an XA PREPARE, write to the binlog? Session tracking says
+/// so. nullopt: it tells of another variable, as MariaDB 11.8.9 does in that one's place.
+[[nodiscard]] std::optional<bool> told_of_changes(healthcheck::MariadbLink& link);
 
 }  // namespace consort::proxy

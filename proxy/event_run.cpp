@@ -461,10 +461,12 @@ EventRun::Step EventRun::commit() {
     (void)statement("XA ROLLBACK " + name);
     return is_conflict(prepared.error().code) ? Step::kConflict : fail(prepared.error().message);
   }
-  if (!told_of_changes(*link_)) {
+  const std::optional<bool> told = told_of_changes(*link_);
+  if (told == false) {
     (void)statement("XA ROLLBACK " + name);
     return Step::kDone;
   }
+  prepared_.surely_logged = told.has_value();
   if (!writes_ && parts_.read_only()) {
     (void)parts_.post_commit(BranchAbandoned{branch_, home_->backend});
     return fail(kReadOnlyServer);

@@ -37,7 +37,8 @@ namespace consort::proxy {
 struct EventHome {
   BackendId backend;
   healthcheck::LinkTarget target;
-  std::string setup;  ///< the first statement of a connection whose branches are certified
+  std::string setup;        ///< the first statement of a connection whose branches are certified
+  std::string mysql_setup;  ///< the same, where its server is MySQL
 };
 
 struct EventRunParts {

@@ -79,6 +79,20 @@ const BinlogTable* find_non_transactional(const BinlogGroup& group,
   return nullptr;
 }
 
+const BinlogTable* find_hiding_rows(const BinlogGroup& group,
+                                    const certifier::SchemaCatalog& catalog) {
+  const bool looks = std::any_of(group.spans.begin(), group.spans.end(), [](const auto& span) {
+    return span.type == protocol::BinlogEventType::kUpdateRowsV1 ||
+           span.type == protocol::BinlogEventType::kDeleteRowsV1;
+  });
+  const auto hides = [&catalog](const BinlogTable& table) {
+    const TableDefinitionPtr definition = catalog.find({table.schema, table.table});
+    return table.has_rows && definition && definition->hides_rows;
+  };
+  const auto found = std::find_if(group.tables.begin(), group.tables.end(), hides);
+  return looks && found != group.tables.end() ? &*found : nullptr;
+}
+
 bool leaves_nothing_behind(const BinlogGroup& group, const certifier::SchemaCatalog& catalog) {
   return std::all_of(group.tables.begin(), group.tables.end(), [&catalog](const auto& table) {
     const TableDefinitionPtr known = catalog.find({table.schema, table.table});

@@ -32,6 +32,11 @@ enum class GroupKeysError : int {
 [[nodiscard]] const protocol::BinlogTable* find_non_transactional(
     const protocol::BinlogGroup& group, const certifier::SchemaCatalog& catalog);
 
+/// The first table of the group whose changed rows a lane could not find, or null. A branch that
+/// holds one must be refused.
+[[nodiscard]] const protocol::BinlogTable* find_hiding_rows(
+    const protocol::BinlogGroup& group, const certifier::SchemaCatalog& catalog);
+
 /// Nothing of the group's rows survives a rollback: its tables are known, transactional and no
 /// sequences.
 [[nodiscard]] bool leaves_nothing_behind(const protocol::BinlogGroup& group,

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "protocol/auth_sha2.h"
+
 namespace consort::proxy {
 namespace {
 
@@ -15,11 +17,19 @@ std::string methods_text(const Account& account) {
 
 }  // namespace
 
-std::string KnownPasswords::find(const Account& account) const {
+std::string KnownPasswords::find(const Account& account) {
   const MutexLock lock(mutex_);
   const auto shown = shown_.empty() ? shown_.end() : shown_.find(account.name());
-  if (shown != shown_.end() && shown->second.stored == methods_text(account)) {
-    return shown->second.password;
+  if (shown != shown_.end()) {
+    std::string stored = methods_text(account);
+    const bool same = shown->second.stored == stored;
+    const bool salted = account.plugin == protocol::kSha2Plugin && account.alternatives.empty();
+    if (same || (salted && protocol::sha2_account_has(account.authentication_string,
+                                                      shown->second.password))) {
+      shown->second.stored = std::move(stored);
+      return shown->second.password;
+    }
+    shown_.erase(shown);
   }
   const std::string* configured =
       file_ == nullptr ? nullptr

@@ -19,8 +19,10 @@ class KnownPasswords {
   static constexpr std::size_t kShownMax = 10000;
 
   /// Of `account`, shown or configured; empty: not known. What was shown counts only as long as the
-  /// account is what it was then.
-  [[nodiscard]] std::string find(const Account& account) const;
+  /// account is what it was then, or has that password still: each server has a salt of its own, so
+  /// one account is stored in as many ways. That is found out once for each change, in some
+  /// milliseconds.
+  [[nodiscard]] std::string find(const Account& account);
 
   /// A client has shown the password of `account`. Beyond kShownMax all that was shown is
   /// forgotten.

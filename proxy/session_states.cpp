@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/check.h"
 #include "base/mutex.h"
 #include "healthcheck/fact_tools.h"
 
@@ -50,19 +51,29 @@ struct StateGathering {
 
 }  // namespace
 
-std::string server_states_sql(const std::vector<ProcessRow>& rows, BackendId backend) {
-  std::string ids;
+std::vector<std::uint64_t> threads_on(const std::vector<ProcessRow>& rows, BackendId backend) {
+  std::vector<std::uint64_t> threads;
   for (const ProcessRow& row : rows) {
     if (row.place.thread_id != 0 && row.place.backend == backend) {
-      ids += ids.empty() ? "" : ",";
-      ids += std::to_string(row.place.thread_id);
+      threads.push_back(row.place.thread_id);
     }
   }
-  if (ids.empty()) {
-    return {};
+  return threads;
+}
+
+std::string server_states_sql(ServerKind kind, std::span<const std::uint64_t> thread_ids) {
+  CHECK(!thread_ids.empty());
+  std::string ids;
+  for (const std::uint64_t id : thread_ids) {
+    ids += ids.empty() ? "" : ",";
+    ids += std::to_string(id);
   }
-  return "SELECT ID,STATE,STAGE,MAX_STAGE,PROGRESS,MEMORY_USED,MAX_MEMORY_USED,EXAMINED_ROWS"
-         " FROM information_schema.PROCESSLIST WHERE COMMAND<>'Sleep' AND ID IN (" +
+  const std::string_view effort =
+      kind == ServerKind::kMysql
+          ? "0,0,0.000,0,0,0"
+          : "STAGE,MAX_STAGE,PROGRESS,MEMORY_USED,MAX_MEMORY_USED,EXAMINED_ROWS";
+  return "SELECT ID,STATE," + std::string(effort) + " FROM " +
+         std::string(healthcheck::process_table(kind)) + " WHERE COMMAND<>'Sleep' AND ID IN (" +
          ids + ")";
 }
 
@@ -99,13 +110,13 @@ void take_server_states(std::vector<ProcessRow>& rows,
 void add_server_states(std::vector<ProcessRow> rows,
                        const std::function<BackendController&(BackendId)>& controller_of,
                        std::function<void(std::vector<ProcessRow>)> told) {
-  std::vector<std::pair<BackendId, std::string>> questions;
+  std::vector<std::pair<BackendId, std::vector<std::uint64_t>>> questions;
   for (const ProcessRow& row : rows) {
     const bool asked = std::any_of(questions.begin(), questions.end(), [&](const auto& question) {
       return question.first == row.place.backend;
     });
     if (row.place.thread_id != 0 && !asked) {
-      questions.emplace_back(row.place.backend, server_states_sql(rows, row.place.backend));
+      questions.emplace_back(row.place.backend, threads_on(rows, row.place.backend));
     }
   }
   if (questions.empty()) {
@@ -119,9 +130,12 @@ void add_server_states(std::vector<ProcessRow> rows,
     gathering->rows = std::move(rows);
     gathering->answers_left = questions.size();
   }
-  for (auto& [backend, sql] : questions) {
+  for (auto& [backend, threads] : questions) {
     const bool taken = controller_of(backend).run_sql(
-        std::move(sql), [gathering, at = backend](const Result<healthcheck::SqlRows>& answer) {
+        [threads = std::move(threads)](ServerKind kind) {
+          return server_states_sql(kind, threads);
+        },
+        [gathering, at = backend](const Result<healthcheck::SqlRows>& answer) {
           gathering->take(at, &answer);
         });
     if (!taken) {

@@ -27,6 +27,11 @@ constexpr std::string_view kOwnSettings =
     "SET SESSION sql_log_bin=1,sql_mode=DEFAULT,foreign_key_checks=0,max_statement_time=0,"
     "lock_wait_timeout=DEFAULT,innodb_lock_wait_timeout=DEFAULT,tx_isolation='REPEATABLE-READ'";
 
+constexpr std::string_view kOwnSettingsOnMysql =
+    "SET SESSION sql_log_bin=1,sql_mode=DEFAULT,foreign_key_checks=0,max_execution_time=0,"
+    "lock_wait_timeout=DEFAULT,innodb_lock_wait_timeout=DEFAULT,"
+    "transaction_isolation='REPEATABLE-READ'";
+
 std::string name_of_table(const DdlTarget& table) {
   return sql_identifier(table.schema) + "." + sql_identifier(table.table);
 }
@@ -188,8 +193,10 @@ TableAligner::Step TableAligner::connect(const EventHome& home) {
       cuttable_.forget();
     }
   }
-  for (const std::string_view sql :
-       {std::string_view("SET NAMES utf8mb4"), std::string_view(home.setup), kOwnSettings}) {
+  const bool mysql = link_->kind() == ServerKind::kMysql;
+  for (const std::string_view sql : {std::string_view("SET NAMES utf8mb4"),
+                                     std::string_view(mysql ? home.mysql_setup : home.setup),
+                                     mysql ? kOwnSettingsOnMysql : kOwnSettings}) {
     if (const Status done = statement(sql); !done.ok()) {
       return link_->connected() ? Step::kAgain : Step::kConflict;
     }
@@ -257,7 +264,7 @@ TableAligner::Step TableAligner::show_rows(const AlignTable& wanted) {
     link_->close();
     return Step::kConflict;
   }
-  if (!told_of_changes(*link_)) {
+  if (told_of_changes(*link_) == false) {
     (void)statement("XA ROLLBACK " + name);
     return Step::kAgain;  // it has no rows
   }

@@ -6,10 +6,13 @@ namespace consort::router {
 namespace {
 
 /// Scans to the end; true when `word` was seen.
-bool scan_for(StatementScan& scan, Statement& out, std::string_view word) {
+bool scan_for(StatementScan& scan,
+              Statement& out,
+              std::string_view word,
+              std::string_view other = {}) {
   bool seen = false;
   while (!scan.ended()) {
-    seen = seen || scan.token().is(word);
+    seen = seen || scan.token().is(word) || (!other.empty() && scan.token().is(other));
     if (scan.token().is("CURRENT_USER") || scan.token().is("CURRENT_ROLE")) {
       out.flags.set(Flag::kCurrentUser);
     }
@@ -18,9 +21,12 @@ bool scan_for(StatementScan& scan, Statement& out, std::string_view word) {
   return seen;
 }
 
-/// An account statement that means the current user unless `word` is in it.
-void classify_unless(StatementScan& scan, Statement& out, std::string_view word) {
-  if (!scan_for(scan, out, word)) {
+/// An account statement that means the current user unless one of the words is in it.
+void classify_unless(StatementScan& scan,
+                     Statement& out,
+                     std::string_view word,
+                     std::string_view other = {}) {
+  if (!scan_for(scan, out, word, other)) {
     out.flags.set(Flag::kCurrentUser);
   }
 }
@@ -35,7 +41,9 @@ void classify_account(StatementScan& scan, Statement& out) {
 // Without WITH ADMIN the role's administrator is whoever creates it.
 void classify_create_role(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kAccount;
-  classify_unless(scan, out, "ADMIN");
+  if (!scan_for(scan, out, "ADMIN")) {
+    out.flags.set(Flag::kCreatorsRole);
+  }
 }
 
 void classify_set_password(StatementScan& scan, Statement& out) {
@@ -45,7 +53,7 @@ void classify_set_password(StatementScan& scan, Statement& out) {
 
 void classify_set_default_role(StatementScan& scan, Statement& out) {
   out.kind = StatementKind::kAccount;
-  classify_unless(scan, out, "FOR");
+  classify_unless(scan, out, "FOR", "TO");  // MariaDB's word, MySQL's
 }
 
 }  // namespace consort::router

@@ -8,11 +8,11 @@ namespace {
 
 // What each is for: rows must reach the binlog as full row images (sql_log_bin, binlog_*,
 // skip_replication); branches must detach (pseudo_slave_mode, xa_detach_on_prepare); the session
-// reads what the OK packets carry (session_track_schema, session_track_system_variables);
-// the rest names servers and their streams.
+// reads what the OK packets carry (session_track_*); the rest names servers and their streams.
 constexpr std::string_view kNames[] = {
-    "pseudo_slave_mode", "pseudo_thread_id", "server_id",   kTrackedSchema,
-    kTrackedVariables,   "skip_replication", "sql_log_bin", "xa_detach_on_prepare",
+    "pseudo_slave_mode", "pseudo_thread_id",     "server_id",
+    kTrackedSchema,      kTrackedVariables,      "skip_replication",
+    "sql_log_bin",       "xa_detach_on_prepare", kTrackedGtids,
 };
 
 constexpr std::string_view kPrefixes[] = {"binlog_", "gtid_", "wsrep_"};

@@ -29,9 +29,9 @@ std::optional<std::string> with_account_named(std::string_view sql,
                                               const LexerOptions& options,
                                               std::string_view account) {
   const std::optional<std::string> name = spelt(account);
-  if (!name || !statement.has(Flag::kCurrentUser) || statement.has(Flag::kUncertain) ||
-      statement.has(Flag::kMultiStatement) || in_doubt(sql, options) ||
-      sql.find("/*!") != sql.npos || sql.find("/*M!") != sql.npos) {
+  if (!name || !statement.flags.has_any({Flag::kCurrentUser, Flag::kCreatorsRole}) ||
+      statement.has(Flag::kUncertain) || statement.has(Flag::kMultiStatement) ||
+      in_doubt(sql, options) || sql.find("/*!") != sql.npos || sql.find("/*M!") != sql.npos) {
     return std::nullopt;
   }
   SqlLexer lexer(sql, options);

@@ -13,8 +13,8 @@
 namespace consort::router {
 
 /// The statement for `account`, "user@host" as CURRENT_USER() says it; classified anew it is not
-/// Flag::kCurrentUser any more. nullopt: it names all accounts, means the current role, or its text
-/// cannot be cut with certainty.
+/// Flag::kCurrentUser or kCreatorsRole any more. nullopt: it names all accounts, means the current
+/// role, or its text cannot be cut with certainty.
 [[nodiscard]] std::optional<std::string> with_account_named(std::string_view sql,
                                                             const Statement& statement,
                                                             const LexerOptions& options,

@@ -15,6 +15,8 @@ namespace consort::router {
 
 inline constexpr std::string_view kTrackedSchema = "session_track_schema";
 inline constexpr std::string_view kTrackedVariables = "session_track_system_variables";
+/// MySQL's, which no client may set: it tells which branches are in the binlog.
+inline constexpr std::string_view kTrackedGtids = "session_track_gtids";
 
 /// A client's SET of these variables, taken apart.
 struct TrackingSet {

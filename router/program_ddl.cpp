@@ -34,7 +34,7 @@ bool is_about_sequences(std::string_view sql,
 bool is_about_its_account(std::string_view sql, const Statement& statement) {
   const bool alters_event =
       statement.ddl.verb == DdlVerb::kAlter && statement.ddl.object == DdlObject::kEvent;
-  return statement.has(Flag::kCurrentUser) ||
+  return statement.flags.has_any({Flag::kCurrentUser, Flag::kCreatorsRole}) ||
          (alters_event && !contains_ignoring_case(sql, "definer"));
 }
 

@@ -97,7 +97,9 @@ std::optional<Route> lock_tables(const Statement& statement, const RouterPolicy&
 }
 
 /// What the statement may not do at all, whatever the session's state.
-std::optional<Route> refusal(const Statement& statement, const RouterPolicy& policy) {
+std::optional<Route> refusal(const Statement& statement,
+                             const SessionTraits& session,
+                             const RouterPolicy& policy) {
   if (statement.has(Flag::kGuardedSetting)) {
     return refuse_guarded(statement);
   }
@@ -106,7 +108,7 @@ std::optional<Route> refusal(const Statement& statement, const RouterPolicy& pol
       return refused;
     }
   }
-  if (statement.has(Flag::kCurrentUser)) {
+  if (statement.has(Flag::kCurrentUser) || (statement.has(Flag::kCreatorsRole) && !session.mysql)) {
     return refuse(
         "Name the account (SET PASSWORD FOR .., SET DEFAULT ROLE .. FOR .., CREATE ROLE .. WITH "
         "ADMIN ..): every server executes this statement, as an account of its own");
@@ -138,6 +140,9 @@ Route uncertain(const Statement& statement) {
 /// A temporary table is its session's own business. What every backend executes must not name one:
 /// there another table has that name, or none.
 Route ddl(const Statement& statement, const SessionTraits& session) {
+  if (session.mysql && statement.ddl.object == DdlObject::kEvent) {
+    return refuse("Consort runs no events where a server is MySQL");
+  }
   if (statement.has(Flag::kTemporary) || session.ddl_subjects == DdlSubjects::kTemporary) {
     return home(RouteReason::kTemporaryTable);
   }
@@ -316,7 +321,7 @@ Route route_read(const Statement& statement, const SessionTraits& session) {
 }  // namespace
 
 Route decide(const Statement& statement, const SessionTraits& session, const RouterPolicy& policy) {
-  if (std::optional<Route> refused = refusal(statement, policy)) {
+  if (std::optional<Route> refused = refusal(statement, session, policy)) {
     return *std::move(refused);
   }
   if (statement.has(Flag::kMultiStatement)) {

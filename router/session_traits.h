@@ -102,6 +102,7 @@ struct SessionTraits {
   bool user_variables = false;    ///< it may have some, also such that no pin tells of
   std::optional<BackendId> home;  ///< where the session's state lives, when it has any
   DdlSubjects ddl_subjects = DdlSubjects::kPlain;  ///< of this statement, as the server says
+  bool mysql = false;                              ///< some server is MySQL
 };
 
 /// What a statement does to a session's pins when it succeeds.

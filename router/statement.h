@@ -124,6 +124,7 @@ enum class Flag : std::uint8_t {
   kExecutesInner,       ///< ANALYZE <statement>: runs it, answers with the plan
   kReturnsRows,         ///< INSERT, REPLACE or DELETE .. RETURNING
   kCurrentUser,         ///< an account statement that means whoever runs it: SET PASSWORD = ..
+  kCreatorsRole,        ///< CREATE ROLE that makes whoever runs it its administrator, on MariaDB
   kOpensHandler,        ///< HANDLER .. OPEN: `name` is what it is called from now on
   kClosesHandler,       ///< HANDLER .. CLOSE: `name`
   kLocksTables,         ///< FLUSH TABLES .. WITH READ LOCK or FOR EXPORT

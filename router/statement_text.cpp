@@ -178,6 +178,8 @@ std::string_view to_text(Flag flag) {
       return "returns_rows";
     case Flag::kCurrentUser:
       return "current_user";
+    case Flag::kCreatorsRole:
+      return "creators_role";
     case Flag::kLocksTables:
       return "locks_tables";
     case Flag::kOpensHandler:

@@ -89,7 +89,8 @@ void BinlogStream::connect() {
   connection_->connect(options_.target);
 }
 
-void BinlogStream::on_sql_ready(const protocol::ServerInfo& /*server*/) {
+void BinlogStream::on_sql_ready(const protocol::ServerInfo& server) {
+  kind_ = server_kind_of(server.version);
   next_setting();
 }
 
@@ -103,8 +104,11 @@ void BinlogStream::next_setting() {
   if (!resumes_) {
     const std::optional<Seqno> program = observer_.program();
     asked_mark_ = program.has_value();
-    connection_->query(program ? certifier::read_marked_binlog_sql(*program)
-                               : std::string("SHOW MASTER STATUS"));
+    if (program) {
+      connection_->query(certifier::read_marked_binlog_sql(*program));
+    } else {
+      ask_where_it_ends();
+    }
     return;
   }
   begin_dump();
@@ -129,7 +133,7 @@ void BinlogStream::on_sql_reply(SqlReply reply) {
     if (position_) {
       begin_dump();
     } else {
-      connection_->query("SHOW MASTER STATUS");  // it was not begun there
+      ask_where_it_ends();  // it was not begun there
     }
     return;
   }
@@ -140,6 +144,10 @@ void BinlogStream::on_sql_reply(SqlReply reply) {
     return;
   }
   begin_dump();
+}
+
+void BinlogStream::ask_where_it_ends() {
+  connection_->query(kind_ == ServerKind::kMysql ? "SHOW BINARY LOG STATUS" : "SHOW MASTER STATUS");
 }
 
 void BinlogStream::begin_dump() {

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "protocol/binlog_events.h"
 #include "proxy/commit/commit_stats.h"
 #include "proxy/commit/sql_connection.h"
@@ -79,6 +80,7 @@ class BinlogStream final : private SqlConnectionObserver {
 
   void connect();
   void next_setting();
+  void ask_where_it_ends();
   void begin_dump();
   void forget_position();
   void give_up_group(std::string_view why);
@@ -97,6 +99,7 @@ class BinlogStream final : private SqlConnectionObserver {
   std::uint64_t file_identity_ = 0;                   // of position_'s file, 0: not known yet
   std::vector<std::string> settings_;
   std::size_t next_setting_ = 0;
+  ServerKind kind_ = ServerKind::kMariadb;
   std::chrono::milliseconds retry_{0};
   std::uint64_t bytes_counted_ = 0;
   Buffer format_description_;

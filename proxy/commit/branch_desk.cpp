@@ -327,6 +327,13 @@ BranchDesk::Step BranchDesk::certify(const BranchId& branch, Pending& pending) {
              " is not transactional: its rows cannot be replicated");
     return Step::kDone;
   }
+  if (const protocol::BinlogTable* table = find_hiding_rows(group, parts_.catalog)) {
+    lose(pending, BranchVerdict::kRefused,
+         "table " + table->schema + "." + table->table +
+             " has a SPATIAL index and no primary key or unique key without NULL: MySQL finds no "
+             "row of such a table when it applies changes");
+    return Step::kDone;
+  }
   Result<std::vector<RowKey>> keys = group_keys(group, parts_.keys);
   if (!keys.ok()) {
     const bool stale = keys.error().code == static_cast<int>(GroupKeysError::kDefinition);

@@ -276,6 +276,9 @@ struct DdlOutcome {
   bool accounts = false;
   /// Of an AlignTable: why its rows cannot be brought into one order; empty: that is not so.
   std::string unalignable = {};
+  /// It was not ordered: servers of one brand alone could execute it. 0: that is not so.
+  std::uint16_t foreign_error = 0;
+  std::string foreign = {};  ///< what to tell the client
 };
 
 /// To TableRequest `number`.

@@ -9,6 +9,8 @@
 
 #include "base/atomic_max.h"
 #include "base/check.h"
+#include "certifier/lane_sql.h"
+#include "proxy/commit/brand_check.h"
 #include "proxy/signals_blocked.h"
 #include "router/token.h"
 
@@ -49,6 +51,25 @@ certifier::SequencerLimits sequencer_limits(const CommitOptions& options) {
   limits.entries_kept = options.index_entries_max;
   limits.keys_max = options.index_keys_max;
   return limits;
+}
+
+constexpr std::uint16_t kNotSupportedErrno = 1235;
+
+/// Succeeds where the server understands the statement in a session like its own. A table without a
+/// schema is one of Consort's: whether there is such a table is no matter.
+Status try_to_prepare(healthcheck::MariadbLink& link, const DdlRequest& ddl) {
+  const std::string prepare[] = {"USE consort", "SET @consort_1=" + certifier::sql_literal(ddl.sql),
+                                 ddl.session_set.empty() ? "DO 0" : ddl.session_set,
+                                 "PREPARE consort_1 FROM @consort_1"};
+  Status tried = Ok{};
+  for (const std::string& sql : prepare) {
+    if (const auto answer = link.query(sql); !answer.ok()) {
+      tried = answer.error();
+      break;
+    }
+  }
+  link.close();  // the next one finds a session as it should be
+  return tried;
 }
 
 /// Creates, alters or drops a schema, or may: of what a program has executed only the text tells.
@@ -420,6 +441,73 @@ std::optional<BackendId> CommitLoop::Thread::backend_at(Seqno seqno) const {
   return std::nullopt;
 }
 
+std::optional<BackendId> CommitLoop::Thread::other_brand(BackendId home) const {
+  if (home.value >= backends_.size()) {
+    return std::nullopt;
+  }
+  const ServerKind kind = backends_[home.value]->lane->kind();
+  for (const std::unique_ptr<Backend>& backend : backends_) {
+    if (backend->reachable && backend->lane->attached() && backend->lane->kind() != kind) {
+      return backend->id;
+    }
+  }
+  return std::nullopt;
+}
+
+/// By its text alone.
+bool CommitLoop::Thread::refuse_foreign(const DdlRequest& ddl) {
+  if (ddl.sets_globals || !other_brand(ddl.home)) {
+    return false;
+  }
+  const std::string_view what = of_one_brand(ddl.sql);
+  if (what.empty()) {
+    return false;
+  }
+  DdlOutcome outcome{ddl.session, Seqno{}};
+  outcome.foreign_error = kNotSupportedErrno;
+  outcome.foreign = "with MariaDB and MySQL servers side by side: " + std::string(what);
+  tell(ddl.session, std::move(outcome));
+  return true;
+}
+
+/// Where servers of both brands serve, one of the other brand than its home has to understand it
+/// before any of them executes it.
+void CommitLoop::Thread::order_ddl(DdlRequest ddl) {
+  if (refuse_foreign(ddl)) {
+    return;
+  }
+  const std::optional<BackendId> other = other_brand(ddl.home);
+  BackendController* controller = other ? options_.backends[other->value].controller : nullptr;
+  if (ddl.sets_globals || controller == nullptr || !can_be_tried(ddl.sql)) {
+    table_desk_->on_ddl(std::move(ddl));
+    return;
+  }
+  const auto request = std::make_shared<DdlRequest>(std::move(ddl));
+  auto try_it = [request](healthcheck::MariadbLink& link) {
+    return try_to_prepare(link, *request);
+  };
+  auto tried = [this, request, tasks = tasks_](const Result<Ok>& result) {
+    tasks->post([this, request, result] {
+      if (stopping_) {
+        return;
+      }
+      const auto error =
+          result.ok() ? std::uint16_t{0} : static_cast<std::uint16_t>(result.error().code);
+      if (!is_foreign(error)) {  // its home may say what is wrong with it
+        table_desk_->on_ddl(std::move(*request));
+        return;
+      }
+      DdlOutcome outcome{request->session, Seqno{}};
+      outcome.foreign_error = error;
+      outcome.foreign = "a server of the other brand says: " + result.error().message;
+      tell(request->session, std::move(outcome));
+    });
+  };
+  if (!controller->run(try_it, std::move(tried))) {
+    table_desk_->on_ddl(std::move(*request));
+  }
+}
+
 void CommitLoop::Thread::on_request(CommitRequest& request) {
   if (stopping_) {
     return;
@@ -432,7 +520,7 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
     if (ddl->program_thread) {
       programs_->on_request(std::move(*ddl));
     } else {
-      table_desk_->on_ddl(std::move(*ddl));
+      order_ddl(std::move(*ddl));
     }
   } else if (auto* question = std::get_if<CallQuestion>(&request)) {
     routines_->on_question(std::move(*question));
@@ -441,7 +529,9 @@ void CommitLoop::Thread::on_request(CommitRequest& request) {
   } else if (const auto* own = std::get_if<OwnStatement>(&request)) {
     ddl_->on_own(*own);
   } else if (auto* aligns = std::get_if<AlignTable>(&request)) {
-    hooks_.post_to_worker(options_.aligner, std::move(*aligns));
+    if (!refuse_foreign(aligns->ddl)) {
+      hooks_.post_to_worker(options_.aligner, std::move(*aligns));
+    }
   } else if (const auto* executed = std::get_if<DdlExecuted>(&request)) {
     if (!programs_->on_executed(*executed)) {
       ddl_->on_executed(*executed);

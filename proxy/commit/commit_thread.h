@@ -134,6 +134,11 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   [[nodiscard]] Seqno applied_by_homes() const;
   void on_request(CommitRequest& request);
   [[nodiscard]] bool defers(const CommitRequest& request) const;
+  /// A server of the brand that `home` is not of; nullopt where all are of one, or none can be
+  /// asked.
+  [[nodiscard]] std::optional<BackendId> other_brand(BackendId home) const;
+  void order_ddl(DdlRequest ddl);
+  [[nodiscard]] bool refuse_foreign(const DdlRequest& ddl);
   using RowsTold = std::function<void(Result<healthcheck::SqlRows>)>;
   [[nodiscard]] bool ask_backend(BackendId id, std::string sql, RowsTold told);
   [[nodiscard]] std::optional<BackendId> backend_at(Seqno seqno) const;

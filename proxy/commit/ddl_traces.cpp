@@ -121,9 +121,12 @@ std::optional<DdlTraces> DdlTraceReader::on_events(const SqlReply& reply) {
     if (*row[kType] == "Query" && in_ddl_ && is_like(statement_in(info))) {
       return DdlTraces::kRan;
     }
-    // "BEGIN GTID .." and "XA START .. GTID .." are transactions. CREATE TABLE .. SELECT is one.
-    const bool begins = info.starts_with("GTID ") || (selects_ && info.starts_with("BEGIN GTID "));
-    in_ddl_ = *row[kType] == "Gtid" ? begins : in_ddl_ && *row[kType] != "Query";
+    // MariaDB: "BEGIN GTID .." and "XA START .. GTID .." are transactions. CREATE TABLE .. SELECT
+    // is one. MySQL says BEGIN or XA START in the Query event behind the GTID, which is_like()
+    // sees.
+    const bool begins = info.starts_with("GTID ") || info.starts_with("SET @@SESSION.GTID_NEXT") ||
+                        (selects_ && info.starts_with("BEGIN GTID "));
+    in_ddl_ = row[kType]->starts_with("Gtid") ? begins : in_ddl_ && *row[kType] != "Query";
   }
   step_ = reply.rows.size() < kEventsMax ? Step::kFiles : Step::kEvents;
   return std::nullopt;
@@ -149,11 +152,16 @@ std::optional<DdlTraces> DdlTraceReader::on_files(const SqlReply& reply) {
   return std::nullopt;
 }
 
-// The server writes some of them in its own words, but never with another first one. XA COMMIT and
+// The server writes some of them in its own words, but with another first one only where it is told
+// here. XA COMMIT and
 // XA ROLLBACK commit themselves, too.
 bool DdlTraceReader::is_like(std::string_view logged) const {
   const std::string verb = certifier::first_word(logged);
-  return verb_.empty() ? verb != "XA" : verb == verb_ || (drops_first_ && verb == "DROP");
+  if (verb_ == "SET" && verb == "ALTER") {
+    return true;  // MySQL logs SET PASSWORD as ALTER USER
+  }
+  return verb_.empty() ? verb != "XA" && verb != "BEGIN"
+                       : verb == verb_ || (drops_first_ && verb == "DROP");
 }
 
 }  // namespace consort::proxy

@@ -111,8 +111,10 @@ void LaneBlocker::look_for_table_wait(BackendId backend, std::uint64_t thread_id
     });
   };
   (void)parts_.controllers[backend.value]->run_sql(
-      "SELECT 1 FROM information_schema.PROCESSLIST WHERE ID=" + std::to_string(thread_id) +
-          " AND STATE LIKE 'Waiting for table%'",
+      [thread_id](ServerKind kind) {
+        return "SELECT 1 FROM " + std::string(healthcheck::process_table(kind)) +
+               " WHERE ID=" + std::to_string(thread_id) + " AND STATE LIKE 'Waiting for table%'";
+      },
       std::move(told));
 }
 

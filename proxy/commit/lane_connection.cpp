@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "certifier/ddl_definer.h"
 #include "certifier/global_variables_sql.h"
+#include "certifier/mysql_lane_sql.h"
 #include "certifier/program_sql.h"
 
 namespace consort::proxy {
@@ -127,16 +128,20 @@ std::uint64_t LaneConnection::thread_id() const {
   return connection_ == nullptr ? 0 : connection_->thread_id();
 }
 
-void LaneConnection::on_sql_ready(const protocol::ServerInfo& /*server*/) {
+void LaneConnection::on_sql_ready(const protocol::ServerInfo& server) {
   stats_.reconnects.add();
   phase_ = Phase::kSettingUp;
-  setup_ = certifier::lane_session_setup();
+  kind_ = server_kind_of(server.version);
+  const bool mysql = kind_ == ServerKind::kMysql;
+  setup_ = certifier::lane_session_renewal(kind_, {});
   // The server may have been restarted: its variables, and this session's, are those of its file.
   const std::vector<std::string> again = setup_;
-  setup_.emplace_back(certifier::kTakeAnyPacketSql);
-  setup_.emplace_back(certifier::kRestoreGlobalsSql);
+  setup_.emplace_back(mysql ? certifier::mysql::kTakeAnyPacketSql : certifier::kTakeAnyPacketSql);
+  setup_.emplace_back(mysql ? certifier::mysql::kRestoreGlobalsSql : certifier::kRestoreGlobalsSql);
   setup_.insert(setup_.end(), again.begin(), again.end());
-  setup_.push_back(certifier::share_sequences_sql(options_.sequences));
+  if (!mysql) {
+    setup_.push_back(certifier::share_sequences_sql(options_.sequences));
+  }
   next_setup_ = 0;
   listings_ = 0;
   usual_ = {};
@@ -170,6 +175,10 @@ void LaneConnection::on_format_known() {
 void LaneConnection::on_sql_reply(SqlReply reply) {
   if (disowning_) {
     fail(lane_.stop_reason(), false);
+    return;
+  }
+  if (std::exchange(rolling_back_, false)) {
+    after_failed_batch();  // whatever came of it: an error has rolled back already
     return;
   }
   if (std::exchange(administers_roles_, false)) {
@@ -218,6 +227,12 @@ void LaneConnection::on_sql_reply(SqlReply reply) {
       next_setup();
       return;
     case Question::kFormat:
+      if (kind_ == ServerKind::kMysql) {
+        ask(Question::kNoGtids, certifier::mysql::kNoGtidsSql);
+        return;
+      }
+      [[fallthrough]];
+    case Question::kNoGtids:
       phase_ = Phase::kClaiming;
       owner_ = {options_.epoch, ++generation_};
       ask(Question::kClaim, certifier::claim_position_sql(owner_));
@@ -275,7 +290,9 @@ void LaneConnection::on_position(const SqlReply& reply) {
   }
   position_ = *position;
   binlog_of_ = host_.certified_head();
-  ask(Question::kBinlog, certifier::kBinlogStateSql);
+  // It tells what of a program the binlog has: none runs on MySQL.
+  ask(Question::kBinlog,
+      kind_ == ServerKind::kMysql ? std::string_view("SELECT ''") : certifier::kBinlogStateSql);
 }
 
 void LaneConnection::on_branches(const SqlReply& reply) {
@@ -329,7 +346,7 @@ void LaneConnection::on_branches(const SqlReply& reply) {
   }
   phase_ = Phase::kSettling;
   next_commit_ = next_rollback_ = 0;
-  query_cache_holds_ = !plan_.commit_now.empty();
+  query_cache_holds_ = !plan_.commit_now.empty() && kind_ == ServerKind::kMariadb;
   next_settlement();
 }
 
@@ -375,6 +392,7 @@ void LaneConnection::resync_after(std::chrono::milliseconds delay) {
 
 void LaneConnection::begin_running() {
   certifier::LaneStart start;
+  start.kind = kind_;
   start.cluster_id = position_.cluster_id;
   start.owner = owner_;
   start.position = position_.seqno;
@@ -518,6 +536,10 @@ bool LaneConnection::begin_numbers() {
       lane_.applied() < lane_.began_at()) {
     return false;
   }
+  if (kind_ == ServerKind::kMysql) {  // it has no sequences
+    numbers_from_ = Seqno{};
+    return false;
+  }
   asks_numbers_ = true;
   lists_numbers_ = false;
   connection_->query(certifier::begin_sequences_sql(options_.sequences));
@@ -637,10 +659,22 @@ void LaneConnection::on_batch_failed(const SqlReply& reply) {
   stats_.batch_failures.add();
   const LaneAction action = lane_.on_turn_failed(reply.error, reply.message, statement_);
   const Seqno first = batch_->first;
+  const bool rolls_back = batch_->rolls_back;
   batch_.reset();
   spdlog::info("{}: batch from seqno {}: error {}: {}", options_.name, first.value, reply.error,
                reply.message);
-  switch (action) {
+  failed_ = {action, reply.error, first};
+  if (rolls_back) {
+    rolling_back_ = true;
+    connection_->query("ROLLBACK");
+    return;
+  }
+  after_failed_batch();
+}
+
+void LaneConnection::after_failed_batch() {
+  const FailedBatch failed = failed_;
+  switch (failed.action) {
     case LaneAction::kGoOn:
       host_.on_lane_applied(options_.backend);
       pump();
@@ -651,22 +685,22 @@ void LaneConnection::on_batch_failed(const SqlReply& reply) {
       read_position();
       return;
     case LaneAction::kBackOff:
-      if (reply.error == certifier::kPacketTooLargeErrno) {
-        lose_to_packet_limit(first);
+      if (failed.error == certifier::kPacketTooLargeErrno) {
+        lose_to_packet_limit(failed.first);
         return;
       }
       listings_ = 1;
       resync_after(kBackOff);
       return;
     case LaneAction::kInconsistent:
-      if (reply.error == kXaNotThere) {
+      if (failed.error == kXaNotThere) {
         disowning_ = true;
         connection_->query(certifier::disown_position_sql(owner_));
         return;
       }
       [[fallthrough]];
     case LaneAction::kFenced:
-      fail(lane_.stop_reason(), action == LaneAction::kFenced);
+      fail(lane_.stop_reason(), failed.action == LaneAction::kFenced);
       return;
   }
 }
@@ -733,7 +767,7 @@ void LaneConnection::on_sql_closed(const SqlCloseReason& reason) {
 }
 
 void LaneConnection::lose(const SqlCloseReason& reason) {
-  disowning_ = administers_roles_ = false;
+  disowning_ = administers_roles_ = rolling_back_ = false;
   asks_numbers_ = false;
   numbers_from_.reset();
   connection_.reset();
@@ -757,7 +791,7 @@ void LaneConnection::fail(const std::string& reason, bool fenced) {
   traces_.reset();
   attached_ = false;
   lane_.on_disconnected();
-  disowning_ = administers_roles_ = asks_numbers_ = false;
+  disowning_ = administers_roles_ = rolling_back_ = asks_numbers_ = false;
   numbers_from_.reset();
   phase_ = Phase::kFailed;
   host_.on_lane_failed(options_.backend, reason, fenced);

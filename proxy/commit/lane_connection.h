@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "certifier/apply_lane.h"
 #include "certifier/lane_pace.h"
 #include "certifier/recovery_plan.h"
@@ -127,6 +128,9 @@ class LaneConnection final : private SqlConnectionObserver {
 
   [[nodiscard]] bool failed() const { return phase_ == Phase::kFailed; }
 
+  /// Of the server that was connected last.
+  [[nodiscard]] ServerKind kind() const { return kind_; }
+
   /// Before, the backend might give numbers of a sequence once more that it gave in an earlier
   /// life.
   [[nodiscard]] bool knows_its_numbers() const {
@@ -164,6 +168,7 @@ class LaneConnection final : private SqlConnectionObserver {
   enum class Question : std::uint8_t {
     kSetup,
     kFormat,
+    kNoGtids,
     kClaim,
     kPosition,
     kBinlog,
@@ -174,6 +179,12 @@ class LaneConnection final : private SqlConnectionObserver {
   void on_sql_ready(const protocol::ServerInfo& server) override;
   void on_sql_reply(SqlReply reply) override;
   void on_sql_closed(const SqlCloseReason& reason) override;
+
+  struct FailedBatch {
+    certifier::LaneAction action = certifier::LaneAction::kGoOn;
+    std::uint16_t error = 0;
+    Seqno first;
+  };
 
   void connect();
   void ask(Question question, std::string_view sql);
@@ -191,6 +202,7 @@ class LaneConnection final : private SqlConnectionObserver {
   void send_statement();
   void on_batch_reply(const SqlReply& reply);
   void on_batch_failed(const SqlReply& reply);
+  void after_failed_batch();
   void resync_after(std::chrono::milliseconds delay);
 
   void lose_to_packet_limit(Seqno seqno);
@@ -223,9 +235,12 @@ class LaneConnection final : private SqlConnectionObserver {
   bool stopping_ = false;
   bool pumping_ = false;
   bool disowning_ = false;          // the last statement before it fails
+  FailedBatch failed_;              // the last one
+  bool rolling_back_ = false;       // a failed batch's transaction, before anything else
   bool administers_roles_ = false;  // asked for amid a batch; its DDL comes again then
   Seqno roles_asked_for_{};         // the DDL that it was asked for last
   std::chrono::milliseconds retry_{0};
+  ServerKind kind_ = ServerKind::kMariadb;  // of the server that is connected
 
   // Setting up and settling.
   std::uint32_t generation_ = 0;

@@ -15,9 +15,19 @@ constexpr std::size_t kRoutinesMax = 10'000;
 constexpr std::size_t kWaitingMax = 4096;
 constexpr auto kPatience = std::chrono::seconds(2);
 
+constexpr int kNoSuchTable = 1146;
+
 std::string body_sql(const std::string& schema, const std::string& name) {
   return "SELECT sql_mode,body_utf8,param_list FROM mysql.proc WHERE type='PROCEDURE' AND db=" +
          certifier::sql_literal(schema) + " AND name=" + certifier::sql_literal(name);
+}
+
+/// MySQL, which has no mysql.proc. What is passed to the procedure is not asked for: there it never
+/// runs alone (run_program()).
+std::string body_in_mysql_sql(const std::string& schema, const std::string& name) {
+  return "SELECT SQL_MODE,ROUTINE_DEFINITION,'' FROM information_schema.ROUTINES "
+         "WHERE ROUTINE_TYPE='PROCEDURE' AND ROUTINE_SCHEMA=" +
+         certifier::sql_literal(schema) + " AND ROUTINE_NAME=" + certifier::sql_literal(name);
 }
 
 bool may_change_routines(std::string_view sql) {
@@ -188,15 +198,21 @@ RoutineBook::Routine RoutineBook::routine_of(const healthcheck::SqlRows& rows) {
 
 void RoutineBook::ask(const Name& name) {
   const std::optional<BackendId> backend = parts_.backend_at(changed_at_);
-  if (!backend || !asked_.insert(name).second) {
-    return;
+  if (backend && asked_.insert(name).second) {
+    ask_at(*backend, name, body_sql(name.first, name.second));
   }
+}
+
+void RoutineBook::ask_at(BackendId backend, const Name& name, const std::string& sql) {
   const std::uint64_t generation = parts_.positions.routines.load(std::memory_order_relaxed);
-  const bool asked =
-      parts_.run_sql(*backend, body_sql(name.first, name.second),
-                     [this, name, generation](const Result<healthcheck::SqlRows>& rows) {
-                       on_body(name, generation, rows);
-                     });
+  const bool asked = parts_.run_sql(
+      backend, sql, [this, backend, name, generation](const Result<healthcheck::SqlRows>& rows) {
+        if (!rows.ok() && rows.error().code == kNoSuchTable) {
+          ask_at(backend, name, body_in_mysql_sql(name.first, name.second));
+        } else {
+          on_body(name, generation, rows);
+        }
+      });
   if (!asked) {
     asked_.erase(name);
   }

@@ -76,6 +76,7 @@ class RoutineBook {
   [[nodiscard]] static Routine routine_of(const healthcheck::SqlRows& rows);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan, const std::string& schema);
   void ask(const Name& name);
+  void ask_at(BackendId backend, const Name& name, const std::string& sql);
   void on_body(const Name& name,
                std::uint64_t generation,
                const Result<healthcheck::SqlRows>& rows);

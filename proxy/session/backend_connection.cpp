@@ -33,6 +33,7 @@ BackendConnection::BackendConnection(EventLoop& loop,
       login_(std::make_unique<protocol::BackendLogin>(std::move(params.login))),
       transport_(std::move(params.transport)),
       setup_(std::move(params.setup)),
+      first_state_(std::move(params.state)),
       login_timeout_(params.connect_timeout),
       stream_(loop, *this),
       contexts_(params.compression) {
@@ -208,9 +209,17 @@ bool BackendConnection::log_in(Bytes payload, std::uint8_t sequence, Bytes behin
     go_on_ = std::make_unique<Timer>(loop_, [this] { decompress(); });
   }
   std::vector<Buffer> commands;
-  for (const std::string& statement : setup_) {
+  const auto add = [&commands](std::string_view statement) {
     protocol::append_command(commands.emplace_back(), protocol::Command::kQuery,
                              as_bytes(statement));
+  };
+  for (const std::string& statement : setup_.of(server_kind_of(server_.version))) {
+    add(statement);
+  }
+  for (const std::string& statement : first_state_.of(server_kind_of(server_.version))) {
+    if (!statement.empty()) {
+      add(statement);
+    }
   }
   state_ = State::kReady;
   bool* const gone = gone_;

@@ -20,6 +20,7 @@
 #include "protocol/backend_login.h"
 #include "protocol/compressed_channel.h"
 #include "protocol/response_tracker.h"
+#include "proxy/session/server_dialect.h"
 #include "proxy/uv/tcp_stream.h"
 #include "proxy/uv/timer.h"
 #include "proxy/uv/tls_context.h"
@@ -62,7 +63,8 @@ class BackendConnection final : private TcpStreamObserver {
     BackendTransport transport;
     /// For transport.compression; null only without it. Outlives the connection.
     protocol::CompressionContexts* compression = nullptr;
-    std::vector<std::string> setup;  ///< statements that must succeed before it is ready
+    ConnectionSetup setup;
+    ConnectionSetup state;  ///< of the first session, behind it
     /// To connect; and from there until it is ready: greeting, TLS, login, settings.
     std::chrono::milliseconds connect_timeout{2000};
   };
@@ -130,7 +132,8 @@ class BackendConnection final : private TcpStreamObserver {
   BackendConnectionObserver* observer_;
   std::unique_ptr<protocol::BackendLogin> login_;
   const BackendTransport transport_;
-  std::vector<std::string> setup_;
+  ConnectionSetup setup_;
+  ConnectionSetup first_state_;
   const std::chrono::milliseconds login_timeout_;
   protocol::ServerInfo server_;
   std::string isolation_;

@@ -159,12 +159,14 @@ PooledConnection& BackendPool::open(BackendId id,
   params.compression = &compression_;
   params.login.capabilities = account.capabilities;
   params.login.collation = account.collation;
+  connection->collation_ = account.collation;
   params.setup = options_.setup[id.value];
   if (wanted != nullptr) {
     connection->state_ = {wanted->schema(), wanted->settings(), false, connection->age_.applied};
     params.login.database = wanted->schema();
     if (wanted->has_variables()) {
-      params.setup.push_back(wanted->set_statement());
+      params.state = {{wanted->set_statement(ServerKind::kMariadb)},
+                      {wanted->set_statement(ServerKind::kMysql)}};
     }
   }
   connection->wire_ = std::make_unique<BackendConnection>(
@@ -220,8 +222,9 @@ void BackendPool::bring_into_state(PooledConnection& connection, const SessionSt
   const auto add = [&commands](Command command, std::string_view argument) {
     protocol::append_command(commands.emplace_back(), command, as_bytes(argument));
   };
+  const ServerKind kind = server_kind_of(connection.wire().server().version);
   std::optional<std::string> change =
-      settings_change(state.settings.get(), wanted.settings().get());
+      settings_change(state.settings.get(), wanted.settings().get(), kind);
   const bool leaves = knows_old_schema(state, wanted);
   const bool anew = leaves || state.schema != wanted.schema();
   bool enters = anew;
@@ -229,12 +232,17 @@ void BackendPool::bring_into_state(PooledConnection& connection, const SessionSt
     enters = true;  // a reset connection has forgotten the schema's collation
     connection.age_ = globals_.age(connection.backend_);
     add(Command::kResetConnection, {});
-    for (const std::string& statement : options_.setup[connection.backend_.value]) {
+    for (const std::string& statement : options_.setup[connection.backend_.value].of(kind)) {
       add(Command::kQuery, statement);
+    }
+    if (kind == ServerKind::kMysql) {  // it has the server's own now, MariaDB those of the login
+      const std::string collation = std::to_string(connection.collation_);
+      add(Command::kQuery, "SET character_set_client=" + collation + ",character_set_results=" +
+                               collation + ",collation_connection=" + collation);
     }
     connection.statements_.clear();
     connection.insert_id_ = 0;
-    change = settings_change(nullptr, wanted.settings().get());
+    change = settings_change(nullptr, wanted.settings().get(), kind);
     metrics_.pool_resets[connection.backend_.value].add();
   }
   if (!change->empty()) {

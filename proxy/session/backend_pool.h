@@ -23,6 +23,7 @@
 #include "proxy/session/lease_queue.h"
 #include "proxy/session/pool_account.h"
 #include "proxy/session/pooled_connection.h"
+#include "proxy/session/server_dialect.h"
 #include "proxy/uv/timer.h"
 
 namespace consort::proxy {
@@ -76,8 +77,7 @@ class BackendPool final : private BackendConnectionObserver {
     std::vector<SocketAddress> addresses;      ///< by BackendId
     std::vector<BackendTransport> transports;  ///< by BackendId
     std::vector<std::string> names;            ///< by BackendId, for people
-    std::vector<std::vector<std::string>>
-        setup;  ///< statements for a fresh connection, by BackendId
+    std::vector<ConnectionSetup> setup;        ///< by BackendId
     PoolLimits limits;
     std::chrono::milliseconds connect_timeout{2000};
   };

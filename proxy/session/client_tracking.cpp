@@ -23,8 +23,9 @@ constexpr std::array<std::string_view, 6> kByDefault = {
 };
 
 /// Of one backend, or Consort's own.
-constexpr std::array<std::string_view, 5> kNeverTold = {
-    "gtid_seq_no", "last_gtid", "pseudo_slave_mode", "pseudo_thread_id", "wsrep_last_seen_gtid",
+constexpr std::array<std::string_view, 6> kNeverTold = {
+    "gtid_seq_no",      "last_gtid",    "pseudo_slave_mode",
+    "pseudo_thread_id", "statement_id", "wsrep_last_seen_gtid",
 };
 
 bool is_listed(std::string_view list, std::string_view name) {
@@ -93,6 +94,7 @@ void ClientTracking::filter(protocol::SessionChanges& changes) const {
   if (!schema_) {
     changes.schema.reset();
   }
+  changes.gtids.reset();  // of one backend, too
 }
 
 std::string ClientTracking::schema_sql() const {
@@ -109,11 +111,6 @@ std::string ClientTracking::set_statement() const {
   return std::string("SET SESSION session_track_schema=") + (schema_ ? "1" : "0") +
          ", SESSION session_track_system_variables=" +
          (list_ ? sql_text_literal(*list_) : "DEFAULT");
-}
-
-std::string ClientTracking::own_set_statement() {
-  return "SET SESSION session_track_system_variables=" + sql_text_literal(kAll) +
-         ", SESSION session_track_schema=1";
 }
 
 }  // namespace consort::proxy

@@ -44,9 +44,8 @@ class ClientTracking {
   [[nodiscard]] std::string list_sql() const;
 
   /// The SET that lets a connection have the client's values, so that a SET of the client's may be
-  /// tried on it; and the one after which it tells of everything again.
+  /// tried on it; ServerDialect::tell_everything takes it back.
   [[nodiscard]] std::string set_statement() const;
-  [[nodiscard]] static std::string own_set_statement();
 
  private:
   bool schema_ = true;

@@ -143,10 +143,14 @@ Buffer rows_reply(const OwnResult& result,
   }
   sequence = protocol::append_column_count(reply, {result.columns()}, capabilities, sequence);
   const bool has_eof = (capabilities & protocol::capability::kDeprecateEof) == 0;
-  for (std::size_t at = 0; const auto frame = protocol::peek_packet(rest); ++at) {
+  const auto end_columns = [&](std::size_t at) {
     if (has_eof && at == result.columns()) {
       sequence = protocol::append_eof(reply, {0, status}, sequence);
     }
+  };
+  std::size_t at = 0;
+  for (; const auto frame = protocol::peek_packet(rest); ++at) {
+    end_columns(at);
     if (shows && at >= result.columns()) {
       sequence = protocol::append_packet(reply, shows(frame->payload), sequence);
     } else if (hides == nullptr || at < result.columns() || !hides(frame->payload)) {
@@ -154,6 +158,7 @@ Buffer rows_reply(const OwnResult& result,
     }
     rest = rest.subspan(frame->bytes);
   }
+  end_columns(at);  // there is no row
   protocol::OkPacket end;
   end.status = status;
   protocol::append_ok(reply, end, capabilities, sequence, protocol::OkHeader::kEof);

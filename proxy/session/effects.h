@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "protocol/sql_error.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
@@ -40,6 +41,8 @@ struct LeasedConnection {
   std::string isolation;           ///< its level, "REPEATABLE-READ"; a session may have set another
   std::optional<std::uint64_t> insert_id = 0;  ///< its LAST_INSERT_ID(); nullopt: unknown
   Seqno schema_as_of = {};                     ///< PooledConnection::schema_as_of()
+  ServerKind kind = ServerKind::kMariadb;      ///< its server's
+  bool forgets_warnings = false;  ///< of a statement, at the XA END or PREPARE behind it
 };
 
 /// A client's prepared statement.
@@ -161,6 +164,10 @@ class SessionEffects {
   /// Some table may have a trigger.
   [[nodiscard]] virtual bool triggers() = 0;
   virtual void note_trigger() = 0;
+
+  /// ClusterView::mysql.
+  [[nodiscard]] virtual bool mysql() { return false; }
+
   /// ClusterView::forgets_accounts.
   [[nodiscard]] virtual bool forgets_accounts() = 0;
 

@@ -59,8 +59,9 @@ std::string_view canonical(std::string_view value) {
 }
 
 bool is_number_type(std::string_view type) {
+  // Of MariaDB, and of MySQL.
   return type.starts_with("INT") || type.starts_with("BIGINT") || type == "BOOLEAN" ||
-         type == "DOUBLE";
+         type == "DOUBLE" || type == "Integer" || type == "Numeric" || type == "Boolean";
 }
 
 void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
@@ -89,14 +90,14 @@ void add(std::vector<GlobalQuestion>& globals, std::string_view spelt) {
 
 }  // namespace
 
-std::vector<GlobalQuestion> globals_of(const router::Statement& statement) {
+std::vector<GlobalQuestion> globals_of(const router::Statement& statement, bool mysql) {
   std::vector<GlobalQuestion> globals;
   if (statement.kind == router::StatementKind::kSetTransaction) {
     if (statement.transaction.isolation != router::IsolationLevel::kUnset) {
-      add(globals, "tx_isolation");
+      add(globals, mysql ? "transaction_isolation" : "tx_isolation");
     }
     if (statement.transaction.access != router::AccessMode::kUnset) {
-      add(globals, "tx_read_only");
+      add(globals, mysql ? "transaction_read_only" : "tx_read_only");
     }
   }
   for (const router::SetItem& item : statement.settings) {
@@ -173,7 +174,7 @@ std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own) {
   return std::nullopt;
 }
 
-std::string question_of(const std::vector<GlobalQuestion>& globals) {
+std::string question_of(const std::vector<GlobalQuestion>& globals, ServerKind kind) {
   std::string names;
   for (const GlobalQuestion& global : globals) {
     names += (names.empty() ? "'" : ",'") + global.name + "'";
@@ -182,6 +183,13 @@ std::string question_of(const std::vector<GlobalQuestion>& globals) {
     return "HEX(CONVERT(" + std::string(column) + " USING utf8mb4))";
   };
   // With a LIMIT of its own, sql_select_limit does not count.
+  if (kind == ServerKind::kMysql) {
+    return "SELECT " + hex("LOWER(m.VARIABLE_NAME)") + "," + hex("m.DATA_TYPE") + "," +
+           hex("m.VARIABLE_SCOPE") + "," + hex("g.VARIABLE_VALUE") +
+           " FROM performance_schema.variables_metadata m JOIN performance_schema.global_variables "
+           "g USING (VARIABLE_NAME) WHERE m.VARIABLE_NAME IN (" +
+           names + ") LIMIT 100";
+  }
   return "SELECT " + hex("LOWER(VARIABLE_NAME)") + "," + hex("VARIABLE_TYPE") + "," +
          hex("VARIABLE_SCOPE") + "," + hex("GLOBAL_VALUE") +
          " FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME IN (" + names +

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/server_kind.h"
 #include "protocol/sql_error.h"
 #include "proxy/commit/commit_messages.h"
 #include "proxy/session/own_result.h"
@@ -29,8 +30,10 @@ struct GlobalQuestion {
 };
 
 /// The variables that `statement` sets globally, each once. Names that no variable can have are
-/// left out: the server will say so.
-[[nodiscard]] std::vector<GlobalQuestion> globals_of(const router::Statement& statement);
+/// left out: the server will say so. `mysql`: some server is MySQL, whose names of the variables of
+/// SET TRANSACTION MariaDB knows from 11.1.
+[[nodiscard]] std::vector<GlobalQuestion> globals_of(const router::Statement& statement,
+                                                     bool mysql);
 
 /// The client's SET GLOBAL of what Consort obeys itself, for the home: its rights and its errors,
 /// and a value that is good for a server. `connections_min`: that a server must allow.
@@ -46,8 +49,8 @@ struct OwnGlobalSet {
 /// What the server would say of the value of such a SET; else the value becomes what is kept.
 [[nodiscard]] std::optional<protocol::SqlError> settle_own_value(GlobalQuestion& own);
 
-/// A SELECT for on_globals(). REQUIRES: not empty.
-[[nodiscard]] std::string question_of(const std::vector<GlobalQuestion>& globals);
+/// A SELECT for on_globals(), on a server of `kind`. REQUIRES: not empty.
+[[nodiscard]] std::string question_of(const std::vector<GlobalQuestion>& globals, ServerKind kind);
 
 /// Notes the rows of question_of().
 void note_globals(std::vector<GlobalQuestion>& globals, const std::vector<OwnResult::Row>& rows);

@@ -8,11 +8,16 @@ DdlEnd OrderedStatement::end_of_failure() const {
   // The session, or its next transaction, is READ ONLY: the server has not even looked at the
   // objects, and the others, where nothing is, would do as they are told.
   constexpr std::uint16_t kReadOnlyTransaction = 1792;
+  constexpr std::uint16_t kParseError = 1064;
   if (error == kReadOnlyTransaction) {
     return DdlEnd::kFailed;
   }
   // The others would do it with Consort's own rights.
   if (certifier::is_denial(error)) {
+    return DdlEnd::kFailed;
+  }
+  // Not even its text was understood, perhaps of a server of another brand.
+  if (error == kParseError) {
     return DdlEnd::kFailed;
   }
   const bool replaces = certifier::drops_before_creating(request.sql);

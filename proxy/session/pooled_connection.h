@@ -49,9 +49,10 @@ class PooledConnection {
   std::unique_ptr<BackendConnection> wire_;
   PoolClient* client_ = nullptr;
   ConnectionState state_;
-  SettingsAge age_;        ///< of the server's own values in it
-  Seqno login_as_of_;      ///< what the server had applied before its login
-  bool becoming_ = false;  ///< being brought into another state; else made
+  SettingsAge age_;              ///< of the server's own values in it
+  Seqno login_as_of_;            ///< what the server had applied before its login
+  std::uint16_t collation_ = 0;  ///< of the login
+  bool becoming_ = false;        ///< being brought into another state; else made
   std::optional<std::uint64_t> insert_id_ = 0;
   StatementCache statements_;
   std::size_t statements_max_ = 0;

@@ -24,7 +24,8 @@ std::string orders_rows(const DdlTarget& table) {
   return "EXISTS(SELECT 1 FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=" +
          sql_text_literal(table.schema) + " AND TABLE_NAME=" + sql_text_literal(table.table) +
          " AND NON_UNIQUE=0 AND INDEX_TYPE='BTREE' GROUP BY INDEX_NAME HAVING "
-         "INDEX_NAME='PRIMARY' OR SUM(NULLABLE='YES')+SUM(SUB_PART IS NOT NULL)=0)";
+         // MySQL knows columns that are not selected within functions only.
+         "MAX(INDEX_NAME='PRIMARY') OR SUM(NULLABLE='YES')+SUM(SUB_PART IS NOT NULL)=0)";
 }
 
 /// First column 1: the servers would not do it alike. Then how the connection counts.

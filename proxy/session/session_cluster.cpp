@@ -173,7 +173,11 @@ void SessionCore::look_at_order() {
 void SessionCore::finish_ordered(bool succeeded) {
   ordered_.finished = true;
   xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(certifier::kDdlReleaseSql));
+  if (home_lease_.connection().kind == ServerKind::kMysql) {
+    append_warnings_question();  // the release of its lock forgets them
+  }
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(dialect(Channel::kHome).ddl_release));
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);
   if (ordered_.left_reading) {
     append_plain_rollback();
@@ -260,6 +264,10 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     return;
   }
   commits_.on_other(outcome.seqno);
+  if (outcome.foreign_error != 0) {
+    reply_error({outcome.foreign_error, "42000", "Consort: " + outcome.foreign});
+    return;
+  }
   if (ordered_.order == RowOrder::kWanted) {
     request_aligned();
     return;

@@ -189,7 +189,8 @@ std::optional<std::string> SessionCore::with_own_values(std::string_view sql,
     if (!own) {
       own = router::without_own_schema(sql, statement, lexer_options());
     }
-  } else if (statement.has(Flag::kCurrentUser)) {
+  } else if (statement.has(Flag::kCurrentUser) ||
+             (statement.has(Flag::kCreatorsRole) && !effects_.mysql())) {
     own = router::with_account_named(sql, statement, lexer_options(), owner_.definer);
   }
   if (own) {

@@ -116,11 +116,13 @@ void SessionCore::on_prepared(const protocol::ResponseTracker::Step& step) {
   }
   const Result<protocol::OkPacket> ok =
       protocol::decode_ok(step.payload, home_lease_.connection().capabilities);
-  const bool changed = ok.ok() && ok->changes.find_variable("last_gtid").has_value();
+  const bool mysql = home_lease_.connection().kind == ServerKind::kMysql;
+  const bool changed = ok.ok() && (mysql ? ok->changes.gtids.has_value()
+                                         : ok->changes.find_variable("last_gtid").has_value());
   // MariaDB 11.8.9 tells of a variable that was set before (timestamp, rand_seed1, insert_id) in
   // the place of last_gtid, until tracking is set anew (measured). An XA PREPARE changes no other
   // one.
-  const bool misled = ok.ok() && !changed && !ok->changes.system_variables.empty();
+  const bool misled = ok.ok() && !changed && !mysql && !ok->changes.system_variables.empty();
   if (misled) {
     renew_own_tracking();
   }

@@ -55,6 +55,7 @@
 #include "proxy/session/own_table_locks.h"
 #include "proxy/session/prepared_statements.h"
 #include "proxy/session/reply_queue.h"
+#include "proxy/session/server_dialect.h"
 #include "proxy/session/session_job.h"
 #include "proxy/session/session_state.h"
 #include "proxy/session/status_counters.h"
@@ -601,6 +602,8 @@ class SessionCore {
   [[nodiscard]] bool a_program_may_have_run() const;
   void append_own_tracking(Channel channel, ReplyRole role);
   void renew_own_tracking();
+  [[nodiscard]] const ServerDialect& dialect(Channel channel);
+  [[nodiscard]] bool keeps_temporary_rows() const;
   void ask_whether_told(const BranchPrepared& prepared);
   void on_asked_told(const protocol::SqlError* error);
   void on_tracking(const protocol::SqlError* error);

@@ -70,7 +70,8 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
   const bool has_parameters = job_.statement_id != 0 && statement.has(Flag::kPlaceholders);
   const bool other_quotes = lexer_options().ansi_quotes || lexer_options().no_backslash_escapes;
   const bool hidden = job_.subjects == router::DdlSubjects::kTemporary;
-  if (!parts || job_.bulk || own_tables_.has_all() ||
+  // MySQL lets no branch come near the temporary table in which the rows are collected.
+  if (!parts || job_.bulk || effects_.mysql() || own_tables_.has_all() ||
       (job_.subjects != router::DdlSubjects::kPlain && !hidden) ||
       (other_quotes && lasts_only(*parts))) {
     reply_error(protocol::not_supported_error(kFeature));
@@ -224,10 +225,11 @@ void SessionCore::execute_collect() {
   run_prepared();
 }
 
-/// In a branch of its own the mark behind it forgets its warnings.
+/// In a branch of its own the mark behind it forgets its warnings, and some servers do at its end.
 void SessionCore::append_warnings_question() {
-  const bool marked = !create_select_.active() && branch_keeps_;  // the mark forgets them
-  if (create_select_.step != Step::kCollect && !marked) {
+  const bool forgets =
+      !create_select_.active() && (branch_keeps_ || home_lease_.connection().forgets_warnings);
+  if (create_select_.step != Step::kCollect && !forgets) {
     return;
   }
   expect(Channel::kHome, ReplyRole::kWarnings, Command::kQuery);

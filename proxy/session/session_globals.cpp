@@ -54,7 +54,7 @@ void SessionCore::plan_globals(const router::Statement& statement) {
   ordered_.request.sets_globals = true;
   ordered_.request.schema.clear();
   ordered_.request.targets.assign(1, DdlTarget{"consort", std::string(certifier::kGlobalsTable)});
-  ordered_.globals = globals_of(statement);
+  ordered_.globals = globals_of(statement, effects_.mysql());
   if (auto own = own_global_set(statement, options_.server_connections_min)) {
     ordered_.command.clear();
     protocol::append_command(ordered_.command, Command::kQuery, as_bytes(own->sql));
@@ -70,7 +70,7 @@ bool SessionCore::asks_globals() {
   if (job_.kind != JobKind::kOrdered || ordered_.globals.empty() || ordered_.globals_known) {
     return false;
   }
-  ask_home(question_of(ordered_.globals), ReplyRole::kGlobals);
+  ask_home(question_of(ordered_.globals, home_lease_.connection().kind), ReplyRole::kGlobals);
   return true;
 }
 
@@ -166,7 +166,8 @@ void SessionCore::append_kept_settings() {
   }
   home_settings_doubtful_ = false;
   expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(state_.set_statement()));
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(state_.set_statement(home_lease_.connection().kind)));
 }
 
 }  // namespace consort::proxy

@@ -185,6 +185,11 @@ void SessionCore::note_made(const router::ProgramScan& scan) {
 /// True: it is on its way. False: it runs in the branch, where it may turn out that it has to end
 /// the transaction first.
 bool SessionCore::run_program(const CallKnowledge& known) {
+  if (effects_.mysql()) {
+    reply_error(protocol::not_supported_error(
+        "programs that commit by themselves, where a server is MySQL"));
+    return true;
+  }
   const bool renames_plain = known.verdict != CallVerdict::kAloneTemporary;
   const bool ends_none = job_.wrapped || begins_with_end(known);
   if (!own_tables_.empty() && (known.begins || !job_.wrapped)) {

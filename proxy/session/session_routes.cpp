@@ -53,6 +53,7 @@ router::SessionTraits SessionCore::traits() const {
       traits.pins.has(router::PinReason::kUserVariables) || may_have_variables_at_home();
   traits.home = home_;
   traits.ddl_subjects = job_.subjects;
+  traits.mysql = effects_.mysql();
   return traits;
 }
 

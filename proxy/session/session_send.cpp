@@ -1,7 +1,6 @@
 // SessionCore: sending a command to its backend, with what must go before and behind it.
 #include "base/branch_name.h"
 #include "base/check.h"
-#include "certifier/ddl_fence.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
@@ -15,10 +14,6 @@ using protocol::Command;
 namespace {
 
 constexpr std::string_view kBeginReadOnly = "START TRANSACTION READ ONLY";
-/// The server takes its own values for the next transaction.
-constexpr std::string_view kRenewTransactionSettings =
-    "SET SESSION tx_isolation=@@session.tx_isolation, "
-    "SESSION tx_read_only=@@session.tx_read_only";
 constexpr std::string_view kNextLocksNothing = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ";
 constexpr std::string_view kNextWrites = "SET TRANSACTION READ WRITE";
 constexpr std::string_view kNextReads = "SET TRANSACTION READ ONLY";
@@ -33,6 +28,15 @@ constexpr std::string_view kClearDiagnostics = "SELECT 1 FROM (SELECT 1) AS t LI
 constexpr std::string_view kSqlMode = "sql_mode";
 
 }  // namespace
+
+const ServerDialect& SessionCore::dialect(Channel channel) {
+  return dialect_of(lease_of(channel).connection().kind);
+}
+
+/// MySQL lets no branch come near a temporary table (4091).
+bool SessionCore::keeps_temporary_rows() const {
+  return job_.keeps && home_lease_.connection().kind == ServerKind::kMariadb;
+}
 
 void SessionCore::expect(Channel channel, ReplyRole role, Command command) {
   const bool clients = role == ReplyRole::kClient;
@@ -112,12 +116,13 @@ void SessionCore::send_job() {
       protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kNarrowLiterals));
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
     }
-    protocol::append_command(
-        xa_buffer_, Command::kQuery,
-        as_bytes(certifier::ddl_turn_fence_sql(ordered_.seqno, ordered_.timestamp)));
+    protocol::append_command(xa_buffer_, Command::kQuery,
+                             as_bytes(ddl_turn_fence(home_lease_.connection().kind, ordered_.seqno,
+                                                     ordered_.timestamp)));
     expect(Channel::kHome, ReplyRole::kDdlFence, Command::kQuery);
     if (wide) {
-      protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(state_.set_statement()));
+      protocol::append_command(xa_buffer_, Command::kQuery,
+                               as_bytes(state_.set_statement(home_lease_.connection().kind)));
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
     }
     effects_.send_backend(Channel::kHome, {xa_buffer_});
@@ -195,7 +200,7 @@ void SessionCore::send_job() {
       append_diagnostics();
     }
     append_text_question();
-    branch_keeps_ = branch_keeps_ || (job_.keeps && transaction_.on_backend());
+    branch_keeps_ = branch_keeps_ || (keeps_temporary_rows() && transaction_.on_backend());
     const bool shows_status = job_.status_use == StatusUse::kShow && counters_.count();
     expect(job_.channel,
            job_.shows_grants ? ReplyRole::kGrants
@@ -293,7 +298,8 @@ void SessionCore::append_transaction_settings() {
   }
   home_transaction_settings_stale_ = false;
   expect(Channel::kHome, ReplyRole::kInsertId, Command::kQuery);
-  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kRenewTransactionSettings));
+  protocol::append_command(xa_buffer_, Command::kQuery,
+                           as_bytes(dialect(Channel::kHome).renew_transaction_settings));
   append_one_shot();
 }
 
@@ -389,7 +395,7 @@ void SessionCore::send_wrapped(Bytes command) {
   }
   const std::size_t start_bytes = xa_buffer_.size();
   transaction_.note_write();
-  branch_keeps_ = job_.keeps;
+  branch_keeps_ = keeps_temporary_rows();
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
   const Bytes restore = restoration();
   if (!job_.sends_file) {
@@ -459,7 +465,7 @@ void SessionCore::send_in_transaction(Bytes command) {
       // A branch cannot be told to take its snapshot at once; its first read does.
       expect(Channel::kHome, ReplyRole::kSetup, Command::kQuery);
       protocol::append_command(xa_buffer_, Command::kQuery,
-                               as_bytes("SELECT seqno FROM consort.`position`"));
+                               as_bytes(dialect(Channel::kHome).open_snapshot));
     }
     effects_.send_backend(Channel::kHome, {xa_buffer_});
     return;  // the last setup reply answers the client
@@ -469,7 +475,7 @@ void SessionCore::send_in_transaction(Bytes command) {
     diagnostics_.on_home_renewed();
     append_diagnostics();  // else it would show the guard's refusal
   }
-  branch_keeps_ = job_.keeps;
+  branch_keeps_ = keeps_temporary_rows();
   expect(Channel::kHome, ReplyRole::kClient, sent_command_);
   effects_.send_backend(Channel::kHome, {xa_buffer_, command, restoration()});
 }

@@ -6,6 +6,7 @@
 #include <xxhash.h>
 
 #include "protocol/client_collations.h"
+#include "proxy/session/brand_variables.h"
 #include "proxy/session/state_change.h"
 #include "router/own_tracking.h"
 
@@ -13,7 +14,7 @@ namespace consort::proxy {
 namespace {
 
 /// Reported by the server, but set by Consort itself or no setting at all.
-constexpr std::array<std::string_view, 11> kNotState = {
+constexpr std::array<std::string_view, 13> kNotState = {
     "error_count",
     "gtid_seq_no",
     "identity",
@@ -22,8 +23,10 @@ constexpr std::array<std::string_view, 11> kNotState = {
     "last_insert_id",
     "pseudo_slave_mode",
     "pseudo_thread_id",
+    router::kTrackedGtids,
     router::kTrackedSchema,
     router::kTrackedVariables,
+    "statement_id",
     "warning_count",
 };
 
@@ -140,6 +143,11 @@ std::string_view implied_by(std::string_view name) {
   }
   if (name == kSchemaCollation) {
     return kSchemaCharacterSet;
+  }
+  for (const ServerKind kind : {ServerKind::kMariadb, ServerKind::kMysql}) {
+    if (const std::string_view spelt = variable_on(kind, name); spelt != name) {
+      return spelt;
+    }
   }
   return name == "collation_connection" ? "character_set_connection" : "";
 }
@@ -265,8 +273,8 @@ bool SessionState::literals_are_wide() const {
   return false;
 }
 
-std::string SessionState::set_statement() const {
-  return settings_change(nullptr, settings_.get()).value();
+std::string SessionState::set_statement(ServerKind kind) const {
+  return settings_change(nullptr, settings_.get(), kind).value();
 }
 
 std::string SessionState::schema_set_statement() const {

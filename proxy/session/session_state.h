@@ -89,7 +89,7 @@ class SessionState {
   [[nodiscard]] const SharedSettings& settings() const { return settings_; }
 
   /// One SET statement that gives a fresh connection the same variables; empty when there are none.
-  [[nodiscard]] std::string set_statement() const;
+  [[nodiscard]] std::string set_statement(ServerKind kind = ServerKind::kMariadb) const;
 
   /// One of those alone that belong to the schema, for a connection that has just entered it.
   [[nodiscard]] std::string schema_set_statement() const;

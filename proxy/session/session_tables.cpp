@@ -149,7 +149,8 @@ void SessionCore::lock_tables(const Statement& statement, std::string_view sql) 
   } else {
     job_.lock_step = LockStep::kBegin;
     job_.commit_first = transaction_.open();
-    job_.lock_sql = list->sql + " NOWAIT";
+    job_.lock_sql = list->sql;
+    job_.lock_at_once = true;
     job_.look_sql = look_at(list->items);
     job_.lock_wait_s = list->wait_s ? list->wait_s : wait_of_statement(statement);
     job_.tables = wanted_locks(std::move(list->items), state_.schema());
@@ -207,16 +208,32 @@ void SessionCore::send_table_lock() {
     append_wait_warning(*job_.lock_wait_s);
   }
   const bool looks = job_.lock_step == LockStep::kLook;
-  for (const std::string_view text : {std::string_view(looks ? job_.look_sql : job_.lock_sql),
-                                      looks ? kPlainRollback : kUnlock}) {
+  const bool mysql = home_lease_.connection().kind == ServerKind::kMysql;
+  const bool at_once = job_.lock_at_once && !looks;
+  const auto set_wait = [this](std::string_view sql) {
+    expect(Channel::kHome, ReplyRole::kTableCheck, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
+  };
+  if (at_once && mysql) {  // which knows no NOWAIT here, and waits for a second at least
+    set_wait("SET SESSION lock_wait_timeout=1");
+  }
+  for (const std::string& text :
+       {looks ? job_.look_sql : job_.lock_sql + (at_once && !mysql ? " NOWAIT" : ""),
+        std::string(looks ? kPlainRollback : kUnlock)}) {
     expect(Channel::kHome, ReplyRole::kTableCheck, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(text));
+  }
+  if (at_once && mysql) {
+    set_wait(state_.set_statement_of("lock_wait_timeout"));
   }
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
 /// The server's warning of a WAIT longer than it can be, without the waiting.
 void SessionCore::append_wait_warning(std::uint32_t seconds) {
+  if (home_lease_.connection().kind == ServerKind::kMysql) {
+    return;  // it has no WAIT
+  }
   const std::string cut =
       "SET STATEMENT lock_wait_timeout=" + std::to_string(seconds) + " FOR DO 0";
   expect(Channel::kHome, ReplyRole::kIgnored, Command::kQuery);

@@ -167,7 +167,7 @@ void SessionCore::run_with_values(std::string_view text,
   const bool oracle = state_.variable("sql_mode").value_or("").find("ORACLE") != text.npos;
   const bool as_program = statement.ddl.verb == router::DdlVerb::kCreate &&
                           statement.ddl.object == router::DdlObject::kTable && is_ascii(text) &&
-                          !lexer_options().doubtful && !oracle;
+                          !lexer_options().doubtful && !oracle && !effects_.mysql();
   const std::string block = "BEGIN NOT ATOMIC EXECUTE IMMEDIATE " + quoted(text, lexer_options()) +
                             " USING " + std::string(parameters) + "; END";
   begin_command();

@@ -18,9 +18,6 @@ namespace {
 constexpr std::string_view kAskTracking =
     "SELECT CAST(@@session.session_track_schema+0 AS BINARY), "
     "CAST(@@session.session_track_system_variables AS BINARY)";
-/// Succeeds only where the connection tells of every variable: a switch can be no 2 (1231).
-constexpr std::string_view kAskTold =
-    "SET SESSION session_track_schema=IF(@@session.session_track_system_variables='*',1,2)";
 constexpr std::uint16_t kWrongValue = 1231;
 /// Answers to a question: the client's values set, its SET tried, the result, ours set again.
 constexpr unsigned kTried = 2;
@@ -49,8 +46,9 @@ bool SessionCore::asks_tracking() {
   tracking_error_.reset();
   xa_buffer_.clear();
   append_preparation();  // the SET may name a variable that travelled
-  for (const std::string& sql : {tracking_.set_statement(), "SET " + job_.tracking,
-                                 std::string(kAskTracking), ClientTracking::own_set_statement()}) {
+  for (const std::string& sql :
+       {tracking_.set_statement(), "SET " + job_.tracking, std::string(kAskTracking),
+        std::string(dialect(Channel::kHome).tell_everything)}) {
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
     expect(Channel::kHome, ReplyRole::kTracking, Command::kQuery);
   }
@@ -96,8 +94,7 @@ bool SessionCore::a_program_may_have_run() const {
 /// From here on the connection tells of everything, whatever a program has set on it.
 void SessionCore::append_own_tracking(Channel channel, ReplyRole role) {
   expect(channel, role, Command::kQuery);
-  protocol::append_command(xa_buffer_, Command::kQuery,
-                           as_bytes(ClientTracking::own_set_statement()));
+  protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(dialect(channel).tell_everything));
 }
 
 void SessionCore::renew_own_tracking() {
@@ -111,7 +108,7 @@ void SessionCore::renew_own_tracking() {
 // have its OK.
 void SessionCore::ask_whether_told(const BranchPrepared& prepared) {
   told_of_none_ = prepared;
-  ask_home(kAskTold, ReplyRole::kAskedTold);
+  ask_home(dialect(Channel::kHome).ask_told, ReplyRole::kAskedTold);
 }
 
 void SessionCore::on_asked_told(const protocol::SqlError* error) {

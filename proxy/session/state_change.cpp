@@ -4,13 +4,15 @@
 #include <array>
 #include <string_view>
 
+#include "proxy/session/brand_variables.h"
+
 namespace consort::proxy {
 namespace {
 
 /// Variables whose value on a fresh connection is the server's global one, or its schema's, so that
 /// SET .. = DEFAULT leads back to it. Sorted. Not max_statement_time, which an account or the
 /// configuration limits.
-constexpr std::array<std::string_view, 33> kDefaultIsFirst = {
+constexpr std::array<std::string_view, 34> kDefaultIsFirst = {
     "autocommit",
     "big_tables",
     "character_set_database",
@@ -42,6 +44,7 @@ constexpr std::array<std::string_view, 33> kDefaultIsFirst = {
     "sql_select_limit",
     "time_zone",
     "tmp_table_size",
+    "transaction_isolation",
     "tx_isolation",
     "unique_checks",
 };
@@ -54,25 +57,31 @@ void append_item(std::string& sql) {
 
 }  // namespace
 
-std::optional<std::string> settings_change(const SessionSettings* from, const SessionSettings* to) {
+std::optional<std::string> settings_change(const SessionSettings* from,
+                                           const SessionSettings* to,
+                                           ServerKind kind) {
   static const SessionSettings kNone;
   const auto& old = (from == nullptr ? kNone : *from).variables;
   const auto& wanted = (to == nullptr ? kNone : *to).variables;
   std::string sql;
   for (const SessionSettings::Variable& variable : old) {
     const auto same_name = [&](const auto& other) { return other.name == variable.name; };
-    if (std::none_of(wanted.begin(), wanted.end(), same_name)) {
+    if (knows_variable(kind, variable.name) &&
+        std::none_of(wanted.begin(), wanted.end(), same_name)) {
       if (!std::binary_search(kDefaultIsFirst.begin(), kDefaultIsFirst.end(), variable.name)) {
         return std::nullopt;
       }
       append_item(sql);
-      sql += variable.name + "=DEFAULT";
+      sql += variable_on(kind, variable.name);
+      sql += "=DEFAULT";
     }
   }
   for (const SessionSettings::Variable& variable : wanted) {
-    if (std::find(old.begin(), old.end(), variable) == old.end()) {
+    if (knows_variable(kind, variable.name) &&
+        std::find(old.begin(), old.end(), variable) == old.end()) {
       append_item(sql);
-      sql += variable.name + '=';
+      sql += variable_on(kind, variable.name);
+      sql += '=';
       append_setting_value(sql, variable.name, variable.value);
     }
   }

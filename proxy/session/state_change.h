@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/ids.h"
+#include "base/server_kind.h"
 #include "proxy/session/session_state.h"
 
 namespace consort::proxy {
@@ -36,8 +37,10 @@ inline constexpr std::string_view kNeutralSchema = "information_schema";
 /// One SET that gives the variables `to` in the place of `from`; empty when nothing differs,
 /// nullopt when one has to go back to a default that no SET can name (a character set is the
 /// login's, others are Consort's): a reset has to come before then.
+/// On a server of `kind`; what that does not know stays with the session.
 [[nodiscard]] std::optional<std::string> settings_change(const SessionSettings* from,
-                                                         const SessionSettings* to);
+                                                         const SessionSettings* to,
+                                                         ServerKind kind);
 
 /// Was the connection in the schema before the session was, and may the schema have got another
 /// default collation in between? Then it has to leave and enter it again.

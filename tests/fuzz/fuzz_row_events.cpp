@@ -33,7 +33,8 @@ certifier::TableDefinition definition_of(const TableMap& map) {
          false,
          true,
          column.nullable,
-         {{static_cast<std::uint16_t>(i), static_cast<std::uint32_t>(i % 4)}}});
+         {{static_cast<std::uint16_t>(i), static_cast<std::uint32_t>(i % 4)}},
+         {}});
   }
   return table;
 }

@@ -178,8 +178,8 @@ void LaneShell::step_settling() {
                  std::to_string(input_.head.value) + ", held " + std::to_string(plan_.held.size()) +
                  ", withdrawn " + std::to_string(plan_.withdraw.size()));
   const Seqno mark = cluster_.bugs.forget_marks ? Seqno{0} : input_.position.ddl;
-  lane_.on_connected({Cluster::kUuid, input_.owner, input_.position.seqno, mark, plan_.held,
-                      input_.head, host_.durable_head(), binlog_, binlog_of_});
+  lane_.on_connected({ServerKind::kMariadb, Cluster::kUuid, input_.owner, input_.position.seqno,
+                      mark, plan_.held, input_.head, host_.durable_head(), binlog_, binlog_of_});
   phase_ = Phase::kRunning;
   host_.on_lane_running(id_, std::exchange(connected_anew_, false));
 }

@@ -16,6 +16,7 @@ namespace consort::test {
 inline constexpr std::uint8_t kTableMapEvent = 19;
 inline constexpr std::uint8_t kWriteRowsEvent = 23;
 inline constexpr std::uint8_t kUpdateRowsEvent = 24;
+inline constexpr std::uint8_t kWriteRowsEvent2 = 30;  ///< MySQL's; the others of its version follow
 inline constexpr std::uint16_t kEndsStatement = 1;
 
 /// What a TABLE_MAP and a rows event have in common. `body`: behind the flags; dies with the bytes.
@@ -79,6 +80,15 @@ inline std::vector<RowEvent> parse_events(Bytes bytes) {
     bytes = bytes.subspan(length);
   }
   return events;
+}
+
+/// The columns, bitmaps and rows of a rows event of either version.
+inline Bytes rows_of(const RowEvent& event) {
+  if (event.type < kWriteRowsEvent2) {
+    return event.body;
+  }
+  CHECK(load_le<2>(event.body.data()) == 2);  // nothing extra, but the length of that
+  return event.body.subspan(2);
 }
 
 /// "schema.table" of a TABLE_MAP.
@@ -146,10 +156,10 @@ inline std::string describe_events(Bytes bytes) {
     }
     out += out.back() == '[' ? "" : " ";
     if (table == "consort.position") {
-      const auto [before, after] = position_images(event.body);
+      const auto [before, after] = position_images(rows_of(event));
       out += std::to_string(before.seqno) + ">" + std::to_string(after.seqno);
     } else {
-      out += table + ":" + std::string(as_text(event.body));
+      out += table + ":" + std::string(as_text(rows_of(event)));
     }
     if ((event.flags & kEndsStatement) != 0) {
       out += "][";

@@ -141,8 +141,9 @@ Counts compare(const std::string& collation, const CollationWeights* weights) {
 
 void fill_texts(const std::string& charset, const std::string& collation, std::mt19937& random) {
   MYSQL* client = ServerPair::instance().client();
+  run_sql(client, "DROP TABLE IF EXISTS collated_texts");
   run_sql(client,
-          "CREATE OR REPLACE TABLE collated_texts(id INT PRIMARY KEY AUTO_INCREMENT, s VARCHAR(30) "
+          "CREATE TABLE collated_texts(id INT PRIMARY KEY AUTO_INCREMENT, s VARCHAR(30) "
           "CHARACTER SET " +
               charset + " COLLATE " + collation + ")");
   std::string values;
@@ -151,6 +152,65 @@ void fill_texts(const std::string& charset, const std::string& collation, std::m
     values += (i > 0 ? ",(" : "(") + literal(text) + "),(" + literal(relative(text, random)) + ")";
   }
   run_sql(client, "INSERT IGNORE INTO collated_texts(s) VALUES" + values);
+}
+
+/// Every collation of a MySQL server and its character set, but for "binary".
+SqlRows mysql_collations(MYSQL* client) {
+  return run_sql(client,
+                 "SELECT COLLATION_NAME,CHARACTER_SET_NAME FROM information_schema.COLLATIONS "
+                 "WHERE ID<>63");
+}
+
+TEST_SUITE("mysql_collations") {
+  TEST_CASE("what MySQL calls equal folds alike") {
+    MYSQL* client = ServerPair::instance().client();
+    run_sql(client, "SET sql_log_bin=0");
+    const unsigned seed = std::random_device()();
+    INFO("seed ", seed);
+    std::mt19937 random(seed);
+    const auto weights = proxy::load_collation_weights(client);
+    REQUIRE(weights.ok());
+    std::map<CollationKind, int> tried;
+    int equal_certain = 0;
+    for (const auto& row : mysql_collations(client)) {
+      const CollationKind kind = certifier::collation_traits(row[0]).kind;
+      if (kind == CollationKind::kUnknown) {
+        continue;  // nothing is certain there
+      }
+      fill_texts(row[1], row[0], random);
+      ++tried[kind];
+      compare(row[0], nullptr);
+      equal_certain += compare(row[0], weights->get()).equal_certain;
+    }
+    run_sql(client, "SET sql_log_bin=1");
+    EXPECT(tried[CollationKind::kFolded] > 80);
+    EXPECT(tried[CollationKind::kPadded] > 30);
+    EXPECT(equal_certain > 100);
+  }
+
+  TEST_CASE("printable ASCII under MySQL's folded collations is equal without case only") {
+    MYSQL* client = ServerPair::instance().client();
+    run_sql(client, "SET cte_max_recursion_depth=100000,sql_mode=''");
+    int tried = 0;
+    for (const auto& row : mysql_collations(client)) {
+      if (certifier::collation_traits(row[0]).kind != CollationKind::kFolded) {
+        continue;
+      }
+      ++tried;
+      const std::string numbers =
+          "WITH RECURSIVE n(seq) AS (SELECT 32 UNION ALL SELECT seq+1 FROM n WHERE seq<126)";
+      const SqlRows mixed =
+          run_sql(client, numbers +
+                              " SELECT MIN(t) FROM (SELECT WEIGHT_STRING(CONVERT(CHAR(a.seq,b.seq) "
+                              "USING " +
+                              row[1] + ") COLLATE " + row[0] +
+                              ") s, CAST(RTRIM(UPPER(CHAR(a.seq,b.seq USING ascii))) AS BINARY) t "
+                              "FROM n a JOIN n b) x GROUP BY s HAVING COUNT(DISTINCT t)>1");
+      EXPECT_MESSAGE(mixed.empty(), row[0], ": ", mixed.empty() ? "" : mixed[0][0]);
+    }
+    run_sql(client, "SET sql_mode=DEFAULT");
+    EXPECT(tried > 80);
+  }
 }
 
 TEST_SUITE("collations") {

@@ -370,5 +370,147 @@ TEST_SUITE("keys") {
   }
 }
 
+TEST_SUITE("mysql_keys") {
+  TEST_CASE("keys with expressions, prefixes, and columns that nobody sees") {
+    run_sql(ServerPair::instance().client(), "SET sql_generate_invisible_primary_key=1");
+    run_sql(ServerPair::instance().client(), "CREATE TABLE gipk(v INT)");
+    run_sql(ServerPair::instance().client(), "SET sql_generate_invisible_primary_key=0");
+    check_meetings(
+        nullptr,
+        {"CREATE TABLE fx(id INT PRIMARY KEY, v VARCHAR(20), w INT, UNIQUE KEY e((LOWER(v))))",
+         "CREATE TABLE fx2(id INT PRIMARY KEY, a INT, b INT, UNIQUE KEY e(a,(ABS(b)) DESC))",
+         "CREATE TABLE fx3(id INT PRIMARY KEY, Ab INT, `Él` INT, w INT, g INT AS (w+1) VIRTUAL, "
+         "UNIQUE KEY e((aB+1)), UNIQUE KEY f((`éL`+1)), KEY h((g+1)))",
+         "INSERT INTO fx2 VALUES(1,1,1)", "INSERT INTO fx3(id,Ab,`Él`,w) VALUES(1,1,1,1)",
+         "CREATE TABLE mv(id INT PRIMARY KEY, j JSON, UNIQUE KEY e((CAST(j->'$.a' AS UNSIGNED "
+         "ARRAY))))",
+         "CREATE TABLE fxonly(v INT, w INT, UNIQUE KEY e((v+1)))",
+         "CREATE TABLE pre(id INT PRIMARY KEY, t TEXT, b BLOB, UNIQUE(t(3)), UNIQUE(b(2)))",
+         "CREATE TABLE des(id INT, v INT, PRIMARY KEY(id DESC))",
+         "CREATE TABLE inv(id INT PRIMARY KEY, u INT INVISIBLE UNIQUE, k INT, UNIQUE KEY ik(k) "
+         "INVISIBLE)",
+         "CREATE TABLE gen(id INT PRIMARY KEY, a INT, g INT AS (a % 10) VIRTUAL, UNIQUE(g))",
+         "CREATE TABLE eq_types(a DECIMAL(9,3), b BIT(12), c ENUM('x','y'), d DATETIME(3), e YEAR, "
+         "f TIME(2), g TIMESTAMP(4), h SET('p','q'), PRIMARY KEY(a,b,c,d,e,f,g,h))",
+         "INSERT INTO gipk VALUES(1),(1)", "INSERT INTO fx VALUES(1,'one',0),(2,'two',0)",
+         "INSERT INTO fxonly VALUES(1,1),(2,2)"},
+        {{"INSERT INTO fx VALUES(10,'ab',0)", "INSERT INTO fx VALUES(11,'AB',0)"},
+         {"UPDATE fx SET v='ab' WHERE id=1", "UPDATE fx SET v='AB' WHERE id=2"},
+         // What its expressions name stays as it is.
+         {"UPDATE fx SET w=1 WHERE id=1", "UPDATE fx SET w=1 WHERE id=2", kNone},
+         {"UPDATE fx SET w=1 WHERE id=1", "INSERT INTO fx VALUES(11,'AB',0)", kNone},
+         {"UPDATE fx SET w=1 WHERE id=1", "UPDATE fx SET w=2 WHERE id=1"},
+         {"UPDATE fx2 SET a=2 WHERE id=1", "INSERT INTO fx2 VALUES(11,2,-1)"},
+         {"UPDATE fx3 SET Ab=2 WHERE id=1", "INSERT INTO fx3(id,Ab,`Él`,w) VALUES(11,2,0,0)"},
+         {"UPDATE fx3 SET `Él`=2 WHERE id=1", "INSERT INTO fx3(id,Ab,`Él`,w) VALUES(11,0,2,0)"},
+         {"UPDATE fx3 SET w=2 WHERE id=1", "INSERT INTO fx3(id,Ab,`Él`,w) VALUES(11,2,2,0)", kNone},
+         {"DELETE FROM fx WHERE id=1", "DELETE FROM fx WHERE id=2", kNone},
+         {"INSERT INTO fx2 VALUES(10,1,5)", "INSERT INTO fx2 VALUES(11,1,-5)"},
+         {"INSERT INTO mv VALUES(10,'{\"a\":[1,2]}')", "INSERT INTO mv VALUES(11,'{\"a\":[2,3]}')"},
+         {"INSERT INTO fxonly VALUES(7,1)", "INSERT INTO fxonly VALUES(7,2)"},
+         {"UPDATE fxonly SET w=5 WHERE v=1", "UPDATE fxonly SET w=6 WHERE v=1"},
+         {"INSERT INTO pre VALUES(1,'abcd','a')", "INSERT INTO pre VALUES(2,'ABCe','b')"},
+         {"INSERT INTO pre VALUES(1,'abcd','a')", "INSERT INTO pre VALUES(2,'abd','b')", kNone},
+         {"INSERT INTO pre VALUES(1,'a','xyz')", "INSERT INTO pre VALUES(2,'b','xya')"},
+         {"INSERT INTO des VALUES(1,1)", "INSERT INTO des VALUES(1,2)"},
+         {"INSERT INTO des VALUES(1,1)", "INSERT INTO des VALUES(2,2)", kNone},
+         {"INSERT INTO inv(id,u) VALUES(1,5)", "INSERT INTO inv(id,u) VALUES(2,5)"},
+         {"INSERT INTO inv(id,k) VALUES(1,5)", "INSERT INTO inv(id,k) VALUES(2,5)"},
+         {"INSERT INTO inv(id,k) VALUES(1,5)", "INSERT INTO inv(id,k) VALUES(2,6)", kNone},
+         {"INSERT INTO gen(id,a) VALUES(1,5)", "INSERT INTO gen(id,a) VALUES(2,15)"},
+         {"INSERT INTO gen(id,a) VALUES(1,5)", "INSERT INTO gen(id,a) VALUES(2,16)", kNone},
+         {"UPDATE gipk SET v=2 WHERE my_row_id=1", "UPDATE gipk SET v=3 WHERE my_row_id=2", kNone},
+         {"UPDATE gipk SET v=2 WHERE my_row_id=1", "DELETE FROM gipk WHERE my_row_id=1"},
+         {"INSERT INTO eq_types VALUES(1.5,3,'x','2024-01-01 00:00:00.5',2024,'1:2:3.45',"
+          "'2024-01-01 00:00:00.1234','p,q')",
+          "INSERT INTO eq_types VALUES(1.50,b'11',1,'2024-01-01 00:00:00.500',24,'01:02:03.45',"
+          "'2024-01-01 00:00:00.1234',3)"},
+         {"INSERT INTO eq_types VALUES(1.5,3,'x','2024-01-01 00:00:00.5',2024,'1:2:3.45',"
+          "'2024-01-01 00:00:00.1234','p,q')",
+          "INSERT INTO eq_types VALUES(1.5,3,'x','2024-01-01 00:00:00.5',2024,'1:2:3.45',"
+          "'2024-01-01 00:00:00.1235','p,q')",
+          kNone}});
+  }
+
+  TEST_CASE("texts") {
+    const auto weights = proxy::load_collation_weights(ServerPair::instance().client());
+    REQUIRE(weights.ok());
+    REQUIRE(weights.value()->find("utf8mb4_0900_ai_ci") != nullptr);
+    REQUIRE(weights.value()->find("latin1_swedish_ci") != nullptr);
+    check_meetings(
+        weights->get(),
+        {"CREATE TABLE x1(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a)) COLLATE utf8mb4_0900_ai_ci",
+         "CREATE TABLE x2(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a)) COLLATE utf8mb4_0900_as_cs",
+         "CREATE TABLE x3(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a)) COLLATE utf8mb4_0900_bin",
+         "CREATE TABLE x4(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a)) COLLATE "
+         "utf8mb4_da_0900_ai_ci",
+         "CREATE TABLE x5(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a)) COLLATE "
+         "utf8mb4_hu_0900_ai_ci",
+         "CREATE TABLE x6(id INT PRIMARY KEY, a VARCHAR(20), UNIQUE(a(3))) COLLATE "
+         "utf8mb4_0900_ai_ci",
+         "INSERT INTO x5 VALUES(1,'one'),(2,'two')"},
+        {{"INSERT INTO x1 VALUES(1,'ab')", "INSERT INTO x1 VALUES(2,'cd')", kNone},
+         {"INSERT INTO x1 VALUES(1,'ab')", "INSERT INTO x1 VALUES(2,'ÄB')"},
+         {"INSERT INTO x1 VALUES(1,'ab')", "INSERT INTO x1 VALUES(2,'äc')", kNone},
+         {"INSERT INTO x1 VALUES(1,'straße')", "INSERT INTO x1 VALUES(2,'STRASSE')"},
+         {"INSERT INTO x1 VALUES(1,'é')", "INSERT INTO x1 VALUES(2,CONCAT('e',_utf16 x'0301'))"},
+         {"INSERT INTO x1 VALUES(1,'ab')",
+          "INSERT INTO x1 VALUES(2,CONCAT('a',_utf16 x'200b','b'))"},
+         {"INSERT INTO x1 VALUES(1,'ab')", "INSERT INTO x1 VALUES(2,CONCAT('a','\\0','b'))"},
+         {"INSERT INTO x1 VALUES(1,'日本')", "INSERT INTO x1 VALUES(2,'中国')", kNone},
+         {"INSERT INTO x1 VALUES(1,'日本')", "INSERT INTO x1 VALUES(2,'日本')"},
+         {"INSERT INTO x1 VALUES(1,'a')", "INSERT INTO x1 VALUES(2,'a ')", Expect::kAnyway},
+         {"INSERT INTO x2 VALUES(1,'é')", "INSERT INTO x2 VALUES(2,CONCAT('e',_utf16 x'0301'))"},
+         {"INSERT INTO x2 VALUES(1,'ab')", "INSERT INTO x2 VALUES(2,'ac')", kNone},
+         {"INSERT INTO x3 VALUES(1,'ab')", "INSERT INTO x3 VALUES(2,'AB')", kNone},
+         {"INSERT INTO x3 VALUES(1,'é')", "INSERT INTO x3 VALUES(2,'é')"},
+         {"INSERT INTO x4 VALUES(1,'aa')", "INSERT INTO x4 VALUES(2,'å')"},
+         {"INSERT INTO x4 VALUES(1,'aa')", "INSERT INTO x4 VALUES(2,'bb')", kNone},
+         {"INSERT INTO x5 VALUES(10,'accs')", "INSERT INTO x5 VALUES(11,'acscs')"},
+         {"UPDATE x5 SET id=7 WHERE a='one'", "UPDATE x5 SET id=8 WHERE a='two'", kNone},
+         {"INSERT INTO x6 VALUES(1,'éèê1')", "INSERT INTO x6 VALUES(2,'EEE2')"},
+         {"INSERT INTO x6 VALUES(1,'éè1')", "INSERT INTO x6 VALUES(2,'EE2')", kNone}});
+  }
+
+  TEST_CASE("foreign keys, cascades, and definitions") {
+    MYSQL* client = ServerPair::instance().client();
+    check_meetings(
+        nullptr,
+        {"CREATE TABLE p(id INT PRIMARY KEY, v INT)",
+         "CREATE TABLE c(id INT PRIMARY KEY, p INT, v INT, FOREIGN KEY(p) REFERENCES p(id) ON "
+         "DELETE CASCADE ON UPDATE CASCADE)",
+         "INSERT INTO p VALUES(1,0),(2,0),(3,0)", "INSERT INTO c VALUES(1,1,0),(2,2,0)"},
+        {{"DELETE FROM p WHERE id=1", "UPDATE c SET v=1 WHERE id=1"},
+         {"DELETE FROM p WHERE id=3", "INSERT INTO c VALUES(9,3,0)"},
+         {"UPDATE p SET v=9 WHERE id=1", "UPDATE c SET v=1 WHERE id=1", kNone},
+         {"INSERT INTO c VALUES(10,1,0)", "INSERT INTO c VALUES(11,1,0)", kNone}});
+    run_sql(client, "CREATE DATABASE `dé-f`");
+    run_sql(client, "CREATE TABLE `dé-f`.`p/1 x`(id INT PRIMARY KEY, s TEXT, e ENUM('a'))");
+    run_sql(client,
+            "CREATE TABLE def_child(id INT PRIMARY KEY, p INT, "
+            "FOREIGN KEY fk(p) REFERENCES `dé-f`.`p/1 x`(id) ON DELETE SET NULL)");
+    run_sql(client, "CREATE TABLE def_myisam(id INT PRIMARY KEY) ENGINE=MyISAM");
+    run_sql(client, "CREATE VIEW def_view AS SELECT 1");
+    const auto parent = proxy::load_table_definition(client, {"dé-f", "p/1 x"});
+    REQUIRE(parent.ok());
+    REQUIRE(parent->referenced_by.size() == 1);
+    EXPECT(parent->referenced_by[0].child == TableRef{"rows", "def_child"});
+    EXPECT(parent->referenced_by[0].cascades_on_delete);
+    EXPECT_FALSE(parent->referenced_by[0].cascades_on_update);
+    EXPECT(parent->columns.at(1).collation_id == 255);
+    const auto child = proxy::load_table_definition(client, {"rows", "def_child"});
+    REQUIRE(child.ok());
+    REQUIRE(child->foreign_keys.size() == 1);
+    EXPECT(child->foreign_keys[0].parent == TableRef{"dé-f", "p/1 x"});
+    EXPECT_FALSE(proxy::load_table_definition(client, {"rows", "def_myisam"})->is_transactional);
+    EXPECT_FALSE(proxy::load_table_definition(client, {"rows", "def_view"}).ok());
+    run_sql(client, "SET show_gipk_in_create_table_and_information_schema=OFF");
+    const auto hidden = proxy::load_table_definition(client, {"rows", "gipk"});
+    REQUIRE(hidden.ok());
+    EXPECT(hidden->columns.size() == 2);
+    EXPECT(hidden->unique_keys.size() == 1);
+  }
+}
+
 }  // namespace
 }  // namespace consort::test

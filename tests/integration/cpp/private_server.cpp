@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -40,7 +41,15 @@ PrivateServer::Directory::~Directory() {
   fs::remove_all(path, ignored);
 }
 
+ServerKind PrivateServer::kind() {
+  return server_program("MYSQLD", "").empty() ? ServerKind::kMariadb : ServerKind::kMysql;
+}
+
 void PrivateServer::create() {
+  if (kind() == ServerKind::kMysql) {
+    create_mysql();
+    return;
+  }
   const std::string program = server_program("MARIADB_INSTALL_DB", "/usr/bin/mariadb-install-db");
   std::vector<std::string> arguments{program,
                                      "--no-defaults",
@@ -57,25 +66,52 @@ void PrivateServer::create() {
   REQUIRE_MESSAGE(status == 0, "mariadb-install-db failed in ", directory_.path);
 }
 
+void PrivateServer::create_mysql() {
+  std::vector<std::string> arguments{server_program("MYSQLD", ""), "--no-defaults",
+                                     "--initialize-insecure",
+                                     "--datadir=" + directory_.path + "/data"};
+  if (geteuid() == 0) {
+    arguments.push_back("--user=root");
+  }
+  int status = 0;
+  waitpid(spawn(arguments, directory_.path, "install.log"), &status, 0);
+  REQUIRE_MESSAGE(status == 0, "mysqld --initialize-insecure failed in ", directory_.path);
+  // Its root comes from localhost only, which is no address.
+  std::ofstream(directory_.path + "/accounts.sql")
+      << "CREATE USER IF NOT EXISTS root@'127.0.0.1';\n"
+         "GRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n";
+}
+
+std::vector<std::string> PrivateServer::brand_arguments() const {
+  if (kind() == ServerKind::kMysql) {
+    return {server_program("MYSQLD", ""),
+            "--no-defaults",
+            "--mysqlx=OFF",
+            "--gtid-mode=ON",
+            "--secure-file-priv=NULL",
+            "--enforce-gtid-consistency=ON",
+            "--init-file=" + directory_.path + "/accounts.sql"};
+  }
+  return {server_program("MARIADBD", "/usr/sbin/mariadbd"), "--no-defaults", "--binlog-format=ROW",
+          "--binlog-annotate-row-events=0"};
+}
+
 void PrivateServer::launch(std::uint32_t server_id, const std::vector<std::string>& options) {
-  const std::string program = server_program("MARIADBD", "/usr/sbin/mariadbd");
-  std::vector<std::string> arguments{program,
-                                     "--no-defaults",
-                                     "--datadir=" + directory_.path + "/data",
-                                     "--socket=" + directory_.path + "/socket",
-                                     "--port=" + std::to_string(port_),
-                                     "--bind-address=127.0.0.1",
-                                     "--server-id=" + std::to_string(server_id),
-                                     "--log-bin=bin",
-                                     "--binlog-format=ROW",
-                                     "--binlog-row-image=FULL",
-                                     "--binlog-row-metadata=FULL",
-                                     "--binlog-annotate-row-events=0",
-                                     "--innodb-flush-log-at-trx-commit=2",
-                                     "--innodb-buffer-pool-size=64M",
-                                     "--innodb-lock-wait-timeout=5",
-                                     "--max-allowed-packet=1G",
-                                     "--skip-name-resolve"};
+  std::vector<std::string> arguments = brand_arguments();
+  const std::vector<std::string> common{"--datadir=" + directory_.path + "/data",
+                                        "--socket=" + directory_.path + "/socket",
+                                        "--port=" + std::to_string(port_),
+                                        "--bind-address=127.0.0.1",
+                                        "--server-id=" + std::to_string(server_id),
+                                        "--log-bin=bin",
+                                        "--binlog-row-image=FULL",
+                                        "--binlog-row-metadata=FULL",
+                                        "--innodb-flush-log-at-trx-commit=2",
+                                        "--innodb-buffer-pool-size=64M",
+                                        "--innodb-lock-wait-timeout=5",
+                                        "--max-allowed-packet=1G",
+                                        "--skip-name-resolve"};
+  arguments.insert(arguments.end(), common.begin(), common.end());
   if (geteuid() == 0) {
     arguments.push_back("--user=root");
   }

@@ -1,5 +1,6 @@
-// PrivateServer: a MariaDB server of a test's own, in a temporary directory on a free port.
+// PrivateServer: a server of a test's own, in a temporary directory on a free port.
 // Needs mariadbd and mariadb-install-db (MARIADBD and MARIADB_INSTALL_DB override where they are).
+// Where MYSQLD says where a mysqld is, it is a MySQL server.
 // Threads: none.
 #pragma once
 
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include <mysql.h>
+
+#include "base/server_kind.h"
 
 namespace consort::test {
 
@@ -24,6 +27,9 @@ using SqlRows = std::vector<std::vector<std::string>>;
 
 class PrivateServer {
  public:
+  /// Of all of them, by the environment.
+  [[nodiscard]] static ServerKind kind();
+
   /// Creates and starts a server; ends the test program when that fails. `options` are added to
   /// those of a Consort backend.
   PrivateServer(std::uint32_t server_id, const std::vector<std::string>& options);
@@ -38,6 +44,8 @@ class PrivateServer {
 
  private:
   void create();
+  void create_mysql();
+  [[nodiscard]] std::vector<std::string> brand_arguments() const;
   void launch(std::uint32_t server_id, const std::vector<std::string>& options);
   void wait_until_up() const;
 

@@ -31,6 +31,9 @@ class ServerPair {
   [[nodiscard]] Dump capture(const std::function<void()>& work,
                              const protocol::BinlogGroupReader::Limits& limits = {});
 
+  /// Makes the lane's session ready for BINLOG of what `dump` holds.
+  void start_binlog(const Dump& dump);
+
   /// Applies the groups that hold rows, each in a transaction.
   void apply(const Dump& dump);
 

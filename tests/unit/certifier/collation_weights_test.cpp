@@ -21,18 +21,23 @@ TEST_SUITE("certifier") {
   TEST_CASE("collation_traits") {
     const auto kind = [](const char* name) { return collation_traits(name).kind; };
     EXPECT(kind("binary") == CollationKind::kBytes);
-    for (const char* name :
-         {"utf8mb4_bin", "latin1_bin", "utf8mb4_nopad_bin", "utf16_bin", "gbk_bin"}) {
+    for (const char* name : {"utf8mb4_bin", "latin1_bin", "utf8mb4_nopad_bin", "utf16_bin",
+                             "gbk_bin", "utf8mb4_0900_bin"}) {
       EXPECT(kind(name) == CollationKind::kPadded);
     }
-    for (const char* name : {"utf8mb4_general_ci", "utf8mb3_unicode_520_ci", "utf8_general_ci",
-                             "utf8mb4_unicode_nopad_ci", "utf8mb4_uca1400_nopad_ai_ci",
-                             "latin1_swedish_ci", "latin1_swedish_nopad_ci"}) {
+    for (const char* name :
+         {"utf8mb4_general_ci", "utf8mb3_unicode_520_ci", "utf8_general_ci",
+          "utf8mb4_unicode_nopad_ci", "utf8mb4_uca1400_nopad_ai_ci", "latin1_swedish_ci",
+          "latin1_swedish_nopad_ci", "utf8mb4_0900_ai_ci", "utf8mb4_0900_as_cs",
+          "utf8mb4_de_pb_0900_ai_ci", "utf8mb4_da_0900_as_cs", "utf8mb4_ja_0900_as_cs_ks",
+          "utf8mb4_lv_0900_as_cs"}) {
       EXPECT(kind(name) == CollationKind::kFolded);
     }
     for (const char* name :
          {"utf8mb4_danish_ci", "utf16_general_ci", "sjis_japanese_ci", "koi8u_general_ci",
-          "latin2_czech_cs", "utf8mb4_uca1400_swedish_ai_ci", "nonsense", ""}) {
+          "latin2_czech_cs", "utf8mb4_uca1400_swedish_ai_ci", "utf8mb4_hu_0900_ai_ci",
+          "utf8mb4_lv_0900_ai_ci", "utf8mb4_ja_0900_ai_ci", "utf8mb4_da_0900_xx",
+          "latin1_da_0900_ai_ci", "nonsense", ""}) {
       EXPECT(kind(name) == CollationKind::kUnknown);
     }
   }

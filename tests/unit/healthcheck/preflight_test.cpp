@@ -55,6 +55,37 @@ Facts fit_server() {
   };
 }
 
+/// Likewise of the other brand, but for what every such server gets told.
+Facts fit_mysql() {
+  Facts facts = fit_server();
+  for (const char* unknown : {"innodb_snapshot_isolation", "log_bin_compress", "slave_exec_mode",
+                              "wsrep_on", "tx_isolation"}) {
+    facts.erase(unknown);
+  }
+  facts["version"] = "9.7.4-2";
+  facts["gtid_mode"] = "ON";
+  facts["enforce_gtid_consistency"] = "ON";
+  facts["binlog_transaction_compression"] = "OFF";
+  facts["binlog_row_value_options"] = "";
+  facts["replica_exec_mode"] = "STRICT";
+  facts["xa_detach_on_prepare"] = "ON";
+  facts["performance_schema"] = "ON";
+  facts["super_read_only"] = "OFF";
+  facts["sql_generate_invisible_primary_key"] = "OFF";
+  facts["sql_require_primary_key"] = "OFF";
+  facts["caching_sha2_password_storage_format"] = "CRYPT5";
+  facts["default_collation_for_utf8mb4"] = "utf8mb4_general_ci";
+  facts["disabled_storage_engines"] = "MyISAM,MEMORY";
+  facts["transaction_isolation"] = "REPEATABLE-READ";
+  facts[std::string(kFactPrivileges)] =
+      "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER,"
+      " EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, SHOW VIEW, CREATE ROUTINE,"
+      " ALTER ROUTINE, CREATE USER, EVENT, TRIGGER, REPLICATION_APPLIER, CONNECTION_ADMIN,"
+      " SYSTEM_VARIABLES_ADMIN, XA_RECOVER_ADMIN, ROLE_ADMIN, SYSTEM_USER, SET_ANY_DEFINER,"
+      " ALLOW_NONEXISTENT_DEFINER, BACKUP_ADMIN";
+  return facts;
+}
+
 std::string told(const std::vector<Finding>& findings) {
   std::string out;
   for (const Finding& finding : findings) {
@@ -81,7 +112,6 @@ TEST_SUITE("healthcheck") {
 
     const std::vector<Row> rows = {
         {"version", "10.5.29-MariaDB", "E version 10.5.29", "10.6"},
-        {"version", "9.7.4-2", "E version 9.7.4-2 is not MariaDB's", "MariaDB 10.6"},
         {"log_bin", "OFF", "E log_bin is OFF", "log_bin"},
         {"binlog_format", "MIXED", "E binlog_format is MIXED", "SET GLOBAL binlog_format='ROW'"},
         {"binlog_row_image", "MINIMAL", "E binlog_row_image", "FULL"},
@@ -124,6 +154,142 @@ TEST_SUITE("healthcheck") {
       EXPECT(told(findings).starts_with(row.told));
       EXPECT(findings[0].mend.find(row.mend) != std::string::npos);
       EXPECT(refusal(findings).empty() == (row.told[0] == 'W'));
+    }
+  }
+
+  TEST_CASE("Preflight: MySQL, and what mends it there") {
+    constexpr std::string_view kAlways = "W MySQL has no innodb_snapshot_isolation";
+    const auto fit = check_backend(fit_mysql(), kCluster);
+    REQUIRE(fit.size() == 1);
+    EXPECT(told(fit).starts_with(kAlways));
+
+    struct Row {
+      std::string fact;
+      std::string value;
+      std::string told;
+      std::string mend;
+    };
+
+    const std::vector<Row> rows = {
+        {"version", "8.0.44", "E version 8.0.44 is too old", "MySQL 8.4"},
+        {"gtid_mode", "ON_PERMISSIVE", "E gtid_mode is ON_PERMISSIVE", "SET PERSIST gtid_mode"},
+        {"enforce_gtid_consistency", "WARN", "E enforce_gtid_consistency", "SET PERSIST"},
+        {"log_bin", "OFF", "E log_bin", "log_bin"},
+        {"binlog_format", "STATEMENT", "E binlog_format", "ROW"},
+        {"binlog_transaction_compression", "ON", "E binlog_transaction_compression", "OFF"},
+        {"binlog_row_value_options", "PARTIAL_JSON", "E binlog_row_value_options", "=''"},
+        {"replica_exec_mode", "IDEMPOTENT", "E replica_exec_mode", "STRICT"},
+        {"xa_detach_on_prepare", "OFF", "E xa_detach_on_prepare", "ON"},
+        {"performance_schema", "OFF", "E performance_schema", "restart"},
+        {"super_read_only", "ON", "E super_read_only", "OFF"},
+        {"read_only", "ON", "W read_only is ON: clients without the CONNECTION_ADMIN", "OFF"},
+        {"sql_generate_invisible_primary_key", "ON", "E sql_generate_invisible", "OFF"},
+        {"caching_sha2_password_storage_format", "PBKDF2_SHA512", "W caching_sha2", "CRYPT5"},
+        {"disabled_storage_engines", "", "W disabled_storage_engines", "MyISAM"},
+        {"event_scheduler", "ON", "E event_scheduler", "OFF"},
+        {std::string(kFactReplicaOf), "Source_Host=db9", "E it is a replica", "RESET REPLICA ALL"},
+        {std::string(kFactPrivileges), "USAGE",
+         "E the service account lacks SELECT, INSERT, UPDATE, DELETE, CREATE, CREATE ROUTINE,"
+         " ALTER ROUTINE, EXECUTE, PROCESS, REPLICATION SLAVE, REPLICATION CLIENT, BACKUP_ADMIN,"
+         " BINLOG_ADMIN|REPLICATION_APPLIER,",
+         "GRANT ALL PRIVILEGES ON *.* TO 'consort'@'%'"},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.fact);
+      Facts facts = fit_mysql();
+      facts[row.fact] = row.value;
+      auto findings = check_backend(facts, kCluster);
+      std::erase_if(findings,
+                    [&](const Finding& finding) { return told({finding}).starts_with(kAlways); });
+      REQUIRE(!findings.empty());
+      EXPECT(told(findings).starts_with(row.told));
+      EXPECT(findings[0].mend.find(row.mend) != std::string::npos);
+      EXPECT(refusal(findings).empty() == (row.told[0] == 'W'));
+    }
+  }
+
+  TEST_CASE("Preflight: each right that MySQL wants is missed by its name") {
+    const auto without = [](const std::string& right) {
+      Facts facts = fit_mysql();
+      std::string& rights = facts[std::string(kFactPrivileges)];
+      const std::string all = ", " + rights + ", ";
+      const std::string wanted = ", " + right + ", ";
+      const auto at = all.find(wanted);
+      REQUIRE(at != std::string::npos);
+      rights = all.substr(0, at) + all.substr(at + wanted.size() - 2);
+      rights = rights.starts_with(", ") ? rights.substr(2) : rights;
+      return facts;
+    };
+    for (const char* right : {"REPLICATION CLIENT", "EXECUTE", "BACKUP_ADMIN", "XA_RECOVER_ADMIN",
+                              "CONNECTION_ADMIN", "SYSTEM_VARIABLES_ADMIN", "SYSTEM_USER"}) {
+      CAPTURE(right);
+      EXPECT(refusal(check_backend(without(right), kCluster))
+                 .starts_with("preflight: the service account lacks " + std::string(right)));
+    }
+    EXPECT(refusal(check_backend(without("SET_ANY_DEFINER"), kCluster)).empty());
+    EXPECT(check_backend(without("SET_ANY_DEFINER"), kCluster).size() == 2);
+
+    Facts facts = without("REPLICATION_APPLIER");
+    EXPECT_FALSE(refusal(check_backend(facts, kCluster)).empty());
+    facts[std::string(kFactPrivileges)] += ", BINLOG_ADMIN";
+    EXPECT(refusal(check_backend(facts, kCluster)).empty());
+
+    facts = without("CONNECTION_ADMIN");
+    facts[std::string(kFactPrivileges)] += ", SUPER";
+    EXPECT(refusal(check_backend(facts, kCluster)).empty());
+    facts = without("XA_RECOVER_ADMIN");
+    facts[std::string(kFactPrivileges)] += ", SUPER";
+    EXPECT_FALSE(refusal(check_backend(facts, kCluster)).empty());
+  }
+
+  TEST_CASE("Preflight: MariaDB and MySQL beside each other") {
+    struct Row {
+      bool of_mysql;
+      std::string variable;
+      std::string value;
+      std::string told;
+    };
+
+    const std::vector<Row> rows = {
+        {true, "default_collation_for_utf8mb4", "utf8mb4_0900_ai_ci",
+         "E default_collation_for_utf8mb4 is 'utf8mb4_0900_ai_ci' on my"},
+        {true, "collation_server", "utf8mb4_0900_ai_ci", "E collation_server is"},
+        {false, "character_set_server", "latin1", "E character_set_server is 'latin1' on ma"},
+        {false, "character_set_collations", "utf8mb4=utf8mb4_uca1400_ai_ci",
+         "E character_set_collations is"},
+        {false, "sql_mode", "STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER",
+         "E sql_mode on ma has NO_AUTO_CREATE_USER, which my does not know"},
+        {true, "sql_mode", "TIME_TRUNCATE_FRACTIONAL",
+         "E sql_mode on my has TIME_TRUNCATE_FRACTIONAL, which ma does not know"},
+        {true, "sql_mode", "ANSI_QUOTES", "W sql_mode is"},
+        {true, "sql_require_primary_key", "ON", "E sql_require_primary_key is"},
+        {true, "lower_case_table_names", "1", "E lower_case_table_names is"},
+    };
+    for (const bool mysql_first : {false, true}) {
+      Facts mariadb = fit_server();
+      Facts mysql = fit_mysql();
+      mysql["server_id"] = "12";
+      const auto compared = [&] {
+        const std::vector<NamedFacts> both = {
+            {mysql_first ? "my" : "ma", mysql_first ? &mysql : &mariadb},
+            {mysql_first ? "ma" : "my", mysql_first ? &mariadb : &mysql}};
+        const auto findings = compare_backends(both);
+        REQUIRE(findings[0].empty());
+        return findings[1];
+      };
+      REQUIRE(compared().size() == 1);
+      EXPECT(told(compared()).starts_with("W version is"));
+      for (const Row& row : rows) {
+        CAPTURE(row.variable);
+        Facts& facts = row.of_mysql ? mysql : mariadb;
+        const Facts before = facts;
+        facts[row.variable] = row.value;
+        const auto findings = compared();
+        CAPTURE(told(findings));
+        REQUIRE(findings.size() == 2);  // no variable twice
+        EXPECT(told(findings).find(row.told) == 0);
+        facts = before;
+      }
     }
   }
 

@@ -63,6 +63,21 @@ TEST_SUITE("protocol") {
     EXPECT_FALSE(sha2_account_has(other, "foobar"));
   }
 
+  TEST_CASE("caching_sha2_password: what MySQL 9.7 stores") {
+    // For "foobar": ten thousand rounds, "00A" in the text.
+    const Buffer crypt5 = from_hex(
+        "2441243030412412467860756B69666E555C6E09331A2D0C6B4F70344A4553464D493862757055587966353957"
+        "306C4C316356646E69742F725539767843714C686337507232");
+    EXPECT(sha2_account_has(as_text(crypt5), "foobar"));
+    EXPECT_FALSE(sha2_account_has(as_text(crypt5), "foobaR"));
+    // Its other format is not verified here.
+    const Buffer pbkdf2 = from_hex(
+        "244224303041240C583C4A1A6B6C2041406528744D1A4A18065D74656D446C38627443435A7368786F416F6563"
+        "4E78636C63694E39306A6A4E462F423142634E7A42574E3134635443447A715834746E6A636C704268682F3276"
+        "34334A69652F64634B4B52774C6C336E375766715354513D3D");
+    EXPECT_FALSE(sha2_account_has(as_text(pbkdf2), "foobar"));
+  }
+
   TEST_CASE("caching_sha2_password: the fast answer") {
     const Sha2Hash token = sha2_answer("foobar", as_bytes(kSalt));
     EXPECT(Buffer(token.begin(), token.end()) ==

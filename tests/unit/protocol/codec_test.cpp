@@ -185,7 +185,8 @@ TEST_SUITE("protocol") {
     ok.changes.state_changed = true;
     ok.changes.transaction_characteristics = "START TRANSACTION;";
     ok.changes.transaction_state = "T_______";
-    ok.changes.others = {OtherSessionChange{3, other}};
+    ok.changes.gtids = "0c7d6a04-cc1b-11f0-9d6a-0242ac110002:17";
+    ok.changes.others = {OtherSessionChange{9, other}};
     Buffer tracked;
     encode_ok(tracked, ok, kProtocol41 | kSessionTrack, OkHeader::kOk);
     auto back = decode_ok(tracked, kProtocol41 | kSessionTrack);
@@ -202,6 +203,7 @@ TEST_SUITE("protocol") {
     EXPECT(*back->changes.state_changed);
     EXPECT(back->changes.transaction_characteristics == "START TRANSACTION;");
     EXPECT(back->changes.transaction_state == "T_______");
+    EXPECT(back->changes.gtids == ok.changes.gtids);
     REQUIRE(back->changes.others.size() == 1);
     EXPECT(as_text(back->changes.others[0].data) == as_text(other));
 
@@ -215,6 +217,25 @@ TEST_SUITE("protocol") {
     for (std::size_t cut = 0; cut < tracked.size(); ++cut) {
       static_cast<void>(decode_ok(Bytes(tracked).first(cut), kSessionTrack));  // must not crash
     }
+  }
+
+  TEST_CASE("codec: the GTIDs that an OK of MySQL tells") {
+    // XA PREPARE with session_track_gtids=OWN_GTID; 9.7.
+    const std::string_view gtid = "0c7d6a04-cc1b-11f0-9d6a-0242ac110002:17";
+    REQUIRE(gtid.size() == 39);
+    Buffer wire = bytes_of({0x00, 0x00, 0x00, 0x02, 0x40, 0x00, 0x00, 0x00,  // no info
+                            0x2B, 0x03, 0x29, 0x00, 0x27});
+    append(wire, gtid);
+    const auto ok = decode_ok(wire, capability::kProtocol41 | capability::kSessionTrack);
+    REQUIRE(ok.ok());
+    EXPECT(ok->changes.gtids == gtid);
+    EXPECT(ok->changes.others.empty());
+    EXPECT_FALSE(ok->changes.empty());
+    Buffer again;
+    encode_ok(again, *ok, capability::kProtocol41 | capability::kSessionTrack, OkHeader::kOk);
+    EXPECT(again == wire);
+    wire[12] = 0x28;  // longer than its entry
+    EXPECT_FALSE(decode_ok(wire, capability::kProtocol41 | capability::kSessionTrack).ok());
   }
 
   TEST_CASE("codec: an OK as MariaDB writes it in a database of ucs2, utf16 or utf32") {

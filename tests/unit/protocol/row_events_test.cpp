@@ -153,6 +153,73 @@ TEST_SUITE("protocol") {
     }
   }
 
+  TEST_CASE("TableMap and RowReader: every type of MySQL 9.7, with all metadata") {
+    // ty (a TINYINT UNSIGNED, y YEAR, u INT UNSIGNED, d DECIMAL(20,5), bt BIT(11),
+    // e ENUM('a','b') CHARACTER SET latin1, st SET('x','y') COLLATE utf8mb4_0900_as_cs, t TIME(3),
+    // dt DATETIME(6), ts TIMESTAMP(2), g GEOMETRY, vec VECTOR(3), j JSON, bb BLOB,
+    // tx TEXT COLLATE utf8mb4_ja_0900_as_cs, ch CHAR(100), bi BINARY(8), vb VARBINARY(300),
+    // vc VARCHAR(300) COLLATE utf8mb4_0900_bin, bo BOOLEAN, fl FLOAT, db DOUBLE, lb LONGBLOB,
+    // bigu BIGINT UNSIGNED, da DATE, inv INT UNSIGNED INVISIBLE)
+    EventWriter e(false);
+    const Buffer event =
+        e.event(19,
+                "7c0000000000010002747900027479001a010d03f610fefe131211fff2f5fcfcfefe0f0f010405fc"
+                "080a031b14050301f701f8010306020404040202ee90fe082c01b004040804ffffff030102e18002"
+                "0d3f02fc2f0103fcff0006fc35010701000d0103044a016101790175016402627401650273740174"
+                "026474027473016703766563016a02626202747802636802626902766202766302626f02666c0264"
+                "62026c62046269677502646103696e760b0408fc160105050201780179060502016101620c04ffff"
+                "ff80");
+    const TableMap map = decode(event);
+    REQUIRE(map.can_cut_rows());
+    REQUIRE(map.columns().size() == 26);
+    EXPECT(map.column_names().front() == "a");
+    EXPECT(map.column_names().back() == "inv");
+    std::string collations;
+    std::string without_sign;
+    for (std::size_t i = 0; i < map.columns().size(); ++i) {
+      const ColumnLayout& column = map.columns()[i];
+      if (column.kind == ValueKind::kText) {
+        collations += map.column_names()[i] + "=" + std::to_string(column.collation) + " ";
+      }
+      without_sign += column.is_unsigned ? map.column_names()[i] + " " : "";
+    }
+    EXPECT(collations == "tx=303 ch=255 vc=309 ");
+    EXPECT(without_sign == "a y u bigu inv ");
+    // (1,2020,4000000000,123.45,b'10101','b','x,y','12:34:56.789','2020-01-02 03:04:05.678901',
+    // '2020-01-02 03:04:05.12',POINT(1 2),'[1,2,3]','{"a":1}','blob','text','char','bin','varbin',
+    // 'vc',true,1.5,2.5,'lb',18446744073709551615,'2020-02-02',NULL)
+    const Buffer insert =
+        e.event(30,
+                "7c0000000000110002001affffffff00000002017800286bee8000000000007b00afc80015020380"
+                "c8b81ed299a54431050a5bf55e0d5da50c19000000000000000101000000000000000000f03f0000"
+                "0000000000400c0000000000803f00000040000040400d0000000001000c000b0001000501006104"
+                "00626c6f620400746578740400636861720362696e060076617262696e02007663010000c03f0000"
+                "000000000440020000006c62ffffffffffffffff42c80f");
+    std::vector<RowDiff> rows;
+    REQUIRE(for_each_row(map, insert, [&](const RowDiff& row) { rows.push_back(row); }).ok());
+    REQUIRE(rows.size() == 1);
+    const RowImage& row = rows[0].after;
+    EXPECT(hex(row[0].bytes) == "01");
+    EXPECT(hex(row[2].bytes) == "00286bee");
+    EXPECT(hex(row[4].bytes) == "0015");
+    EXPECT(hex(row[5].bytes) == "02");
+    EXPECT(hex(row[6].bytes) == "03");
+    EXPECT(hex(row[7].bytes) == "80c8b81ed2");
+    EXPECT(row[10].bytes.size() == 25);
+    EXPECT(hex(row[11].bytes) == "0000803f0000004000004040");
+    EXPECT(row[12].kind == ValueKind::kBinary);
+    EXPECT(row[12].bytes.size() == 13);
+    EXPECT(as_text(row[13].bytes) == "blob");
+    EXPECT(as_text(row[14].bytes) == "text");
+    EXPECT(as_text(row[15].bytes) == "char");
+    EXPECT(as_text(row[16].bytes) == "bin");
+    EXPECT(as_text(row[17].bytes) == "varbin");
+    EXPECT(as_text(row[18].bytes) == "vc");
+    EXPECT(as_text(row[22].bytes) == "lb");
+    EXPECT(hex(row[23].bytes) == "ffffffffffffffff");
+    EXPECT(row[25].kind == ValueKind::kNull);
+  }
+
   TEST_CASE("RowReader: version 2 events, NULLs and partial images") {
     EventWriter e(false);
     const TableMap map = decode(e.table_map(1, "t",

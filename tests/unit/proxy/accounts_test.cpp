@@ -161,6 +161,35 @@ TEST_SUITE("proxy") {
     EXPECT(account_difference(set, AccountSet({}), 1).size() == 1);
   }
 
+  TEST_CASE("AccountSet: a salt of a server's own makes no difference between servers") {
+    Account here = account("a", "%");
+    here.plugin = "caching_sha2_password";
+    here.authentication_string = "$A$00A$one";
+    here.alternatives.push_back({"caching_sha2_password", "$A$00A$two"});
+    Account there = here;
+    there.authentication_string = "$A$00A$three";
+    there.alternatives[0].authentication_string = "$A$00A$four";
+    const AccountSet set({here});
+    EXPECT(AccountSet({there}).digest() != set.digest());  // a new password is seen
+    EXPECT(AccountSet({there}).unsalted_digest() == set.unsalted_digest());
+    EXPECT(account_difference(set, AccountSet({there}), 8).empty());
+    const auto differs = [&](const Account& other) {
+      return AccountSet({other}).unsalted_digest() != set.unsalted_digest() &&
+             account_difference(set, AccountSet({other}), 8).size() == 1;
+    };
+    there.authentication_string = "";
+    EXPECT(differs(there));
+    there = here;
+    there.alternatives.clear();
+    EXPECT(differs(there));
+    there = here;
+    there.plugin = "ed25519";
+    EXPECT(differs(there));
+    here.plugin = there.plugin = "mysql_native_password";
+    there.authentication_string = "x";
+    EXPECT(AccountSet({there}).unsalted_digest() != AccountSet({here}).unsalted_digest());
+  }
+
   TEST_CASE("Account: what it demands of a client's TLS") {
     consort::TlsPeer bare;
     bare.cipher = "C";
@@ -268,5 +297,81 @@ TEST_SUITE("proxy") {
       EXPECT_FALSE(read(broken).ok());
     }
     EXPECT(read(R"({"plugin":7,"auth_or":{},"account_locked":"x","ssl_type":"y"})").ok());
+  }
+
+  TEST_CASE("Accounts: rows of MySQL's mysql.user") {
+    constexpr std::uint64_t kNow = 1700000000;
+    const auto plain = [] {
+      MysqlUser row;
+      row.user = "u";
+      row.host = "h";
+      row.plugin = "caching_sha2_password";
+      row.authentication_string = "$A$00A$x";
+      row.password_changed_s = 1699740000;  // three days ago
+      return row;
+    };
+    MysqlUser row = plain();
+    Account account = account_from_mysql_user(row, {kNow, 0, true});
+    EXPECT(account.name() == "'u'@'h'");
+    EXPECT(account.plugin == "caching_sha2_password");
+    EXPECT(account.authentication_string == "$A$00A$x");
+    EXPECT((account.tls == TlsDemand::kNone));
+    EXPECT_FALSE(account.locked);
+    EXPECT_FALSE(account.password_expired);
+    EXPECT(account.refused_when_expired);
+    EXPECT_FALSE(account.connection_admin);
+    EXPECT_FALSE(account.read_only_admin);
+    EXPECT(account.alternatives.empty());
+
+    // When a password ends: by itself, by its account's rule, by the server's.
+    EXPECT(account_from_mysql_user(row, {kNow, 2, true}).password_expired);
+    EXPECT_FALSE(account_from_mysql_user(row, {kNow, 4, true}).password_expired);
+    row.password_lifetime_days = 0;
+    EXPECT_FALSE(account_from_mysql_user(row, {kNow, 2, true}).password_expired);
+    row.password_lifetime_days = 2;
+    EXPECT(account_from_mysql_user(row, {kNow, 0, true}).password_expired);
+    row.password_changed_s = 0;
+    EXPECT_FALSE(account_from_mysql_user(row, {kNow, 0, true}).password_expired);
+    row.password_expired = true;
+    EXPECT(account_from_mysql_user(row, {kNow, 0, true}).password_expired);
+
+    // As CREATE ROLE leaves it.
+    row = plain();
+    row.authentication_string = "";
+    row.locked = row.password_expired = true;
+    EXPECT(account_from_mysql_user(row, {kNow, 0, true}).locked);
+
+    row = plain();
+    row.ssl_type = "SPECIFIED";
+    row.x509_issuer = "/CN=i";
+    row.x509_subject = "/CN=s";
+    row.connection_admin = true;
+    row.user_connections_max = 7;
+    account = account_from_mysql_user(row, {kNow, 0, false});
+    EXPECT((account.tls == TlsDemand::kSpecified));
+    EXPECT(account.tls_issuer == "/CN=i");
+    EXPECT(account.tls_subject == "/CN=s");
+    EXPECT(account.connection_admin);
+    EXPECT(account.read_only_admin);
+    EXPECT(account.user_connections_max == 7);
+    EXPECT_FALSE(account.refused_when_expired);
+    row.ssl_type = "X509";
+    EXPECT((account_from_mysql_user(row, {}).tls == TlsDemand::kX509));
+    row.ssl_type = "ANY";
+    EXPECT((account_from_mysql_user(row, {}).tls == TlsDemand::kAny));
+
+    // RETAIN CURRENT PASSWORD: raw bytes, which JSON escapes.
+    row = plain();
+    row.attributes = R"({"additional_password": "$A$00A$9\u0002\u0011%"})";
+    account = account_from_mysql_user(row, {kNow, 0, true});
+    EXPECT(account.alternatives ==
+           std::vector<AuthMethod>{{"caching_sha2_password", "$A$00A$9\x02\x11%"}});
+
+    // One of two factors opens nothing.
+    row.attributes = R"({"additional_password": "$A$00A$9", "multi_factor_authentication": )"
+                     R"([{"plugin": "auth_socket", "passwordless": 0}]})";
+    account = account_from_mysql_user(row, {kNow, 0, true});
+    EXPECT(account.plugin != "caching_sha2_password");
+    EXPECT(account.alternatives.empty());
   }
 }

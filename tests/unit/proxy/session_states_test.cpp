@@ -17,9 +17,15 @@ TEST_SUITE("control") {
   TEST_CASE("SessionStates: each server is asked for those that run there") {
     const std::vector<ProcessRow> rows = {running_row(1, 0, 11), running_row(2, 1, 12),
                                           running_row(3, 0, 13), running_row(4, 0, 0)};
-    EXPECT(server_states_sql(rows, BackendId{0}).ends_with("ID IN (11,13)"));
-    EXPECT(server_states_sql(rows, BackendId{1}).ends_with("ID IN (12)"));
-    EXPECT(server_states_sql(rows, BackendId{2}).empty());
+    EXPECT(threads_on(rows, BackendId{0}) == std::vector<std::uint64_t>{11, 13});
+    EXPECT(threads_on(rows, BackendId{1}) == std::vector<std::uint64_t>{12});
+    EXPECT(threads_on(rows, BackendId{2}).empty());
+    EXPECT(server_states_sql(ServerKind::kMariadb, threads_on(rows, BackendId{0})) ==
+           "SELECT ID,STATE,STAGE,MAX_STAGE,PROGRESS,MEMORY_USED,MAX_MEMORY_USED,EXAMINED_ROWS"
+           " FROM information_schema.PROCESSLIST WHERE COMMAND<>'Sleep' AND ID IN (11,13)");
+    EXPECT(server_states_sql(ServerKind::kMysql, threads_on(rows, BackendId{1})) ==
+           "SELECT ID,STATE,0,0,0.000,0,0,0"
+           " FROM performance_schema.processlist WHERE COMMAND<>'Sleep' AND ID IN (12)");
   }
 
   TEST_CASE("SessionStates: the answer goes to the rows of that server") {

@@ -139,7 +139,7 @@ TEST_SUITE("classify_other") {
          "ordered/accounts"},
         {"CREATE OR REPLACE ROLE r WITH ADMIN a", "account", "implicit_commit", "",
          "ordered/accounts"},
-        {"CREATE ROLE r", "account", "implicit_commit current_user", "", "refuse/not_supported"},
+        {"CREATE ROLE r", "account", "implicit_commit creators_role", "", "refuse/not_supported"},
         {"GRANT r TO CURRENT_USER()", "account", "implicit_commit current_user", "",
          "refuse/not_supported"},
         {"SET PASSWORD = PASSWORD('x')", "set_password", "implicit_commit current_user", "",

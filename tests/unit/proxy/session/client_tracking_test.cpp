@@ -66,9 +66,6 @@ TEST_SUITE("session") {
            "_utf8mb4 X'61'");
     EXPECT(tracking.list_sql() == "IF(1,_utf8mb4 X'61',@@session.session_track_system_variables)");
     EXPECT(tracking.schema_sql() == "@@session.skip_replication");
-    EXPECT(ClientTracking::own_set_statement() ==
-           "SET SESSION session_track_system_variables=_utf8mb4 X'2A', "
-           "SESSION session_track_schema=1");
   }
 
   TEST_CASE("ClientTracking: the global values that a session begins with") {

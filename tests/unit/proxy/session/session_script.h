@@ -168,7 +168,8 @@ class SessionScript : public SessionEffects {
   /// Feeds a reply, and those to what is unseen around it.
   void feed(Channel channel, Buffer& reply) {
     std::deque<std::string>& owed = owed_[static_cast<int>(channel)];
-    if (!owed.empty() && owed.front() == ClientTracking::own_set_statement()) {
+    if (!owed.empty() &&
+        owed.front() == std::string(dialect_of(ServerKind::kMariadb).tell_everything)) {
       feed_unseen(channel);
     }
     if (!owed.empty()) {
@@ -506,7 +507,8 @@ class SessionScript : public SessionEffects {
   /// everything again, and the question whether it does.
   static bool is_unseen(std::string_view text, std::string_view previous = {}) {
     return text == kGuard || is_guard(text, previous) ||
-           text == ClientTracking::own_set_statement() || text == kAskTold;
+           text == std::string(dialect_of(ServerKind::kMariadb).tell_everything) ||
+           text == kAskTold;
   }
 
   static std::string describe(Bytes payload) {

@@ -95,7 +95,7 @@ TEST_SUITE("session") {
                   "SET SESSION session_track_system_variables=CONCAT('sql_mode',', a')",
                   "SELECT CAST(@@session.session_track_schema+0 AS BINARY), "
                   "CAST(@@session.session_track_system_variables AS BINARY)",
-                  ClientTracking::own_set_statement()}));
+                  std::string(dialect_of(ServerKind::kMariadb).tell_everything)}));
     script.backend_ok(Channel::kHome);
     script.backend_ok(Channel::kHome);
     script.backend_row(Channel::kHome, {"1", "sql_mode"});
@@ -259,7 +259,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: a stored program cannot make a write go unnoticed") {
-    const std::string ours = ClientTracking::own_set_statement();
+    const std::string ours = std::string(dialect_of(ServerKind::kMariadb).tell_everything);
     for (const std::string text : {"CALL p()", "SELECT f(1)", "UPDATE t SET v=f(1)"}) {
       CAPTURE(text);
       TrackingScript script;
@@ -317,7 +317,8 @@ TEST_SUITE("session") {
           SessionScript script;
           begin(script, wrapped);
           script.backend_error(Channel::kHome, 1231);
-          EXPECT((script.sent(Channel::kHome) == Texts{ClientTracking::own_set_statement()}));
+          EXPECT((script.sent(Channel::kHome) ==
+                  Texts{std::string(dialect_of(ServerKind::kMariadb).tell_everything)}));
           script.backend_ok(Channel::kHome);
           EXPECT(script.answer().empty());
           EXPECT_FALSE(script.posted_back<BranchPrepared>().surely_logged);
@@ -345,7 +346,7 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: where programs may have run, what the client sets is told all the same") {
-    const std::string ours = ClientTracking::own_set_statement();
+    const std::string ours = std::string(dialect_of(ServerKind::kMariadb).tell_everything);
     for (const bool triggers : {true, false}) {
       CAPTURE(triggers);
       TrackingScript script;

@@ -17,7 +17,8 @@ SessionState state(std::string_view schema,
 }
 
 std::string change(const SessionState& from, const SessionState& to) {
-  return settings_change(from.settings().get(), to.settings().get()).value_or("reset");
+  return settings_change(from.settings().get(), to.settings().get(), ServerKind::kMariadb)
+      .value_or("reset");
 }
 
 TEST_SUITE("session") {
@@ -153,6 +154,27 @@ TEST_SUITE("session") {
     cache.clear();
     EXPECT(cache.find("b") == nullptr);
     EXPECT(cache.size() == 0);
+  }
+
+  TEST_CASE("StateChange: what only one brand of server knows stays away from the other") {
+    SessionState session;
+    session.set_variable("max_statement_time", "3.000000");
+    session.set_variable("max_execution_time", "7");
+    session.set_variable("sql_select_limit", "5");
+    session.set_variable("tx_isolation", "SERIALIZABLE");
+    session.set_variable("transaction_isolation", "READ-COMMITTED");  // takes the other's place
+    const std::string level = "_utf8mb4 X'524541442D434F4D4D4954544544'";
+    EXPECT(session.set_statement(ServerKind::kMariadb) ==
+           "SET SESSION max_statement_time=3.000000, SESSION sql_select_limit=5, "
+           "SESSION tx_isolation=" +
+               level);
+    EXPECT(session.set_statement(ServerKind::kMysql) ==
+           "SET SESSION max_execution_time=7, SESSION sql_select_limit=5, "
+           "SESSION transaction_isolation=" +
+               level);
+    const SessionState fresh;  // max_statement_time has no default to go back to
+    EXPECT(settings_change(session.settings().get(), fresh.settings().get(),
+                           ServerKind::kMariadb) == std::nullopt);
   }
 }
 
