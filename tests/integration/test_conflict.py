@@ -8,6 +8,7 @@ from support.case import case
 from support.cluster import Cluster, together
 from support.process import wait_until
 from support.racing import DEADLOCK, begin_on_different_homes, finish, race, send
+from support.server_kinds import numbers
 
 
 def setup(context):
@@ -351,7 +352,7 @@ def a_session_meets_its_own_commits(context, cluster):
     the session wrote before: also while branches are replayed that stand in a lane's way."""
     table = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
     guard = cluster.table("id INT PRIMARY KEY, v INT NOT NULL")
-    cluster.sql(f"INSERT INTO {guard} SELECT seq, 0 FROM seq_1_to_8")
+    cluster.sql(f"INSERT INTO {guard} SELECT seq, 0 FROM {numbers(8)}")
     cluster.settle()
     deadline = time.monotonic() + context.pick(3, 60)
     wrong, rounds, lock = [], [0], threading.Lock()

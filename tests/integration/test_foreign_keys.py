@@ -8,6 +8,7 @@ from support import wire
 from support.case import case
 from support.cluster import Cluster
 from support.racing import DEADLOCK, begin_on_different_homes
+from support.server_kinds import mariadb_only
 
 FOREIGN_KEY_FAILS = (1451, 1452)
 ACTIONS = [("restrict", ""), ("cascade", "ON DELETE CASCADE"), ("set_null", "ON DELETE SET NULL")]
@@ -90,6 +91,7 @@ def parent_goes_while_child_comes(context, cluster, action):
 def query_cache(_context, cluster, action):
     """What a cascade has changed no server answers from its query cache, neither the home, where another
     connection commits than the one that has written, nor the others."""
+    mariadb_only("query cache")
     cluster.sql("SET GLOBAL query_cache_size = 1048576", "SET GLOBAL query_cache_type = ON")
     parent, child = make_family(cluster, action)
     grandchild = cluster.table("id INT PRIMARY KEY, cid INT, FOREIGN KEY (cid) REFERENCES "

@@ -5,7 +5,7 @@ from support import wire
 from support.case import Skip, case
 from support.pair import Pair
 from support.private_server import APP_PASSWORD, APP_USER
-from support.server_kinds import SYSTEM
+from support.server_kinds import SYSTEM, by_brand, with_mysql
 
 FILL = ["CREATE OR REPLACE TABLE t (id INT PRIMARY KEY, v INT, u INT UNIQUE) ENGINE=InnoDB",
         "INSERT INTO t VALUES (1, 10, 1), (2, 20, 2), (3, 30, 3)"]
@@ -204,18 +204,18 @@ BINARY = {
                        ("execute", "on"), "SELECT COUNT(*) FROM t"],
     "errors": [("prepare", "bad", "SELEC 1"), ("prepare", "none", "SELECT * FROM nowhere"),
                ("prepare", "s", "SELECT ?"), ("execute", "s", ("y",)), "SELECT 2"],
-    "long_data": [("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("long_data", "s", 0, b"a" * 100000),
+    "long_data": [("prepare", "s", "SELECT LENGTH(?), SHA2(?, 256)"), ("long_data", "s", 0, b"a" * 100000),
                   ("long_data", "s", 0, b"b" * 100000), ("long_data", "s", 1, b"z" * 10),
                   ("execute", "s", (LONG, LONG)), ("execute", "s", ("k", "l")),
                   ("long_data", "s", 1, b""), ("execute", "s", (None, LONG)),
                   ("long_data", "s", 0, b"forgotten"), ("reset_statement", "s"),
                   ("execute", "s", ("k", "l")), ("long_data", "s", 0, b"not NULL"),
                   ("execute", "s", (None, None)), ("long_data", "s", 0, b"another's"),
-                  ("prepare", "t", "SELECT LENGTH(?), MD5(?)"), ("execute", "t", ("k", "l")),
+                  ("prepare", "t", "SELECT LENGTH(?), SHA2(?, 256)"), ("execute", "t", ("k", "l")),
                   ("execute", "s", (LONG, "l")), ("long_data", "s", 0, b"gone"), ("close", "s"),
                   ("execute", "t", ("k", "l")), ("long_data", "t", 0, b"gone"), ("reset",),
-                  ("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("execute", "s", ("k", "l"))],
-    "long_data_errors": [("prepare", "s", "SELECT LENGTH(?), MD5(?)"), ("long_data", "s", 2, b"x"),
+                  ("prepare", "s", "SELECT LENGTH(?), SHA2(?, 256)"), ("execute", "s", ("k", "l"))],
+    "long_data_errors": [("prepare", "s", "SELECT LENGTH(?), SHA2(?, 256)"), ("long_data", "s", 2, b"x"),
                          ("execute", "s", ("k", "l")), ("execute", "s", ("k", "l")),
                          ("long_data", "s", 0, b"x"), ("execute", "s", (LONG, "l")),
                          ("reset_statement", "s"), ("execute", "s", ("k", "l"))],
@@ -228,7 +228,7 @@ BINARY = {
                         ("long_data", "i", 1, b"e"), ("execute", "i", (4, LONG, None)), "COMMIT",
                         "BEGIN", ("long_data", "i", 1, b"f"), "ROLLBACK",
                         ("execute", "i", (5, LONG, None)),
-                        "SELECT id, LENGTH(b), MD5(b), c FROM blobs ORDER BY id", "DROP TABLE blobs"],
+                        "SELECT id, LENGTH(b), SHA2(b, 256), c FROM blobs ORDER BY id", "DROP TABLE blobs"],
     "types": ["CREATE OR REPLACE TABLE types (a TINYINT, b SMALLINT UNSIGNED, c MEDIUMINT, d BIGINT,"
               " e FLOAT, f DOUBLE, g DECIMAL(20,6), h DATE, i DATETIME(6), j TIME(3), k YEAR,"
               " l VARCHAR(30), m BLOB, n ENUM('x','y'), o SET('p','q'), p BIT(5), q JSON)",
@@ -293,30 +293,47 @@ def setup(context):
     return Pair(context, FILL, END)
 
 
-def skip_lost_warnings(pair, script):
-    """MariaDB 11.8 warns of each XA PREPARE itself, in the place of the statement's warnings."""
-    lost = (SCRIPTS["warnings"], FILES["errors"], FILES["ignore"])
-    if pair.plain.kind.release != SYSTEM and script in lost:
-        raise Skip("this release's XA PREPARE warns (docs/compatibility.md)")
+# What differs before MySQL servers, and why (docs/compatibility.md, "MySQL").
+WITH_MYSQL = {
+    "warnings": "@@warning_count behind an autocommit write: XA END clears it, and SHOW WARNINGS alone is"
+                " kept",
+    "temporary_tables": "xa_detach_on_prepare=ON lets no branch come near a temporary table (4091)",
+    "text_prepare_ddl": "Consort executes EXECUTE IMMEDIATE of DDL itself, which MySQL does not know",
+    "text_prepare_control": "the script says EXECUTE IMMEDIATE, which MySQL does not know",
+    "explain_show": "SHOW INDEX estimates, each server for itself",
+    "kill": "Consort knows MariaDB's KILL HARD",
+    "long_data": "the character set of an expression's column behind COM_RESET_CONNECTION is the login's",
+    "long_data_errors": "the text of 1210 names another function of the server",
+    "init_db": "the warning that a reset connection's settings leave is counted",
+    "reset": "the character set behind COM_RESET_CONNECTION is the login's, as on MariaDB",
+}
+
+
+def skip_with_mysql(script):
+    """Skips a script that MySQL, alone or in a mixture, cannot play as it stands."""
+    names = {id(each): name for scripts in (SCRIPTS, BINARY, FILES, SESSION)
+             for name, each in scripts.items()}
+    if with_mysql() and names[id(script)] in WITH_MYSQL:
+        raise Skip(WITH_MYSQL[names[id(script)]])
 
 
 @case(seconds=30, each=[(name, script) for name, script in SCRIPTS.items()])
 def text(_context, pair, script):
     """COM_QUERY."""
-    skip_lost_warnings(pair, script)
+    skip_with_mysql(script)
     pair.compare(script)
 
 
 @case(seconds=30, each=[(name, script) for name, script in BINARY.items()])
 def binary(_context, pair, script):
     """Prepared statements."""
+    skip_with_mysql(script)
     pair.compare(script)
 
 
 @case(seconds=30, each=[(name, script) for name, script in FILES.items()])
 def file(_context, pair, script):
     """LOAD DATA LOCAL."""
-    skip_lost_warnings(pair, script)
     pair.compare(script, capabilities=wire.LOCAL_FILES)
 
 
@@ -329,6 +346,7 @@ def file_without_the_ability(_context, pair):
 @case(seconds=30, each=[(name, script) for name, script in SESSION.items()])
 def session(_context, pair, script):
     """Commands of the session."""
+    skip_with_mysql(script)
     pair.compare(script)
 
 
@@ -337,6 +355,8 @@ def session(_context, pair, script):
 def capabilities(_context, pair, flag):
     """Other capability flags give the same answers, too."""
     for name in ("autocommit", "begin_commit", "affected_rows", "warnings", "select_forms"):
+        if with_mysql() and name in WITH_MYSQL:
+            continue
         pair.compare(SCRIPTS[name], capabilities=flag)
     pair.compare(BINARY["basic"], capabilities=flag)
 
@@ -454,6 +474,8 @@ def deadlock_on_one_home(_context, pair):
 @case(seconds=30)
 def programs_in_read_only_transactions(_context, pair):
     """One that says COMMIT must not write behind it, where nobody would see: on one server."""
+    if with_mysql():
+        raise Skip("programs that commit are refused before MySQL servers: test_mysql.refused_for_now")
     table = pair.table("id INT PRIMARY KEY, v INT")
     pair.sql(f"CREATE OR REPLACE PROCEDURE writes_behind() BEGIN COMMIT; INSERT INTO {table}"
              " VALUES (1, 1); END", f"CREATE OR REPLACE PROCEDURE only_reads() SELECT v FROM {table}")
@@ -480,7 +502,8 @@ def programs_in_read_only_transactions(_context, pair):
 
 
 USES_UP = ["SELECT * FROM t WHERE id = 77", "SELECT nosuch FROM t", "EXPLAIN SELECT * FROM t",
-           "SELECT COUNT(*) FROM mysql.global_priv", "ANALYZE SELECT * FROM t", "CHECK TABLE t",
+           by_brand("SELECT COUNT(*) FROM mysql.global_priv", "SELECT COUNT(*) FROM mysql.user"),
+           "ANALYZE SELECT * FROM t", "CHECK TABLE t",
            "CHECKSUM TABLE t", "SET @a = (SELECT COUNT(*) FROM t)", "DO (SELECT COUNT(*) FROM t)",
            "CALL p_reads()", "EXECUTE IMMEDIATE 'SELECT * FROM t'", "COMMIT", "ROLLBACK", "FLUSH STATUS",
            "CREATE TABLE t (id INT)", "DROP TABLE nosuch", "ANALYZE TABLE t", "SELECT MIN(id) FROM t",
@@ -494,7 +517,8 @@ LEAVES = ["SELECT 1", "SELECT * FROM nosuch", "SELECT 1 FROM dual", "SELECT * FR
           "INSERT INTO t VALUES (1, 2, 3)", "UPDATE t SET nosuch = 1", "HANDLER t OPEN",
           "SAVEPOINT a", "ROLLBACK TO nosuch", "SELECT 1 INTO @x", "VALUES (1)"]
 # The session's own takes the place of what was said, whatever comes behind it.
-FOR_THE_SESSION = ["SET SESSION TRANSACTION READ WRITE", "SET SESSION tx_read_only = OFF",
+FOR_THE_SESSION = ["SET SESSION TRANSACTION READ WRITE",
+                   by_brand("SET SESSION tx_read_only = OFF", "SET SESSION transaction_read_only = OFF"),
                    "SET SESSION TRANSACTION READ WRITE; SELECT /* open",
                    "SET SESSION TRANSACTION READ WRITE; DESC t"]
 NOT_AS_ON_A_SERVER = ["DO f()", "SELECT f()", "CALL nothing()", "BEGIN NOT ATOMIC SELECT 1;END",
@@ -505,11 +529,13 @@ NOT_AS_ON_A_SERVER = ["DO f()", "SELECT f()", "CALL nothing()", "BEGIN NOT ATOMI
 @case(seconds=60)
 def what_is_said_of_the_next_transaction(_context, pair):
     """It holds for as long as on a server, and for nobody else."""
+    if with_mysql():
+        raise Skip("MySQL's SHOW and DESCRIBE read its dictionary and use it up, and errors do not")
     fill = ["DROP TABLE IF EXISTS t", "CREATE TABLE t (id INT PRIMARY KEY, v INT, u INT)",
-            "CREATE OR REPLACE VIEW of_nothing AS SELECT 1",
-            "CREATE OR REPLACE FUNCTION f() RETURNS INT NO SQL RETURN 1",
-            "CREATE OR REPLACE PROCEDURE p_reads() SELECT * FROM t",
-            "CREATE OR REPLACE PROCEDURE nothing() SELECT 1"]
+            "CREATE OR REPLACE VIEW of_nothing AS SELECT 1", "DROP FUNCTION IF EXISTS f",
+            "CREATE FUNCTION f() RETURNS INT NO SQL RETURN 1", "DROP PROCEDURE IF EXISTS p_reads",
+            "CREATE PROCEDURE p_reads() SELECT * FROM t", "DROP PROCEDURE IF EXISTS nothing",
+            "CREATE PROCEDURE nothing() SELECT 1"]
     with pair.connect_plain() as plain:
         for sql in fill:
             plain.query(sql)

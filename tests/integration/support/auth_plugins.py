@@ -1,6 +1,8 @@
 """What clients and accounts of other plugins than mysql_native_password compute, without libraries."""
 
+import base64
 import hashlib
+import os
 
 
 def sha2_answer(password, nonce):
@@ -9,6 +11,49 @@ def sha2_answer(password, nonce):
     stage2 = hashlib.sha256(stage1).digest()
     mask = hashlib.sha256(stage2 + nonce).digest()
     return bytes(a ^ b for a, b in zip(stage1, mask))
+
+
+def sha2_encrypted(password, nonce, public_key):
+    """The password of caching_sha2_password for the owner of a PEM key: RSA-OAEP (RFC 8017)."""
+    clear = password.encode() + b"\0"
+    masked = bytes(byte ^ nonce[at % len(nonce)] for at, byte in enumerate(clear))
+    modulus, exponent = _rsa_numbers(public_key)
+    size, digest = (modulus.bit_length() + 7) // 8, hashlib.sha1(b"").digest()
+    room = size - 2 * len(digest) - 2
+    assert len(masked) <= room, "the password is longer than the key"
+    block = digest + bytes(room - len(masked)) + b"\1" + masked
+    seed = os.urandom(len(digest))
+    block = _masked(block, seed)
+    return pow(int.from_bytes(b"\0" + _masked(seed, block) + block, "big"), exponent,
+               modulus).to_bytes(size, "big")
+
+
+def _masked(data, seed):
+    """`data` under the mask that SHA-1 makes of `seed` (MGF1)."""
+    count = (len(data) + 19) // 20
+    mask = b"".join(hashlib.sha1(seed + number.to_bytes(4, "big")).digest()
+                    for number in range(count))
+    return bytes(a ^ b for a, b in zip(data, mask))
+
+
+def _rsa_numbers(pem):
+    """Modulus and exponent of a SubjectPublicKeyInfo."""
+    lines = pem.decode().strip().splitlines()
+    assert lines[0] == "-----BEGIN PUBLIC KEY-----", lines[0]
+    outer, _ = _der(base64.b64decode("".join(lines[1:-1])))
+    _algorithm, rest = _der(outer)
+    key, _ = _der(_der(rest)[0][1:])  # within a bit string, whose first byte counts unused bits
+    modulus, rest = _der(key)
+    return int.from_bytes(modulus, "big"), int.from_bytes(_der(rest)[0], "big")
+
+
+def _der(data):
+    """The content of the first element, and what follows it."""
+    size, at = data[1], 2
+    if size & 0x80:
+        at = 2 + (size & 0x7F)
+        size = int.from_bytes(data[2:at], "big")
+    return data[at:at + size], data[at + size:]
 
 
 # Ed25519 (RFC 8032) with the secret that MariaDB takes: SHA-512 of the password.

@@ -45,6 +45,7 @@ class Cluster:
             self.consort.kill()
             for server in self.servers:
                 server.kill()
+                server.drop_large_data()
 
     def check(self):
         """After every test: Consort is alive and did not complain about itself."""

@@ -6,6 +6,7 @@ import re
 from . import wire
 from .private_server import ROOT_PASSWORD
 from .process import wait_until
+from .server_kinds import mixes_brands
 
 # The proxy's own schema: one row per backend that tells the position.
 CONTROL_SCHEMA = "consort"
@@ -56,6 +57,11 @@ def user_tables(server):
 
 
 def _definition(server, schema, table, kind):
+    if mixes_brands():  # each spells a definition in its own way
+        return server.query(
+            "SELECT column_name, is_nullable, character_set_name, collation_name, column_key"
+            " FROM information_schema.columns WHERE table_schema = %s AND table_name = %s"
+            " ORDER BY ordinal_position", (schema, table))
     what = "SEQUENCE" if kind == "SEQUENCE" else "TABLE"
     row = server.query(f"SHOW CREATE {what} `{schema}`.`{table}`")[0]
     text = row[1]

@@ -8,8 +8,10 @@ import urllib.error
 import urllib.request
 
 from . import wire
-from .private_server import APP_PASSWORD, APP_USER, SERVICE_PASSWORD, SERVICE_USER, tail
+from .private_server import (
+    APP_PASSWORD, APP_USER, SERVICE_PASSWORD, SERVICE_USER, tail)
 from .process import cpu_seconds, free_port, rss_bytes, spawn, wait_until
+from .server_kinds import mixes_brands
 
 
 class Consort:
@@ -27,6 +29,8 @@ class Consort:
         self.client_tls = None  # an ssl.SSLContext for every wire() that brings none
         os.makedirs(directory, exist_ok=True)
         self.config = self._default_config(servers)
+        if mixes_brands():
+            self.config["accounts"] = {"credentials_file": self._write_credentials()}
         merge(self.config, settings or {})
         self.write_config()
 
@@ -47,6 +51,14 @@ class Consort:
             "health": {"probe_interval_ms": 300, "probe_quick_interval_ms": 50,
                        "backoff_ms_max": 300},
         }
+
+    def _write_credentials(self):
+        """A login on MariaDB's hash shows no password, which MySQL's would need."""
+        path = os.path.join(self.directory, "credentials.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({APP_USER: APP_PASSWORD}, file)
+        os.chmod(path, 0o600)
+        return path
 
     def write_config(self):
         with open(self.config_path, "w", encoding="utf-8") as file:

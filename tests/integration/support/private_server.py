@@ -1,4 +1,4 @@
-"""PrivateServer: one mariadbd of our own, in its own directory, on a free port of 127.0.0.1."""
+"""PrivateServer: one mariadbd or mysqld of our own, in its own directory, on a free port of 127.0.0.1."""
 
 import fcntl
 import os
@@ -14,47 +14,26 @@ from . import wire
 from .process import free_port, spawn, wait_until
 from .server_kinds import kind_of, kinds
 
-# What architecture.md asks of a backend, and small sizes, since three of them share a test machine.
-SETTINGS = {
-    "bind_address": "127.0.0.1",
-    "skip_name_resolve": "ON",
-    "log_bin": "binlog",
-    "binlog_format": "ROW",
-    "binlog_row_image": "FULL",
-    "binlog_row_metadata": "FULL",
-    "slave_exec_mode": "STRICT",
-    "max_allowed_packet": "1G",
-    "innodb_flush_log_at_trx_commit": "2",
-    "sync_binlog": "0",
-    "sync_frm": "OFF",
-    "binlog_expire_logs_seconds": "86400",
-    "max_binlog_size": "256M",
-    "innodb_buffer_pool_size": "64M",
-    "innodb_log_file_size": "48M",
-    "innodb_log_buffer_size": "8M",
-    "innodb_doublewrite": "OFF",
-    "key_buffer_size": "1M",
-    "performance_schema": "OFF",
-    "max_connections": "600",
-    "table_open_cache": "400",
-    "thread_cache_size": "64",
-    "log_warnings": "2",
-}
-
 # Accounts of every private server: the tests' administrator beside Consort, Consort's own account,
 # and an application that knows nothing of either.
 ROOT_PASSWORD = ""
 SERVICE_USER, SERVICE_PASSWORD = "consort", "consort-secret"
 APP_USER, APP_PASSWORD = "app", "app-secret"
 
-_ACCOUNTS = f"""
-CREATE DATABASE test;
-CREATE USER '{SERVICE_USER}'@'127.0.0.1' IDENTIFIED BY '{SERVICE_PASSWORD}';
-GRANT ALL PRIVILEGES ON *.* TO '{SERVICE_USER}'@'127.0.0.1' WITH GRANT OPTION;
-CREATE USER '{APP_USER}'@'%' IDENTIFIED BY '{APP_PASSWORD}';
-GRANT ALL PRIVILEGES ON *.* TO '{APP_USER}'@'%' WITH GRANT OPTION;
-DELETE FROM mysql.global_priv WHERE User = '';
-"""
+_ACCOUNTS = (
+    "CREATE DATABASE test",
+    f"CREATE USER '{SERVICE_USER}'@'127.0.0.1' IDENTIFIED BY '{SERVICE_PASSWORD}'",
+    f"GRANT ALL PRIVILEGES ON *.* TO '{SERVICE_USER}'@'127.0.0.1' WITH GRANT OPTION",
+    f"CREATE USER '{APP_USER}'@'%' IDENTIFIED BY '{APP_PASSWORD}'",
+    f"GRANT ALL PRIVILEGES ON *.* TO '{APP_USER}'@'%' WITH GRANT OPTION",
+)
+# install-db makes root for every address of this machine, and somebody without a name.
+_MARIADB_ACCOUNTS = ("DELETE FROM mysql.global_priv WHERE User = ''",)
+_MYSQL_ACCOUNTS = (
+    f"CREATE USER root@'127.0.0.1' IDENTIFIED BY '{ROOT_PASSWORD}'",
+    "GRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION",
+    "GRANT PROXY ON ''@'' TO root@'127.0.0.1' WITH GRANT OPTION",
+)
 
 
 def _run_as(user=None):
@@ -80,21 +59,52 @@ def _make_template(directory, kind):
     # A starting server sweeps its temporary folder: no two may share one.
     temporary = os.path.join(directory, "template-tmp")
     os.makedirs(temporary, exist_ok=True)
-    small = ["--tmpdir=" + temporary, "--innodb-log-file-size=" + SETTINGS["innodb_log_file_size"]]
-    log_path = os.path.join(directory, "template.log")
-    with open(log_path, "wb") as log:
-        subprocess.run(
-            [*kind.install_db(), "--auth-root-authentication-method=normal",
-             "--skip-test-db", f"--datadir={template}", *_run_as(), *small],
-            stdout=log, stderr=log, check=True, env={**os.environ, "TMPDIR": temporary})
-        # A bootstrap server knows no CREATE USER until the grants are loaded.
-        subprocess.run(
-            [kind.mariadbd, "--no-defaults", "--bootstrap", f"--datadir={template}", *_run_as(),
-             *small, *(f"--{key}={value}" for key, value in kind.settings.items())],
-            input=("FLUSH PRIVILEGES;\n" + _ACCOUNTS).encode(), stdout=log, stderr=log,
-            check=True)
+    with open(os.path.join(directory, "template.log"), "wb") as log:
+        subprocess.run(kind.initialise(template, _run_as(), temporary), stdout=log, stderr=log,
+                       check=True, env={**os.environ, "TMPDIR": temporary})
+        if kind.is_mysql:
+            _make_mysql_accounts(kind, template, temporary, log)
+            os.unlink(os.path.join(template, "auto.cnf"))  # or all copies are one and the same server
+        else:
+            # A bootstrap server knows no CREATE USER until the grants are loaded.
+            statements = ("FLUSH PRIVILEGES", *_ACCOUNTS, *_MARIADB_ACCOUNTS)
+            subprocess.run(
+                kind.bootstrap(template, _run_as(), temporary), stdout=log, stderr=log, check=True,
+                input="".join(f"{one};\n" for one in statements).encode())
     with open(os.path.join(template, "complete"), "w", encoding="ascii"):
         pass
+
+
+def _make_mysql_accounts(kind, template, temporary, log):
+    """By a server that only its socket leads to: there is no bootstrap."""
+    process = spawn(
+        [kind.server, "--no-defaults", f"--datadir={template}", f"--tmpdir={temporary}", *_run_as(),
+         "--skip-networking", "--mysqlx=OFF", "--skip-log-bin", "--secure-file-priv=NULL",
+         "--innodb-use-native-aio=OFF",
+         f"--socket={template}/s", f"--pid-file={template}/pid",
+         f"--innodb-redo-log-capacity={kind.settings['innodb_redo_log_capacity']}",
+         *(f"--{key}={value}" for key, value in kind.mixture_settings.items())],
+        stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def answers():
+        if process.poll() is not None:
+            raise RuntimeError(f"the server of the template ended ({process.returncode}):\n"
+                               + tail(log.name))
+        try:
+            return wire.connect(0, "root", "", unix=f"{template}/s", collation=45)
+        except OSError:
+            return None
+
+    try:
+        with wait_until(answers, 60, lambda: "the template's server\n" + tail(log.name)) as client:
+            persisted = (f"SET PERSIST {key}='{value}'" for key, value in kind.persisted.items())
+            for statement in (*_ACCOUNTS, *_MYSQL_ACCOUNTS, *persisted):
+                client.query(statement)
+        process.terminate()
+        process.wait(60)
+    finally:
+        process.kill()
+        process.wait()
 
 
 class PrivateServer:
@@ -107,7 +117,7 @@ class PrivateServer:
         self.error_log = os.path.join(directory, "error.log")
         self.server_id = server_id
         self.kind = kind_of(server_id)
-        self.settings = {**SETTINGS, **self.kind.settings, "server_id": str(server_id),
+        self.settings = {**self.kind.settings, "server_id": str(server_id),
                          **(settings or {})}
         self.port = free_port()
         self.process = None
@@ -124,7 +134,7 @@ class PrivateServer:
 
     def _write_config(self):
         # A short path: the socket's full name may have 107 bytes at most.
-        lines = ["[mariadbd]", f"datadir={self.data_dir}", f"tmpdir={self.directory}/tmp",
+        lines = [self.kind.config_group, f"datadir={self.data_dir}", f"tmpdir={self.directory}/tmp",
                  f"port={self.port}",
                  f"socket={self.data_dir}/s", f"pid_file={self.directory}/pid",
                  f"log_error={self.error_log}"]
@@ -138,7 +148,7 @@ class PrivateServer:
         """Starts the process without waiting until it answers."""
         assert self.process is None, f"{self.name} runs already"
         self.process = spawn(
-            [self.kind.mariadbd, f"--defaults-file={self._write_config()}", *_run_as(self._user),
+            [self.kind.server, f"--defaults-file={self._write_config()}", *_run_as(self._user),
              *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             cwd=self.directory)
@@ -184,6 +194,11 @@ class PrivateServer:
         self.process.wait()
         self.process = None
 
+    def drop_large_data(self):
+        """Gives the room of its data back where a server has a lot of it from the start: MySQL."""
+        if self.kind.is_mysql:
+            shutil.rmtree(self.data_dir, ignore_errors=True)
+
     def pause(self):
         """Freezes it: connections stay open, nothing answers."""
         self.process.send_signal(signal.SIGSTOP)
@@ -228,7 +243,7 @@ class PrivateServer:
 
     def prepared_branches(self):
         """What XA RECOVER shows: the branches that wait for their end."""
-        return self.query("XA RECOVER FORMAT='SQL'")
+        return self.query("XA RECOVER" if self.kind.is_mysql else "XA RECOVER FORMAT='SQL'")
 
 
 def tail(path, lines=30):

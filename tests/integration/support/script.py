@@ -51,6 +51,8 @@ class Player:
             known[args[0]] = client.prepare(args[1])
             statement = known[args[0]]
             return [("prepared", statement.columns, statement.params, statement.warnings)]
+        if kind in ("execute", "reset_statement", "close", "long_data") and args[0] not in known:
+            return [("never prepared", args[0])]  # MySQL prepares no BEGIN, for one
         if kind == "execute":
             return [client.execute(known[args[0]], args[1] if len(args) > 1 else ())]
         if kind == "reset_statement":
