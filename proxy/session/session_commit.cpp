@@ -260,6 +260,7 @@ void SessionCore::on_outcome(const BranchOutcome& outcome) {
 
 void SessionCore::settle(const BranchOutcome& outcome) {
   const bool keeps = branch_keeps_;
+  const bool killed = kill_requested_ || home_kill_.issued();
   transaction_over();
   switch (outcome.verdict) {
     case BranchVerdict::kCommitted:
@@ -281,6 +282,10 @@ void SessionCore::settle(const BranchOutcome& outcome) {
       }
       break;
     case BranchVerdict::kRefused:
+      if (killed) {  // it may have hit the mark
+        commit_failed(protocol::query_interrupted_error());
+        return;
+      }
       effects_.metrics().count_client_error(ClientErrorClass::kUnsupported);
       commit_failed(protocol::SqlError{1105, "HY000", outcome.message});
       return;
