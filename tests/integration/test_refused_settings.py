@@ -4,6 +4,7 @@ set them. A plain server lets the session keep them."""
 import os
 
 from support.case import case
+from support.process import wait_until
 from support.cluster import Cluster
 
 
@@ -74,4 +75,6 @@ def on_another_home(_context, cluster):
         client.query("CREATE TABLE beside (id INT PRIMARY KEY, v TEXT, FULLTEXT(v))")
         assert client.value("SELECT COUNT(*) FROM beside") == "0"
         cluster.servers[home].start()
+        wait_until(lambda: set(cluster.consort.backend_states().values()) == {"online"}, 20,
+                   lambda: f"all online: {cluster.consort.get('/backends')}")
         still_works(cluster, client, "again")
