@@ -643,7 +643,8 @@ def lock_tables(_context, cluster):
             assert all(blocked(client) for client in clients)
             holder.query("UNLOCK TABLES")
             outcomes = [finish(client) for client in clients]
-            assert outcomes == ["ok"] * len(clients), outcomes
+            # Where there may be stored functions or triggers a loser is not run again (decision 0039).
+            assert "ok" in outcomes and set(outcomes) <= {"ok", DEADLOCK}, outcomes
             holder.query(f"LOCK TABLES {table} READ")
             assert holder.error_of(f"UPDATE {table} SET v = 0")[0] == 1099
             assert clients[0].query(f"SELECT v FROM {table}").rows
@@ -653,7 +654,7 @@ def lock_tables(_context, cluster):
     finally:
         for client in clients:
             client.close()
-    assert cluster.on_every_server(f"SELECT v FROM {table}") == ((5,),)
+    assert cluster.on_every_server(f"SELECT v FROM {table}") == ((2 + outcomes.count("ok"),),)
     cluster.assert_identical()
 
 

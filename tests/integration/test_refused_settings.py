@@ -4,8 +4,8 @@ set them. A plain server lets the session keep them."""
 import os
 
 from support.case import case
-from support.process import wait_until
 from support.cluster import Cluster
+from support.process import wait_until
 
 
 def setup(context):
