@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/ids.h"
+#include "base/server_kind.h"
 
 namespace consort::proxy {
 
