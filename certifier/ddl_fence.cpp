@@ -1,6 +1,7 @@
 #include "certifier/ddl_fence.h"
 
 #include <set>
+#include <vector>
 
 #include "certifier/lane_sql.h"
 #include "certifier/mysql_lane_sql.h"
@@ -25,49 +26,41 @@ std::string innodb_pattern(std::string_view name) {
   return out;
 }
 
-/// As below; partitions have "#p#" behind the table's name.
-std::string matches_target(std::string_view column, std::span<const DdlObject> targets) {
-  std::set<std::string> conditions;
-  for (const DdlObject& target : targets) {
-    if (target.schema.empty()) {
-      continue;  // accounts
-    }
-    const std::string like = std::string(column) + " LIKE ";
+/// What tells that `column` names the table `target`, a partition of it, or a table in it where it
+/// is a schema.
+std::vector<std::string> naming_conditions(std::string_view column,
+                                           const DdlObject& target,
+                                           ServerKind kind) {
+  const std::string name(column);
+  if (kind == ServerKind::kMysql) {
+    const auto like = [&name](const std::string& pattern) {
+      return name + " LIKE " + sql_literal(pattern);
+    };
     const std::string schema = innodb_pattern(target.schema) + "/";
     if (target.table.empty()) {
-      conditions.insert(like + sql_literal(schema + "%"));
-      continue;
+      return {like(schema + "%")};
     }
-    conditions.insert(like + sql_literal(schema + innodb_pattern(target.table)));
-    conditions.insert(like + sql_literal(schema + innodb_pattern(target.table) + "#p#%"));
+    const std::string table = schema + innodb_pattern(target.table);
+    return {like(table), like(table + "#p#%")};
   }
-  std::string any;
-  for (const std::string& condition : conditions) {
-    any += (any.empty() ? "" : " OR ") + condition;
+  const std::string schema = "CONCAT(" + innodb_name(target.schema) + ",'/')";
+  if (target.table.empty()) {
+    return {"LOCATE(" + schema + "," + name + ")=1"};
   }
-  return any;
+  const std::string table = "CONCAT(" + schema + "," + innodb_name(target.table) + ")";
+  return {name + "=" + table, "LOCATE(CONCAT(" + table + ",'#P#')," + name + ")=1"};
 }
 
 /// Whether `column` names one of the statement's tables or a partition of one.
 std::string names_target(std::string_view column,
                          std::span<const DdlObject> targets,
                          ServerKind kind) {
-  if (kind == ServerKind::kMysql) {
-    return matches_target(column, targets);
-  }
   std::set<std::string> conditions;
   for (const DdlObject& target : targets) {
-    if (target.schema.empty()) {
-      continue;  // accounts
+    if (!target.schema.empty()) {  // else accounts
+      const std::vector<std::string> of_it = naming_conditions(column, target, kind);
+      conditions.insert(of_it.begin(), of_it.end());
     }
-    const std::string schema = "CONCAT(" + innodb_name(target.schema) + ",'/')";
-    if (target.table.empty()) {
-      conditions.insert("LOCATE(" + schema + "," + std::string(column) + ")=1");
-      continue;
-    }
-    const std::string table = "CONCAT(" + schema + "," + innodb_name(target.table) + ")";
-    conditions.insert(std::string(column) + "=" + table);
-    conditions.insert("LOCATE(CONCAT(" + table + ",'#P#')," + std::string(column) + ")=1");
   }
   std::string any;
   for (const std::string& condition : conditions) {

@@ -345,7 +345,11 @@ void EventGroups::Group::close(Buffer& out) {
 
 void EventGroups::append_base64_to(std::string& out) {
   open_.close(done_);
-  append_base64(out, server_ == ServerKind::kMysql ? to_mysql_events(done_) : done_);
+  if (server_ == ServerKind::kMysql) {
+    append_base64(out, to_mysql_events(done_));
+  } else {
+    append_base64(out, done_);
+  }
 }
 
 }  // namespace consort::certifier

@@ -7,6 +7,8 @@
 #include <utility>
 #include <xxhash.h>
 
+#include "protocol/auth_sha2.h"
+
 namespace consort::proxy {
 
 namespace {
@@ -177,8 +179,7 @@ std::uint64_t digest_of(std::span<const Account> accounts) {
 }  // namespace
 
 AuthMethod unsalted(AuthMethod method) {
-  constexpr std::string_view kSalted = "caching_sha2_password";
-  if (method.plugin == kSalted && !method.authentication_string.empty()) {
+  if (method.plugin == protocol::kSha2Plugin && !method.authentication_string.empty()) {
     method.authentication_string = "(salted)";  // an empty one is no password
   }
   return method;

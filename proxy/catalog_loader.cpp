@@ -13,6 +13,7 @@
 #include "base/server_kind.h"
 #include "base/sql_identifier.h"
 #include "certifier/lane_sql.h"
+#include "router/token.h"
 
 namespace consort::proxy {
 namespace {
@@ -99,13 +100,6 @@ bool is_text_type(std::string_view data_type) {
   constexpr std::array<std::string_view, 6> kTexts{"char", "varchar",    "tinytext",
                                                    "text", "mediumtext", "longtext"};
   return std::find(kTexts.begin(), kTexts.end(), data_type) != kTexts.end();
-}
-
-std::string lower_ascii(std::string text) {
-  for (char& c : text) {
-    c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  }
-  return text;
 }
 
 /// There is one way to spell it, but for its case.
@@ -252,10 +246,11 @@ class Loader {
 
   /// All columns that `expression` names, and those whose names it may spell in some other way.
   void add_dependencies(UniqueKey& key, const std::string& expression) {
-    const std::string text = lower_ascii(expression);
+    const std::string text = router::lower_case(expression);
     for (std::size_t i = 0; i < table_.columns.size(); ++i) {
       const std::string& name = table_.columns[i].name;
-      if (!is_plain_name(name) || text.find("`" + lower_ascii(name) + "`") != std::string::npos) {
+      if (!is_plain_name(name) ||
+          text.find("`" + router::lower_case(name) + "`") != std::string::npos) {
         key.depends_on.push_back(static_cast<std::uint16_t>(i));
       }
     }

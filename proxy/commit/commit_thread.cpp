@@ -264,15 +264,15 @@ void CommitLoop::Thread::make_parts() {
         }
       },
       [this](BackendId id, std::uint64_t thread) { blocker_->unblock(id, thread); }});
-  routines_ = std::make_unique<RoutineBook>(
-      RoutineBookParts{[this](BackendId id, std::string sql, RowsTold told) {
-                         return ask_backend(id, std::move(sql), std::move(told));
-                       },
-                       positions_, [this](Seqno seqno) { return backend_at(seqno); },
-                       [this](CallAnswer answer) {
-                         const SessionId session = answer.session;
-                         tell(session, std::move(answer));
-                       }});
+  routines_ = std::make_unique<RoutineBook>(RoutineBookParts{
+      [this](BackendId id, std::function<std::string(ServerKind)> sql, RowsTold told) {
+        return ask_backend(id, std::move(sql), std::move(told));
+      },
+      positions_, [this](Seqno seqno) { return backend_at(seqno); },
+      [this](CallAnswer answer) {
+        const SessionId session = answer.session;
+        tell(session, std::move(answer));
+      }});
   table_desk_ = std::make_unique<TableDesk>(TableDeskParts{
       locks_, sequencer_, *branches_, positions_, stats_,
       [this](const DdlRequest& request) { ddl_->on_request(request); },
@@ -419,7 +419,9 @@ bool CommitLoop::Thread::defers(const CommitRequest& request) const {
 }
 
 /// The answer comes in a turn of this thread's, unless it stops before.
-bool CommitLoop::Thread::ask_backend(BackendId id, std::string sql, RowsTold told) {
+bool CommitLoop::Thread::ask_backend(BackendId id,
+                                     std::function<std::string(ServerKind)> sql,
+                                     RowsTold told) {
   BackendController* controller = options_.backends[id.value].controller;
   auto answered = [this, tasks = tasks_,
                    told = std::move(told)](Result<healthcheck::SqlRows> rows) {

@@ -140,7 +140,9 @@ class CommitLoop::Thread final : private LaneHost, private LogKeeperObserver {
   void order_ddl(DdlRequest ddl);
   [[nodiscard]] bool refuse_foreign(const DdlRequest& ddl);
   using RowsTold = std::function<void(Result<healthcheck::SqlRows>)>;
-  [[nodiscard]] bool ask_backend(BackendId id, std::string sql, RowsTold told);
+  [[nodiscard]] bool ask_backend(BackendId id,
+                                 std::function<std::string(ServerKind)> sql,
+                                 RowsTold told);
   [[nodiscard]] std::optional<BackendId> backend_at(Seqno seqno) const;
   void on_stream_started(Backend& backend, bool resumed, bool from_mark);
   void on_stream_lost(Backend& backend, const SqlCloseReason& reason);

@@ -15,19 +15,17 @@ constexpr std::size_t kRoutinesMax = 10'000;
 constexpr std::size_t kWaitingMax = 4096;
 constexpr auto kPatience = std::chrono::seconds(2);
 
-constexpr int kNoSuchTable = 1146;
-
-std::string body_sql(const std::string& schema, const std::string& name) {
+/// sql_mode, body, parameters. MySQL's are not asked for: there none runs alone (run_program()).
+std::string body_sql(ServerKind kind, const std::string& schema, const std::string& name) {
+  const std::string in = certifier::sql_literal(schema);
+  const std::string called = certifier::sql_literal(name);
+  if (kind == ServerKind::kMysql) {
+    return "SELECT SQL_MODE,ROUTINE_DEFINITION,'' FROM information_schema.ROUTINES "
+           "WHERE ROUTINE_TYPE='PROCEDURE' AND ROUTINE_SCHEMA=" +
+           in + " AND ROUTINE_NAME=" + called;
+  }
   return "SELECT sql_mode,body_utf8,param_list FROM mysql.proc WHERE type='PROCEDURE' AND db=" +
-         certifier::sql_literal(schema) + " AND name=" + certifier::sql_literal(name);
-}
-
-/// MySQL, which has no mysql.proc. What is passed to the procedure is not asked for: there it never
-/// runs alone (run_program()).
-std::string body_in_mysql_sql(const std::string& schema, const std::string& name) {
-  return "SELECT SQL_MODE,ROUTINE_DEFINITION,'' FROM information_schema.ROUTINES "
-         "WHERE ROUTINE_TYPE='PROCEDURE' AND ROUTINE_SCHEMA=" +
-         certifier::sql_literal(schema) + " AND ROUTINE_NAME=" + certifier::sql_literal(name);
+         in + " AND name=" + called;
 }
 
 bool may_change_routines(std::string_view sql) {
@@ -198,20 +196,14 @@ RoutineBook::Routine RoutineBook::routine_of(const healthcheck::SqlRows& rows) {
 
 void RoutineBook::ask(const Name& name) {
   const std::optional<BackendId> backend = parts_.backend_at(changed_at_);
-  if (backend && asked_.insert(name).second) {
-    ask_at(*backend, name, body_sql(name.first, name.second));
+  if (!backend || !asked_.insert(name).second) {
+    return;
   }
-}
-
-void RoutineBook::ask_at(BackendId backend, const Name& name, const std::string& sql) {
   const std::uint64_t generation = parts_.positions.routines.load(std::memory_order_relaxed);
   const bool asked = parts_.run_sql(
-      backend, sql, [this, backend, name, generation](const Result<healthcheck::SqlRows>& rows) {
-        if (!rows.ok() && rows.error().code == kNoSuchTable) {
-          ask_at(backend, name, body_in_mysql_sql(name.first, name.second));
-        } else {
-          on_body(name, generation, rows);
-        }
+      *backend, [name](ServerKind kind) { return body_sql(kind, name.first, name.second); },
+      [this, name, generation](const Result<healthcheck::SqlRows>& rows) {
+        on_body(name, generation, rows);
       });
   if (!asked) {
     asked_.erase(name);

@@ -33,7 +33,9 @@ namespace consort::proxy {
 /// What the book works with; all of it outlives the book.
 struct RoutineBookParts {
   /// BackendController::run_sql(). `done` is called on the commit thread, unless the book is gone.
-  std::function<bool(BackendId, std::string sql, std::function<void(Result<healthcheck::SqlRows>)>)>
+  std::function<bool(BackendId,
+                     std::function<std::string(ServerKind)> sql,
+                     std::function<void(Result<healthcheck::SqlRows>)>)>
       run_sql;
   AppliedPositions& positions;  ///< `routines` is the book's; notes what programs may make
   /// A backend that has applied everything up to there, and can be asked.
@@ -76,7 +78,6 @@ class RoutineBook {
   [[nodiscard]] static Routine routine_of(const healthcheck::SqlRows& rows);
   [[nodiscard]] bool copies_sequence(const router::ProgramScan& scan, const std::string& schema);
   void ask(const Name& name);
-  void ask_at(BackendId backend, const Name& name, const std::string& sql);
   void on_body(const Name& name,
                std::uint64_t generation,
                const Result<healthcheck::SqlRows>& rows);

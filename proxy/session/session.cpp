@@ -80,7 +80,7 @@ void Session::greet() {
   protocol::ClientAuth::Params params;
   const ClusterView& view = worker_.view();
   params.server_version = protocol::greeted_version(view.server_version);
-  params.mysql = worker_.view().mysql;
+  params.mysql = view.mysql;
   params.connection_id = connection_id_;
   params.capabilities = protocol::kClientCapabilities | worker_.options().compression;
   if (worker_.options().tls) {

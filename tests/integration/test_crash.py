@@ -110,13 +110,7 @@ def everything_crashes(context, cluster):
     for _ in range(context.pick(1, 20)):
         load = cluster.load(context)
         time.sleep(context.random.uniform(0.3, 0.8))
-        for one in (cluster.consort, *cluster.servers):
-            one.kill()
-        for server in cluster.servers:
-            server.launch()
-        for server in cluster.servers:
-            server.wait_ready()
-        cluster.consort.start()
+        cluster.crash_everything()
         outcome = load.stop()
         no_branch_left(cluster)
         cluster.assert_identical()

@@ -36,15 +36,7 @@ TEST_SUITE("binlog_groups") {
     pair.on_both("CREATE TABLE kinds_myisam(id INT PRIMARY KEY) ENGINE=MyISAM");
     run_sql(client, "CREATE SEQUENCE kinds_sequence");
     const Dump dump = pair.capture([&] {
-      run_sql(client, "INSERT INTO kinds VALUES(1,1)");
-      run_sql(client, "XA START 'a\\'b','q',99");
-      run_sql(client, "INSERT INTO kinds VALUES(2,2)");
-      run_sql(client, "XA END 'a\\'b','q',99");
-      run_sql(client, "XA PREPARE 'a\\'b','q',99");
-      run_sql(client, "XA COMMIT 'a\\'b','q',99");
-      run_branch(client, "undone", {"INSERT INTO kinds VALUES(3,3)"});
-      run_sql(client, "XA ROLLBACK 'undone'");
-      run_branch(client, "empty", {"UPDATE kinds SET v=1 WHERE id=1"});
+      run_groups_of_kinds(client);
       try_sql(client, "XA COMMIT 'empty'");
       run_sql(client, "CREATE TABLE kinds_ddl(id INT)");
       run_sql(client, "DO NEXTVAL(kinds_sequence)");

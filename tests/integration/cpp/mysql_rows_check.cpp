@@ -20,15 +20,7 @@ TEST_SUITE("mysql_rows") {
     MYSQL* client = pair.client();
     pair.on_both("CREATE TABLE kinds(id INT PRIMARY KEY, v INT)");
     const Dump dump = pair.capture([&] {
-      run_sql(client, "INSERT INTO kinds VALUES(1,1)");
-      run_sql(client, "XA START 'a\\'b','q',99");
-      run_sql(client, "INSERT INTO kinds VALUES(2,2)");
-      run_sql(client, "XA END 'a\\'b','q',99");
-      run_sql(client, "XA PREPARE 'a\\'b','q',99");
-      run_sql(client, "XA COMMIT 'a\\'b','q',99");
-      run_branch(client, "undone", {"INSERT INTO kinds VALUES(3,3)"});
-      run_sql(client, "XA ROLLBACK 'undone'");
-      run_branch(client, "empty", {"UPDATE kinds SET v=1 WHERE id=1"});
+      run_groups_of_kinds(client);
       run_sql(client, "XA ROLLBACK 'empty'");
       run_sql(client, "SET gtid_next='AUTOMATIC:tag'");
       run_sql(client, "DELETE FROM kinds WHERE id=1");

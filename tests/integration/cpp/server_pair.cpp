@@ -77,6 +77,18 @@ void ServerPair::expect_equal(const std::string& table) {
   }
 }
 
+void run_groups_of_kinds(MYSQL* client) {
+  run_sql(client, "INSERT INTO kinds VALUES(1,1)");
+  run_sql(client, "XA START 'a\\'b','q',99");
+  run_sql(client, "INSERT INTO kinds VALUES(2,2)");
+  run_sql(client, "XA END 'a\\'b','q',99");
+  run_sql(client, "XA PREPARE 'a\\'b','q',99");
+  run_sql(client, "XA COMMIT 'a\\'b','q',99");
+  run_branch(client, "undone", {"INSERT INTO kinds VALUES(3,3)"});
+  run_sql(client, "XA ROLLBACK 'undone'");
+  run_branch(client, "empty", {"UPDATE kinds SET v=1 WHERE id=1"});
+}
+
 void run_branch(MYSQL* client,
                 const std::string& name,
                 const std::vector<std::string>& statements) {

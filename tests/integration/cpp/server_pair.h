@@ -53,4 +53,8 @@ class ServerPair {
 /// Runs statements inside an XA branch and prepares it (which detaches it).
 void run_branch(MYSQL* client, const std::string& name, const std::vector<std::string>& statements);
 
+/// A transaction, a branch that is committed and one that is rolled back, and one that changes
+/// nothing and waits, prepared, as 'empty'. REQUIRES: a table kinds(id INT PRIMARY KEY, v INT).
+void run_groups_of_kinds(MYSQL* client);
+
 }  // namespace consort::test

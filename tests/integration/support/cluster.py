@@ -47,6 +47,16 @@ class Cluster:
                 server.kill()
                 server.drop_large_data()
 
+    def crash_everything(self):
+        """kill -9 of Consort and all servers at the same moment; then all run again."""
+        for one in (self.consort, *self.servers):
+            one.kill()
+        for server in self.servers:
+            server.launch()
+        for server in self.servers:
+            server.wait_ready()
+        self.consort.start()
+
     def check(self):
         """After every test: Consort is alive and did not complain about itself."""
         if self.consort.process is not None and not self.consort.running:

@@ -16,6 +16,7 @@ class Book {
  public:
   struct Asked {
     std::string sql;
+    std::string mysql;  ///< of a server of that brand
     std::function<void(Result<SqlRows>)> told;
   };
 
@@ -65,8 +66,10 @@ class Book {
   Seqno applied{10};
   std::uint32_t number = 0;
   RoutineBook book{RoutineBookParts{
-      [this](BackendId, std::string sql, std::function<void(Result<SqlRows>)> told) {
-        asked.push_back({std::move(sql), std::move(told)});
+      [this](BackendId,
+             const std::function<std::string(ServerKind)>& sql,
+             std::function<void(Result<SqlRows>)> told) {
+        asked.push_back({sql(ServerKind::kMariadb), sql(ServerKind::kMysql), std::move(told)});
         return true;
       },
       positions,
@@ -87,6 +90,7 @@ TEST_SUITE("commit") {
     book.ask("p");
     REQUIRE(book.asked.size() == 1);
     EXPECT(book.asked[0].sql.find("mysql.proc") != std::string::npos);
+    EXPECT(book.asked[0].mysql.find("FROM information_schema.ROUTINES") != std::string::npos);
     EXPECT(book.told().empty());
     book.tell("BEGIN COMMIT; END");
     EXPECT(book.told() == "alone alone ");
