@@ -15,11 +15,14 @@ std::string innodb_name(std::string_view name) {
   return "CONVERT(CAST(CONVERT(" + sql_literal(name) + " USING filename) AS BINARY) USING utf8mb3)";
 }
 
-/// MySQL knows no such conversion: what may be spelled in another way matches anything. A table
-/// more among those that are compared does no harm.
+/// MySQL knows no such conversion: a character that is spelled in another way, as "@" and some
+/// more, matches any such. A table more among those that are compared does no harm.
 std::string innodb_pattern(std::string_view name) {
   std::string out;
   for (const char c : name) {
+    if ((static_cast<unsigned char>(c) & 0xC0U) == 0x80U) {
+      continue;  // of the same character
+    }
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     out += plain ? std::string(1, c) : c == '_' ? "\\_" : "@%";
   }

@@ -265,4 +265,14 @@ TEST_SUITE("certifier") {
                                   "SESSION collation_server=_utf8mb4 X'76'") ==
         Texts{"SET SESSION character_set_server=DEFAULT", "SET SESSION collation_server=DEFAULT"});
   }
+
+  TEST_CASE("MySqlLaneSql: a DDL's tables are matched as InnoDB spells their names there") {
+    Ddl body;
+    body.sql = "RENAME TABLE `Tü-b_1` TO a";
+    body.targets = {{"shop", "Tü-b_1"}};
+    // It is T@1o@002db_1 there (measured): one @ for each character that is spelled out.
+    const std::string sql = ddl_fingerprint_sql(body, ServerKind::kMysql).value_or("");
+    EXPECT(sql.find("t.NAME LIKE 'shop/T@%@%b\\\\_1'") != std::string::npos);
+    EXPECT(sql.find("t.NAME LIKE 'shop/T@%@%b\\\\_1#p#%'") != std::string::npos);
+  }
 }
