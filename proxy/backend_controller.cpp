@@ -6,17 +6,17 @@
 #include <mysql.h>
 
 #include "base/check.h"
-#include "healthcheck/mariadb_probe.h"
+#include "healthcheck/server_probe.h"
 #include "proxy/branch_rollback.h"
 
 namespace consort::proxy {
 
 namespace {
 
-using healthcheck::MariadbLink;
+using healthcheck::ServerLink;
 using healthcheck::SqlRows;
 
-Result<Ok> kill(MariadbLink& link, std::string_view what, std::uint64_t thread_id) {
+Result<Ok> kill(ServerLink& link, std::string_view what, std::uint64_t thread_id) {
   const auto killed = link.query("KILL " + std::string(what) + " " + std::to_string(thread_id));
   if (!killed.ok() && killed.error().code != healthcheck::kNoSuchThread) {
     return killed.error();
@@ -53,7 +53,7 @@ std::string holder_sql(ServerKind kind, std::uint64_t thread_id) {
          " ORDER BY w.blocking_lock_id <=> b.trx_requested_lock_id LIMIT 1";
 }
 
-Result<std::optional<LockHolder>> look_up_holder(MariadbLink& link, std::uint64_t lane_thread_id) {
+Result<std::optional<LockHolder>> look_up_holder(ServerLink& link, std::uint64_t lane_thread_id) {
   const auto rows = link.query(holder_sql(link.kind(), lane_thread_id));
   if (!rows.ok()) {
     return rows.error();
@@ -100,7 +100,7 @@ bool BackendController::roll_back_branch(const RollBackBranch& what, Done<Branch
   auto rollback = std::make_shared<BranchRollback>(options_.cluster, what,
                                                    clock_.now() + options_.rollback_max);
   return post(
-      [this, rollback, done = std::move(done)](MariadbLink* link, const Error& why_not) -> Retry {
+      [this, rollback, done = std::move(done)](ServerLink* link, const Error& why_not) -> Retry {
         if (link == nullptr) {
           done(why_not);
           return std::nullopt;
@@ -117,7 +117,7 @@ bool BackendController::roll_back_branch(const RollBackBranch& what, Done<Branch
 bool BackendController::kill_query(std::uint64_t thread_id, KillTicket ticket, Done<Ok> done) {
   return post_work<Ok>(
       Repeat::kOnce,
-      [thread_id, ticket = std::move(ticket)](MariadbLink& link) -> Result<Ok> {
+      [thread_id, ticket = std::move(ticket)](ServerLink& link) -> Result<Ok> {
         if (!ticket.begin()) {
           return Ok{};
         }
@@ -130,7 +130,7 @@ bool BackendController::kill_query(std::uint64_t thread_id, KillTicket ticket, D
 
 bool BackendController::kill_connection(std::uint64_t thread_id, Done<Ok> done) {
   return post_work<Ok>(
-      Repeat::kOnce, [thread_id](MariadbLink& link) { return kill(link, "CONNECTION", thread_id); },
+      Repeat::kOnce, [thread_id](ServerLink& link) { return kill(link, "CONNECTION", thread_id); },
       std::move(done));
 }
 
@@ -138,14 +138,14 @@ bool BackendController::find_lock_holder(std::uint64_t lane_thread_id,
                                          Done<std::optional<LockHolder>> done) {
   return post_work<std::optional<LockHolder>>(
       Repeat::kOnce,
-      [lane_thread_id](MariadbLink& link) { return look_up_holder(link, lane_thread_id); },
+      [lane_thread_id](ServerLink& link) { return look_up_holder(link, lane_thread_id); },
       std::move(done));
 }
 
 bool BackendController::load_accounts(Done<std::shared_ptr<const AccountSet>> done) {
   return post_work<std::shared_ptr<const AccountSet>>(
       Repeat::kOnce,
-      [](MariadbLink& link) -> Result<std::shared_ptr<const AccountSet>> {
+      [](ServerLink& link) -> Result<std::shared_ptr<const AccountSet>> {
         auto accounts = proxy::load_accounts(link.handle());
         if (!accounts.ok() && healthcheck::is_link_error(accounts.error().code)) {
           link.close();
@@ -162,21 +162,21 @@ bool BackendController::xa_recover(Done<std::vector<PreparedBranch>> done) {
 
 bool BackendController::run_sql(std::string sql, Done<SqlRows> done) {
   return post_work<SqlRows>(
-      Repeat::kNever, [sql = std::move(sql)](MariadbLink& link) { return link.query(sql); },
+      Repeat::kNever, [sql = std::move(sql)](ServerLink& link) { return link.query(sql); },
       std::move(done));
 }
 
 bool BackendController::run_sql(std::function<std::string(ServerKind)> sql, Done<SqlRows> done) {
   return post_work<SqlRows>(
       Repeat::kNever,
-      [sql = std::move(sql)](MariadbLink& link) { return link.query(sql(link.kind())); },
+      [sql = std::move(sql)](ServerLink& link) { return link.query(sql(link.kind())); },
       std::move(done));
 }
 
-bool BackendController::run(std::function<Status(MariadbLink&)> work, Done<Ok> done) {
+bool BackendController::run(std::function<Status(ServerLink&)> work, Done<Ok> done) {
   return post_work<Ok>(
       Repeat::kNever,
-      [work = std::move(work)](MariadbLink& link) -> Result<Ok> {
+      [work = std::move(work)](ServerLink& link) -> Result<Ok> {
         Status status = work(link);
         if (!status.ok() && healthcheck::is_link_error(status.error().code)) {
           link.close();
@@ -191,14 +191,14 @@ bool BackendController::probe(const healthcheck::ProbeRequest& request,
   Command command;
   command.urgent = true;
   command.connects_by_itself = true;
-  command.attempt = [this, request, done = std::move(done)](MariadbLink* link,
+  command.attempt = [this, request, done = std::move(done)](ServerLink* link,
                                                             const Error& why_not) -> Retry {
     healthcheck::ProbeResult result;
     if (link == nullptr) {  // the controller stops
       result.failure = healthcheck::ProbeFailure::kReset;
       result.message = why_not.message;
     } else {
-      result = healthcheck::MariadbProbe(*link, clock_).run(request);
+      result = healthcheck::ServerProbe(*link, clock_).run(request);
       note_connection(link->connected(), make_error(result.message));
     }
     done(std::move(result));
@@ -209,11 +209,11 @@ bool BackendController::probe(const healthcheck::ProbeRequest& request,
 
 template <typename T>
 bool BackendController::post_work(Repeat repeat,
-                                  std::function<Result<T>(MariadbLink&)> work,
+                                  std::function<Result<T>(ServerLink&)> work,
                                   Done<T> done) {
   auto repeats_left = std::make_shared<int>(repeat == Repeat::kOnce ? 1 : 0);
   return post([work = std::move(work), done = std::move(done), repeats_left](
-                  MariadbLink* link, const Error& why_not) -> Retry {
+                  ServerLink* link, const Error& why_not) -> Retry {
     if (link == nullptr) {
       done(why_not);
       return std::nullopt;

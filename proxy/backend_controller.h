@@ -20,9 +20,9 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "base/server_kind.h"
-#include "healthcheck/mariadb_link.h"
 #include "healthcheck/preflight.h"
 #include "healthcheck/probe.h"
+#include "healthcheck/server_link.h"
 #include "proxy/accounts.h"
 #include "proxy/blocking_mailbox.h"
 #include "proxy/session/kill_ticket.h"
@@ -125,7 +125,7 @@ class BackendController {
 
   /// Anything else that needs the connection; called on the controller's thread while connected.
   /// A link error that it returns closes the connection.
-  [[nodiscard]] bool run(std::function<Status(healthcheck::MariadbLink&)> work, Done<Ok> done);
+  [[nodiscard]] bool run(std::function<Status(healthcheck::ServerLink&)> work, Done<Ok> done);
 
   /// Goes ahead of everything that waits.
   [[nodiscard]] bool probe(const healthcheck::ProbeRequest& request,
@@ -139,7 +139,7 @@ class BackendController {
   /// What one attempt came to: nullopt: answered; else: try again after this time.
   using Retry = std::optional<Duration>;
   /// Gets the connected link, or null with the reason why there is none; then it must answer.
-  using Attempt = std::function<Retry(healthcheck::MariadbLink*, const Error& why_not)>;
+  using Attempt = std::function<Retry(healthcheck::ServerLink*, const Error& why_not)>;
 
   struct Command {
     Attempt attempt;
@@ -153,7 +153,7 @@ class BackendController {
 
   template <typename T>
   [[nodiscard]] bool post_work(Repeat repeat,
-                               std::function<Result<T>(healthcheck::MariadbLink&)> work,
+                               std::function<Result<T>(healthcheck::ServerLink&)> work,
                                Done<T> done);
   [[nodiscard]] bool post(Attempt attempt);
   void thread_main();
@@ -164,7 +164,7 @@ class BackendController {
 
   const ControllerOptions options_;
   SystemClock clock_;
-  healthcheck::MariadbLink link_;
+  healthcheck::ServerLink link_;
   BlockingMailbox<Command> mailbox_;
   std::vector<Command> commands_;  ///< taken, not yet answered; the thread's
   TimePoint next_connect_{};

@@ -14,7 +14,7 @@ bool BackendController::load_table(std::string schema,
   certifier::TableRef name{std::move(schema), std::move(table)};
   auto repeats_left = std::make_shared<int>(1);
   return post([name = std::move(name), done = std::move(done), repeats_left](
-                  healthcheck::MariadbLink* link, const Error& why_not) -> Retry {
+                  healthcheck::ServerLink* link, const Error& why_not) -> Retry {
     if (link == nullptr) {
       done(make_error(CatalogError::kQueryFailed, why_not.message));
       return std::nullopt;

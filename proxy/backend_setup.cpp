@@ -8,14 +8,14 @@
 #include "base/server_kind.h"
 #include "certifier/lane_sql.h"
 #include "certifier/mysql_lane_sql.h"
-#include "healthcheck/mariadb_facts.h"
+#include "healthcheck/server_facts.h"
 
 namespace consort::proxy {
 
 namespace {
 
 /// A statement that some servers do not know: only a broken link is an error.
-Status attempt(healthcheck::MariadbLink& link, std::string_view sql) {
+Status attempt(healthcheck::ServerLink& link, std::string_view sql) {
   const auto done = link.query(sql);
   if (!done.ok() && !link.connected()) {
     return done.error();
@@ -23,7 +23,7 @@ Status attempt(healthcheck::MariadbLink& link, std::string_view sql) {
   return Ok{};
 }
 
-Status run_all(healthcheck::MariadbLink& link, const std::vector<std::string>& statements) {
+Status run_all(healthcheck::ServerLink& link, const std::vector<std::string>& statements) {
   for (const std::string& sql : statements) {
     const auto done = link.query(sql);
     if (!done.ok()) {
@@ -35,7 +35,7 @@ Status run_all(healthcheck::MariadbLink& link, const std::vector<std::string>& s
 
 /// Does `count_sql` count `wanted` rights? Errors: the link is lost. What a server cannot tell it
 /// has not.
-Result<bool> has_granted(healthcheck::MariadbLink& link,
+Result<bool> has_granted(healthcheck::ServerLink& link,
                          std::string_view count_sql,
                          std::string_view wanted) {
   const auto granted = link.query(count_sql);
@@ -46,7 +46,7 @@ Result<bool> has_granted(healthcheck::MariadbLink& link,
 }
 
 /// Sessions read the position with their clients' accounts (MariaDB 10.11 has PUBLIC).
-Status let_everybody_read(healthcheck::MariadbLink& link) {
+Status let_everybody_read(healthcheck::ServerLink& link) {
   const Result<bool> granted =
       has_granted(link,
                   "SELECT COUNT(*) FROM mysql.tables_priv"
@@ -65,7 +65,7 @@ Status let_everybody_read(healthcheck::MariadbLink& link) {
 }
 
 /// For sessions with temporary tables.
-Status let_everybody_mark(healthcheck::MariadbLink& link) {
+Status let_everybody_mark(healthcheck::ServerLink& link) {
   const Result<bool> granted =
       has_granted(link,
                   "SELECT COUNT(*) FROM mysql.procs_priv p JOIN mysql.proc r ON r.db=p.Db AND "
@@ -87,7 +87,7 @@ Status let_everybody_mark(healthcheck::MariadbLink& link) {
 }
 
 /// For CREATE TABLE .. SELECT. Earlier versions have let everybody collect, and clients saw it.
-Status let_everybody_collect(healthcheck::MariadbLink& link) {
+Status let_everybody_collect(healthcheck::ServerLink& link) {
   const Result<bool> granted =
       has_granted(link,
                   "SELECT COUNT(*) FROM mysql.procs_priv WHERE User='PUBLIC' AND Db='consort' AND "
@@ -112,7 +112,7 @@ Status let_everybody_collect(healthcheck::MariadbLink& link) {
 }
 
 /// What only MariaDB knows or lets everybody have.
-Status prepare_mariadb(healthcheck::MariadbLink& link) {
+Status prepare_mariadb(healthcheck::ServerLink& link) {
   // Tables of other engines cannot be certified: their rows survive a rollback. New connections
   // inherit this, so neither clients nor lanes create one.
   if (Status enforced = attempt(link, "SET GLOBAL enforce_storage_engine='InnoDB'");
@@ -129,7 +129,7 @@ Status prepare_mariadb(healthcheck::MariadbLink& link) {
 }
 
 /// Whether each procedure that `statements` create is there, as they create it.
-Result<bool> has_procedures(healthcheck::MariadbLink& link,
+Result<bool> has_procedures(healthcheck::ServerLink& link,
                             const std::vector<std::string>& statements) {
   const auto rows = link.query(
       "SELECT ROUTINE_NAME, ROUTINE_DEFINITION FROM information_schema.ROUTINES"
@@ -151,7 +151,7 @@ Result<bool> has_procedures(healthcheck::MariadbLink& link,
   return true;
 }
 
-Status prepare_mysql(healthcheck::MariadbLink& link) {
+Status prepare_mysql(healthcheck::ServerLink& link) {
   const std::vector<std::string> statements = certifier::mysql::create_procedures_sql();
   const Result<bool> there = has_procedures(link, statements);
   if (!there.ok()) {
@@ -162,10 +162,10 @@ Status prepare_mysql(healthcheck::MariadbLink& link) {
 
 }  // namespace
 
-Status prepare_backend(healthcheck::MariadbLink& link,
+Status prepare_backend(healthcheck::ServerLink& link,
                        const BackendFounding& founding,
                        AdmissionResult& result) {
-  auto facts = healthcheck::mariadb_facts(link, healthcheck::FactsDepth::kTables);
+  auto facts = healthcheck::server_facts(link, healthcheck::FactsDepth::kTables);
   if (!facts.ok()) {
     return facts.error();
   }
@@ -202,8 +202,8 @@ Status prepare_backend(healthcheck::MariadbLink& link,
   return mysql ? prepare_mysql(link) : prepare_mariadb(link);
 }
 
-Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result) {
-  auto facts = healthcheck::mariadb_facts(link, healthcheck::FactsDepth::kSettings);
+Status look_at_settings(healthcheck::ServerLink& link, AdmissionResult& result) {
+  auto facts = healthcheck::server_facts(link, healthcheck::FactsDepth::kSettings);
   if (!facts.ok()) {
     return facts.error();
   }

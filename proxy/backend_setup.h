@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/result.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/control_core.h"
 
 namespace consort::proxy {
@@ -22,12 +22,12 @@ struct BackendFounding {
 /// call. What is there already is not touched, so that a backup's lock does not keep a backend out.
 /// Errors: a statement failed, the link broke, or the
 /// backend is a stranger. REQUIRES: link.connected().
-[[nodiscard]] Status prepare_backend(healthcheck::MariadbLink& link,
+[[nodiscard]] Status prepare_backend(healthcheck::ServerLink& link,
                                      const BackendFounding& founding,
                                      AdmissionResult& result);
 
 /// Reads the facts that are quick to read, while the backend serves. Changes nothing.
 /// REQUIRES: link.connected().
-[[nodiscard]] Status look_at_settings(healthcheck::MariadbLink& link, AdmissionResult& result);
+[[nodiscard]] Status look_at_settings(healthcheck::ServerLink& link, AdmissionResult& result);
 
 }  // namespace consort::proxy

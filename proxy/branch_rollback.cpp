@@ -14,11 +14,11 @@ constexpr Duration kWaitMax = std::chrono::milliseconds(50);
 
 }  // namespace
 
-BranchRollback::Step BranchRollback::step(healthcheck::MariadbLink& link, TimePoint now) {
+BranchRollback::Step BranchRollback::step(healthcheck::ServerLink& link, TimePoint now) {
   return owner_gone_ ? roll_back(link, now) : kill_owner(link, now);
 }
 
-BranchRollback::Step BranchRollback::kill_owner(healthcheck::MariadbLink& link, TimePoint now) {
+BranchRollback::Step BranchRollback::kill_owner(healthcheck::ServerLink& link, TimePoint now) {
   const auto killed = link.query("KILL CONNECTION " + std::to_string(what_.owner_thread));
   if (!killed.ok() && killed.error().code != healthcheck::kNoSuchThread) {
     return Step{Result<BranchEnd>(killed.error()), {}};
@@ -30,7 +30,7 @@ BranchRollback::Step BranchRollback::kill_owner(healthcheck::MariadbLink& link, 
   return roll_back(link, now);
 }
 
-BranchRollback::Step BranchRollback::roll_back(healthcheck::MariadbLink& link, TimePoint now) {
+BranchRollback::Step BranchRollback::roll_back(healthcheck::ServerLink& link, TimePoint now) {
   const auto done = link.query("XA ROLLBACK " + branch_xid_sql(cluster_, what_.branch));
   if (done.ok() || done.error().code == kAlreadyRolledBack) {
     return Step{Result<BranchEnd>(BranchEnd::kRolledBack), {}};
@@ -61,7 +61,7 @@ BranchRollback::Step BranchRollback::again(TimePoint now, const char* why) {
   return Step{std::nullopt, wait};
 }
 
-Result<std::vector<PreparedBranch>> list_prepared_branches(healthcheck::MariadbLink& link) {
+Result<std::vector<PreparedBranch>> list_prepared_branches(healthcheck::ServerLink& link) {
   const auto rows = link.query("XA RECOVER");
   if (!rows.ok()) {
     return rows.error();

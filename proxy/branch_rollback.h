@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/backend_controller.h"
 
 namespace consort::proxy {
@@ -32,11 +32,11 @@ class BranchRollback {
   };
 
   /// REQUIRES: link.connected().
-  [[nodiscard]] Step step(healthcheck::MariadbLink& link, TimePoint now);
+  [[nodiscard]] Step step(healthcheck::ServerLink& link, TimePoint now);
 
  private:
-  [[nodiscard]] Step kill_owner(healthcheck::MariadbLink& link, TimePoint now);
-  [[nodiscard]] Step roll_back(healthcheck::MariadbLink& link, TimePoint now);
+  [[nodiscard]] Step kill_owner(healthcheck::ServerLink& link, TimePoint now);
+  [[nodiscard]] Step roll_back(healthcheck::ServerLink& link, TimePoint now);
   [[nodiscard]] Step again(TimePoint now, const char* why);
 
   const std::uint32_t cluster_;
@@ -48,6 +48,6 @@ class BranchRollback {
 
 /// Our branches in XA RECOVER. REQUIRES: link.connected().
 [[nodiscard]] Result<std::vector<PreparedBranch>> list_prepared_branches(
-    healthcheck::MariadbLink& link);
+    healthcheck::ServerLink& link);
 
 }  // namespace consort::proxy

@@ -246,7 +246,7 @@ void ControlLoop::begin_admission(const AdmissionEffect& effect) {
     });
   };
   const bool taken = controller(backend).run(
-      [this, result, serving = effect.serving](healthcheck::MariadbLink& link) {
+      [this, result, serving = effect.serving](healthcheck::ServerLink& link) {
         if (serving) {
           return look_at_settings(link, *result);
         }

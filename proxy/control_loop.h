@@ -18,7 +18,7 @@
 #include "base/result.h"
 #include "base/tls_options.h"
 #include "healthcheck/backend_health.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/backend_controller.h"
 #include "proxy/blocking_mailbox.h"
 #include "proxy/cluster_view.h"

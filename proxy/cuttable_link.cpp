@@ -8,7 +8,7 @@
 
 namespace consort::proxy {
 
-void CuttableLink::set(BackendId at, healthcheck::MariadbLink& link) {
+void CuttableLink::set(BackendId at, healthcheck::ServerLink& link) {
   at_ = at;
   thread_ = link.thread_id();
   socket_ = static_cast<int>(mysql_get_socket(link.handle()));
@@ -21,7 +21,7 @@ void CuttableLink::cut(const Kill& kill) {
   }
 }
 
-std::optional<bool> told_of_changes(healthcheck::MariadbLink& link) {
+std::optional<bool> told_of_changes(healthcheck::ServerLink& link) {
   st_mysql* const handle = link.handle();
   const char* text = nullptr;
   std::size_t length = 0;

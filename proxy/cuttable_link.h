@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/ids.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 
 namespace consort::proxy {
 
@@ -18,7 +18,7 @@ class CuttableLink {
   using Kill = std::function<void(BackendId, std::uint64_t thread)>;
 
   /// `link` is connected to a server, and may be cut off from now on.
-  void set(BackendId at, healthcheck::MariadbLink& link);
+  void set(BackendId at, healthcheck::ServerLink& link);
 
   /// It may not be cut off any more: its socket's number may be another's soon.
   void forget() { socket_ = -1; }
@@ -41,6 +41,6 @@ class CuttableLink {
 
 /// Did the last statement on it, an XA PREPARE, write to the binlog? Session tracking says
 /// so. nullopt: it tells of another variable, as MariaDB 11.8.9 does in that one's place.
-[[nodiscard]] std::optional<bool> told_of_changes(healthcheck::MariadbLink& link);
+[[nodiscard]] std::optional<bool> told_of_changes(healthcheck::ServerLink& link);
 
 }  // namespace consort::proxy

@@ -9,7 +9,7 @@ namespace consort::proxy {
 
 class ServerCalendars::Zone final : public EventCalendar {
  public:
-  Zone(healthcheck::MariadbLink& link, std::string name) : link_(link), name_(std::move(name)) {}
+  Zone(healthcheck::ServerLink& link, std::string name) : link_(link), name_(std::move(name)) {}
 
   std::optional<LocalTime> local(EventTime time) override {
     return ask(local_time_sql(name_, time));
@@ -29,7 +29,7 @@ class ServerCalendars::Zone final : public EventCalendar {
     return std::strtoll(rows->first().c_str(), nullptr, 10);
   }
 
-  healthcheck::MariadbLink& link_;
+  healthcheck::ServerLink& link_;
   const std::string name_;
 };
 

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/event_queue.h"
 
 namespace consort::proxy {
@@ -15,14 +15,14 @@ namespace consort::proxy {
 class ServerCalendars final : public EventCalendars {
  public:
   /// `link` outlives it. Not connected: there are no answers.
-  explicit ServerCalendars(healthcheck::MariadbLink& link) : link_(link) {}
+  explicit ServerCalendars(healthcheck::ServerLink& link) : link_(link) {}
 
   [[nodiscard]] EventCalendar& of(const std::string& time_zone) override;
 
  private:
   class Zone;
 
-  healthcheck::MariadbLink& link_;
+  healthcheck::ServerLink& link_;
   std::map<std::string, std::unique_ptr<EventCalendar>> zones_;
 };
 

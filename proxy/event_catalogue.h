@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/event_queue.h"
 
 namespace consort::proxy {

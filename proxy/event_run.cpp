@@ -14,7 +14,7 @@
 namespace consort::proxy {
 namespace {
 
-using healthcheck::MariadbLink;
+using healthcheck::ServerLink;
 using healthcheck::SqlRows;
 using std::chrono::steady_clock;
 

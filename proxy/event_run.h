@@ -22,7 +22,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
@@ -117,7 +117,7 @@ class EventRun {
   const TimePoint began_ = std::chrono::steady_clock::now();
   std::string program_;
   std::optional<EventHome> home_;
-  std::optional<healthcheck::MariadbLink> link_;
+  std::optional<healthcheck::ServerLink> link_;
   unsigned connections_ = 0;
   bool granted_ = false;
   std::optional<bool> alone_;  ///< its body commits by itself

@@ -275,7 +275,7 @@ void EventScheduler::clean_servers() {
 }
 
 void EventScheduler::clean(const EventHome& home) {
-  healthcheck::MariadbLink link(home.target, {});
+  healthcheck::ServerLink link(home.target, {});
   if (!link.connect().ok()) {
     return;
   }

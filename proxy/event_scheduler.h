@@ -27,7 +27,7 @@
 #include <vector>
 
 #include "base/ids.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
@@ -131,7 +131,7 @@ class EventScheduler {
 
   EventSchedulerParts parts_;
   EventStats stats_;
-  std::optional<healthcheck::MariadbLink> link_;  ///< to `asked_`
+  std::optional<healthcheck::ServerLink> link_;  ///< to `asked_`
   BackendId asked_;
   std::uint64_t asked_from_ = 0;  ///< it is asked when it has applied this
   bool on_ = false;

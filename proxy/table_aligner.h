@@ -25,7 +25,7 @@
 
 #include "base/ids.h"
 #include "base/result.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_loop.h"
 #include "proxy/commit/commit_messages.h"
@@ -84,7 +84,7 @@ class TableAligner {
 
   TableAlignerParts parts_;
   std::uint64_t branches_ = 0;
-  std::optional<healthcheck::MariadbLink> link_;
+  std::optional<healthcheck::ServerLink> link_;
   std::string why_;
 
   std::mutex mutex_;

@@ -57,7 +57,7 @@ constexpr std::uint16_t kNotSupportedErrno = 1235;
 
 /// Succeeds where the server understands the statement in a session like its own. A table without a
 /// schema is one of Consort's: whether there is such a table is no matter.
-Status try_to_prepare(healthcheck::MariadbLink& link, const DdlRequest& ddl) {
+Status try_to_prepare(healthcheck::ServerLink& link, const DdlRequest& ddl) {
   const std::string prepare[] = {"USE consort", "SET @consort_1=" + certifier::sql_literal(ddl.sql),
                                  ddl.session_set.empty() ? "DO 0" : ddl.session_set,
                                  "PREPARE consort_1 FROM @consort_1"};
@@ -485,9 +485,7 @@ void CommitLoop::Thread::order_ddl(DdlRequest ddl) {
     return;
   }
   const auto request = std::make_shared<DdlRequest>(std::move(ddl));
-  auto try_it = [request](healthcheck::MariadbLink& link) {
-    return try_to_prepare(link, *request);
-  };
+  auto try_it = [request](healthcheck::ServerLink& link) { return try_to_prepare(link, *request); };
   auto tried = [this, request, tasks = tasks_](const Result<Ok>& result) {
     tasks->post([this, request, result] {
       if (stopping_) {

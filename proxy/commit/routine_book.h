@@ -22,7 +22,7 @@
 #include "base/ids.h"
 #include "base/result.h"
 #include "certifier/writeset.h"
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 #include "proxy/cluster_view.h"
 #include "proxy/commit/commit_messages.h"
 #include "router/program_opening.h"

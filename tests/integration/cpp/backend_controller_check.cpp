@@ -1,4 +1,4 @@
-// BackendController, MariadbProbe, preflight facts and accounts against a real server: every
+// BackendController, ServerProbe, preflight facts and accounts against a real server: every
 // command, and what becomes of them when the server dies, hangs or was never there.
 #include <chrono>
 #include <future>
@@ -8,7 +8,7 @@
 
 #include "base/branch_name.h"
 #include "certifier/schema_catalog.h"
-#include "healthcheck/mariadb_facts.h"
+#include "healthcheck/server_facts.h"
 #include "proxy/backend_controller.h"
 #include "tests/integration/cpp/stoppable_server.h"
 #include "tests/support/test.h"
@@ -18,8 +18,8 @@ using namespace consort::proxy;
 using consort::test::StoppableServer;
 using healthcheck::LinkTarget;
 using healthcheck::LinkTimeouts;
-using healthcheck::MariadbLink;
 using healthcheck::ProbeFailure;
+using healthcheck::ServerLink;
 using healthcheck::SqlRows;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -69,7 +69,7 @@ Result<BranchEnd> roll_back(BackendController& controller, const RollBackBranch&
 
 /// A client's connection to the server.
 struct Client {
-  MariadbLink link;
+  ServerLink link;
 
   explicit Client(std::uint16_t port)
       : link(LinkTarget{"127.0.0.1", port, "root", "", {}}, LinkTimeouts{seconds(5), seconds(30)}) {
@@ -395,7 +395,7 @@ TEST_SUITE("integration") {
 
   TEST_CASE("Preflight: a server set up as a backend should be raises no error") {
     Client client(stage().server.port());
-    const auto facts = healthcheck::mariadb_facts(client.link, healthcheck::FactsDepth::kTables);
+    const auto facts = healthcheck::server_facts(client.link, healthcheck::FactsDepth::kTables);
     REQUIRE(facts.ok());
     for (const auto& finding : healthcheck::check_backend(*facts, "")) {
       INFO(finding.what);
@@ -409,7 +409,7 @@ TEST_SUITE("integration") {
     client.sql("CREATE TABLE d.no_key (a INT) ENGINE=InnoDB");
     client.sql("CREATE TABLE d.isam (a INT PRIMARY KEY) ENGINE=MyISAM");
     client.sql("SET GLOBAL binlog_format='MIXED'");
-    const auto worse = healthcheck::mariadb_facts(client.link, healthcheck::FactsDepth::kTables);
+    const auto worse = healthcheck::server_facts(client.link, healthcheck::FactsDepth::kTables);
     REQUIRE(worse.ok());
     EXPECT(worse->at(std::string(healthcheck::kFactKeyless)).find("d.no_key") != std::string::npos);
     EXPECT(worse->at(std::string(healthcheck::kFactOtherEngines)).find("d.isam (MyISAM)") !=

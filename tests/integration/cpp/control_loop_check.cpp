@@ -18,9 +18,9 @@ using healthcheck::BackendState;
 using healthcheck::LaneState;
 using healthcheck::LinkTarget;
 using healthcheck::LinkTimeouts;
-using healthcheck::MariadbLink;
 using healthcheck::OperatorState;
 using healthcheck::PathFailure;
+using healthcheck::ServerLink;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using Steady = std::chrono::steady_clock;
@@ -30,8 +30,8 @@ namespace {
 constexpr const char* kCluster = "c0ffee01-0000-4000-8000-000000000001";
 
 std::string sql(const StoppableServer& server, const std::string& text) {
-  MariadbLink link(LinkTarget{"127.0.0.1", server.port(), "root", "", {}},
-                   LinkTimeouts{seconds(5), seconds(5)});
+  ServerLink link(LinkTarget{"127.0.0.1", server.port(), "root", "", {}},
+                  LinkTimeouts{seconds(5), seconds(5)});
   REQUIRE(link.connect().ok());
   const auto rows = link.query(text);
   REQUIRE_MESSAGE(rows.ok(), (rows.ok() ? "" : rows.error().message));

@@ -1,4 +1,4 @@
-#include "healthcheck/mariadb_probe.h"
+#include "healthcheck/server_probe.h"
 
 #include <charconv>
 #include <string>
@@ -37,7 +37,7 @@ std::uint64_t number(const std::optional<std::string>& cell) {
 }
 
 /// Fills `report`; an error only when the server cannot be said to be well.
-Status look(MariadbLink& link, const ProbeRequest& request, ServerReport& report) {
+Status look(ServerLink& link, const ProbeRequest& request, ServerReport& report) {
   const ServerKind kind = link.kind();
   auto answer = link.query(look_sql(kind));
   if (!answer.ok() && link.connected()) {
@@ -75,7 +75,7 @@ Status look(MariadbLink& link, const ProbeRequest& request, ServerReport& report
 
 }  // namespace
 
-ProbeResult MariadbProbe::run(const ProbeRequest& request) {
+ProbeResult ServerProbe::run(const ProbeRequest& request) {
   ProbeResult result;
   result.started = clock_.now();
   if (request.fresh_connection) {

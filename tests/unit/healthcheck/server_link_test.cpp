@@ -1,11 +1,11 @@
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 
 #include "tests/support/test.h"
 
 using namespace consort::healthcheck;
 
 TEST_SUITE("healthcheck") {
-  TEST_CASE("MariadbLink: error numbers tell what to do") {
+  TEST_CASE("ServerLink: error numbers tell what to do") {
     struct Row {
       unsigned number;
       const char* text;
@@ -35,7 +35,7 @@ TEST_SUITE("healthcheck") {
     }
   }
 
-  TEST_CASE("MariadbLink: which errors end the connection") {
+  TEST_CASE("ServerLink: which errors end the connection") {
     for (const int number : {2000, 2006, 2013, 1053, 1927}) {
       CAPTURE(number);
       EXPECT(is_link_error(number));
@@ -46,7 +46,7 @@ TEST_SUITE("healthcheck") {
     }
   }
 
-  TEST_CASE("MariadbLink: a literal means the same under every sql_mode") {
+  TEST_CASE("ServerLink: a literal means the same under every sql_mode") {
     EXPECT(sql_literal("") == "''");
     EXPECT(sql_literal("a'\\") == "_utf8mb4 x'61275c'");
   }

@@ -1,4 +1,4 @@
-// MariadbLink: one blocking connection to a backend with the service account (libmariadb).
+// ServerLink: one blocking connection to a backend with the service account (libmariadb).
 // Every call returns within its timeouts, except for name resolution, which has the resolver's.
 // Threads: one at a time; the owner's.
 #pragma once
@@ -67,12 +67,12 @@ inline constexpr int kNoSuchThread = 1094;
 /// The number in a cell of a result; 0: NULL, or no number.
 [[nodiscard]] std::uint64_t cell_number(const std::optional<std::string>& cell);
 
-class MariadbLink {
+class ServerLink {
  public:
-  MariadbLink(LinkTarget target, LinkTimeouts timeouts);
-  ~MariadbLink();
-  MariadbLink(const MariadbLink&) = delete;
-  MariadbLink& operator=(const MariadbLink&) = delete;
+  ServerLink(LinkTarget target, LinkTimeouts timeouts);
+  ~ServerLink();
+  ServerLink(const ServerLink&) = delete;
+  ServerLink& operator=(const ServerLink&) = delete;
 
   /// Connects when not connected. Error::code is the client's or server's error number. The session
   /// gets sql_log_bin=0 and short lock waits, so that nothing on it is replicated or hangs.

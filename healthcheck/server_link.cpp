@@ -1,4 +1,4 @@
-#include "healthcheck/mariadb_link.h"
+#include "healthcheck/server_link.h"
 
 #include <cerrno>
 #include <charconv>
@@ -159,16 +159,16 @@ std::string sql_literal(std::string_view text) {
   return out;
 }
 
-void MariadbLink::Closer::operator()(st_mysql* handle) const {
+void ServerLink::Closer::operator()(st_mysql* handle) const {
   mysql_close(handle);
 }
 
-MariadbLink::MariadbLink(LinkTarget target, LinkTimeouts timeouts)
+ServerLink::ServerLink(LinkTarget target, LinkTimeouts timeouts)
     : target_(std::move(target)), timeouts_(timeouts) {}
 
-MariadbLink::~MariadbLink() = default;
+ServerLink::~ServerLink() = default;
 
-Status MariadbLink::connect() {
+Status ServerLink::connect() {
   if (connected()) {
     return Ok{};
   }
@@ -209,7 +209,7 @@ Status MariadbLink::connect() {
 }
 
 /// A failed TCP connect with the system's true error number in its text.
-Error MariadbLink::connect_failure(Error error, Duration took) const {
+Error ServerLink::connect_failure(Error error, Duration took) const {
   constexpr Duration kSecondTryMax = std::chrono::milliseconds(200);
   const bool no_tcp = error.code == CR_CONNECTION_ERROR || error.code == CR_CONN_HOST_ERROR;
   if (no_tcp && took < timeouts_.connect) {
@@ -220,7 +220,7 @@ Error MariadbLink::connect_failure(Error error, Duration took) const {
   return error;
 }
 
-Result<SqlRows> MariadbLink::query(std::string_view sql) {
+Result<SqlRows> ServerLink::query(std::string_view sql) {
   CHECK(connected());
   MYSQL* const handle = handle_.get();
   const auto failed = [this, handle] {
@@ -246,16 +246,16 @@ Result<SqlRows> MariadbLink::query(std::string_view sql) {
   return read_rows(result.get());
 }
 
-void MariadbLink::close() {
+void ServerLink::close() {
   handle_.reset();
 }
 
-ServerKind MariadbLink::kind() const {
+ServerKind ServerLink::kind() const {
   CHECK(connected());
   return server_kind_of(mysql_get_server_info(handle_.get()));
 }
 
-std::uint64_t MariadbLink::thread_id() const {
+std::uint64_t ServerLink::thread_id() const {
   return handle_ == nullptr ? 0 : mysql_thread_id(handle_.get());
 }
 

@@ -1,21 +1,21 @@
-// MariadbProbe: looks at a backend through its control connection.
+// ServerProbe: looks at a backend through its control connection.
 // Threads: the one that owns the link.
 #pragma once
 
-#include "healthcheck/mariadb_link.h"
 #include "healthcheck/probe.h"
+#include "healthcheck/server_link.h"
 
 namespace consort::healthcheck {
 
-class MariadbProbe final : public Probe {
+class ServerProbe final : public Probe {
  public:
   /// `link` and `clock` must outlive the probe.
-  MariadbProbe(MariadbLink& link, const Clock& clock) : link_(link), clock_(clock) {}
+  ServerProbe(ServerLink& link, const Clock& clock) : link_(link), clock_(clock) {}
 
   [[nodiscard]] ProbeResult run(const ProbeRequest& request) override;
 
  private:
-  MariadbLink& link_;
+  ServerLink& link_;
   const Clock& clock_;
 };
 

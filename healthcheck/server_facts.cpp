@@ -1,4 +1,4 @@
-#include "healthcheck/mariadb_facts.h"
+#include "healthcheck/server_facts.h"
 
 #include <array>
 #include <cctype>
@@ -108,7 +108,7 @@ std::string named_cells(const SqlRows& rows, std::span<const std::string_view> w
 }
 
 /// The first of the statements that the server knows; an error only when the link broke.
-Result<SqlRows> first_known(MariadbLink& link, std::span<const std::string_view> statements) {
+Result<SqlRows> first_known(ServerLink& link, std::span<const std::string_view> statements) {
   for (const std::string_view sql : statements) {
     auto rows = link.query(sql);
     if (rows.ok() || !link.connected()) {
@@ -118,7 +118,7 @@ Result<SqlRows> first_known(MariadbLink& link, std::span<const std::string_view>
   return SqlRows{};
 }
 
-Status add_replication(MariadbLink& link, Facts& facts) {
+Status add_replication(ServerLink& link, Facts& facts) {
   constexpr std::array<std::string_view, 2> kStatus = {"SHOW ALL SLAVES STATUS",
                                                        "SHOW REPLICA STATUS"};
   constexpr std::array<std::string_view, 2> kMaster = {"Master_Host", "Source_Host"};
@@ -138,7 +138,7 @@ Status add_replication(MariadbLink& link, Facts& facts) {
 }
 
 /// Each has a fact, so that one which is kept no longer is known to be gone.
-Status add_kept_globals(MariadbLink& link, Facts& facts) {
+Status add_kept_globals(ServerLink& link, Facts& facts) {
   for (const std::string_view name : kKeptGlobals) {
     facts[std::string(kFactKeptGlobal) + std::string(name)] = "";
   }
@@ -157,7 +157,7 @@ Status add_kept_globals(MariadbLink& link, Facts& facts) {
 
 }  // namespace
 
-Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth) {
+Result<Facts> server_facts(ServerLink& link, FactsDepth depth) {
   auto variables = link.query("SHOW GLOBAL VARIABLES");
   if (!variables.ok()) {
     return variables.error();

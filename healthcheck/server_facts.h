@@ -5,8 +5,8 @@
 #include <cstdint>
 
 #include "base/result.h"
-#include "healthcheck/mariadb_link.h"
 #include "healthcheck/preflight.h"
+#include "healthcheck/server_link.h"
 
 namespace consort::healthcheck {
 
@@ -16,6 +16,6 @@ enum class FactsDepth : std::uint8_t { kSettings, kTables };
 /// Reads all global variables and the kFact... facts. What the server does not know or would take
 /// too long over is left out; an error only when the variables cannot be read or the link breaks.
 /// REQUIRES: link.connected().
-[[nodiscard]] Result<Facts> mariadb_facts(MariadbLink& link, FactsDepth depth);
+[[nodiscard]] Result<Facts> server_facts(ServerLink& link, FactsDepth depth);
 
 }  // namespace consort::healthcheck
