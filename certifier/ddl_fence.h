@@ -51,8 +51,11 @@ inline constexpr std::string_view kDdlFenceSql =
          clock + std::string(kEnd);
 }
 
-/// Lets the session's clock run again. Leaves the DDL's warnings alone.
-inline constexpr std::string_view kDdlClockSql = "SET SESSION timestamp=DEFAULT";
+/// Lets the session's clock run again. Leaves the DDL's warnings alone. Session tracking is set
+/// anew: MariaDB 11.8.9 would tell of the clock at whatever is committed from then on.
+inline constexpr std::string_view kDdlClockSql =
+    "SET SESSION timestamp=DEFAULT, SESSION session_track_system_variables=_utf8mb4 X'2A', "
+    "SESSION session_track_schema=1";
 
 /// Lets the lock go, however short the client's time limit is; the end of the connection does, too.
 /// Leaves the DDL's warnings alone.

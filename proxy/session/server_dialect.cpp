@@ -13,6 +13,7 @@ constexpr ServerDialect kMariadb{
     "SET SESSION session_track_schema=IF(@@session.session_track_system_variables='*',1,2)",
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1",
     certifier::kDdlReleaseSql,
+    certifier::kDdlClockSql,
 };
 
 constexpr ServerDialect kMysql{
@@ -25,6 +26,7 @@ constexpr ServerDialect kMysql{
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1, "
     "SESSION session_track_gtids=OWN_GTID",
     certifier::mysql::kSessionReleaseSql,
+    "SET SESSION timestamp=DEFAULT",
 };
 
 }  // namespace

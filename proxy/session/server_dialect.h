@@ -24,6 +24,8 @@ struct ServerDialect {
   std::string_view tell_everything;
   /// Lets the lock of an ordered statement go, which ddl_turn_fence() has taken.
   std::string_view ddl_release;
+  /// Lets the session's clock run again, which ddl_turn_fence() has stopped.
+  std::string_view ddl_clock;
 };
 
 [[nodiscard]] const ServerDialect& dialect_of(ServerKind kind);

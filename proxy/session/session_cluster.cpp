@@ -8,6 +8,7 @@
 #include "protocol/limit_errors.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/told_as_one.h"
 
 namespace consort::proxy {
 
@@ -18,7 +19,6 @@ namespace {
 constexpr std::chrono::milliseconds kOrderLook{1000};
 constexpr unsigned kOrderLooksMax = 30;
 constexpr std::string_view kOwnSchema = "consort";
-constexpr std::string_view kTimestamp = "timestamp";
 
 /// A value for that variable.
 std::string timestamp_of(std::uint64_t microseconds) {
@@ -127,7 +127,7 @@ void SessionCore::request_order() {
     // It may fill columns with the time, or keep it: ALTER TABLE .. ADD .. DEFAULT NOW(), CREATE
     // EVENT, CREATE USER. A client that has stopped its clock has the variable in its state.
     // A program's statements have a time each, which its home's binlog tells.
-    const bool own_clock = state_.variable(kTimestamp) || ordered_.program;
+    const bool own_clock = state_.variable(kClockVariable) || ordered_.program;
     ordered_.timestamp = own_clock ? std::string() : timestamp_of(effects_.wall_clock_us());
     if (!ordered_.timestamp.empty()) {
       ordered_.request.session_set += ", SESSION timestamp=" + ordered_.timestamp;
@@ -183,7 +183,7 @@ void SessionCore::finish_ordered(bool succeeded) {
     append_plain_rollback();
   }
   if (!ordered_.timestamp.empty()) {
-    append_turn_setting(certifier::kDdlClockSql);
+    append_turn_setting(dialect(Channel::kHome).ddl_clock);
   }
   for (const std::string& sql : ordered_.as_ever) {
     append_turn_setting(sql);

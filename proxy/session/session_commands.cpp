@@ -9,6 +9,7 @@
 #include "proxy/session/rebuilt_partitions.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "proxy/session/told_as_one.h"
 #include "router/named_account.h"
 #include "router/own_schema.h"
 #include "router/session_scope.h"
@@ -318,6 +319,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.sets_state = router::sets_session_state(statement);
   job_.sets_several = statement.settings.size() > 1;
   job_.restarts_clock = restarts_clock(statement);
+  job_.told_as_one = sets_told_as_one(statement);
+  job_.numbers = job_.told_as_one ? numbers_told_as_one(statement) : decltype(job_.numbers){};
   job_.sets_next = router::sets_next_transaction(sql, statement);
   job_.passing_settings = statement.has(Flag::kSetStatement);
   job_.uses_engine = uses_engine(statement, state_.schema());

@@ -484,6 +484,8 @@ class SessionCore {
   void on_client_done(Channel channel, Relay& relay, bool succeeded);
   void on_prepare_reply(const protocol::ResponseTracker::Step& step, MutableBytes packet);
   void learn(const protocol::SessionChanges& changes);
+  void learn_untold(const protocol::SessionChanges& changes);
+  [[nodiscard]] bool stopped_clock() const;
   void note_summary(const protocol::OkPacket& ok, bool rows);
   [[nodiscard]] bool warns_of_scheduler(const protocol::OkPacket& ok);
   void note_diagnostics(bool any);
@@ -600,6 +602,7 @@ class SessionCore {
   void plan_tracking(const router::TrackingSet& set);
   [[nodiscard]] bool asks_tracking();
   [[nodiscard]] bool a_program_may_have_run() const;
+  [[nodiscard]] bool tracking_mistakes();
   void append_own_tracking(Channel channel, ReplyRole role);
   void renew_own_tracking();
   [[nodiscard]] const ServerDialect& dialect(Channel channel);
@@ -809,12 +812,13 @@ class SessionCore {
   /// `state_` has the old ones of.
   bool home_left_schema_ = false;  ///< the session's is gone, the home's connection is in none
   bool home_settings_doubtful_ = false;
-  bool yielding_ = false;       ///< the home is given back when what travels is known
-  KillTicket home_kill_;        ///< a KILL QUERY that was asked for, of what it runs
-  KillTicket read_kill_;        ///< the same of the other connection
-  bool watches_order_ = false;  ///< the retry that is due looks after `ordered_`
-  bool read_lingers_ = false;   ///< kept for SHOW WARNINGS
-  bool moving_ = false;         ///< the job goes on elsewhere then
+  bool yielding_ = false;              ///< the home is given back when what travels is known
+  KillTicket home_kill_;               ///< a KILL QUERY that was asked for, of what it runs
+  KillTicket read_kill_;               ///< the same of the other connection
+  bool watches_order_ = false;         ///< the retry that is due looks after `ordered_`
+  bool read_lingers_ = false;          ///< kept for SHOW WARNINGS
+  bool moving_ = false;                ///< the job goes on elsewhere then
+  bool asks_insert_id_again_ = false;  ///< the first answer told of another variable
 
   // The transaction.
   Transaction transaction_;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -115,6 +116,8 @@ struct SessionJob {
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_state = false;        ///< variables or the schema: its OK tells which
   bool restarts_clock = false;    ///< SET timestamp = DEFAULT
+  bool told_as_one = false;       ///< a SET of variables of which tracking mistakes one for another
+  std::vector<std::pair<std::string, std::string>> numbers;  ///< that it gives to several of them
   bool sets_several = false;      ///< a SET that may fail when it has had a part of its effect
   bool one_shot = false;          ///< SET TRANSACTION for the next transaction only
   bool waited = false;            ///< for freshness, once

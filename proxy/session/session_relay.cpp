@@ -12,6 +12,7 @@
 #include "proxy/session/rebuilt_partitions.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
+#include "proxy/session/told_as_one.h"
 #include "router/session_scope.h"
 
 namespace consort::proxy {
@@ -289,6 +290,9 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     if (job_.passing_settings) {
       break;  // the server reports them as they are amid the statement
     }
+    if (name == kClockVariable && stopped_clock()) {
+      continue;
+    }
     if (name == "autocommit") {
       autocommit_ = value == "ON" || value == "1";
     }
@@ -301,9 +305,8 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
       next_transaction_.set_for_session(name.ends_with("_isolation"));
     }
     home_has_traces_ = home_has_traces_ || amid || SessionState::leaves_traces(name);
-    if (name == "timestamp" && job_.restarts_clock) {
-      state_.forget_variable(name);  // the server reports what the clock shows just now
-      continue;
+    if (name == kClockVariable && job_.restarts_clock) {
+      continue;  // what the clock shows just now
     }
     // A collation says more than its character set, in whichever order they are told.
     const bool said_by_collation =
@@ -314,6 +317,25 @@ void SessionCore::learn(const protocol::SessionChanges& changes) {
     }
     if (name == "character_set_connection" && !job_.names_collation.empty()) {
       state_.set_variable("collation_connection", whole_collation(job_.names_collation, value));
+    }
+  }
+  learn_untold(changes);
+}
+
+/// For DDL, which has one time on all servers.
+bool SessionCore::stopped_clock() const {
+  return job_.kind == JobKind::kOrdered && !ordered_.timestamp.empty();
+}
+
+/// Of several variables that are told as one the text alone says what the others are.
+void SessionCore::learn_untold(const protocol::SessionChanges& changes) {
+  if (job_.restarts_clock) {
+    state_.forget_variable(kClockVariable);
+  }
+  for (const auto& [name, number] : job_.numbers) {
+    if (!changes.find_variable(name) && !(name == kClockVariable && job_.restarts_clock)) {
+      home_has_traces_ = home_has_traces_ || SessionState::leaves_traces(name);
+      state_.set_variable(name, number);
     }
   }
 }

@@ -339,7 +339,6 @@ bool SessionCore::begins_read_only() {
   return transaction_.open() && transaction_.traits().read_only;
 }
 
-// What stands before the client's statement and whatever it is to run in.
 void SessionCore::ask_home(std::string_view sql, ReplyRole role) {
   xa_buffer_.clear();
   protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(sql));
@@ -347,12 +346,13 @@ void SessionCore::ask_home(std::string_view sql, ReplyRole role) {
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
+// What stands before the client's statement and whatever it is to run in.
 void SessionCore::append_preparation() {
   append_kept_settings();
   append_insert_id();
   append_user_variables();
   append_statement_reset();
-  if (job_.sets_state && a_program_may_have_run()) {
+  if ((job_.sets_state && a_program_may_have_run()) || tracking_mistakes()) {
     append_own_tracking(job_.channel, ReplyRole::kIgnored);
   }
   if (job_.mode.any()) {
@@ -364,11 +364,16 @@ void SessionCore::append_preparation() {
 
 // What stands behind the client's statement to undo append_preparation().
 Bytes SessionCore::restoration() {
+  scratch_.clear();
+  if (tracking_mistakes()) {
+    expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
+    protocol::append_command(scratch_, Command::kQuery,
+                             as_bytes(dialect(job_.channel).tell_everything));
+  }
   if (!job_.mode.any()) {
-    return {};
+    return scratch_;
   }
   expect(job_.channel, ReplyRole::kIgnored, Command::kQuery);
-  scratch_.clear();
   protocol::append_command(scratch_, Command::kQuery, as_bytes(state_.set_statement_of(kSqlMode)));
   return scratch_;
 }

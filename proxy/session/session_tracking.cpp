@@ -91,6 +91,12 @@ bool SessionCore::a_program_may_have_run() const {
          effects_.triggers();
 }
 
+/// The server may take a variable that the client's SET names for another, or this one for others
+/// from then on.
+bool SessionCore::tracking_mistakes() {
+  return job_.told_as_one && lease_of(job_.channel).connection().kind == ServerKind::kMariadb;
+}
+
 /// From here on the connection tells of everything, whatever a program has set on it.
 void SessionCore::append_own_tracking(Channel channel, ReplyRole role) {
   expect(channel, role, Command::kQuery);

@@ -68,7 +68,16 @@ void SessionCore::on_insert_id(const protocol::ResponseTracker::Step& step) {
       std::from_chars(value->data(), value->data() + value->size(), number).ec == std::errc{};
   if (known) {
     insert_id_.on_answer(number);
+  } else if (ok.ok() && (moving_ || can_spare_home()) &&
+             !std::exchange(asks_insert_id_again_, true)) {
+    xa_buffer_.clear();  // another variable was told in its place: told_as_one.h
+    append_own_tracking(Channel::kHome, ReplyRole::kIgnored);
+    expect(Channel::kHome, ReplyRole::kInsertIdAsked, Command::kQuery);
+    protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(kAskInsertId));
+    effects_.send_backend(Channel::kHome, {xa_buffer_});
+    return;
   }
+  asks_insert_id_again_ = false;
   leave_or_stay(known);
 }
 

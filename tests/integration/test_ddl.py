@@ -174,6 +174,45 @@ def definitions(server):
         "SELECT Host, User, Routine_name, Proc_priv FROM mysql.procs_priv WHERE User LIKE 'half%' ORDER BY 1, 2, 3")]
 
 
+@case(seconds=30)
+def one_clock(_context, cluster):
+    """DDL has one time on all servers, whatever was committed or set on the connection before."""
+    with cluster.connect() as client:
+        client.query("CREATE TABLE clock (id INT PRIMARY KEY)")
+        client.query("INSERT INTO clock VALUES (1)")
+        for number, sql in enumerate(("DO 0", "INSERT INTO clock (id) VALUES (2)", "SET rand_seed1 = 4",
+                                      "SET timestamp = 1000.5", "INSERT INTO clock (id) VALUES (3)",
+                                      "SET timestamp = DEFAULT", "SET insert_id = 9")):
+            client.query(sql)
+            for again in range(2):
+                client.query(f"ALTER TABLE clock ADD t{number}{again} DATETIME(6) DEFAULT NOW(6)")
+        own = client.query("SELECT UNIX_TIMESTAMP(t30), UNIX_TIMESTAMP(t41) FROM clock").rows
+        assert own == [(b"1000.500000", b"1000.500000")] * 3, own
+        first = client.value("SELECT SYSDATE(6)")
+        assert client.value("SELECT NOW(6)") >= first  # its clock runs again
+    cluster.assert_identical()
+
+
+@case(seconds=30)
+def clocks_of_others(_context, cluster):
+    """Who gets a connection on which a client has stopped its clock has a clock that runs."""
+    with cluster.connect() as client:
+        client.query("CREATE TABLE IF NOT EXISTS clock2 (id INT PRIMARY KEY, t DATETIME(6) DEFAULT NOW(6))")
+        for number in range(6):
+            client.query(f"INSERT INTO clock2 (id) VALUES ({number})")
+            client.query("SET timestamp = 1000")
+            assert client.value("SELECT UNIX_TIMESTAMP(NOW())") == "1000"
+            client.query(f"INSERT INTO clock2 (id) VALUES ({number} + 10)")
+            client.query("SET timestamp = DEFAULT" if number % 2 else "DO 0")
+            assert (client.value("SELECT UNIX_TIMESTAMP(NOW())") == "1000") == (number % 2 == 0)
+            with cluster.connect() as other:
+                assert other.value("SELECT UNIX_TIMESTAMP(NOW()) > 1000000") == "1"
+    cluster.settle()
+    for server in cluster.servers:
+        assert server.query("SELECT COUNT(*) FROM test.clock2 WHERE t < '2000-01-01'") == ((9,),)
+    cluster.assert_identical()
+
+
 @case(seconds=30, each=[(name, *PARTLY[name]) for name in PARTLY])
 def a_list_whose_end_fails(_context, cluster, code, statement):
     """What the home has done of it, all do."""

@@ -82,6 +82,33 @@ TEST_SUITE("session") {
     EXPECT(script.core.yield(Channel::kHome, true));
   }
 
+  TEST_CASE("SessionCore: LAST_INSERT_ID() is asked for again where another variable was told") {
+    for (const bool at_last : {true, false}) {
+      CAPTURE(at_last);
+      SessionScript script;
+      insert(script, 7);
+      script.core.yield(Channel::kHome, true);
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("last_gtid", "0-1-9");
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome, ok);
+      script.shows_guards = true;
+      EXPECT((script.sent(Channel::kHome) ==
+              Texts{std::string(dialect_of(ServerKind::kMariadb).tell_everything), kAsk}));
+      script.shows_guards = false;
+      if (at_last) {
+        script.answer_insert_id("5");
+        EXPECT(script.releases == std::vector<bool>{true});
+        EXPECT(script.core.home_insert_id() == std::optional<std::uint64_t>(5));
+      } else {
+        script.backend_ok(Channel::kHome, ok);  // not once more: it stays
+        EXPECT(script.releases.empty());
+        EXPECT(script.sent(Channel::kHome).empty());
+      }
+    }
+  }
+
   TEST_CASE("SessionCore: LAST_INSERT_ID() travels with the session") {
     SessionScript script;
     insert(script, 7);
