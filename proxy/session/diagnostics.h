@@ -12,13 +12,26 @@
 
 namespace consort::proxy {
 
+/// Conditions of one statement.
+struct DiagnosticsCount {
+  std::uint64_t all = 0;  ///< @@warning_count
+  std::uint64_t errors = 0;
+};
+
+/// What was asked of a server in front of what makes it forget.
+struct OwnDiagnostics {
+  Buffer rows;  ///< the packets of SHOW WARNINGS' reply; empty: none
+  std::optional<DiagnosticsCount> count;
+  bool for_one_statement = false;  ///< MySQL forgets them at any statement that asks otherwise
+};
+
 class Diagnostics {
  public:
   /// As on a fresh connection.
   void reset() {
     row_count_ = 0;
     own_error_.reset();
-    own_rows_.clear();
+    own_ = {};
   }
 
   // ---- what happens on the home's connection ----
@@ -50,7 +63,9 @@ class Diagnostics {
     if (asks) {
       return;
     }
-    own_rows_.clear();
+    if (names_tables || own_.for_one_statement) {
+      own_ = {};
+    }
     if (names_tables) {
       own_error_.reset();
     }
@@ -60,6 +75,7 @@ class Diagnostics {
   /// Without any it has cleared those before for certain only if it names tables.
   void on_ended_at_home(bool any, bool names_tables) {
     if (any) {
+      own_ = {};
       home_stale_ = false;
       home_holds_some_ = true;
     } else if (names_tables) {
@@ -69,6 +85,9 @@ class Diagnostics {
 
   /// The same of another connection than the home's.
   void on_ended_elsewhere(bool any, bool names_tables) {
+    if (any) {
+      own_ = {};
+    }
     home_stale_ = home_stale_ || any || names_tables;
     home_holds_some_ = home_holds_some_ && !home_stale_;
   }
@@ -77,12 +96,12 @@ class Diagnostics {
   void on_own_error(const protocol::SqlError& error) {
     row_count_ = -1;
     own_error_ = error;
-    own_rows_.clear();
+    own_ = {};
     home_stale_ = true;
   }
 
-  /// What SHOW WARNINGS answers until the next statement: the packets of its reply.
-  void set_own_rows(Buffer rows) { own_rows_ = std::move(rows); }
+  /// What SHOW WARNINGS answers until the next statement.
+  void set_own(OwnDiagnostics own) { own_ = std::move(own); }
 
   /// What ROW_COUNT() says where the home's connection would say otherwise; -1 behind rows and
   /// errors.
@@ -106,8 +125,7 @@ class Diagnostics {
 
   [[nodiscard]] const std::optional<protocol::SqlError>& own_error() const { return own_error_; }
 
-  /// Empty: none.
-  [[nodiscard]] const Buffer& own_rows() const { return own_rows_; }
+  [[nodiscard]] const OwnDiagnostics& own() const { return own_; }
 
  private:
   bool home_stale_ = true;
@@ -115,7 +133,7 @@ class Diagnostics {
   std::optional<std::int64_t> row_count_;
   std::int64_t home_row_count_ = 0;
   std::optional<protocol::SqlError> own_error_;
-  Buffer own_rows_;
+  OwnDiagnostics own_;
 };
 
 }  // namespace consort::proxy

@@ -1,6 +1,7 @@
-// SessionCore: collation_server, which other servers need for this session's DDL and of which
-// MariaDB 11.8's session tracking says nothing where it tells of character_set_server
-// (measured; 10.11 tells of both, whichever was set). So the server is asked.
+// SessionCore: collation_server, which other servers need for this session's DDL, and
+// collation_connection. MariaDB 11.8's session tracking says nothing of them where it tells of the
+// character set, which it does of the connection's whichever was set (measured; 10.11 tells of
+// both). So the server is asked.
 #include <algorithm>
 #include <utility>
 
@@ -13,8 +14,9 @@ using protocol::Command;
 
 namespace {
 
-constexpr std::string_view kCollation = "collation_server";
-constexpr std::string_view kAskCollation = "SELECT @@collation_server";
+constexpr std::string_view kServer = "collation_server";
+constexpr std::string_view kConnection = "collation_connection";
+constexpr std::string_view kAskCollations = "SELECT @@collation_server, @@collation_connection";
 
 /// In whatever character set it came.
 bool is_collation(std::string_view text) {
@@ -26,29 +28,43 @@ bool is_collation(std::string_view text) {
 }  // namespace
 
 void SessionCore::note_untold_collation(const protocol::SessionChanges& changes) {
-  if (changes.find_variable("character_set_server") && !job_.passing_settings) {
-    collation_untold_ = !changes.find_variable(kCollation).has_value();
+  if (job_.passing_settings) {
+    return;
+  }
+  if (changes.find_variable("character_set_server")) {
+    untold_.server = !changes.find_variable(kServer).has_value();
+  }
+  // Where SET NAMES alone has set it, the text says its collation, or that it is the default one.
+  if (changes.find_variable("character_set_connection")) {
+    untold_.connection = job_.sets_collation && !changes.find_variable(kConnection).has_value();
   }
 }
 
 /// After a statement of which the client has its reply. True when the server was asked.
 bool SessionCore::ask_collation() {
-  if (!std::exchange(collation_untold_, false) || !home_lease_.held()) {
+  if (!(untold_.server || untold_.connection) || !home_lease_.held()) {
     return false;
   }
   job_.answered = true;
   diagnostics_.keep_row_count();
-  ask_home(kAskCollation, ReplyRole::kCollation);
+  ask_home(kAskCollations, ReplyRole::kCollation);
   return true;
 }
 
 void SessionCore::on_collation(bool failed) {
-  const std::string_view told = failed ? std::string_view() : own_rows_.value().value_or("");
-  if (is_collation(told)) {
-    state_.set_variable(kCollation, told);
-  } else {
-    add_pin(router::PinReason::kUnknownState);
-  }
+  const UntoldCollations untold = std::exchange(untold_, {});
+  const auto rows = failed ? std::nullopt : own_rows_.rows();
+  const OwnResult::Row row = rows && rows->size() == 1 ? rows->front() : OwnResult::Row{};
+  const auto learn = [&](bool was_untold, std::string_view name, std::size_t column) {
+    const std::string_view told = column < row.size() ? row[column].value_or("") : "";
+    if (was_untold && is_collation(told)) {
+      state_.set_variable(name, told);
+    } else if (was_untold) {
+      add_pin(router::PinReason::kUnknownState);
+    }
+  };
+  learn(untold.server, kServer, 0);
+  learn(untold.connection, kConnection, 1);
   finish_statement(Channel::kHome);
 }
 

@@ -318,6 +318,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.asks_diagnostics = statement.has(Flag::kDiagnostics);
   job_.sets_state = router::sets_session_state(statement);
   job_.sets_several = statement.settings.size() > 1;
+  job_.sets_collation = sets_collation(statement);
   job_.restarts_clock = restarts_clock(statement);
   job_.told_as_one = sets_told_as_one(statement);
   job_.numbers = job_.told_as_one ? numbers_told_as_one(statement) : decltype(job_.numbers){};
@@ -333,7 +334,7 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   temporary_after_.reset();
   diagnostics_.on_statement(job_.asks_diagnostics, job_.names_tables);
   found_rows_.begin(statement, sql, effects_.triggers());
-  if (job_.asks_diagnostics && kind == JobKind::kQuery && answer_own_warnings(sql)) {
+  if (job_.asks_diagnostics && kind == JobKind::kQuery && answer_own_diagnostics(sql)) {
     return;
   }
   // A SELECT without a table leaves to the server's diagnostics what they are.

@@ -289,6 +289,9 @@ class SessionCore {
   void begin_command();
   void on_query(std::string_view sql);
   void run_query(std::string_view sql, const router::Statement& statement);
+  // Warnings that were asked for in time: session_diagnostics.cpp.
+  [[nodiscard]] std::optional<DiagnosticsCount> told_count() const;
+  [[nodiscard]] bool answer_own_diagnostics(std::string_view sql);
   // Sequences (session_sequences.cpp).
   [[nodiscard]] std::optional<std::string> with_shared_sequence(std::string_view sql,
                                                                 const router::Statement& statement,
@@ -566,7 +569,6 @@ class SessionCore {
   void on_step_not_collected(const protocol::SqlError& error);
   void answer_with_step();
   void answer_create_select();
-  [[nodiscard]] bool answer_own_warnings(std::string_view sql);
   void leave_create_select();
   void abandon_create_select();
   void post_unfilled();
@@ -856,8 +858,11 @@ class SessionCore {
   bool variables_stay_ = false;          ///< some cannot be told exactly
   std::vector<UserVariable> variables_;  ///< asked about
 
-  bool collation_untold_ =
-      false;  ///< collation_server has changed, the server has not said to what
+  /// Have changed, and the server has not said to what.
+  struct UntoldCollations {
+    bool server = false;
+    bool connection = false;
+  } untold_;
 
   UserLocks user_locks_;
   std::uint64_t lock_generation_ = 0;  ///< of the place where they were taken

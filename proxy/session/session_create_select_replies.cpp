@@ -2,11 +2,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
-#include "router/sql_lexer.h"
 
 namespace consort::proxy {
 
@@ -30,16 +28,6 @@ protocol::SqlError reads_itself_error(const std::string& table) {
           "Table '" + table +
               "' is specified twice, both as a target for 'CREATE' and as a separate source for "
               "data"};
-}
-
-/// SHOW WARNINGS and nothing else.
-bool asks_warnings(std::string_view sql, const router::LexerOptions& options) {
-  router::SqlLexer lexer(sql, options);
-  if (!lexer.next().is(router::Keyword::kShow) || !lexer.next().is("WARNINGS")) {
-    return false;
-  }
-  const router::Token end = lexer.next();
-  return end.is(router::TokenKind::kEnd) || end.is(router::TokenKind::kSemicolon);
 }
 
 }  // namespace
@@ -383,9 +371,9 @@ void SessionCore::answer_with_step() {
       return;
     }
   }
-  Buffer warning_rows = std::move(job.warning_rows);
+  OwnDiagnostics own{std::move(job.warning_rows), {}};
   leave_create_select();
-  diagnostics_.set_own_rows(std::move(warning_rows));  // in a branch: the home's are of its end
+  diagnostics_.set_own(std::move(own));  // in a branch: the home's are of its end
   if (reply.error) {
     multi_.drop_rest();
   }
@@ -402,7 +390,7 @@ void SessionCore::answer_create_select() {
     return;
   }
   const std::string info = std::move(job.info);
-  Buffer warning_rows = std::move(job.warning_rows);
+  OwnDiagnostics own{std::move(job.warning_rows), DiagnosticsCount{job.warnings, 0}};
   protocol::OkPacket ok;
   ok.affected_rows = job.affected_rows;
   ok.last_insert_id = job.last_insert_id;
@@ -414,31 +402,10 @@ void SessionCore::answer_create_select() {
   ok.status = status_bits() | of_indexes;
   diagnostics_.set_row_count(static_cast<std::int64_t>(ok.affected_rows));
   diagnostics_.on_home_used();  // it has executed other statements since
-  diagnostics_.set_own_rows(std::move(warning_rows));
+  diagnostics_.set_own(std::move(own));
   scratch_.clear();
   protocol::append_ok(scratch_, ok, owner_.capabilities, reply_sequence_);
   send_reply();
-}
-
-/// What the home has told of warnings before the steps that followed: true when it is the answer.
-bool SessionCore::answer_own_warnings(std::string_view sql) {
-  if (diagnostics_.own_rows().empty() || create_select_.active() ||
-      !asks_warnings(sql, lexer_options())) {
-    return false;
-  }
-  scratch_ = diagnostics_.own_rows();
-  std::uint8_t sequence = reply_sequence_;
-  for (std::size_t at = 0; at < scratch_.size();) {
-    const auto frame = protocol::peek_packet(Bytes(scratch_).subspan(at));
-    if (!frame) {
-      break;
-    }
-    scratch_[at + 3] = sequence++;
-    at += frame->bytes;
-  }
-  diagnostics_.set_row_count(-1);
-  send_reply();
-  return true;
 }
 
 /// From here on the client hears what it is told.

@@ -115,6 +115,7 @@ struct SessionJob {
   bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
   bool sets_state = false;        ///< variables or the schema: its OK tells which
+  bool sets_collation = false;    ///< of the connection, but not by SET NAMES alone
   bool restarts_clock = false;    ///< SET timestamp = DEFAULT
   bool told_as_one = false;       ///< a SET of variables of which tracking mistakes one for another
   std::vector<std::pair<std::string, std::string>> numbers;  ///< that it gives to several of them

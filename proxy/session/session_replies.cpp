@@ -178,7 +178,8 @@ void SessionCore::on_internal_reply(Channel channel,
         if (create_select_.active()) {
           create_select_.warning_rows = std::move(rows);
         } else {
-          diagnostics_.set_own_rows(std::move(rows));
+          diagnostics_.set_own(
+              {std::move(rows), told_count(), home_lease_.connection().kind == ServerKind::kMysql});
         }
       }
       return;

@@ -464,6 +464,15 @@ std::string_view names_collation(const Statement& statement) {
   return is_default ? std::string_view() : collation;
 }
 
+bool sets_collation(const Statement& statement) {
+  return may_change_settings(statement.kind) ||
+         std::any_of(statement.settings.begin(), statement.settings.end(),
+                     [](const router::SetItem& item) {
+                       return item.scope == router::SetScope::kCharacterSet ||
+                              router::equals_ignoring_case(item.name, "collation_connection");
+                     });
+}
+
 std::string whole_collation(std::string_view collation, std::string_view character_set) {
   constexpr std::string_view kOfMany = "uca1400_";
   std::string name(collation);

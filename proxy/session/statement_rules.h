@@ -112,6 +112,10 @@ inline constexpr std::array kIsolationLevels = {
 /// The collation of SET NAMES .. COLLATE; empty without one. The server does not report it.
 [[nodiscard]] std::string_view names_collation(const router::Statement& statement);
 
+/// It may set collation_connection otherwise than by SET NAMES: by its name, as that of the schema
+/// (SET CHARACTER SET), or in a text that is not seen.
+[[nodiscard]] bool sets_collation(const router::Statement& statement);
+
 /// Since MariaDB 10.10 the newest ones are of many character sets, and SET NAMES takes their names
 /// without it. A variable does not.
 [[nodiscard]] std::string whole_collation(std::string_view collation,

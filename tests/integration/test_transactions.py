@@ -119,7 +119,9 @@ SCRIPTS = {
     "affected_rows": ["UPDATE t SET v = 0", "UPDATE t SET v = 0", "DELETE FROM t WHERE id IN (1, 2)",
                       "INSERT INTO t SELECT id + 10, v, u + 10 FROM t", "SELECT ROW_COUNT()"],
     "warnings": ["SET sql_mode = ''", "INSERT INTO t VALUES (4, 'word', 4), ('5x', 5, 5)",
-                 "SHOW WARNINGS", "SELECT @@warning_count", "SELECT 1 / 0", "SHOW COUNT(*) WARNINGS",
+                 "SHOW WARNINGS", "SELECT @@warning_count", "SHOW COUNT(*) WARNINGS",
+                 "INSERT INTO t VALUES (6, 'word', 6)", "SHOW COUNT(*) ERRORS", "SELECT @@error_count",
+                 "SHOW COUNT(*) WARNINGS", "SHOW WARNINGS", "SELECT 1 / 0", "SHOW COUNT(*) WARNINGS",
                  "SELECT CAST('abc' AS SIGNED)", "SHOW WARNINGS LIMIT 1", "SHOW ERRORS"],
     "errors_remembered": ["SELECT * FROM nowhere", "SHOW ERRORS", "SELECT @@error_count",
                           "SHOW WARNINGS"],
@@ -295,8 +297,6 @@ def setup(context):
 
 # What differs before MySQL servers, and why (docs/compatibility.md, "MySQL").
 WITH_MYSQL = {
-    "warnings": "@@warning_count behind an autocommit write: XA END clears it, and SHOW WARNINGS alone is"
-                " kept",
     "temporary_tables": "xa_detach_on_prepare=ON lets no branch come near a temporary table (4091)",
     "text_prepare_ddl": "Consort executes EXECUTE IMMEDIATE of DDL itself, which MySQL does not know",
     "text_prepare_control": "the script says EXECUTE IMMEDIATE, which MySQL does not know",

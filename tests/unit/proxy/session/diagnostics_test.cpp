@@ -41,11 +41,11 @@ TEST_SUITE("session") {
 
   TEST_CASE("Diagnostics: keeps Consort's own error until a statement with a table") {
     Diagnostics diagnostics;
-    diagnostics.set_own_rows({1});
+    diagnostics.set_own({{1}, {}});
     diagnostics.on_own_error({1213, "40001", "Deadlock found"});
     REQUIRE(diagnostics.own_error());
     EXPECT(diagnostics.own_error()->code == 1213);
-    EXPECT(diagnostics.own_rows().empty());
+    EXPECT(diagnostics.own().rows.empty());
     EXPECT(diagnostics.row_count() == -1);
     diagnostics.on_statement(true, true);  // SHOW WARNINGS
     diagnostics.on_statement(false, false);
@@ -54,13 +54,27 @@ TEST_SUITE("session") {
     EXPECT_FALSE(diagnostics.own_error());
   }
 
-  TEST_CASE("Diagnostics: keeps its rows for those who ask, until the next statement") {
+  TEST_CASE("Diagnostics: keeps its rows for those who ask, until others take their place") {
     Diagnostics diagnostics;
-    diagnostics.set_own_rows({1, 2});
+    diagnostics.set_own({{1, 2}, {}});
     diagnostics.on_statement(true, false);
-    EXPECT(diagnostics.own_rows().size() == 2);
+    EXPECT(diagnostics.own().rows.size() == 2);
+    diagnostics.on_statement(false, false);  // it names no table
+    EXPECT(diagnostics.own().rows.size() == 2);
+    diagnostics.on_statement(false, true);
+    EXPECT(diagnostics.own().rows.empty());
+    for (const bool at_home : {true, false}) {
+      diagnostics.set_own({{1, 2}, {}});
+      diagnostics.on_statement(false, false);
+      at_home ? diagnostics.on_ended_at_home(true, false)
+              : diagnostics.on_ended_elsewhere(true, false);
+      EXPECT(diagnostics.own().rows.empty());
+    }
+    diagnostics.set_own({{1, 2}, {}, true});
+    diagnostics.on_statement(true, false);
+    EXPECT(diagnostics.own().rows.size() == 2);
     diagnostics.on_statement(false, false);
-    EXPECT(diagnostics.own_rows().empty());
+    EXPECT(diagnostics.own().rows.empty());
   }
 
   TEST_CASE("Diagnostics: keeps ROW_COUNT() when the home's connection goes on") {

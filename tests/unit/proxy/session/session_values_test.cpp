@@ -57,9 +57,10 @@ TEST_SUITE("session") {
 
     SessionScript untold;
     set_character_set(untold, false);
-    EXPECT(untold.sent(Channel::kHome) == Texts{"SELECT @@collation_server"});
+    EXPECT(untold.sent(Channel::kHome) ==
+           Texts{"SELECT @@collation_server, @@collation_connection"});
     EXPECT_FALSE(untold.core.idle());
-    untold.backend_row(Channel::kHome, {"latin1_bin"});
+    untold.backend_row(Channel::kHome, {"latin1_bin", "utf8mb4_bin"});
     EXPECT(untold.core.idle());
     untold.query("SELECT ROW_COUNT()");
     EXPECT(untold.sent(Channel::kHome).empty());
@@ -67,9 +68,47 @@ TEST_SUITE("session") {
 
     SessionScript wide;  // character_set_results=utf16, say
     set_character_set(wide, false);
-    wide.backend_row(Channel::kHome, {std::string("\0l\0a", 4)});
+    wide.backend_row(Channel::kHome, {std::string("\0l\0a", 4), std::string("\0u", 2)});
     EXPECT(wide.core.pins().has(router::PinReason::kUnknownState));
     EXPECT(wide.core.idle());
+  }
+
+  TEST_CASE("SessionCore: the server is asked for collation_connection when it has not told") {
+    const auto told = [](SessionScript& script, bool collation) {
+      protocol::OkPacket ok;
+      ok.status = protocol::status_flag::kAutocommit;
+      ok.changes.system_variables.emplace_back("character_set_connection", "latin1");
+      if (collation) {
+        ok.changes.system_variables.emplace_back("collation_connection", "latin1_bin");
+      }
+      script.sent(Channel::kHome);
+      script.backend_ok(Channel::kHome, ok);
+      EXPECT(script.answer() == "OK");
+    };
+    for (const std::string_view sql :
+         {"SET collation_connection=latin1_bin", "SET NAMES utf8mb3, @@collation_connection='x'",
+          "SET CHARACTER SET latin1"}) {
+      CAPTURE(sql);
+      SessionScript script;
+      script.query(sql);
+      told(script, false);
+      EXPECT(script.sent(Channel::kHome) ==
+             Texts{"SELECT @@collation_server, @@collation_connection"});
+      script.backend_row(Channel::kHome, {"utf8mb4_general_ci", "latin1_bin"});
+      EXPECT(script.core.idle());
+      EXPECT(script.core.state().variable("collation_connection") == "latin1_bin");
+      EXPECT_FALSE(script.core.state().variable("character_set_connection"));
+      EXPECT_FALSE(script.core.state().variable("collation_server"));
+      EXPECT(script.core.pins().empty());
+      script.query(sql);
+      told(script, true);
+      EXPECT(script.core.idle());
+    }
+    SessionScript named;
+    named.query("SET NAMES latin1");
+    told(named, false);
+    EXPECT(named.core.idle());
+    EXPECT(named.core.state().variable("character_set_connection") == "latin1");
   }
 
   TEST_CASE("SessionCore: ROW_COUNT() inside a branch is the server's") {
