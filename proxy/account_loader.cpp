@@ -22,10 +22,11 @@ using Json = nlohmann::json;
 /// Stands for the plugin of accounts that MySQL asks for more than one.
 constexpr std::string_view kSeveralFactors = "(several factors)";
 constexpr std::int64_t kDaySeconds = 86400;
-/// Bits of `access`: SUPER, and CONNECTION ADMIN, which is a part of it up to MariaDB 10.11.
-constexpr std::uint64_t kConnectionAdmin = (std::uint64_t{1} << 15) | (std::uint64_t{1} << 32);
-/// READ_ONLY ADMIN, which was a part of SUPER in rights given before MariaDB 10.11.
+/// Bits of `access`. CONNECTION ADMIN and READ_ONLY ADMIN were parts of SUPER in rights given
+/// before these versions of MariaDB (measured: 10.11, 11.8).
 constexpr std::uint64_t kSuper = std::uint64_t{1} << 15;
+constexpr std::uint64_t kConnectionAdmin = std::uint64_t{1} << 32;
+constexpr std::int64_t kConnectionAdminSince = 110000;
 constexpr std::uint64_t kReadOnlyAdmin = std::uint64_t{1} << 33;
 constexpr std::int64_t kReadOnlyAdminSince = 101100;
 /// More accounts than this are refused, not loaded (I8).
@@ -225,9 +226,12 @@ Result<std::optional<Account>> account_from_global_priv(std::string_view user,
   account.refused_when_expired = expiry.disconnects;
   account.user_connections_max = number_at(priv, "max_user_connections", 0);
   const auto access = static_cast<std::uint64_t>(number_at(priv, "access", 0));
-  const bool before = number_at(priv, "version_id", 0) < kReadOnlyAdminSince;
-  account.connection_admin = (access & kConnectionAdmin) != 0;
-  account.read_only_admin = (access & (kReadOnlyAdmin | (before ? kSuper : 0))) != 0;
+  const std::int64_t given_by = number_at(priv, "version_id", 0);
+  const auto may = [&](std::uint64_t right, std::int64_t apart_since) {
+    return (access & (right | (given_by < apart_since ? kSuper : 0))) != 0;
+  };
+  account.connection_admin = may(kConnectionAdmin, kConnectionAdminSince);
+  account.read_only_admin = may(kReadOnlyAdmin, kReadOnlyAdminSince);
   return std::optional<Account>(std::move(account));
 }
 

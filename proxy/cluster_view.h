@@ -77,7 +77,8 @@ struct ClusterView {
   bool stored_functions = true;
   /// Some table may have a trigger. True as long as a backend has not said otherwise.
   bool triggers = true;
-  bool mysql = false;  ///< some server is MySQL: what only MariaDB has is refused
+  bool maps_collations = false;  ///< some server's character_set_collations is not empty
+  bool mysql = false;            ///< some server is MySQL: what only MariaDB has is refused
   /// How a session that has set nothing yet is to be read.
   router::LexerOptions lexer;
   bool read_affinity = true;              ///< a session's reads stay where its last one ran

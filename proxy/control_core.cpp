@@ -487,6 +487,9 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
     const std::string& version = backend->server.version;
     view->mysql =
         view->mysql || (!version.empty() && server_kind_of(version) == ServerKind::kMysql);
+    const auto mapped = backend->facts.find("character_set_collations");
+    view->maps_collations =
+        view->maps_collations || (mapped != backend->facts.end() && !mapped->second.empty());
     if (view->server_version.empty()) {
       view->server_version = backend->server.version;
     }

@@ -168,6 +168,9 @@ class SessionEffects {
   /// ClusterView::mysql.
   [[nodiscard]] virtual bool mysql() { return false; }
 
+  /// ClusterView::maps_collations.
+  [[nodiscard]] virtual bool maps_collations() { return false; }
+
   /// ClusterView::forgets_accounts.
   [[nodiscard]] virtual bool forgets_accounts() = 0;
 

@@ -23,6 +23,7 @@ struct OrderedStatement {
   unsigned looks_in_vain = 0;  ///< no backend serves: seen so often in a row
   bool changes_accounts = false;
   std::string timestamp;  ///< at which it is executed, everywhere; empty: its session's own
+  std::optional<std::string> collation;  ///< the connection's, asked for; empty: not to be had
   OwnSchema schema = OwnSchema::kUnknown;
   bool fenced = false;  ///< no other connection executes DDL on the home, and ours alone may
   bool drops = false;   ///< maybe several objects, one after the other

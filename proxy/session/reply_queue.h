@@ -38,6 +38,7 @@ enum class ReplyRole : std::uint8_t {
   kSubject,         ///< whether one of a DDL statement's tables is temporary
   kHeldLocks,       ///< whether the session holds a user lock
   kCollation,       ///< what collation_server is, where session tracking has not told
+  kDdlCollation,    ///< what collation_connection is, which the lanes need
   kGrants,          ///< the client's SHOW GRANTS: all but what Consort has granted is relayed
   kStatus,          ///< the client's SHOW STATUS: less what Consort's own statements have added
   kWarnings,        ///< of the client's statement, before others of ours take their place
@@ -67,6 +68,7 @@ enum class ReplyRole : std::uint8_t {
     case ReplyRole::kSubject:
     case ReplyRole::kHeldLocks:
     case ReplyRole::kCollation:
+    case ReplyRole::kDdlCollation:
     case ReplyRole::kGrants:
     case ReplyRole::kStatus:
     case ReplyRole::kWarnings:

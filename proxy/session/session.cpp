@@ -382,6 +382,10 @@ bool Session::mysql() {
   return worker_.view().mysql;
 }
 
+bool Session::maps_collations() {
+  return worker_.view().maps_collations;
+}
+
 bool Session::stored_functions() {
   return worker_.view().stored_functions ||
          worker_.options().function_defined->load(std::memory_order_acquire) ||

@@ -124,6 +124,10 @@ void SessionCore::request_order() {
   ordered_.request.lock_wait_s = job_.lock_wait_s.value_or(lock_wait_s());
   if (!ordered_.request.sets_globals) {  // else the lanes execute a text of ours, as they are
     ordered_.request.session_set = state_.whole_set_statement(owner_.collation);
+    if (ordered_.collation && !ordered_.collation->empty()) {
+      ordered_.request.session_set +=
+          ", SESSION collation_connection=" + sql_text_literal(*ordered_.collation);
+    }
     // It may fill columns with the time, or keep it: ALTER TABLE .. ADD .. DEFAULT NOW(), CREATE
     // EVENT, CREATE USER. A client that has stopped its clock has the variable in its state.
     // A program's statements have a time each, which its home's binlog tells.

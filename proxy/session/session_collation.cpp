@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "protocol/packet_writer.h"
+#include "protocol/sql_error.h"
 #include "proxy/session/session_core.h"
 
 namespace consort::proxy {
@@ -17,6 +18,7 @@ namespace {
 constexpr std::string_view kServer = "collation_server";
 constexpr std::string_view kConnection = "collation_connection";
 constexpr std::string_view kAskCollations = "SELECT @@collation_server, @@collation_connection";
+constexpr std::string_view kAskConnection = "SELECT CAST(@@collation_connection AS BINARY)";
 
 /// In whatever character set it came.
 bool is_collation(std::string_view text) {
@@ -66,6 +68,35 @@ void SessionCore::on_collation(bool failed) {
   learn(untold.server, kServer, 0);
   learn(untold.connection, kConnection, 1);
   finish_statement(Channel::kHome);
+}
+
+/// The lanes execute DDL in the session's collation, which the home may have chosen for a character
+/// set by a list of its own (character_set_collations): at login and at SET NAMES, which lanes do
+/// not say.
+bool SessionCore::lacks_ddl_collation() {
+  return effects_.maps_collations() && job_.kind == JobKind::kOrdered && !ordered_.program &&
+         !ordered_.collation && !ordered_.request.sets_globals && !state_.variable(kConnection);
+}
+
+/// True: the answer goes on.
+bool SessionCore::asks_ddl_collation() {
+  if (!lacks_ddl_collation()) {
+    return false;
+  }
+  phase_ = SessionPhase::kRelaying;
+  ask_home(kAskConnection, ReplyRole::kDdlCollation);
+  return true;
+}
+
+void SessionCore::on_ddl_collation(const protocol::SqlError* error) {
+  const bool expired = error != nullptr && error->code == protocol::must_set_password_error().code;
+  if (error != nullptr && !expired) {
+    on_setup_failed(Channel::kHome, *error);
+    return;
+  }
+  const std::string_view told = expired ? "" : own_rows_.value().value_or("");
+  ordered_.collation = is_collation(told) ? std::string(told) : std::string();
+  send_job();
 }
 
 }  // namespace consort::proxy

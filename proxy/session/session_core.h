@@ -639,6 +639,9 @@ class SessionCore {
   void note_untold_collation(const protocol::SessionChanges& changes);
   [[nodiscard]] bool ask_collation();
   void on_collation(bool failed);
+  [[nodiscard]] bool lacks_ddl_collation();
+  [[nodiscard]] bool asks_ddl_collation();
+  void on_ddl_collation(const protocol::SqlError* error);
 
   // LOCK TABLES: session_tables.cpp.
   [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);

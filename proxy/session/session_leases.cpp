@@ -37,7 +37,8 @@ bool SessionCore::acquire_home() {
       return false;
     }
   }
-  if (job_.kind == JobKind::kOrdered && !job_.commit_first && !ordered_.program) {
+  if (job_.kind == JobKind::kOrdered && !job_.commit_first && !ordered_.program &&
+      !lacks_ddl_collation()) {
     return true;  // its turn may come on another backend: leased then
   }
   const Seqno needed = needed_at_home();

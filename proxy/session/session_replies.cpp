@@ -172,12 +172,15 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kCollation:
       on_collation(failed);
       return;
+    case ReplyRole::kDdlCollation:
+      answer(&SessionCore::on_ddl_collation);
+      return;
     case ReplyRole::kWarnings:
       if (!failed) {
         Buffer rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
         if (create_select_.active()) {
           create_select_.warning_rows = std::move(rows);
-        } else {
+        } else if (warnings_ > 0 || held_.is_error()) {  // else they are of our own statements
           diagnostics_.set_own(
               {std::move(rows), told_count(), home_lease_.connection().kind == ServerKind::kMysql});
         }

@@ -90,10 +90,10 @@ void SessionCore::append_schema_again() {
 
 void SessionCore::send_job() {
   if (job_.kind == JobKind::kOrdered && phase_ != SessionPhase::kOrdering) {
-    if (program_is_ready()) {
+    if (program_is_ready() && !asks_ddl_collation()) {
       request_order();
     }
-    return;
+    return;  // an answer goes on
   }
   // Who has to set a password may do nothing else there. To set it twice does no harm.
   if (owner_.password_expired) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <vector>
 
 #include "proxy/session/brand_variables.h"
 
@@ -51,6 +52,32 @@ constexpr std::array<std::string_view, 34> kDefaultIsFirst = {
 
 static_assert(std::is_sorted(kDefaultIsFirst.begin(), kDefaultIsFirst.end()));
 
+using Variables = std::vector<SessionSettings::Variable>;
+
+std::string_view value_in(const Variables& variables, std::string_view name) {
+  const auto found = std::find_if(variables.begin(), variables.end(),
+                                  [&](const auto& variable) { return variable.name == name; });
+  return found == variables.end() ? std::string_view() : std::string_view(found->value);
+}
+
+bool is_of_names(std::string_view name) {
+  return name == "character_set_client" || name == "character_set_connection" ||
+         name == "character_set_results";
+}
+
+/// The character set whose collation is the one that SET NAMES gives it, which may be another than
+/// that of a SET character_set_connection (MariaDB's character_set_collations); empty: not asked
+/// for. A state has the character set alone where SET NAMES has set it: else it has the collation.
+std::string_view set_names(const Variables& old, const Variables& wanted) {
+  const std::string_view name = value_in(wanted, "character_set_connection");
+  const bool changes = name != value_in(old, "character_set_connection");
+  const bool has_all = !value_in(wanted, "character_set_client").empty() &&
+                       !value_in(wanted, "character_set_results").empty();
+  const bool wide =
+      name.starts_with("ucs2") || name.starts_with("utf16") || name.starts_with("utf32");
+  return changes && has_all && !wide ? name : std::string_view();
+}
+
 void append_item(std::string& sql) {
   sql += sql.empty() ? "SET SESSION " : ", SESSION ";
 }
@@ -64,6 +91,10 @@ std::optional<std::string> settings_change(const SessionSettings* from,
   const auto& old = (from == nullptr ? kNone : *from).variables;
   const auto& wanted = (to == nullptr ? kNone : *to).variables;
   std::string sql;
+  const std::string_view names = set_names(old, wanted);
+  if (!names.empty()) {
+    sql.append("SET NAMES ").append(names);
+  }
   for (const SessionSettings::Variable& variable : old) {
     const auto same_name = [&](const auto& other) { return other.name == variable.name; };
     if (knows_variable(kind, variable.name) &&
@@ -78,7 +109,9 @@ std::optional<std::string> settings_change(const SessionSettings* from,
   }
   for (const SessionSettings::Variable& variable : wanted) {
     if (knows_variable(kind, variable.name) &&
-        std::find(old.begin(), old.end(), variable) == old.end()) {
+        (names.empty() || !is_of_names(variable.name)
+             ? std::find(old.begin(), old.end(), variable) == old.end()
+             : variable.value != names)) {
       append_item(sql);
       sql += variable_on(kind, variable.name);
       sql += '=';

@@ -469,7 +469,8 @@ bool sets_collation(const Statement& statement) {
          std::any_of(statement.settings.begin(), statement.settings.end(),
                      [](const router::SetItem& item) {
                        return item.scope == router::SetScope::kCharacterSet ||
-                              router::equals_ignoring_case(item.name, "collation_connection");
+                              router::equals_ignoring_case(item.name, "collation_connection") ||
+                              router::equals_ignoring_case(item.name, "character_set_connection");
                      });
 }
 

@@ -253,6 +253,18 @@ TEST_SUITE("proxy") {
     EXPECT(fresh.value()->plugin == "mysql_native_password");
     EXPECT(fresh.value()->authentication_string.empty());
 
+    // SUPER has lost its parts one by one.
+    const auto super = [&](std::int64_t version) {
+      const std::string priv = R"({"access":32768,"version_id":)" + std::to_string(version) + "}";
+      const auto account = read(priv.c_str());
+      return std::pair(account.value()->connection_admin, account.value()->read_only_admin);
+    };
+    EXPECT(super(100600) == std::pair(true, true));
+    EXPECT(super(101113) == std::pair(true, false));
+    EXPECT(super(110809) == std::pair(false, false));
+    EXPECT(read(R"({"access":4294967296,"version_id":110809})").value()->connection_admin);
+    EXPECT(read(R"({"access":8589934592,"version_id":110809})").value()->read_only_admin);
+
     const auto either = read(R"({"plugin":"mysql_native_password","authentication_string":"*AB",)"
                              R"("auth_or":[{"plugin":"unix_socket"},{},{"plugin":"ed25519",)"
                              R"("authentication_string":"e"}]})");

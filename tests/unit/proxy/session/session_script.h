@@ -429,7 +429,11 @@ class SessionScript : public SessionEffects {
   Seqno all_applied{1000};
   std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
-  std::string isolation;                             ///< of connections
+  std::string isolation;  ///< of connections
+  bool collations_mapped = false;
+
+  bool maps_collations() override { return collations_mapped; }
+
   std::optional<std::uint64_t> lease_insert_id = 0;  ///< LAST_INSERT_ID() of connections
   Seqno replayed_seqno;
   LockedTableFilter locked;

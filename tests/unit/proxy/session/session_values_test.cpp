@@ -111,6 +111,46 @@ TEST_SUITE("session") {
     EXPECT(named.core.state().variable("character_set_connection") == "latin1");
   }
 
+  TEST_CASE("SessionCore: before DDL the home is asked for a collation that it may have chosen") {
+    constexpr std::string_view kAsk = "SELECT CAST(@@collation_connection AS BINARY)";
+    SessionScript script;
+    script.collations_mapped = true;
+    script.query("CREATE VIEW v AS SELECT 'a'");
+    EXPECT(script.posted.empty());
+    EXPECT(script.sent(Channel::kHome) == Texts{std::string(kAsk)});
+    script.backend_row(Channel::kHome, {"utf8mb4_uca1400_ai_ci"});
+    const auto request = script.posted_back<DdlRequest>();
+    EXPECT(request.session_set.find(", SESSION collation_connection=" +
+                                    sql_text_literal("utf8mb4_uca1400_ai_ci")) !=
+           std::string::npos);
+    EXPECT_FALSE(script.core.state().has_variables());
+
+    SessionScript expired;
+    expired.collations_mapped = true;
+    expired.query("SET PASSWORD = PASSWORD('new')");
+    expired.backend_error(Channel::kHome, 1820);
+    EXPECT(expired.posted.size() == 1);
+
+    SessionScript killed;
+    killed.collations_mapped = true;
+    killed.query("CREATE VIEW v AS SELECT 'a'");
+    killed.backend_error(Channel::kHome, 1317);
+    EXPECT(killed.answer() == "ERR 1317");
+    EXPECT(killed.posted.empty());
+    EXPECT(killed.core.idle());
+
+    SessionScript said;
+    said.collations_mapped = true;
+    said.query("SET NAMES utf8mb4 COLLATE utf8mb4_bin");
+    protocol::OkPacket ok;
+    ok.changes.system_variables.emplace_back("character_set_connection", "utf8mb4");
+    said.backend_ok(Channel::kHome, ok);
+    said.sent(Channel::kHome);
+    said.query("CREATE VIEW v AS SELECT 'a'");
+    EXPECT(said.sent(Channel::kHome).empty());
+    EXPECT(said.posted.size() == 1);
+  }
+
   TEST_CASE("SessionCore: ROW_COUNT() inside a branch is the server's") {
     SessionScript script;
     script.query("BEGIN");

@@ -47,6 +47,29 @@ TEST_SUITE("session") {
     EXPECT(change(state("", {{"some_new_variable", "1"}}), none) == "reset");
   }
 
+  TEST_CASE("settings_change: a character set without a collation is what SET NAMES makes of it") {
+    const auto names = [](const char* client, const char* connection, const char* results) {
+      return state("", {{"character_set_client", client},
+                        {"character_set_connection", connection},
+                        {"character_set_results", results}});
+    };
+    const SessionState none;
+    const SessionState utf8 = names("utf8mb4", "utf8mb4", "utf8mb4");
+    EXPECT(change(none, utf8) == "SET NAMES utf8mb4");
+    EXPECT(change(utf8, utf8).empty());
+    EXPECT(change(names("latin1", "latin1", "latin1"), utf8) == "SET NAMES utf8mb4");
+    const std::string latin1 = sql_text_literal("latin1");
+    EXPECT(change(utf8, names("utf8mb4", "utf8mb4", "latin1")) ==
+           "SET SESSION character_set_results=" + latin1);
+    // What stays as it was is said again: SET NAMES has changed it.
+    EXPECT(change(names("latin1", "latin2", "latin1"), names("latin1", "utf8mb4", "latin1")) ==
+           "SET NAMES utf8mb4, SESSION character_set_client=" + latin1 +
+               ", SESSION character_set_results=" + latin1);
+    EXPECT(change(none, names("latin1", "ucs2", "latin1")).starts_with("SET SESSION"));
+    EXPECT(change(state("", {{"sql_mode", ""}}), utf8) ==
+           "SET NAMES utf8mb4, SESSION sql_mode=DEFAULT");
+  }
+
   TEST_CASE("distance: the same state, then the same settings, then a SET, then a reset") {
     const SessionState wanted = state("a", {{"sql_mode", "ANSI"}});
     const SessionState other = state("a", {{"sql_mode", "TRADITIONAL"}});
