@@ -80,6 +80,10 @@ inline constexpr std::uint64_t kClientCapabilities =
     capability::kMariadbExtendedMetadata | capability::kMariadbCacheMetadata |
     capability::kMariadbProgress | capability::kExpiredPasswords;
 
+/// Those where some server is MySQL: what MariaDB alone has, its servers' replies cannot keep to.
+inline constexpr std::uint64_t kMysqlClientCapabilities =
+    (kClientCapabilities & capability::kOfBothBrands) | capability::kLongPassword;
+
 class ClientAuth {
  public:
   struct Params {

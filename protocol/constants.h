@@ -94,6 +94,7 @@ inline constexpr std::uint64_t kMariadbStmtBulk = 1ULL << 34;
 inline constexpr std::uint64_t kMariadbExtendedMetadata = 1ULL << 35;
 inline constexpr std::uint64_t kMariadbCacheMetadata = 1ULL << 36;
 inline constexpr std::uint64_t kMariadbBulkUnitResults = 1ULL << 37;
+inline constexpr std::uint64_t kOfBothBrands = (1ULL << 32) - 1;
 }  // namespace capability
 
 /// The server status of OK and EOF packets.

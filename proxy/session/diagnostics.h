@@ -100,6 +100,12 @@ class Diagnostics {
     home_stale_ = true;
   }
 
+  /// The client has the home's error, which the home has forgotten.
+  void on_home_error_forgotten(const protocol::SqlError& error) {
+    own_error_ = error;
+    home_stale_ = true;
+  }
+
   /// What SHOW WARNINGS answers until the next statement.
   void set_own(OwnDiagnostics own) { own_ = std::move(own); }
 

@@ -63,6 +63,9 @@ struct BackendStatement {
   /// Parameters that were bound as a number, date or time since it was prepared; empty: none. The
   /// server then takes long data for such a value (PreparedStatements::long_data_spoils()).
   std::vector<bool> bound_as_other_than_text = {};
+  /// Of each parameter the type that it was bound with first since it was prepared, two bytes;
+  /// empty: none was. MySQL converts later values to it (PreparedStatements::types_spoil()).
+  Buffer first_types = {};
 };
 
 /// Why no connection could be leased.
@@ -170,6 +173,10 @@ class SessionEffects {
 
   /// ClusterView::maps_collations.
   [[nodiscard]] virtual bool maps_collations() { return false; }
+
+  /// The client has reset its session, which had `collation` of its login: the one from then on, on
+  /// backend connections, too. A MySQL server gives its own then, MariaDB that of the login.
+  [[nodiscard]] virtual std::uint16_t reset_collation(std::uint16_t collation) { return collation; }
 
   /// ClusterView::forgets_accounts.
   [[nodiscard]] virtual bool forgets_accounts() = 0;

@@ -39,18 +39,20 @@ struct OrderedStatement {
   std::uint16_t error = 0;              ///< of its execution
   std::vector<GlobalQuestion> globals;  ///< of a SET GLOBAL: what it names, and what it was
   bool globals_known = false;
-  unsigned globals_asked = 0;      ///< how often what they are now
-  bool succeeded = false;          ///< the client's statement did
-  std::vector<DdlTarget> dropped;  ///< perhaps sequences
-  bool finished = false;           ///< and what came of it was told
-  bool program = false;            ///< a CALL that commits by itself: session_program.cpp
-  bool prepared = false;           ///< the program's CALL is a COM_STMT_EXECUTE
-  bool running = false;            ///< the program's CALL was sent
-  bool unrun = false;              ///< its turn came on another connection: it asks again
-  bool was_open = false;           ///< the program has left a transaction open
-  bool told_open = false;          ///< and its client was told
-  bool left_reading = false;       ///< the same, but it has only read in it
-  std::string transaction_state;   ///< as the home has told last while the program ran
+  unsigned globals_asked = 0;        ///< how often what they are now
+  bool succeeded = false;            ///< the client's statement did
+  std::vector<DdlTarget> dropped;    ///< perhaps sequences
+  bool finished = false;             ///< and what came of it was told
+  bool warnings_asked = false;       ///< the home has not yet told its warnings
+  bool answers_behind_them = false;  ///< all else is done
+  bool program = false;              ///< a CALL that commits by itself: session_program.cpp
+  bool prepared = false;             ///< the program's CALL is a COM_STMT_EXECUTE
+  bool running = false;              ///< the program's CALL was sent
+  bool unrun = false;                ///< its turn came on another connection: it asks again
+  bool was_open = false;             ///< the program has left a transaction open
+  bool told_open = false;            ///< and its client was told
+  bool left_reading = false;         ///< the same, but it has only read in it
+  std::string transaction_state;     ///< as the home has told last while the program ran
   /// The number of the client's next packet, once it had reports of an execution that was lost.
   std::uint8_t reply_from = 0;
 

@@ -1,5 +1,8 @@
 #include "proxy/session/prepared_statements.h"
 
+#include <algorithm>
+#include <cstddef>
+
 #include "base/check.h"
 #include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
@@ -20,6 +23,37 @@ bool is_text(std::uint8_t type) {
   constexpr std::uint8_t kJson = 245;
   constexpr std::uint8_t kNewDecimal = 246;
   return type == kNull || type == kVarchar || (type >= kJson && type != kNewDecimal);
+}
+
+/// Types between which MySQL need not convert count as one; 0: NULL's, which goes with any.
+int kind_of(Bytes type) {
+  constexpr std::uint8_t kLastInteger = 3;
+  constexpr std::uint8_t kNull = 6;
+  constexpr std::uint8_t kLongLong = 8;
+  constexpr std::uint8_t kInt24 = 9;
+  constexpr std::uint8_t kYear = 13;
+  const std::uint8_t number = type[0];
+  if (number == kNull) {
+    return 0;
+  }
+  const bool integer =
+      number <= kLastInteger || number == kLongLong || number == kInt24 || number == kYear;
+  return 256 * (type[1] + 1) + (integer ? kLongLong : number);
+}
+
+/// `first` learns the types of the parameters of which it knows none.
+void note_first_types(Bytes types, Buffer& first) {
+  if (first.empty()) {
+    first.assign(types.begin(), types.end());
+    return;
+  }
+  for (std::size_t at = 0; at + kTypeBytes <= std::min(types.size(), first.size());
+       at += kTypeBytes) {
+    if (kind_of(Bytes(first).subspan(at, kTypeBytes)) == 0) {
+      std::copy_n(types.begin() + static_cast<std::ptrdiff_t>(at), kTypeBytes,
+                  first.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+  }
 }
 
 /// What the backend will have been told of its parameters.
@@ -184,6 +218,7 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& exe
   }
   if (known.types_owner != owner || known.types_version != statement->types_version) {
     note_types(Bytes(statement->parameter_types), known.bound_as_other_than_text);
+    note_first_types(Bytes(statement->parameter_types), known.first_types);
   }
   known.types_owner = owner;
   known.types_version = statement->types_version;
@@ -203,6 +238,21 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& exe
 bool PreparedStatements::long_data_spoils(std::uint32_t client_id, const BackendStatement& known) {
   const LongData* data = long_data_of(client_id);
   return data != nullptr && data->any_of(known.bound_as_other_than_text);
+}
+
+bool PreparedStatements::types_spoil(std::uint32_t client_id, const BackendStatement& known) {
+  const ClientStatement* statement = find(client_id);
+  const Bytes now = statement == nullptr ? Bytes() : Bytes(statement->parameter_types);
+  const Bytes first(known.first_types);
+  for (std::size_t at = 0; at + kTypeBytes <= std::min(now.size(), first.size());
+       at += kTypeBytes) {
+    const int was = kind_of(first.subspan(at, kTypeBytes));
+    const int is = kind_of(now.subspan(at, kTypeBytes));
+    if (was != 0 && is != 0 && was != is) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void PreparedStatements::shrink() {

@@ -129,6 +129,12 @@ class PreparedStatements {
   /// statement must be prepared again there.
   [[nodiscard]] bool long_data_spoils(std::uint32_t client_id, const BackendStatement& known);
 
+  /// The statement's values are of other kinds than those that were bound on this backend
+  /// connection first, by whomever. Where the text does not say of which type a parameter is
+  /// (SELECT ?) MySQL (9.7) makes a value that comes later one of the first's type, a text a 0 say:
+  /// the statement must be prepared again there.
+  [[nodiscard]] bool types_spoil(std::uint32_t client_id, const BackendStatement& known);
+
   /// Gives the memory of a large execution back. Cheap when there was none.
   void shrink();
 

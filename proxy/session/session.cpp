@@ -82,7 +82,9 @@ void Session::greet() {
   params.server_version = protocol::greeted_version(view.server_version);
   params.mysql = view.mysql;
   params.connection_id = connection_id_;
-  params.capabilities = protocol::kClientCapabilities | worker_.options().compression;
+  params.capabilities =
+      (view.mysql ? protocol::kMysqlClientCapabilities : protocol::kClientCapabilities) |
+      worker_.options().compression;
   if (worker_.options().tls) {
     params.capabilities |= protocol::capability::kSsl;
     params.tls_required = worker_.options().tls_required && !by_unix_socket_;
@@ -384,6 +386,16 @@ bool Session::mysql() {
 
 bool Session::maps_collations() {
   return worker_.view().maps_collations;
+}
+
+std::uint16_t Session::reset_collation(std::uint16_t collation) {
+  const ClusterView& view = worker_.view();
+  if (!view.mysql || view.default_collation == collation) {
+    return collation;
+  }
+  account_.collation = view.default_collation;
+  account_.key = account_.make_key();
+  return account_.collation;
 }
 
 bool Session::stored_functions() {

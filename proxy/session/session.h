@@ -153,6 +153,7 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   [[nodiscard]] bool stored_functions() override;
   [[nodiscard]] bool mysql() override;
   [[nodiscard]] bool maps_collations() override;
+  [[nodiscard]] std::uint16_t reset_collation(std::uint16_t collation) override;
   [[nodiscard]] bool triggers() override;
   [[nodiscard]] bool forgets_accounts() override;
   void note_trigger() override;

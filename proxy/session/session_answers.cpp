@@ -1,6 +1,7 @@
 // SessionCore: answers of its own to the client, and the end of a command.
 #include <utility>
 
+#include "protocol/decode.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "router/token.h"
@@ -126,6 +127,10 @@ void SessionCore::hold_error(const protocol::SqlError& error, std::uint8_t seque
 void SessionCore::answer_held() {
   reply_started_ = true;
   if (held_.is_error()) {
+    if (home_lease_.connection().forgets_warnings) {
+      diagnostics_.on_home_error_forgotten(
+          protocol::sql_error_of(held_.packet().subspan(protocol::kHeaderBytes)));
+    }
     drop_rest();
     transaction_tracker_.on_untold();
   } else {

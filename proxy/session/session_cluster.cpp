@@ -119,6 +119,7 @@ void SessionCore::request_order() {
   phase_ = SessionPhase::kOrdering;
   ordered_.order = RowOrder::kUnknown;
   ordered_.finished = false;
+  ordered_.warnings_asked = ordered_.answers_behind_them = false;
   ordered_.request.session = effects_.session_id();
   ordered_.request.home = *home_;
   ordered_.request.lock_wait_s = job_.lock_wait_s.value_or(lock_wait_s());
@@ -177,8 +178,10 @@ void SessionCore::look_at_order() {
 void SessionCore::finish_ordered(bool succeeded) {
   ordered_.finished = true;
   xa_buffer_.clear();
-  if (home_lease_.connection().kind == ServerKind::kMysql) {
+  const bool has_diagnostics = warnings_ > 0 || !succeeded;
+  if (home_lease_.connection().kind == ServerKind::kMysql && has_diagnostics) {
     append_warnings_question();  // the release of its lock forgets them
+    ordered_.warnings_asked = true;
   }
   protocol::append_command(xa_buffer_, Command::kQuery,
                            as_bytes(dialect(Channel::kHome).ddl_release));
@@ -305,7 +308,19 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
   if (ordered_.drops_tables && !held_.is_error()) {
     own_tables_dropped(ordered_.request.targets);
   }
+  if (ordered_.warnings_asked) {  // else its client could ask before the home has told
+    ordered_.answers_behind_them = true;
+    return;
+  }
   answer_held();
+}
+
+/// The home has told its warnings, or is lost.
+void SessionCore::end_ordered_warnings() {
+  ordered_.warnings_asked = false;
+  if (std::exchange(ordered_.answers_behind_them, false)) {
+    answer_held();
+  }
 }
 
 }  // namespace consort::proxy

@@ -103,6 +103,7 @@ void SessionCore::on_command(const ClientCommand& command) {
       return;
     case Command::kResetConnection:
       reset();
+      owner_.collation = effects_.reset_collation(owner_.collation);
       state_.stay_in_schema();
       reply_ok();
       return;
@@ -329,8 +330,10 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
   job_.commits_by_itself = statement.has(Flag::kImplicitCommit);
   job_.touches_tables = statement.has(Flag::kTouchesTables);
   job_.calls_unknown = statement.has(Flag::kUnknownFunction);
-  job_.names_tables = statement.has(Flag::kTouchesTables) ||
-                      (statement.kind == StatementKind::kShow && !job_.asks_diagnostics);
+  // MySQL forgets them with every statement.
+  const bool forgets =
+      statement.kind == StatementKind::kShow || home_lease_.connection().kind == ServerKind::kMysql;
+  job_.names_tables = statement.has(Flag::kTouchesTables) || (forgets && !job_.asks_diagnostics);
   temporary_after_.reset();
   diagnostics_.on_statement(job_.asks_diagnostics, job_.names_tables);
   found_rows_.begin(statement, sql, effects_.triggers());

@@ -240,7 +240,10 @@ void SessionCore::finish_unchanged(const BranchId& branch) {
 bool SessionCore::changed_outside_innodb() const {
   // New rows that left nothing to replicate. With CLIENT_FOUND_ROWS an unchanged row counts, too.
   const bool counts_changes = (owner_.capabilities & protocol::capability::kFoundRows) == 0;
-  return draws_numbers(job_.statement_kind) && counts_changes &&
+  // MySQL counts a row that REPLACE has left as it is.
+  const bool counts_same = job_.statement_kind != router::StatementKind::kInsert &&
+                           home_lease_.connection().kind == ServerKind::kMysql;
+  return draws_numbers(job_.statement_kind) && counts_changes && !counts_same &&
          diagnostics_.row_count().value_or(0) > 0;
 }
 

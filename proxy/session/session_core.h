@@ -555,6 +555,7 @@ class SessionCore {
   void collect();
   void execute_collect();
   void append_warnings_question();
+  void end_ordered_warnings();
   [[nodiscard]] CreateSelectStep collecting_step() const;
   [[nodiscard]] CreateSelectStep step_behind_collected() const;
   void forget_step_statement(std::uint32_t statement_id);

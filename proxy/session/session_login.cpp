@@ -196,9 +196,6 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   account_.key = account_.make_key();
   login_unproven_ = !login.proven;
   login_sequence_ = auth_->next_sequence();
-  if (!compression_) {
-    compress_next_ = login.compression;
-  }
   LoginDesk& logins = *worker_.options().logins;
   if (const auto* password = std::get_if<std::string>(&login.secret);
       password != nullptr && login.shown_in_full) {
@@ -209,6 +206,9 @@ void Session::on_authenticated(const protocol::ClientAuth::Authenticated& done) 
   }
   if (!done.bytes.empty()) {
     send_client({done.bytes});
+  }
+  if (!compression_) {  // from behind those on: they are of the login
+    compress_next_ = login.compression;
   }
   plan_init_connect();
   SessionOwner owner{definer_,           login.capabilities, login.database,

@@ -185,6 +185,7 @@ void SessionCore::on_internal_reply(Channel channel,
               {std::move(rows), told_count(), home_lease_.connection().kind == ServerKind::kMysql});
         }
       }
+      end_ordered_warnings();
       return;
     case ReplyRole::kTracking:
       answer(&SessionCore::on_tracking);
@@ -378,6 +379,7 @@ void SessionCore::on_home_lost(bool awaited) {
         }
         (void)effects_.post_commit(DdlExecuted{ordered_.seqno, *home_, DdlEnd::kLost});
       }
+      end_ordered_warnings();
       return;
     case SessionPhase::kRollingBack:
       // A lost connection has rolled back as well as any ROLLBACK.

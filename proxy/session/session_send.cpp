@@ -489,7 +489,11 @@ bool SessionCore::prepare_execute(Bytes& command) {
   const bool with_cursor = passes_cursor();
   const std::string& key = execution_key();
   BackendStatement* known = effects_.backend_statement(job_.channel, key);
-  if (known == nullptr || (!job_.bulk && statements_.long_data_spoils(job_.statement_id, *known))) {
+  const bool mysql = lease_of(job_.channel).connection().kind == ServerKind::kMysql;
+  const bool spoiled = known != nullptr && !job_.bulk &&
+                       (statements_.long_data_spoils(job_.statement_id, *known) ||
+                        (mysql && statements_.types_spoil(job_.statement_id, *known)));
+  if (known == nullptr || spoiled) {
     reprepare();  // in the place of one that is known
     return false;
   }

@@ -56,6 +56,15 @@ def greets_as_its_servers(_context, cluster):
             assert client.server_version == version, client.server_version
         assert client.value("SELECT @@transaction_isolation") == "REPEATABLE-READ"
         assert client.value("SELECT @@gtid_mode") == "ON" or is_mixture()
+        # Without it a greeting's last bytes are capabilities that MariaDB alone has.
+        assert client.server_capabilities & wire.LONG_PASSWORD, hex(client.server_capabilities)
+
+
+@case(seconds=30, each=[("zlib", "zlib"), ("zstd", "zstd")])
+def compressed(_context, cluster, algorithm):
+    """The login of caching_sha2_password says one packet more before compression begins."""
+    with cluster.connect(compress=algorithm) as client:
+        assert client.value("SELECT LENGTH(REPEAT('x', 100000))") == "100000"
 
 
 # ---- writes ----------------------------------------------------------------------------------------
@@ -89,6 +98,74 @@ def writes(_context, cluster):
     assert cluster.on_every_server(f"SELECT * FROM {other} ORDER BY id") == (
         (1, 105), (4, 40), (5, 0), (6, 0), (70, 1))
     cluster.assert_identical()
+
+
+@case(seconds=30)
+def rows_replaced_by_equal_ones(_context, cluster):
+    """MySQL counts them, and there is nothing to certify."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    with cluster.connect(capabilities=wire.DEFAULT_CAPABILITIES | wire.LOCAL_FILES) as client:
+        for _ in range(2):
+            assert client.query(f"REPLACE INTO {table} VALUES (1, 1), (2, 2)").affected == 2
+        for _ in range(2):
+            assert client.load(f"LOAD DATA LOCAL INFILE 'f' REPLACE INTO TABLE {table}",
+                               [b"1\t1\n2\t2\n"]).affected == 2
+        assert client.query(f"REPLACE INTO {table} VALUES (1, 1), (3, 3)").affected == 2
+    assert cluster.on_every_server(f"SELECT * FROM {table} ORDER BY id") == ((1, 1), (2, 2), (3, 3))
+
+
+@case(seconds=30)
+def types_of_parameters(_context, cluster):
+    """What a connection has seen of a text's parameters does not show in a later value."""
+    with cluster.connect() as client:
+        for value, there in ((7, 7), ("text", b"text"), (1.5, 1.5), (None, None), ("t", b"t")) * 8:
+            statement = client.prepare("SELECT ? AS v")  # on one server after the other
+            rows = client.execute(statement, (value,)).rows
+            assert rows == [(there,)], (value, rows)
+            client.close_statement(statement)
+
+
+@case(seconds=30)
+def warnings_of_definitions(_context, cluster):
+    """Consort's own statement behind a definition makes the server forget its warnings."""
+    table = cluster.table("id INT PRIMARY KEY")
+    with cluster.connect() as client:
+        for number in range(40):  # now and then the home would tell them too late
+            client.query(f"DROP TABLE IF EXISTS absent{number}")
+            rows = client.query("SHOW WARNINGS").rows
+            assert rows == [(b"Note", b"1051", f"Unknown table 'test.absent{number}'".encode())], rows
+            client.query("BEGIN")
+            client.query(f"CREATE TABLE IF NOT EXISTS {table} (z INT)")
+            client.query(f"REPLACE INTO {table} VALUES ({number})")
+            assert not (rows := client.query("SHOW WARNINGS").rows), rows
+
+
+@case(seconds=30)
+def errors_stay_known(_context, cluster):
+    """SHOW ERRORS and GET DIAGNOSTICS behind a statement that failed, until the next one."""
+    table = cluster.table("id INT PRIMARY KEY")
+    with cluster.connect() as client:
+        client.query("DROP PROCEDURE IF EXISTS fails")
+        client.query("CREATE PROCEDURE fails() SIGNAL SQLSTATE '45000'"
+                     " SET MYSQL_ERRNO = 30001, MESSAGE_TEXT = 'on purpose'")
+        client.query(f"INSERT INTO {table} VALUES (1)")
+        for sql, code, text in (
+                ("CALL fails()", b"30001", b"on purpose"),
+                (f"INSERT INTO {table} VALUES (1)", b"1062",
+                 f"Duplicate entry '1' for key '{table}.PRIMARY'".encode()),
+                (f"CREATE TABLE {table} (a INT)", b"1050", f"Table '{table}' already exists".encode())):
+            for asks in ("SHOW ERRORS", "SHOW WARNINGS"):
+                assert client.error_of(sql)[0] == int(code)
+                rows = client.query(asks).rows
+                assert rows == [(b"Error", code, text)], (sql, asks, rows)
+            assert client.error_of(sql)[0] == int(code)
+            client.query("GET DIAGNOSTICS CONDITION 1 @code = MYSQL_ERRNO, @text = MESSAGE_TEXT")
+            rows = client.query("SELECT @code, @text").rows
+            assert rows == [(code, text)], (sql, rows)
+            assert client.error_of(sql)[0] == int(code)
+            client.query("DO 1")
+            assert not (rows := client.query("SHOW ERRORS").rows), (sql, rows)
+        client.reset_connection()
 
 
 @case(seconds=30)
