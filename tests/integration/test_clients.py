@@ -2,7 +2,9 @@
 
 Every client has a suite of its own below clients/, a program that prints lines `case: result`. It
 runs against one server and against Consort before three others, and the two transcripts must be
-equal. To run one suite by hand, set the variables of Target.environment().
+equal. The servers are MariaDB's or MySQL's (tests/run --servers 9.7), whose SQL is not the same: in the
+shared clients/*.sql a line that only one brand knows begins with [mariadb] or [mysql]. To run one
+suite by hand, set the variables of Target.environment().
 """
 
 import concurrent.futures
@@ -14,15 +16,19 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 
+from support import wire
 from support.case import Skip, case
 from support.certificates import Certificates
 from support.cluster import Cluster
 from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
+from support.server_kinds import by_brand, mixes_brands, numbers, with_mysql
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "clients")
 SHOWN_LINES = 60
 ACCOUNTS = ("CREATE USER 'reader'@'%' IDENTIFIED BY 'reader-secret'",
             "GRANT SELECT ON `client_%`.* TO 'reader'@'%'")
+BRAND = by_brand("mariadb", "mysql")
+SEQUENCES = (20, 30, 100, 3000, 5000, 20000)  # how many rows the suites ask seq_1_to_<n> for
 
 
 @dataclass
@@ -35,6 +41,7 @@ class Client:
     build: list = field(default_factory=list)  # a command that makes the program, once
     package: str = ""  # what to install
     heavy: bool = False  # only with tests/run --clients or --soak
+    not_mysql: str = ""  # why it cannot talk to a MySQL server
 
 
 CONNECTOR_J = "/usr/share/java/mariadb-java-client.jar"
@@ -54,7 +61,8 @@ CLIENTS = [
     Client("mysqlclient", ["/usr/bin/python3", "{here}/dbapi.py", "MySQLdb"],
            needs=["/usr/bin/python3 -c 'import MySQLdb'"], package="python3-mysqldb"),
     Client("sqlalchemy", ["/usr/bin/python3", "{here}/orm.py"],
-           needs=["/usr/bin/python3 -c 'import sqlalchemy'"], package="python3-sqlalchemy"),
+           needs=["/usr/bin/python3 -c 'import sqlalchemy'"], package="python3-sqlalchemy",
+           not_mysql="at times 1213 in the place of 1406: not understood yet"),
     Client("dbd_mysql", ["/usr/bin/perl", "{here}/dbi.pl", "mysql"],
            needs=["/usr/bin/perl -MDBD::mysql -e 1"], package="libdbd-mysql-perl"),
     Client("dbd_mariadb", ["/usr/bin/perl", "{here}/dbi.pl", "MariaDB"],
@@ -96,6 +104,18 @@ EXPECTED = [
      "SHOW STATUS tells of the connection to the backend"),
     ("mysqlclient", "^tls cipher", "SHOW STATUS tells of the connection to the backend"),
 ]
+# Before MySQL servers also these; docs/compatibility.md has them.
+FIRST_TYPES = "a plain server makes later values of a parameter's first type"
+EXPECTED_OF_MYSQL = [
+    ("(?!dump|import|sqlalchemy).*", "@@warning_count, @@error_count",
+     "the warnings of an autocommit write are counted as 0"),
+    ("mariadb", "^status", "MySQL prefers another cipher than OpenSSL"),
+    ("libmariadb", "^parameters (of other types|after reset)", FIRST_TYPES),
+    ("java", "^(binary|bulk) value ", FIRST_TYPES),
+    ("node_.*", "^value ", FIRST_TYPES),
+    ("java", "^statements [0-9]+ SELECT SQL_CALC_FOUND_ROWS|errors [0-9]+( GET DIAGNOSTICS|$)",
+     "the driver's SHOW WARNINGS finds nothing; not mended"),
+]
 
 
 class Target:
@@ -110,7 +130,8 @@ class Target:
         return {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "CLIENT_HOST": "127.0.0.1",
                 "CLIENT_PORT": str(self.port), "CLIENT_USER": APP_USER,
                 "CLIENT_PASSWORD": APP_PASSWORD, "CLIENT_DATABASE": f"client_{client.name}",
-                "CLIENT_CA": self.ca, "CLIENT_SQL": HERE, "CLIENT_DIR": self.directory}
+                "CLIENT_CA": self.ca, "CLIENT_DIR": self.directory, "CLIENT_BRAND": BRAND,
+                "CLIENT_SQL": os.path.join(os.path.dirname(self.directory), "sql")}
 
     def play(self, client, seconds):
         """The suite's transcript, as lines."""
@@ -137,10 +158,31 @@ def words(command, work):
     return [word.format(here=HERE, work=work) for word in command]
 
 
+def write_statements(directory):
+    """The shared statements, those of the servers' brand."""
+    os.makedirs(directory, exist_ok=True)
+    for name in ("schema.sql", "statements.sql", "errors.sql"):
+        with open(os.path.join(HERE, name), encoding="utf-8") as file:
+            lines = [re.fullmatch(r"(?:\[(mariadb|mysql)\] )?(.*\n)", line) for line in file]
+        with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+            file.writelines(line[2] for line in lines if line[1] in (None, BRAND))
+
+
+def database_of(client):
+    """Statements that make the database a client's suite begins with."""
+    name = f"client_{client.name}"
+    yield f"CREATE DATABASE {name}"
+    for last in SEQUENCES if with_mysql() else ():  # tables that MariaDB has by itself
+        yield f"CREATE VIEW {name}.seq_1_to_{last} AS SELECT seq FROM {numbers(last)}"
+
+
 class Sides:
     """A plain server, and Consort before three more."""
 
     def __init__(self, context):
+        if mixes_brands():
+            raise Skip("which brand is a plain server in a mixture?")
+        write_statements(os.path.join(context.work_dir, "sql"))
         certificates = Certificates(os.path.join(context.work_dir, "certificates"))
         file = certificates.file
         plain = os.path.join(context.work_dir, "plain")
@@ -165,6 +207,7 @@ class Sides:
 
     def close(self, keep=False):
         self.plain.kill()
+        self.plain.drop_large_data()
         self.cluster.close(keep)
 
     def check(self):
@@ -174,9 +217,10 @@ class Sides:
         return self.cluster.evidence()
 
     def transcripts(self, client, seconds):
-        database = f"CREATE DATABASE client_{client.name}"
-        self.plain.query(database)
-        self.cluster.sql(database)
+        with wire.connect(self.plain.port, APP_USER, APP_PASSWORD) as plain:
+            for statement in database_of(client):
+                plain.query(statement)
+        self.cluster.sql(*database_of(client))
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             sides = [pool.submit(target.play, client, seconds)
                      for target in (self.through, self.direct)]
@@ -206,7 +250,8 @@ def differences(through, direct):
 
 def compare(client, through, direct):
     """AssertionError with a diff unless the transcripts are equal but for what EXPECTED names."""
-    expected = [entry for entry in EXPECTED if re.fullmatch(entry[0], client.name)]
+    known = EXPECTED + (EXPECTED_OF_MYSQL if with_mysql() else [])
+    expected = [entry for entry in known if re.fullmatch(entry[0], client.name)]
     met, wrong = set(), []
     for name, mine, theirs in differences(through, direct):
         entry = next((one for one in expected if re.search(one[1], name)), None)
@@ -238,6 +283,8 @@ def client_sees_one_server(context, sides, client):
     """Its transcript through Consort is that of a plain server."""
     if client.heavy and not context.soak and "CONSORT_CLIENTS" not in os.environ:
         raise Skip("only with tests/run --clients")
+    if client.not_mysql and with_mysql():
+        raise Skip(client.not_mysql)
     if missing(client):
         raise Skip(f"needs {client.package} (etc/install-packages test clients)")
     if client.build:
@@ -247,11 +294,11 @@ def client_sees_one_server(context, sides, client):
         assert built.returncode == 0, built.stdout.decode(errors="replace")
     began = time.monotonic()
     through, direct = sides.transcripts(client, 80 * context.slowdown)
-    assert len(direct) > 20 and case_of(direct[-1]) != "(end)", f"no suite: {direct[-20:]}"
     for name, lines in (("through", through), ("direct", direct)):
         with open(os.path.join(context.work_dir, f"{client.name}.{name}.txt"), "w",
                   encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
+    assert len(direct) > 20 and case_of(direct[-1]) != "(end)", f"no suite: {direct[-20:]}"
     known = compare(client, through, direct)
     note = f", {known} known differences" if known else ""
     return f"{len(direct)} lines, {time.monotonic() - began:.1f} s{note}"

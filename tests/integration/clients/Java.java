@@ -49,7 +49,7 @@ public class Java {
   private static Connection connect(String options) throws SQLException {
     return DriverManager.getConnection(
         "jdbc:mariadb://" + env("HOST") + ":" + env("PORT") + "/" + env("DATABASE") + "?user="
-            + env("USER") + "&password=" + env("PASSWORD") + "&allowLocalInfile=true" + options);
+            + env("USER") + "&password=" + env("PASSWORD") + "&allowLocalInfile=true&allowPublicKeyRetrieval=true" + options);
   }
 
   private static void rows(String name, ResultSet result) throws SQLException {
@@ -146,7 +146,8 @@ public class Java {
       }
     });
     attempt(label + " batch", () -> {
-      run(on, label + " batch", "CREATE OR REPLACE TABLE batched (id INT PRIMARY KEY, v VARCHAR(20))");
+      run(on, label + " batch", "DROP TABLE IF EXISTS batched");
+      run(on, label + " batch", "CREATE TABLE batched (id INT PRIMARY KEY, v VARCHAR(20))");
       try (PreparedStatement statement = on.prepareStatement("INSERT INTO batched VALUES (?, ?)")) {
         for (int i = 0; i < 200; i++) {
           statement.setInt(1, i);

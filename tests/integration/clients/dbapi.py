@@ -222,7 +222,8 @@ def session(connection):
     attempt("select_db absent", lambda: connection.select_db("nodatabase"))
     connection.select_db(Target.database)
     with closing(connect()) as victim:
-        connection.kill(victim.thread_id()) if PURE else run(
+        # MySQL no longer has the command for it.
+        connection.kill(victim.thread_id()) if PURE and not Target.mysql else run(
             connection, f"KILL {victim.thread_id()}")
         attempt("killed", lambda: run(victim, "SELECT 1"))
     if not PURE:

@@ -250,8 +250,12 @@ func main() {
 	pool()
 	run(plain, "large", "SELECT LENGTH(?)", strings.Repeat("x", 17<<20))
 	run(open("multiStatements=true"), "multi", "SELECT 1; SELECT 2, 3")
-	run(open("sql_mode=%27ANSI%27&autocommit=0&tx_isolation=%27READ-COMMITTED%27"), "variables",
-		"SELECT @@sql_mode, @@autocommit, @@tx_isolation")
+	isolation := "tx_isolation"
+	if env("BRAND") == "mysql" {
+		isolation = "transaction_isolation"
+	}
+	run(open("sql_mode=%27ANSI%27&autocommit=0&"+isolation+"=%27READ-COMMITTED%27"), "variables",
+		"SELECT @@sql_mode, @@autocommit, @@"+isolation)
 	run(open("clientFoundRows=true&columnsWithAlias=true"), "aliases", "SELECT m.id AS n FROM moved AS m WHERE id = 1")
 	roots := x509.NewCertPool()
 	pem, _ := os.ReadFile(env("CA"))

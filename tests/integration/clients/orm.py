@@ -10,6 +10,7 @@ from sqlalchemy import orm
 
 from transcript import Target, attempt, say
 
+LEVEL = f"SELECT @@{'transaction' if Target.mysql else 'tx'}_isolation, @@autocommit"
 Base = orm.declarative_base()
 
 
@@ -153,9 +154,9 @@ def core(one):
     for level in ("READ COMMITTED", "REPEATABLE READ", "READ UNCOMMITTED", "AUTOCOMMIT"):
         with one.connect().execution_options(isolation_level=level) as connection:
             attempt(f"level {level}", lambda: connection.execute(
-                sa.text("SELECT @@tx_isolation, @@autocommit")).all())
+                sa.text(LEVEL)).all())
     with one.connect() as connection:
-        say("level after", connection.execute(sa.text("SELECT @@tx_isolation, @@autocommit")).all())
+        say("level after", connection.execute(sa.text(LEVEL)).all())
 
 
 def pool():

@@ -1,7 +1,6 @@
 #!/bin/bash
 # programs.sh mariadb|dump|import: the suites of MariaDB's own client programs.
 set -uo pipefail
-here=$(dirname "$0")
 database=$CLIENT_DATABASE
 account=(--no-defaults "--host=$CLIENT_HOST" "--port=$CLIENT_PORT" --protocol=tcp
   "--user=$CLIENT_USER" "--password=$CLIENT_PASSWORD")
@@ -21,7 +20,7 @@ sql() {
 # The statements of a file for the mariadb program: one a line there, and they may hold semicolons.
 script() {
   printf 'DELIMITER //\n'
-  grep -v '^-- ' "$here/$1" | sed 's/$/\n\/\//'
+  grep -v '^-- ' "$CLIENT_SQL/$1" | sed 's/$/\n\/\//'
 }
 
 # Like try, for a script echoed with -vvv: the case is the statement.
@@ -55,8 +54,7 @@ suite_mariadb() {
   try "absent database" sql nodatabase -e "SELECT 1"
   try "wrong password" mariadb --no-defaults --host="$CLIENT_HOST" --port="$CLIENT_PORT" \
     --user="$CLIENT_USER" --password=wrong -e "SELECT 1"
-  try "tls" sql --ssl-ca="$CLIENT_CA" --ssl-verify-server-cert -e \
-    "SELECT VARIABLE_VALUE <> '' FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME = 'x'"
+  try "tls" sql --ssl-ca="$CLIENT_CA" --ssl-verify-server-cert -e "SELECT 'secret'"
   try "compress" sql --compress -e "SELECT LENGTH(REPEAT('x', 1000000)), 'compressed'"
   try "compression" sql --compress -e "SHOW SESSION STATUS LIKE 'Compression'"
   try "init command" sql --init-command="SET @a = 5" -e "SELECT @a"
@@ -131,7 +129,7 @@ there_and_back() {
   dump "$@" "$database" >"$CLIENT_DIR/first.sql" 2>"$CLIENT_DIR/errors"
   try "$name dump" cut -c 1-400 "$CLIENT_DIR/errors"
   cut -c 1-400 "$CLIENT_DIR/first.sql" | sed "s/^/$name text: /"
-  sql -e "CREATE OR REPLACE DATABASE ${database}_back"
+  sql -e "DROP DATABASE IF EXISTS ${database}_back; CREATE DATABASE ${database}_back"
   try "$name restore" sql --default-character-set=utf8mb4 "${database}_back" <"$CLIENT_DIR/first.sql"
   dump "$@" "${database}_back" >"$CLIENT_DIR/second.sql" 2>&1
   try "$name again" diff "$CLIENT_DIR/first.sql" "$CLIENT_DIR/second.sql"

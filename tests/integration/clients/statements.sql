@@ -4,7 +4,8 @@ SELECT LAST_INSERT_ID(), ROW_COUNT()
 SELECT * FROM item ORDER BY id
 SELECT SQL_CALC_FOUND_ROWS id FROM item ORDER BY id LIMIT 1
 SELECT FOUND_ROWS()
-INSERT INTO item (id, name) VALUES (4, 'four') RETURNING id, name, qty
+[mariadb] INSERT INTO item (id, name) VALUES (4, 'four') RETURNING id, name, qty
+[mysql] INSERT INTO item (id, name) VALUES (4, 'four')
 INSERT INTO item (id, name, qty) VALUES (4, 'four', 9) ON DUPLICATE KEY UPDATE qty = qty + 10
 SELECT ROW_COUNT(), LAST_INSERT_ID()
 INSERT IGNORE INTO item (id, name) VALUES (7, 'one'), (6, 'five')
@@ -15,7 +16,8 @@ UPDATE item SET qty = qty WHERE id = 1
 UPDATE item SET qty = qty + 1 WHERE id < 3
 UPDATE item SET qty = 2 WHERE id < 3
 DELETE FROM item WHERE name = 'nobody'
-DELETE FROM item WHERE id = 5 RETURNING name
+[mariadb] DELETE FROM item WHERE id = 5 RETURNING name
+[mysql] DELETE FROM item WHERE id = 5
 INSERT INTO part SELECT id * 10, id FROM item WHERE id < 3
 UPDATE item JOIN part ON part.item_id = item.id SET qty = qty + 100 WHERE part.id = 10
 DELETE part FROM part JOIN item ON part.item_id = item.id WHERE item.id = 2
@@ -27,16 +29,19 @@ SELECT twice(21), twice(NULL)
 SELECT 1, 1.5, 1e10, 'text', NULL, TRUE, x'414243', DATE '2020-02-02', TIME '10:11:12', TIMESTAMP '2020-02-02 10:11:12.5', INTERVAL(3, 1, 5), -0.0
 SELECT 'a' 'b' AS 'quoted name', "double", `name` FROM item WHERE id = 1
 (SELECT 1) UNION (SELECT 2) ORDER BY 1 DESC
-VALUES (1, 'a'), (2, 'b')
+[mariadb] VALUES (1, 'a'), (2, 'b')
+[mysql] VALUES ROW(1, 'a'), ROW(2, 'b')
 SELECT JSON_OBJECT('k', JSON_ARRAY(1, 'ü', NULL)), JSON_VALUE('{"a": 1}', '$.a')
 SELECT CONVERT('ü' USING latin1) AS l, HEX('ü'), CHAR_LENGTH('😀'), LENGTH('😀')
 SELECT COUNT(*), MIN(id), MAX(name), GROUP_CONCAT(name ORDER BY id SEPARATOR '|'), AVG(qty) FROM item
 SELECT * FROM item WHERE id = 4711
 DO 1 + 1
 DO SLEEP(0)
-SELECT 1 / 0, CAST('12x' AS INT)
+[mariadb] SELECT 1 / 0, CAST('12x' AS INT)
+[mysql] SELECT 1 / 0, CAST('12x' AS SIGNED)
 SHOW WARNINGS
 SHOW COUNT(*) WARNINGS
+[mysql] SELECT GET_LOCK('client lock', 1), IS_FREE_LOCK('client lock'), RELEASE_LOCK('client lock'), RELEASE_ALL_LOCKS()
 SET @v = 5, @w = 'text'
 SELECT @v, @w, @nothing, @v := @v + 1
 SELECT id, name FROM item WHERE id = 1 INTO @a, @b
@@ -48,18 +53,23 @@ SET SESSION time_zone = '+05:00', lc_time_names = 'de_DE', group_concat_max_len 
 SELECT FROM_UNIXTIME(0), MONTHNAME('2020-03-01'), @@time_zone, @@group_concat_max_len
 SELECT id FROM item ORDER BY id
 SET SESSION time_zone = DEFAULT, lc_time_names = DEFAULT, group_concat_max_len = DEFAULT, sql_select_limit = DEFAULT
-SET STATEMENT max_statement_time = 5 FOR SELECT 1
+[mariadb] SET STATEMENT max_statement_time = 5 FOR SELECT 1
+[mysql] SELECT /*+ SET_VAR(max_execution_time = 5000) */ 1
 SET timestamp = 1000000000.123456
 SELECT UNIX_TIMESTAMP(), NOW(), NOW(6) > '2000-01-01'
 SET timestamp = DEFAULT
-SELECT @@autocommit, @@in_transaction, @@tx_isolation, @@sql_safe_updates, @@character_set_client, @@collation_connection
+[mariadb] SELECT @@autocommit, @@in_transaction, @@tx_isolation, @@sql_safe_updates, @@character_set_client, @@collation_connection
+[mysql] SELECT @@autocommit, @@transaction_isolation, @@sql_safe_updates, @@character_set_client, @@collation_connection
 SELECT DATABASE(), SUBSTRING_INDEX(USER(), '@', 1), CURRENT_USER(), CURRENT_ROLE(), SESSION_USER() = USER(), SCHEMA()
-SELECT @@version LIKE '10.%', @@version_comment, @@max_allowed_packet, @@port > 0, @@hostname IS NULL, @@have_ssl IS NULL
-SELECT @@lower_case_table_names, @@license, @@protocol_version, @@system_time_zone IS NULL, @@wait_timeout, @@interactive_timeout, @@init_connect, @@net_buffer_length, @@tx_read_only
+[mariadb] SELECT @@version LIKE '10.%', @@version_comment, @@max_allowed_packet, @@port > 0, @@hostname IS NULL, @@have_ssl IS NULL
+[mysql] SELECT @@version LIKE '9.%', @@version_comment, @@max_allowed_packet, @@port > 0, @@hostname IS NULL
+[mariadb] SELECT @@lower_case_table_names, @@license, @@protocol_version, @@system_time_zone IS NULL, @@wait_timeout, @@interactive_timeout, @@init_connect, @@net_buffer_length, @@tx_read_only
+[mysql] SELECT @@lower_case_table_names, @@license, @@protocol_version, @@system_time_zone IS NULL, @@wait_timeout, @@interactive_timeout, @@init_connect, @@net_buffer_length, @@transaction_read_only
 BEGIN
-SELECT @@in_transaction
+[mariadb] SELECT @@in_transaction
 INSERT INTO item (id, name) VALUES (8, 'in transaction')
-SELECT @@in_transaction, ROW_COUNT()
+[mariadb] SELECT @@in_transaction, ROW_COUNT()
+[mysql] SELECT ROW_COUNT()
 SAVEPOINT a
 UPDATE item SET qty = 50 WHERE name = 'in transaction'
 SAVEPOINT b
@@ -70,10 +80,11 @@ ROLLBACK TO SAVEPOINT a
 RELEASE SAVEPOINT a
 SELECT qty FROM item WHERE name = 'in transaction'
 COMMIT
-SELECT @@in_transaction
+[mariadb] SELECT @@in_transaction
 SET autocommit = 0
 DELETE FROM item WHERE name = 'in transaction'
-SELECT @@autocommit, @@in_transaction, COUNT(*) FROM item
+[mariadb] SELECT @@autocommit, @@in_transaction, COUNT(*) FROM item
+[mysql] SELECT @@autocommit, COUNT(*) FROM item
 ROLLBACK
 SELECT COUNT(*) FROM item
 SET autocommit = 1
@@ -83,17 +94,19 @@ DELETE FROM item
 COMMIT
 START TRANSACTION WITH CONSISTENT SNAPSHOT
 COMMIT AND CHAIN
-SELECT @@in_transaction
+[mariadb] SELECT @@in_transaction
 ROLLBACK AND NO CHAIN NO RELEASE
 SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED
 SET TRANSACTION READ ONLY
 BEGIN WORK
-SELECT @@tx_isolation, COUNT(*) FROM item
+[mariadb] SELECT @@tx_isolation, COUNT(*) FROM item
+[mysql] SELECT @@transaction_isolation, COUNT(*) FROM item
 INSERT INTO item (name) VALUES ('never')
 ROLLBACK
 SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ
-SELECT GET_LOCK('client lock', 1), IS_FREE_LOCK('client lock'), RELEASE_LOCK('client lock'), RELEASE_ALL_LOCKS()
-SELECT @v, @w, @a, @b, LAST_INSERT_ID(), @@tx_isolation
+[mariadb] SELECT GET_LOCK('client lock', 1), IS_FREE_LOCK('client lock'), RELEASE_LOCK('client lock'), RELEASE_ALL_LOCKS()
+[mariadb] SELECT @v, @w, @a, @b, LAST_INSERT_ID(), @@tx_isolation
+[mysql] SELECT @v, @w, @a, @b, LAST_INSERT_ID(), @@transaction_isolation
 CALL two_sets()
 SET @io = 10
 CALL in_out(5, @io, @out)
@@ -106,13 +119,13 @@ SELECT @n, @s, @t
 PREPARE p FROM 'SELECT ? + 1 AS sum, ? AS text'
 SET @p1 = 41, @p2 = 'hi'
 EXECUTE p USING @p1, @p2
-EXECUTE p USING 1, 'direct'
+[mariadb] EXECUTE p USING 1, 'direct'
 DEALLOCATE PREPARE p
 PREPARE q FROM 'INSERT INTO item (id, name, qty) VALUES (?, ?, ?)'
 EXECUTE q USING 10, 'prepared', 7
 DROP PREPARE q
-EXECUTE IMMEDIATE 'SELECT ? * 2' USING 21
-BEGIN NOT ATOMIC DECLARE n INT DEFAULT 2; SELECT n; SET n = n + 1; SELECT n; END
+[mariadb] EXECUTE IMMEDIATE 'SELECT ? * 2' USING 21
+[mariadb] BEGIN NOT ATOMIC DECLARE n INT DEFAULT 2; SELECT n; SET n = n + 1; SELECT n; END
 HANDLER item OPEN
 HANDLER item READ FIRST
 HANDLER item READ NEXT LIMIT 2
@@ -146,7 +159,8 @@ SELECT TABLE_NAME, TABLE_TYPE, ENGINE, TABLE_COLLATION FROM information_schema.T
 SELECT COLUMN_NAME, COLUMN_TYPE, IS_NULLABLE, COLUMN_DEFAULT FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'item' ORDER BY ORDINAL_POSITION
 SELECT CONSTRAINT_NAME, DELETE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA = DATABASE()
 EXPLAIN SELECT * FROM item WHERE id = 1
-EXPLAIN EXTENDED SELECT name FROM item WHERE id = 1
+[mariadb] EXPLAIN EXTENDED SELECT name FROM item WHERE id = 1
+[mysql] EXPLAIN FORMAT=TREE SELECT name FROM item WHERE id = 1
 SHOW WARNINGS
 EXPLAIN FORMAT=JSON SELECT * FROM item WHERE name = 'one'
 EXPLAIN UPDATE item SET qty = 1 WHERE id = 1
@@ -185,7 +199,8 @@ SELECT LAST_INSERT_ID() = MIN(id) FROM counted WHERE name <> 'a'
 SELECT COUNT(*) FROM counted WHERE id = LAST_INSERT_ID()
 INSERT INTO counted VALUES (LAST_INSERT_ID(4711), 'd')
 SELECT LAST_INSERT_ID()
-CREATE ROLE client_role WITH ADMIN 'app'
+[mariadb] CREATE ROLE client_role WITH ADMIN 'app'
+[mysql] CREATE ROLE client_role
 SET ROLE NONE
 DROP ROLE client_role
 CREATE USER 'client_user'@'localhost' IDENTIFIED BY 'pw'
@@ -193,7 +208,8 @@ GRANT SELECT ON test.* TO 'client_user'@'localhost'
 SHOW GRANTS FOR 'client_user'@'localhost'
 ALTER USER 'client_user'@'localhost' IDENTIFIED BY 'pw2'
 REVOKE ALL PRIVILEGES, GRANT OPTION FROM 'client_user'@'localhost'
-SET PASSWORD FOR 'client_user'@'localhost' = PASSWORD('pw3')
+[mariadb] SET PASSWORD FOR 'client_user'@'localhost' = PASSWORD('pw3')
+[mysql] SET PASSWORD FOR 'client_user'@'localhost' = 'pw3'
 RENAME USER 'client_user'@'localhost' TO 'client_user2'@'localhost'
 DROP USER 'client_user2'@'localhost'
 FLUSH PRIVILEGES

@@ -13,12 +13,13 @@ class Target:
     database = os.environ.get("CLIENT_DATABASE", "")
     ca = os.environ.get("CLIENT_CA", "")
     directory = os.environ.get("CLIENT_DIR", ".")
+    sql = os.environ.get("CLIENT_SQL", os.path.dirname(os.path.abspath(__file__)))
+    mysql = os.environ.get("CLIENT_BRAND") == "mysql"
 
 
 def lines_of(name):
     """The statements of one of the shared .sql files."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
-    with open(path, encoding="utf-8") as file:
+    with open(os.path.join(Target.sql, name), encoding="utf-8") as file:
         return [line.rstrip("\n") for line in file if line.strip() and not line.startswith("-- ")]
 
 

@@ -43,7 +43,9 @@ const common = {
   host: env('HOST'), port: Number(env('PORT')), user: env('USER'), password: env('PASSWORD'),
   database: env('DATABASE'), timezone: 'Z', supportBigNumbers: true, bigNumberStrings: true,
 };
-const own = isMysql2 ? {} : {permitLocalInfile: true, metaAsArray: true, trace: false};
+const own = isMysql2 ? {} : {
+  permitLocalInfile: true, metaAsArray: true, trace: false, allowPublicKeyRetrieval: true,
+};
 
 function connect(options = {}) {
   return library.createConnection({...common, ...own, ...options});
