@@ -302,10 +302,8 @@ WITH_MYSQL = {
     "text_prepare_control": "the script says EXECUTE IMMEDIATE, which MySQL does not know",
     "explain_show": "SHOW INDEX estimates, each server for itself",
     "kill": "Consort knows MariaDB's KILL HARD",
-    "long_data": "the character set of an expression's column behind COM_RESET_CONNECTION is the login's",
     "long_data_errors": "the text of 1210 names another function of the server",
     "init_db": "the warning that a reset connection's settings leave is counted",
-    "reset": "the character set behind COM_RESET_CONNECTION is the login's, as on MariaDB",
 }
 
 
