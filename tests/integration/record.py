@@ -4,6 +4,7 @@ difference: prints each, made as short as it gets. test_recorder.py stops at the
 
   tests/integration/record.py --consort build-test/proxy/consort --first 1 --count 100000
   tests/integration/record.py --first 803499 --count 1      # one of them again
+  CONSORT_SERVERS=9.7 CONSORT_SERVER_DIR=build-servers tests/integration/record.py    # with MySQL
 """
 
 import argparse

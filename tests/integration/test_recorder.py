@@ -14,6 +14,7 @@ from support import wire
 from support.case import case
 from support.cluster import Cluster
 from support.private_server import APP_PASSWORD, APP_USER, PrivateServer
+from support.server_kinds import by_brand
 
 # Strong, so that a connection sees what another one has just committed, as on one server. A
 # session's reads go to all servers in turn.
@@ -38,7 +39,7 @@ class Recorder:
                                server_settings=BOTH, data_dir=self._memory)
         self.plain = PrivateServer(os.path.join(context.work_dir, "plain"), 9, context.template,
                                    {**BOTH, "auto_increment_increment": "16",
-                                    "innodb_snapshot_isolation": "ON"})
+                                    **by_brand({"innodb_snapshot_isolation": "ON"}, {})})
         self.plain.start()
         self._sequences = 0
         self._keepers = []
@@ -80,8 +81,7 @@ class Recorder:
         return self._transactions_begun() == begun
 
     def _transactions_begun(self):
-        return sum(int(server.query("SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
-                                    " WHERE VARIABLE_NAME = 'COM_BEGIN'")[0][0])
+        return sum(int(server.query("SHOW GLOBAL STATUS LIKE 'Com_begin'")[0][1])
                    for server in self.cluster.servers)
 
     def _reconnect(self):

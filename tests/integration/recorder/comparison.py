@@ -64,7 +64,7 @@ _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
 _RUNS = r"\b(call|execute)\b|f_double|f_count"
 _USES_UP_NEXT = re.compile(_RUNS + r"|^set (global|@@global)\b|^with\b", re.I)
 _RUNS_IN_A_BRANCH = re.compile(_RUNS + "|procedure analyse", re.I)
-_NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?tx_read_only :?=", re.I)
+_NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?(tx|transaction)_read_only :?=", re.I)
 
 
 _ROUTINE_ROW = re.compile(rb"(for column (?:``\.``\.`\w*`|'\w+') at row )\d+")

@@ -162,7 +162,7 @@ class Player:
         elif step.kind == "prepare":
             self._read_prepared(client, step, next_packet)
         elif step.kind == "change_user":
-            self._read_login(client, step, next_packet)
+            self._read_login(client, step, packets, next_packet)
         elif step.kind == "field_list":
             while next_packet()[0] not in (_EOF, _ERR):
                 pass
@@ -186,13 +186,13 @@ class Player:
                 next_packet()
 
     @staticmethod
-    def _read_login(client, step, next_packet):
+    def _read_login(client, step, packets, next_packet):
         packet = next_packet()
         if packet[0] == _EOF:
-            client.nonce = wire.Cursor(packet, packet.index(0) + 1).rest()[:20]
+            cursor = wire.Cursor(packet, 1)
+            plugin, client.nonce = cursor.until_zero().decode(), cursor.rest()[:20]
             password = APP_PASSWORD if step.number == 0 else "wrong"
-            client.send_packet(wire.native_scramble(password, client.nonce))
-            next_packet()
+            packets.append(client.answer_plugin(plugin, client.nonce, password))
 
     @staticmethod
     def _read_results(client, next_packet):

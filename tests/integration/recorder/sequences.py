@@ -1,7 +1,9 @@
 """Sequences that once differed, by what was wrong then. Each stands by itself, on one connection."""
 
 import struct
+from dataclasses import replace
 
+from .brands import as_said
 from .steps import Parameter, Step, text_parameter
 
 # Some reads in a row: they go to several servers.
@@ -134,4 +136,5 @@ SEQUENCES = {
 
 
 def steps_of(sequence):
-    return [Step(0, "query", one) if isinstance(one, str) else one for one in sequence]
+    steps = [Step(0, "query", one) if isinstance(one, str) else one for one in sequence]
+    return [replace(step, text=as_said(step.text)) for step in steps]

@@ -9,6 +9,7 @@ import struct
 
 from support import wire
 
+from .brands import as_said
 from .steps import Parameter, Step, text_parameter
 from .tables import ROWS_MAX
 
@@ -180,7 +181,8 @@ class Generator:
             made = [Step(0, "query", made)]
         moved = []
         for step in made:
-            moved.append(Step(client, step.kind, step.text, step.label, step.arguments, step.number))
+            moved.append(Step(client, step.kind, as_said(step.text), step.label, step.arguments,
+                              step.number))
         return moved
 
     # ---- rows --------------------------------------------------------------------------------

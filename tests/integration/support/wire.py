@@ -380,12 +380,12 @@ class Wire:
             cursor = Cursor(packet, 1)
             plugin, data = cursor.until_zero().decode(), cursor.rest()
             self.asked.append(plugin)
-            packet = self._answer_plugin(plugin, data, password)
+            packet = self.answer_plugin(plugin, data, password)
         self._raise_if_error(packet)
         assert packet[0] == 0, f"a login ends with OK or ERR, not {packet[:1].hex()}"
         return self._ok(packet)
 
-    def _answer_plugin(self, plugin, data, password):
+    def answer_plugin(self, plugin, data, password):
         """The packet behind the plugin's dialogue."""
         clear = password.encode() + b"\0"
         if plugin == "mysql_native_password":
