@@ -58,6 +58,7 @@ void ResponseTracker::begin(Command command,
   continues_ = false;
   forwarded_ = false;
   any_sequence_ = false;
+  out_parameters_ = false;
   dropping_ = 0;
   gathered_bytes_ = 0;
   dropped_packets_ = 0;
@@ -390,7 +391,10 @@ bool ResponseTracker::on_ok(Step& step, ControlKind kind) {
   step.status = static_cast<std::uint16_t>(load_le<2>(step.payload.data() + offset));
   const bool may_continue = command_ == Command::kQuery || command_ == Command::kStmtExecute ||
                             command_ == Command::kStmtBulkExecute;
-  const bool more = may_continue && (step.status & status_flag::kMoreResultsExist) != 0;
+  // Behind the columns MySQL says that more follows, behind such rows it does not (measured, 9.7).
+  const bool out_parameters = std::exchange(out_parameters_, false);
+  const bool more =
+      may_continue && (out_parameters || (step.status & status_flag::kMoreResultsExist) != 0);
   phase_ = more ? Phase::kFirst : Phase::kDone;
   return true;
 }
@@ -422,6 +426,7 @@ bool ResponseTracker::on_columns_eof(Step& step) {
     next_definitions();
     return true;
   }
+  out_parameters_ = (step.status & status_flag::kPsOutParams) != 0;
   // Rows behind a cursor come only when the client fetches them.
   const bool cursor =
       command_ == Command::kStmtExecute && (step.status & status_flag::kCursorExists) != 0;

@@ -288,6 +288,11 @@ TEST_SUITE("protocol") {
     out_parameters.columns(1).packet(bytes_of({0, 0, 1})).end(kMore | status_flag::kPsOutParams);
     out_parameters.ok();
     EXPECT(trace_of(Command::kStmtExecute, kNew, out_parameters) == " COLS +19 EOF OK.");
+    // MySQL in the old style: its rows' end does not say that the OK follows.
+    Script of_mysql;
+    of_mysql.columns(1).eof(kMore | status_flag::kPsOutParams).packet(bytes_of({0, 0, 1}));
+    of_mysql.eof().ok();
+    EXPECT(trace_of(Command::kStmtExecute, kOld, of_mysql) == " COLS +12 CEOF +7 EOF OK.");
     // A ping cannot have more results, whatever its status says.
     EXPECT(trace_of(Command::kPing, kNew, Script().ok(kMore)) == " OK.");
   }
