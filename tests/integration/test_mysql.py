@@ -125,6 +125,22 @@ def types_of_parameters(_context, cluster):
             client.close_statement(statement)
 
 
+@case(seconds=30, each=[("eof", 0), ("no_eof", wire.DEPRECATE_EOF)])
+def out_parameters(_context, cluster, eof):
+    """Behind their row comes an OK, of which the row's end says nothing in the old style."""
+    with cluster.connect(capabilities=wire.MULTI_STATEMENTS | eof) as client:
+        client.query("DROP PROCEDURE IF EXISTS gives")
+        client.query("CREATE PROCEDURE gives(IN n INT, OUT m INT) BEGIN SELECT n; SET m = n + 1; END")
+        call = client.prepare("CALL gives(?, ?)")
+        for number in (5, 6):
+            client.send_execute(call, (number, None))
+            assert client.read_reply(binary=True).rows == [(number,)]
+            reply = client.read_reply(binary=True)
+            assert reply.rows == [(number + 1,)], reply
+            assert client.read_reply(binary=True).columns is None
+            assert client.value("SELECT 1") == "1"
+
+
 @case(seconds=30)
 def warnings_of_definitions(_context, cluster):
     """Consort's own statement behind a definition makes the server forget its warnings."""
