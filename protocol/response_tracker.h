@@ -184,10 +184,10 @@ class ResponseTracker {
   std::uint8_t dropped_packets_ = 0;  ///< by so many the backend is ahead
   bool continues_ = false;            ///< the next packet continues a payload of kMaxPayload
   bool forwarded_ = false;
-  bool out_parameters_ = false;       ///< the rows are OUT parameters: another result follows
-  bool any_sequence_ = false;  ///< the client speaks in between: take what comes next
-  bool unnumbered_ = false;    ///< the backend's numbers mean nothing
-  bool renumbers_ = false;     ///< they are not the client's
+  bool out_parameters_ = false;  ///< the rows are OUT parameters: another result follows
+  bool any_sequence_ = false;    ///< the client speaks in between: take what comes next
+  bool unnumbered_ = false;      ///< the backend's numbers mean nothing
+  bool renumbers_ = false;       ///< they are not the client's
   bool gathers_ = false;
 };
 

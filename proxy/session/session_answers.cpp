@@ -170,12 +170,24 @@ void SessionCore::finish_statement(Channel channel) {
   if (channel == Channel::kHome && (ask_held_locks() || ask_collation())) {
     return;  // the answer goes on
   }
+  if (channel == Channel::kHome && job_.left_open && home_lease_.held()) {
+    end_left_open();
+  }
   if (channel == Channel::kRead) {
     // SHOW WARNINGS may ask this connection, as often as it likes.
-    read_lingers_ = read_lingers_ || warnings_ > 0 || !job_.succeeded;
+    read_lingers_ = !job_.left_open && (read_lingers_ || warnings_ > 0 || !job_.succeeded);
   }
   warnings_ = 0;
   finish_command();
+}
+
+/// MySQL keeps what SHOW and information_schema tell in tables of InnoDB: with autocommit=0 they
+/// begin a transaction there, which keeps metadata locks, and in which no branch begins (1400).
+void SessionCore::end_left_open() {
+  xa_buffer_.clear();
+  protocol::append_command(xa_buffer_, protocol::Command::kQuery, as_bytes(kPlainRollback));
+  expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
+  effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
 void SessionCore::finish_command() {
@@ -191,8 +203,9 @@ void SessionCore::finish_command() {
     }
   }
   if (read_lease_.held() && !read_lingers_) {
-    give_back(Channel::kRead, true);
+    give_back(Channel::kRead, !job_.left_open);
   }
+  job_.left_open = false;
   phase_ = SessionPhase::kIdle;
   job_.kind = JobKind::kNone;
   job_.wrapped = false;

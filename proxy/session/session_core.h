@@ -640,6 +640,7 @@ class SessionCore {
   void note_untold_collation(const protocol::SessionChanges& changes);
   [[nodiscard]] bool ask_collation();
   void on_collation(bool failed);
+  void end_left_open();
   [[nodiscard]] bool lacks_ddl_collation();
   [[nodiscard]] bool asks_ddl_collation();
   void on_ddl_collation(const protocol::SqlError* error);

@@ -114,6 +114,7 @@ struct SessionJob {
   bool sets_next = false;         ///< SET @@tx_isolation: of the next transaction only
   bool sets_access = false;       ///< READ ONLY or READ WRITE of transactions
   bool passing_settings = false;  ///< SET STATEMENT .. FOR: what it changes ends with it
+  bool left_open = false;         ///< it has begun a transaction of its server's own
   bool sets_state = false;        ///< variables or the schema: its OK tells which
   bool sets_collation = false;    ///< of the connection, but not by SET NAMES alone
   bool restarts_clock = false;    ///< SET timestamp = DEFAULT

@@ -214,6 +214,9 @@ void SessionCore::on_client_ok(Channel channel, const ResponseTracker::Step& ste
         scratch_);
     if (step.last) {
       note_summary(*ok, step.control == ControlKind::kEof);
+      job_.left_open = lease_of(channel).connection().kind == ServerKind::kMysql &&
+                       (ok->status & protocol::status_flag::kInTransaction) != 0 &&
+                       !transaction_.on_backend() && !job_.read_only;
     }
     if (untrue) {
       warnings_ = 0;

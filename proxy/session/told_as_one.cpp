@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "router/token.h"
+
 namespace consort::proxy {
 namespace {
 

@@ -181,8 +181,8 @@ def it_never_runs_on_a_server_by_itself(_context, pair):
             for client in clients:
                 client.query("COMMIT")
                 client.quit()
+        pair.settle()
         assert admin.value("SELECT COUNT(*) FROM logins") == "24"
-    pair.settle()
     for server in pair.servers:
         assert server.query("SELECT @@global.init_connect")[0][0] == ""
     pair.servers[1].kill()

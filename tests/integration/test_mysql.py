@@ -141,6 +141,25 @@ def out_parameters(_context, cluster, eof):
             assert client.value("SELECT 1") == "1"
 
 
+@case(seconds=60)
+def the_dictionary_without_autocommit(_context, cluster):
+    """SHOW begins a transaction on MySQL then: no branch of Consort's is in its way,
+    and it is in no DDL's."""
+    table = cluster.table("id INT PRIMARY KEY, v INT")
+    cluster.settle()
+    with cluster.connect() as client, cluster.connect() as other:
+        client.query("SET autocommit = 0")
+        for number in range(12):
+            for sql in ("SHOW TABLES", f"SHOW CREATE TABLE {table}", f"SHOW FULL COLUMNS FROM {table}"):
+                client.query(sql)
+            if number % 3 == 0:
+                other.query(f"ALTER TABLE {table} ADD c{number} INT")
+                cluster.settle()
+            client.query(f"INSERT INTO {table} (id) VALUES ({number})")
+            client.query("COMMIT")
+    assert cluster.on_every_server(f"SELECT COUNT(*) FROM {table}") == ((12,),)
+
+
 @case(seconds=30)
 def warnings_of_definitions(_context, cluster):
     """Consort's own statement behind a definition makes the server forget its warnings."""

@@ -267,8 +267,13 @@ class SessionScript : public SessionEffects {
       return;
     }
     applied_seqno = std::exchange(applied_at_lease, std::nullopt).value_or(applied_seqno);
-    core.on_leased(channel,
-                   {backend, 100U + backend.value, lease_capabilities, isolation, lease_insert_id});
+    core.on_leased(channel, {backend,
+                             100U + backend.value,
+                             lease_capabilities,
+                             isolation,
+                             lease_insert_id,
+                             {},
+                             lease_kind});
   }
 
   void release(Channel channel, bool reusable) override {
@@ -429,7 +434,8 @@ class SessionScript : public SessionEffects {
   Seqno all_applied{1000};
   std::optional<Seqno> applied_at_lease;  ///< from then on: a crash took the rest
   std::uint32_t home_lane_generation = 0;
-  std::string isolation;  ///< of connections
+  std::string isolation;                         ///< of connections
+  ServerKind lease_kind = ServerKind::kMariadb;  ///< of the connections' servers
   bool collations_mapped = false;
 
   bool maps_collations() override { return collations_mapped; }
