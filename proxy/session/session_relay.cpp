@@ -335,9 +335,9 @@ void SessionCore::learn_untold(const protocol::SessionChanges& changes) {
   if (job_.restarts_clock) {
     state_.forget_variable(kClockVariable);
   }
+  home_has_traces_ = home_has_traces_ || (job_.told_as_one && job_.sets_several);
   for (const auto& [name, number] : job_.numbers) {
     if (!changes.find_variable(name) && !(name == kClockVariable && job_.restarts_clock)) {
-      home_has_traces_ = home_has_traces_ || SessionState::leaves_traces(name);
       state_.set_variable(name, number);
     }
   }
