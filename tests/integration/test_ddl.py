@@ -13,7 +13,7 @@ from support.server_kinds import by_brand, mariadb_only, with_mysql
 
 
 # All that a server knows of its accounts themselves.
-ACCOUNTS = by_brand("SELECT User, Host, Priv FROM mysql.global_priv",
+ACCOUNTS = by_brand("SELECT User, Host, JSON_REMOVE(Priv, '$.version_id') FROM mysql.global_priv",
                     "SELECT User, Host, plugin, LENGTH(authentication_string), account_locked,"
                     " password_expired, Create_user_priv, User_attributes FROM mysql.user")
 
@@ -167,7 +167,7 @@ def definitions(server):
     """Of what those lists are about: its tables, views and accounts."""
     return [server.query(sql) for sql in (
         "SELECT TABLE_NAME, TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_NAME LIKE 'half%' ORDER BY 1",
-        "SELECT Host, User, Priv FROM mysql.global_priv WHERE User LIKE 'half%' ORDER BY 1, 2",
+        "SELECT Host, User, JSON_REMOVE(Priv, '$.version_id') FROM mysql.global_priv WHERE User LIKE 'half%' ORDER BY 1, 2",
         "SELECT * FROM mysql.roles_mapping WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
         "SELECT Host, User, Db, Select_priv FROM mysql.db WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
         "SELECT Host, User, Table_name, Table_priv FROM mysql.tables_priv WHERE User LIKE 'half%' ORDER BY 1, 2, 3",
