@@ -95,14 +95,21 @@ std::vector<std::string> lane_session_setup() {
   };
 }
 
-std::string lane_session_reset(std::string_view session_set) {
+std::vector<std::string_view> variables_set_by(std::string_view session_set) {
   // Values are hexadecimal or numbers: the word stands before names only.
   constexpr std::string_view kWord = "SESSION ";
-  std::string out;
+  std::vector<std::string_view> names;
   for (auto at = session_set.find(kWord); at != std::string_view::npos;
        at = session_set.find(kWord, at)) {
     at += kWord.size();
-    const std::string_view name = session_set.substr(at, session_set.find('=', at) - at);
+    names.push_back(session_set.substr(at, session_set.find('=', at) - at));
+  }
+  return names;
+}
+
+std::string lane_session_reset(std::string_view session_set) {
+  std::string out;
+  for (const std::string_view name : variables_set_by(session_set)) {
     out +=
         out.empty() ? "BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; " : "";
     out.append("SET SESSION ").append(name).append("=DEFAULT; ");

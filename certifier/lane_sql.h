@@ -43,6 +43,9 @@ void append_base64(std::string& out, Bytes bytes);
 /// description event (`BINLOG '..'`), claim_position_sql() and read_position_sql(), and XA RECOVER.
 [[nodiscard]] std::vector<std::string> lane_session_setup();
 
+/// The names of the session variables that `session_set` (Ddl::session_set) sets; views into it.
+[[nodiscard]] std::vector<std::string_view> variables_set_by(std::string_view session_set);
+
 /// Takes back what `session_set` (Ddl::session_set) has set on a lane's connection; then
 /// lane_session_setup(). Empty when it has set nothing. Variables without a default stay.
 [[nodiscard]] std::string lane_session_reset(std::string_view session_set);

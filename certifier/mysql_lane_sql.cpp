@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "certifier/ddl_fence.h"
+#include "certifier/lane_sql.h"
 
 namespace consort::certifier::mysql {
 namespace {
@@ -53,15 +54,10 @@ std::vector<std::string> lane_session_setup() {
 }
 
 std::vector<std::string> lane_session_reset(std::string_view session_set) {
-  // Values are hexadecimal or numbers: the word stands before names only.
-  constexpr std::string_view kWord = "SESSION ";
   std::vector<std::string> out;
-  for (auto at = session_set.find(kWord); at != std::string_view::npos;
-       at = session_set.find(kWord, at)) {
-    at += kWord.size();
-    const std::string_view name = session_set.substr(at, session_set.find('=', at) - at);
-    if (!name.starts_with(
-            "rand_seed")) {  // the two have no default (1230), as a lane has no RAND()
+  for (const std::string_view name : variables_set_by(session_set)) {
+    const bool has_default = !name.starts_with("rand_seed");  // the two: 1230. A lane has no RAND()
+    if (has_default) {
       out.push_back("SET SESSION " + std::string(name) + "=DEFAULT");
     }
   }

@@ -185,8 +185,7 @@ void SessionCore::finish_statement(Channel channel) {
 /// begin a transaction there, which keeps metadata locks, and in which no branch begins (1400).
 void SessionCore::end_left_open() {
   xa_buffer_.clear();
-  protocol::append_command(xa_buffer_, protocol::Command::kQuery, as_bytes(kPlainRollback));
-  expect(Channel::kHome, ReplyRole::kIgnored, protocol::Command::kQuery);
+  append_plain_rollback();
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 

@@ -41,7 +41,6 @@ class Client:
     build: list = field(default_factory=list)  # a command that makes the program, once
     package: str = ""  # what to install
     heavy: bool = False  # only with tests/run --clients or --soak
-    not_mysql: str = ""  # why it cannot talk to a MySQL server
 
 
 CONNECTOR_J = "/usr/share/java/mariadb-java-client.jar"
@@ -282,8 +281,6 @@ def client_sees_one_server(context, sides, client):
     """Its transcript through Consort is that of a plain server."""
     if client.heavy and not context.soak and "CONSORT_CLIENTS" not in os.environ:
         raise Skip("only with tests/run --clients")
-    if client.not_mysql and with_mysql():
-        raise Skip(client.not_mysql)
     if missing(client):
         raise Skip(f"needs {client.package} (etc/install-packages test clients)")
     if client.build:

@@ -141,6 +141,15 @@ class SessionScript : public SessionEffects {
   }
 
   /// To the session's own question what LAST_INSERT_ID() is.
+  /// An OK of the home that tells what its statement has changed.
+  void home_tells(std::initializer_list<protocol::NameValue> variables,
+                  std::optional<std::string_view> schema = std::nullopt) {
+    protocol::OkPacket ok;
+    ok.changes.system_variables = variables;
+    ok.changes.schema = schema;
+    backend_ok(Channel::kHome, ok);
+  }
+
   void answer_insert_id(const std::string& value) {
     protocol::OkPacket ok;
     ok.status = protocol::status_flag::kAutocommit;

@@ -8,12 +8,6 @@ namespace {
 
 const std::string kTellEverything(dialect_of(ServerKind::kMariadb).tell_everything);
 
-void told(SessionScript& script, std::initializer_list<protocol::NameValue> variables) {
-  protocol::OkPacket ok;
-  ok.changes.system_variables = variables;
-  script.backend_ok(Channel::kHome, ok);
-}
-
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: a SET of what is told as one stands between fresh tracking") {
     for (const std::string_view sql :
@@ -41,22 +35,22 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: of several that are told as one the text says the others") {
     SessionScript script;
     script.query("SET rand_seed1=3, rand_seed2=4, timestamp=5, sql_mode=''");
-    told(script, {{"rand_seed1", "3"}, {"sql_mode", ""}});
+    script.home_tells({{"rand_seed1", "3"}, {"sql_mode", ""}});
     EXPECT(script.core.state().variable("rand_seed1") == "3");
     EXPECT(script.core.state().variable("rand_seed2") == "4");
     EXPECT(script.core.state().variable("timestamp") == "5");
     EXPECT(script.core.state().variable("sql_mode") == "");
     EXPECT(script.core.home_has_traces());
     script.query("SET rand_seed1=6, timestamp=0");
-    told(script, {{"rand_seed1", "6"}});
+    script.home_tells({{"rand_seed1", "6"}});
     EXPECT_FALSE(script.core.state().variable("timestamp"));
   }
 
   TEST_CASE("SessionCore: DDL that is told as the clock which it has stopped stops no client's") {
     SessionScript script;
     (void)give_turn(script, "CREATE TABLE x (a INT)");
-    script.backend_ok(Channel::kHome);                   // the fence
-    told(script, {{"timestamp", "1700000000.000250"}});  // the DDL
+    script.backend_ok(Channel::kHome);                        // the fence
+    script.home_tells({{"timestamp", "1700000000.000250"}});  // the DDL
     script.sent(Channel::kHome);
     EXPECT_FALSE(script.core.state().variable("timestamp"));
     EXPECT_FALSE(script.core.home_has_traces());

@@ -40,14 +40,6 @@ struct TrackingScript : SessionScript {
     return text;
   }
 
-  void home_tells(std::initializer_list<protocol::NameValue> variables,
-                  std::optional<std::string_view> schema = std::nullopt) {
-    protocol::OkPacket ok;
-    ok.changes.system_variables = variables;
-    ok.changes.schema = schema;
-    backend_ok(Channel::kHome, ok);
-  }
-
   void home_state(std::string_view state, bool how = false) {
     protocol::OkPacket ok;
     ok.changes.transaction_state = state;

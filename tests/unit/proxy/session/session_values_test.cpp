@@ -19,6 +19,19 @@ void write_three_rows(SessionScript& script) {
   script.sent(Channel::kHome);
 }
 
+/// The home tells of its statement: character_set_<of>, and its collation perhaps.
+void tell_character_set(SessionScript& script, const std::string& of, bool tells_both) {
+  const std::string character_set = "character_set_" + of;
+  const std::string collation = "collation_" + of;
+  script.sent(Channel::kHome);
+  if (tells_both) {
+    script.home_tells({{character_set, "latin1"}, {collation, "latin1_bin"}});
+  } else {
+    script.home_tells({{character_set, "latin1"}});
+  }
+  EXPECT(script.answer() == "OK");
+}
+
 TEST_SUITE("session") {
   TEST_CASE("SessionCore: ROW_COUNT() among others is the client's statement's, not our XA END's") {
     SessionScript script;
@@ -35,15 +48,7 @@ TEST_SUITE("session") {
   TEST_CASE("SessionCore: the server is asked for collation_server when it has not told") {
     const auto set_character_set = [](SessionScript& script, bool tells_both) {
       script.query("SET character_set_server=latin1, collation_server=latin1_bin");
-      protocol::OkPacket ok;
-      ok.status = protocol::status_flag::kAutocommit;
-      ok.changes.system_variables.emplace_back("character_set_server", "latin1");
-      if (tells_both) {
-        ok.changes.system_variables.emplace_back("collation_server", "latin1_bin");
-      }
-      script.sent(Channel::kHome);
-      script.backend_ok(Channel::kHome, ok);
-      EXPECT(script.answer() == "OK");
+      tell_character_set(script, "server", tells_both);
     };
     const auto ddl_settings = [](SessionScript& script) {
       script.query("CREATE DATABASE x");
@@ -74,24 +79,13 @@ TEST_SUITE("session") {
   }
 
   TEST_CASE("SessionCore: the server is asked for collation_connection when it has not told") {
-    const auto told = [](SessionScript& script, bool collation) {
-      protocol::OkPacket ok;
-      ok.status = protocol::status_flag::kAutocommit;
-      ok.changes.system_variables.emplace_back("character_set_connection", "latin1");
-      if (collation) {
-        ok.changes.system_variables.emplace_back("collation_connection", "latin1_bin");
-      }
-      script.sent(Channel::kHome);
-      script.backend_ok(Channel::kHome, ok);
-      EXPECT(script.answer() == "OK");
-    };
     for (const std::string_view sql :
          {"SET collation_connection=latin1_bin", "SET NAMES utf8mb3, @@collation_connection='x'",
           "SET CHARACTER SET latin1"}) {
       CAPTURE(sql);
       SessionScript script;
       script.query(sql);
-      told(script, false);
+      tell_character_set(script, "connection", false);
       EXPECT(script.sent(Channel::kHome) ==
              Texts{"SELECT @@collation_server, @@collation_connection"});
       script.backend_row(Channel::kHome, {"utf8mb4_general_ci", "latin1_bin"});
@@ -101,12 +95,12 @@ TEST_SUITE("session") {
       EXPECT_FALSE(script.core.state().variable("collation_server"));
       EXPECT(script.core.pins().empty());
       script.query(sql);
-      told(script, true);
+      tell_character_set(script, "connection", true);
       EXPECT(script.core.idle());
     }
     SessionScript named;
     named.query("SET NAMES latin1");
-    told(named, false);
+    tell_character_set(named, "connection", false);
     EXPECT(named.core.idle());
     EXPECT(named.core.state().variable("character_set_connection") == "latin1");
   }
@@ -142,9 +136,7 @@ TEST_SUITE("session") {
     SessionScript said;
     said.collations_mapped = true;
     said.query("SET NAMES utf8mb4 COLLATE utf8mb4_bin");
-    protocol::OkPacket ok;
-    ok.changes.system_variables.emplace_back("character_set_connection", "utf8mb4");
-    said.backend_ok(Channel::kHome, ok);
+    said.home_tells({{"character_set_connection", "utf8mb4"}});
     said.sent(Channel::kHome);
     said.query("CREATE VIEW v AS SELECT 'a'");
     EXPECT(said.sent(Channel::kHome).empty());
