@@ -30,6 +30,20 @@ bool ends_statement(std::uint16_t code) {
   }
 }
 
+/// The parser itself knows which tables information_schema has, and that nobody may change them;
+/// MariaDB reads definitions of the others when it has committed, MySQL before.
+bool refused_by_parser(const protocol::SqlError& error, ServerKind kind) {
+  constexpr std::uint16_t kUnknownTable = 1109;
+  switch (error.code) {
+    case protocol::sql_code::kDbAccessDenied:
+      return error.message.find("'information_schema'") != std::string::npos;
+    case kUnknownTable:
+      return kind == ServerKind::kMysql;
+    default:
+      return is_parser_error(error.code);
+  }
+}
+
 }  // namespace
 
 /// True when it was asked, or waits for a connection to ask.
@@ -80,7 +94,7 @@ void SessionCore::go_on_read() {
 void SessionCore::on_readable(const ResponseTracker::Step& step) {
   if (step.kind == ResponseTracker::StepKind::kControl && step.control == ControlKind::kErr) {
     const protocol::SqlError error = protocol::sql_error_of(step.payload);
-    if (is_parser_error(error.code)) {
+    if (refused_by_parser(error, lease_of(Channel::kHome).connection().kind)) {
       reply_error(error);
     } else if (ends_statement(error.code)) {
       fail_question(error);

@@ -28,7 +28,7 @@ EXCUSES = {
     "prepared_control": "BEGIN, COMMIT and the like by EXECUTE, where its text cannot be known in"
                         " time: runs inside a branch (1399)",
     "begun_by_failure": "with autocommit=0 a statement that failed may have begun a transaction, amid"
-                        " which SET TRANSACTION fails (1568); @@in_transaction tells of it",
+                        " which SET TRANSACTION, or @@tx_isolation, fails (1568); @@in_transaction tells of it",
     "long_data": "where a parameter was a number, date or time before, a server takes an address of its"
                  " memory, or the value of before, for long data; Consort takes the data",
     "oracle_begin": "under sql_mode=ORACLE a lone BEGIN begins a block, and the server misses its end;"
@@ -51,6 +51,8 @@ EXCUSES = {
                       " know: either way the transaction is over",
 }
 
+_SETS_NEXT_TRANSACTION = re.compile(
+    r"set\s+(transaction\b|.*@@(tx|transaction)_(isolation|read_only)\b)", re.I)
 _EXCUSED_TEXTS = {"snapshot_warning": re.compile("consistent snapshot", re.I),
                   "found_rows": re.compile(r"found_rows\(\)", re.I),
                   "row_count": re.compile(r"row_count\b", re.I),
@@ -144,7 +146,7 @@ def excuse(step, plain, consort, earlier=()):
     if len(consort) == 1 and isinstance(consort[0], bytes) and consort[0][:1] == b"\xff":
         code = int.from_bytes(consort[0][1:3], "little")
         text = consort[0][9:]
-        if code == 1568 and re.match("set transaction", step.text, re.I):
+        if code == 1568 and _SETS_NEXT_TRANSACTION.match(step.text):
             return "begun_by_failure"
         if code in _REFUSAL_CODES and (b"Consort" in text or b"directly" in text
                                        or b"SET GLOBAL" in text):

@@ -33,8 +33,18 @@ TEST_SUITE("session") {
     EXPECT((script.sent(Channel::kHome) == Texts{"XA END", "XA ROLLBACK"}));
   }
 
+  TEST_CASE("SessionCore: the parser refuses what would change information_schema") {
+    SessionScript script;
+    ddl_in_transaction(script);
+    script.backend_error(Channel::kHome, 1044,
+                         "Access denied for user 'u'@'h' to database 'information_schema'");
+    EXPECT(script.answer() == "ERR 1044");
+    EXPECT(script.posted.empty());
+    EXPECT(script.core.in_transaction());
+  }
+
   TEST_CASE("SessionCore: DDL that it can read, or refuses for other reasons, commits first") {
-    for (const std::uint16_t error : {0, 1146, 1044, 1295}) {
+    for (const std::uint16_t error : {0, 1146, 1044, 1109, 1295}) {
       CAPTURE(error);
       SessionScript script;
       ddl_in_transaction(script);
