@@ -22,10 +22,9 @@ constexpr std::string_view kMariadbPrefix = "5.5.5-";
 constexpr std::uint64_t kRequired = capability::kProtocol41 | capability::kSecureConnection;
 
 /// Capabilities that would change the byte stream itself or that this dialogue does not speak.
-constexpr std::uint64_t kNeverWanted = capability::kSsl | capability::kCompress |
-                                       capability::kZstdCompression | capability::kLongPassword |
-                                       capability::kOptionalResultsetMetadata |
-                                       capability::kQueryAttributes | capability::kMultiFactor;
+constexpr std::uint64_t kNeverWanted =
+    capability::kSsl | capability::kCompress | capability::kZstdCompression |
+    capability::kLongPassword | capability::kOptionalResultsetMetadata | capability::kMultiFactor;
 
 /// MariaDB of old puts a MySQL version in front of its own, for the sake of old replicas.
 std::string_view own_version(std::string_view version) {

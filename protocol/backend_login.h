@@ -35,11 +35,12 @@ namespace consort::protocol {
 /// they must be exactly the client's, so that replies can pass unchanged. Not several statements in
 /// one query: who takes a text apart must be the only one who does. Not CLIENT_IGNORE_SPACE: it is
 /// the session's sql_mode, which a server forgets when its connection is reset.
+/// CLIENT_QUERY_ATTRIBUTES shapes no reply, but every COM_QUERY on the connection.
 inline constexpr std::uint64_t kReplyShapingCapabilities =
     capability::kFoundRows | capability::kLongFlag | capability::kNoSchema | capability::kOdbc |
     capability::kLocalFiles | capability::kMultiResults | capability::kPsMultiResults |
     capability::kDeprecateEof | capability::kMariadbExtendedMetadata |
-    capability::kMariadbProgress | capability::kExpiredPasswords;
+    capability::kMariadbProgress | capability::kExpiredPasswords | capability::kQueryAttributes;
 
 /// Capabilities that Consort itself wants on every backend connection.
 inline constexpr std::uint64_t kBackendCapabilities =

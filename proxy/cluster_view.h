@@ -79,6 +79,7 @@ struct ClusterView {
   bool triggers = true;
   bool maps_collations = false;  ///< some server's character_set_collations is not empty
   bool mysql = false;            ///< some server is MySQL: what only MariaDB has is refused
+  bool mariadb = false;          ///< some server is MariaDB: what only MySQL has is not offered
   /// How a session that has set nothing yet is to be read.
   router::LexerOptions lexer;
   bool read_affinity = true;              ///< a session's reads stay where its last one ran

@@ -485,8 +485,11 @@ std::shared_ptr<const ClusterView> ControlCore::build_view() const {
                                          backend->weight, backend->health.reason(),
                                          backend->server.version, backend->connections_max()});
     const std::string& version = backend->server.version;
-    view->mysql =
-        view->mysql || (!version.empty() && server_kind_of(version) == ServerKind::kMysql);
+    if (!version.empty()) {
+      const bool is_mysql = server_kind_of(version) == ServerKind::kMysql;
+      view->mysql = view->mysql || is_mysql;
+      view->mariadb = view->mariadb || !is_mysql;
+    }
     const auto mapped = backend->facts.find("character_set_collations");
     view->maps_collations =
         view->maps_collations || (mapped != backend->facts.end() && !mapped->second.empty());

@@ -52,7 +52,18 @@ void BackendConnection::on_stream_connected() {
   stream_.expire_after(login_timeout_);
 }
 
-void BackendConnection::send(std::initializer_list<Bytes> pieces) {
+void BackendConnection::send(std::initializer_list<Bytes> pieces,
+                             const protocol::QueryAttributes& attributes) {
+  if (!protocol::sends_attributes(server_.capabilities)) {
+    send_packets(pieces);
+    return;
+  }
+  Buffer attributed;
+  protocol::append_attributed_commands(attributed, pieces, attributes);
+  send_packets({attributed});
+}
+
+void BackendConnection::send_packets(std::initializer_list<Bytes> pieces) {
   if (!compression_) {
     stream_.write(pieces);
     return;

@@ -19,6 +19,7 @@
 #include "base/read_buffer.h"
 #include "protocol/backend_login.h"
 #include "protocol/compressed_channel.h"
+#include "protocol/query_attributes.h"
 #include "protocol/response_tracker.h"
 #include "proxy/session/server_dialect.h"
 #include "proxy/uv/tcp_stream.h"
@@ -82,8 +83,9 @@ class BackendConnection final : private TcpStreamObserver {
   /// REQUIRES: ready(), no reply outstanding.
   void set_up(const std::vector<Buffer>& commands);
 
-  /// Commands. REQUIRES: each piece is whole packets.
-  void send(std::initializer_list<Bytes> pieces);
+  /// Commands, with `attributes` in each COM_QUERY where the server takes them. REQUIRES: each
+  /// piece is whole packets.
+  void send(std::initializer_list<Bytes> pieces, const protocol::QueryAttributes& attributes = {});
 
   /// Says goodbye. REQUIRES: nothing is under way; it is destroyed next.
   void quit();
@@ -115,6 +117,7 @@ class BackendConnection final : private TcpStreamObserver {
  private:
   enum class State : std::uint8_t { kConnecting, kLoggingIn, kSettingUp, kReady };
 
+  void send_packets(std::initializer_list<Bytes> pieces);
   void on_stream_connected() override;
   void on_stream_read(MutableBytes bytes) override;
   void on_stream_drained() override;

@@ -39,6 +39,11 @@ class LongData {
   /// Some parameter that is true in `parameters` has any. What is beyond its end is false.
   [[nodiscard]] bool any_of(const std::vector<bool>& parameters) const;
 
+  /// The parameter has any.
+  [[nodiscard]] bool has(std::size_t parameter) const {
+    return parameter <= UINT16_MAX && parameters_.contains(static_cast<std::uint16_t>(parameter));
+  }
+
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   /// Appends the COM_STMT_SEND_LONG_DATA packets for a backend that knows the statement as

@@ -155,6 +155,11 @@ std::optional<SqlError> PreparedStatements::long_data_error(std::uint32_t client
   return data == nullptr ? std::nullopt : data->error();
 }
 
+bool PreparedStatements::has_long_data(std::uint32_t client_id, std::size_t parameter) {
+  const LongData* data = long_data_of(client_id);
+  return data != nullptr && data->has(parameter);
+}
+
 bool PreparedStatements::reset(std::uint32_t client_id) {
   const ClientStatement* statement = find(client_id);
   if (statement == nullptr) {
@@ -229,9 +234,13 @@ std::variant<Bytes, SqlError> PreparedStatements::execution(const Execution& exe
   if (known.has_long_data) {
     data->append_packets(packets_, known.id);
   }
-  protocol::append_packet(
-      packets_,
-      *rewritten == protocol::ExecuteRewrite::kSpliced ? Bytes(spliced_) : Bytes(payload_), 0);
+  Bytes ready = *rewritten == protocol::ExecuteRewrite::kSpliced ? spliced_ : payload_;
+  if (execution.attributes != nullptr) {
+    attributed_.clear();
+    protocol::append_attributed_execute(attributed_, ready, *statement, *execution.attributes);
+    ready = attributed_;
+  }
+  protocol::append_packet(packets_, ready, 0);
   return Bytes(packets_);
 }
 
@@ -256,7 +265,7 @@ bool PreparedStatements::types_spoil(std::uint32_t client_id, const BackendState
 }
 
 void PreparedStatements::shrink() {
-  for (Buffer* buffer : {&payload_, &spliced_, &packets_}) {
+  for (Buffer* buffer : {&payload_, &spliced_, &attributed_, &packets_}) {
     if (buffer->capacity() > kRetainedBytesMax) {
       Buffer().swap(*buffer);
     }

@@ -14,6 +14,7 @@
 
 #include "base/bytes.h"
 #include "protocol/messages.h"
+#include "protocol/query_attributes.h"
 #include "protocol/sql_error.h"
 #include "protocol/statement_map.h"
 #include "proxy/session/effects.h"
@@ -63,6 +64,8 @@ class PreparedStatements {
     std::uint32_t client_id = 0;
     bool bulk = false;
     bool with_cursor = false;  ///< a request for one is passed on
+    /// To send along: the backend connection has CLIENT_QUERY_ATTRIBUTES. nullptr: it has not.
+    const protocol::QueryAttributes* attributes = nullptr;
   };
 
   /// Registers what a backend has prepared. REQUIRES: has_room().
@@ -87,6 +90,8 @@ class PreparedStatements {
   void take_over(std::uint32_t from, std::uint32_t to);
   /// Why the statement cannot be executed until it is reset.
   [[nodiscard]] std::optional<protocol::SqlError> long_data_error(std::uint32_t client_id);
+  /// Its value for the statement's next execution has come that way.
+  [[nodiscard]] bool has_long_data(std::uint32_t client_id, std::size_t parameter);
   /// COM_STMT_RESET: forgets its long data. False: the client has no such statement.
   bool reset(std::uint32_t client_id);
 
@@ -158,6 +163,7 @@ class PreparedStatements {
   ToldDefinitions told_;
   Buffer payload_;
   Buffer spliced_;
+  Buffer attributed_;
   Buffer packets_;
 };
 

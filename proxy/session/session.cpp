@@ -85,6 +85,9 @@ void Session::greet() {
   params.capabilities =
       (view.mysql ? protocol::kMysqlClientCapabilities : protocol::kClientCapabilities) |
       worker_.options().compression;
+  if (view.mysql && !view.mariadb) {
+    params.capabilities |= protocol::capability::kQueryAttributes;
+  }
   if (worker_.options().tls) {
     params.capabilities |= protocol::capability::kSsl;
     params.tls_required = worker_.options().tls_required && !by_unix_socket_;
@@ -633,7 +636,7 @@ void Session::send_backend(Channel channel, std::initializer_list<Bytes> pieces)
     worker_.note_busy(*busy_, 1);
   }
   core_.note_sent(channel, pieces);
-  lease->wire().send(pieces);
+  lease->wire().send(pieces, core_.query_attributes());
 }
 
 void Session::send_file(std::initializer_list<Bytes> pieces) {

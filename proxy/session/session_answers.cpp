@@ -227,6 +227,9 @@ void SessionCore::finish_command() {
   }
   if (!more_to_run()) {
     multi_.end();
+    if (attributes_.types.capacity() + attributes_.values.capacity() > kRetainedBytesMax) {
+      attributes_ = {};
+    }
   }
   if (release_) {
     release_ = false;

@@ -44,30 +44,45 @@ void SessionCore::on_command(const ClientCommand& command) {
     close_with(protocol::malformed_packet_error());
     return;
   }
-  const auto kind = static_cast<Command>(command.payload[0]);
-  const Bytes argument = command.payload.subspan(1);
+  if (!protocol::sends_attributes(owner_.capabilities)) {
+    run_command(command.payload);
+    return;
+  }
+  Buffer plain;
+  if (const auto error = take_attributes(command.payload, plain)) {
+    reply_error(*error);
+    return;
+  }
+  command_.clear();
+  protocol::append_packet(command_, plain, 0);
+  run_command(plain);
+}
+
+void SessionCore::run_command(Bytes payload) {
+  const auto kind = static_cast<Command>(payload[0]);
+  const Bytes argument = payload.subspan(1);
   switch (kind) {
     case Command::kQuery:
       on_query(as_text(argument));
       return;
     case Command::kStmtBulkExecute:
     case Command::kStmtExecute:
-      on_execute(command.payload);
+      on_execute(payload);
       return;
     case Command::kStmtPrepare:
       on_prepare(as_text(argument));
       return;
     case Command::kStmtFetch:
-      on_fetch(command.payload);
+      on_fetch(payload);
       return;
     case Command::kStmtClose:
-      on_statement_close(command.payload);
+      on_statement_close(payload);
       return;
     case Command::kStmtReset:
-      on_statement_reset(command.payload);
+      on_statement_reset(payload);
       return;
     case Command::kStmtSendLongData:
-      statements_.add_long_data(command.payload);  // no reply belongs to it
+      statements_.add_long_data(payload);  // no reply belongs to it
       finish_command();
       return;
     case Command::kInitDb: {

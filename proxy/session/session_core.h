@@ -151,6 +151,9 @@ class SessionCore {
   /// Nothing is under way; the client's next command may come.
   [[nodiscard]] bool idle() const { return phase_ == SessionPhase::kIdle && !more_to_run(); }
 
+  /// Those of the client's command that is, or was, under way.
+  [[nodiscard]] const protocol::QueryAttributes& query_attributes() const { return attributes_; }
+
   /// REQUIRES: idle().
   void on_command(const ClientCommand& command);
 
@@ -287,6 +290,8 @@ class SessionCore {
 
   // Commands: session_commands.cpp.
   void begin_command();
+  [[nodiscard]] std::optional<protocol::SqlError> take_attributes(Bytes payload, Buffer& plain);
+  void run_command(Bytes payload);
   void on_query(std::string_view sql);
   void run_query(std::string_view sql, const router::Statement& statement);
   // Warnings that were asked for in time: session_diagnostics.cpp.
@@ -782,6 +787,7 @@ class SessionCore {
   // The command under way.
   SessionJob job_;
   Buffer command_;  ///< its packets: kept until its reply is certain, to run it again elsewhere
+  protocol::QueryAttributes attributes_;  ///< the command's, taken out of it
   std::uint8_t command_sequence_ = 0;
   protocol::Command sent_command_ = protocol::Command::kQuery;
   std::uint32_t command_number_ = 0;

@@ -499,7 +499,10 @@ bool SessionCore::prepare_execute(Bytes& command) {
   }
   job_.reset_first = known->has_long_data ? known->id : 0;
   const auto execution = statements_.execution(
-      {effects_.session_id(), job_.statement_id, job_.bulk, with_cursor}, command_, *known);
+      {effects_.session_id(), job_.statement_id, job_.bulk, with_cursor,
+       protocol::sends_attributes(lease_of(job_.channel).connection().capabilities) ? &attributes_
+                                                                                    : nullptr},
+      command_, *known);
   if (const auto* error = std::get_if<protocol::SqlError>(&execution)) {
     if (phase_ == SessionPhase::kOrdering) {
       refuse_turn(*error);

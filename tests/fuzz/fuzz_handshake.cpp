@@ -9,6 +9,8 @@
 #include "protocol/client_auth.h"
 #include "protocol/lenenc.h"
 #include "protocol/packet_reader.h"
+#include "protocol/packet_writer.h"
+#include "protocol/query_attributes.h"
 #include "protocol/statement_map.h"
 
 using namespace consort;
@@ -138,6 +140,37 @@ void run_backend(Reader& input, std::uint8_t choice) {
   }
 }
 
+/// What is taken out of a command can be put in again, and is the same then.
+void take_attributes(Bytes packet, const ClientStatement& statement) {
+  QueryAttributes attributes;
+  QueryAttributes again;
+  Buffer out;
+  if (const auto text = take_query_attributes(packet, attributes); text.ok()) {
+    Buffer plain;
+    append_command(plain, Command::kQuery, *text);
+    append_attributed_commands(out, {plain}, attributes);
+    const Buffer argument(out.begin() + kHeaderBytes + 1, out.end());
+    const auto text_again = take_query_attributes(argument, again);
+    CHECK(text_again.ok() && std::ranges::equal(*text_again, *text));
+    CHECK(again.nulls == attributes.nulls && again.types == attributes.types &&
+          again.values == attributes.values);
+  }
+  const auto has_long_data = [](std::size_t parameter) { return parameter % 3 == 1; };
+  Buffer plain;
+  if (!take_execute_attributes(packet, statement, has_long_data, attributes, plain).ok()) {
+    return;
+  }
+  ClientStatement bound = statement;
+  if (bind_types(plain, bound).ok() && (bound.parameters == 0 || bound.types_version > 0)) {
+    out.clear();
+    append_attributed_execute(out, plain, bound, attributes);
+    Buffer plain_again;
+    CHECK(take_execute_attributes(out, bound, has_long_data, again, plain_again).ok());
+    CHECK(again.nulls == attributes.nulls && again.types == attributes.types &&
+          again.values == attributes.values);
+  }
+}
+
 /// Prepared-statement commands of any shape against a statement of any width.
 void run_statement(Reader& input, std::uint8_t choice) {
   ClientStatement statement;
@@ -146,6 +179,7 @@ void run_statement(Reader& input, std::uint8_t choice) {
   for (std::size_t left = kPacketsMax; left > 0 && !input.at_end(); --left) {
     const Bytes packet = next_packet(input);
     static_cast<void>(statement_id_of(packet));
+    take_attributes(packet, statement);
     Buffer payload(packet.begin(), packet.end());
     const auto result = rewrite_execute(payload, statement, ExecuteTarget{7, left % 2}, out);
     CHECK(statement.parameter_types.size() == (statement.types_version == 0 ? 0 : 2U * choice));

@@ -2,6 +2,7 @@
 be had (tests/run --servers 9.7); the core tests run with such servers, too."""
 
 import time
+from contextlib import closing
 
 from support import bank, wire
 from support.case import Skip, case
@@ -10,7 +11,7 @@ from support.process import wait_until
 from support.racing import DEADLOCK, DUPLICATE, begin_on_different_homes, blocked, finish, race, send
 from support.server_kinds import is_mixture, with_mysql
 
-NOT_SUPPORTED, INTERRUPTED = 1235, 1317
+NOT_SUPPORTED, INTERRUPTED, MALFORMED = 1235, 1317, 1835
 MEGABYTE = 1 << 20
 
 
@@ -65,6 +66,80 @@ def compressed(_context, cluster, algorithm):
     """The login of caching_sha2_password says one packet more before compression begins."""
     with cluster.connect(compress=algorithm) as client:
         assert client.value("SELECT LENGTH(REPEAT('x', 100000))") == "100000"
+
+
+@case(seconds=60)
+def query_attributes(_context, cluster):
+    """What a client sends beside a statement is there on whichever server it runs."""
+    with cluster.connect() as client:
+        offered = bool(client.server_capabilities & wire.QUERY_ATTRIBUTES)
+    assert offered != is_mixture(), "MariaDB has none"
+    if not offered:
+        return
+    for server in cluster.servers:
+        with closing(server.connect()) as past_consort, past_consort.cursor() as cursor:
+            cursor.execute("SET sql_log_bin=0")
+            cursor.execute("INSTALL COMPONENT 'file://component_query_attributes'")
+    asked = "mysql_query_attribute_string"
+    table = cluster.table("id INT PRIMARY KEY, v VARCHAR(100), w LONGTEXT")
+    multi = wire.QUERY_ATTRIBUTES | wire.MULTI_STATEMENTS
+    with cluster.connect(capabilities=multi) as client, cluster.connect() as other:
+        assert client.value(f"SELECT {asked}('a')") is None
+        for number in range(12):
+            client.attributes = {"a": f"text {number}", "n": number, "f": 1.5, "none": None}
+            row = client.query(f"SELECT {asked}('a'), {asked}('n'), {asked}('f'), {asked}('none')").rows
+            assert row == [(f"text {number}".encode(), str(number).encode(), b"1.5", None)], row
+            assert other.value("SELECT 1") == "1"  # on connections that have no place for them
+        replies = [reply.rows for reply in
+                   (client.command(wire.COM_QUERY, f"SELECT {asked}('n'); SELECT {asked}('a')".encode()),
+                    client.read_all_replies())[1]]
+        assert replies == [[(b"11",)], [(b"text 11",)]], replies
+        client.query(f"INSERT INTO {table} VALUES (1, {asked}('a'), '')")
+        client.query("BEGIN")
+        client.query(f"INSERT INTO {table} VALUES (2, {asked}('n'), '')")
+        client.attributes = {}
+        client.query(f"INSERT INTO {table} VALUES (3, {asked}('n'), '')")
+        client.query("COMMIT")
+        client.attributes = {"b": "beside"}
+        _attributes_of_executions(client, table, asked)
+        long = "x" * (17 * MEGABYTE)  # in two packets
+        assert client.query(f"SELECT LENGTH('{long}'), {asked}('b')").rows == [
+            (str(len(long)).encode(), b"beside")]
+        for bad in (b"", b"\1", b"\0\2SELECT 1", b"\1\1\0\0", b"\2\1\0\1\xfd\0\1a\xfd\0\1b\7text",
+                    b"\xfe" + b"\xff" * 8 + b"\1"):
+            client.capabilities &= ~wire.QUERY_ATTRIBUTES  # they are in the text
+            assert wire.code_of(lambda text=bad: client.query(text)) == MALFORMED, bad
+            client.capabilities |= wire.QUERY_ATTRIBUTES
+        assert client.value(f"SELECT {asked}('b')") == "beside"
+        client.reset_connection()
+        assert client.value(f"SELECT {asked}('b')") == "beside"
+    assert cluster.on_every_server(f"SELECT id, v, LENGTH(w) FROM {table} ORDER BY id") == (
+        (1, "text 11", 0), (2, "11", 0), (3, None, 0), (4, "beside", 0), (5, "beside", 200000),
+        (6, None, 3))
+    cluster.assert_identical()
+
+
+def _attributes_of_executions(client, table, asked):
+    """Attributes behind parameters, behind long data, without parameters, and none any more."""
+    statement = client.prepare(f"SELECT ?, {asked}('b'), ?")
+    for number in range(8):
+        assert client.execute(statement, ("p", number)).rows == [(b"p", b"beside", number)]
+    client.attributes = {}
+    assert client.execute(statement, ("q", 5)).rows == [(b"q", None, 5)]
+    client.send_execute(statement, ("r", 6), types_sent_before=True)
+    assert client.read_reply(binary=True, statement=statement).rows == [(b"r", None, 6)]
+    client.attributes = {"b": "beside"}
+    bare = client.prepare(f"SELECT {asked}('b')")
+    assert client.execute(bare).rows == [(b"beside",)]
+    insert = client.prepare(f"INSERT INTO {table} VALUES (?, {asked}('b'), ?)")
+    client.execute(insert, (4, ""))
+    client.send_long_data(insert, 1, b"l" * 200000)
+    client.execute(insert, (5, wire.LONG_DATA))
+    client.attributes = {}
+    client.send_execute(insert, (6, "end"), types_sent_before=False)
+    client.read_reply(binary=True, statement=insert)
+    client.attributes = {"b": "beside"}
+    assert client.execute(bare).rows == [(b"beside",)]
 
 
 # ---- writes ----------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ LOCAL_FILES, PROTOCOL_41, INTERACTIVE, SSL = 0x80, 0x200, 0x400, 0x800
 TRANSACTIONS, SECURE_CONNECTION = 0x2000, 0x8000
 MULTI_STATEMENTS, MULTI_RESULTS, PS_MULTI_RESULTS = 0x10000, 0x20000, 0x40000
 PLUGIN_AUTH, CONNECT_ATTRS, SESSION_TRACK, DEPRECATE_EOF = 0x80000, 0x100000, 0x800000, 0x1000000
+QUERY_ATTRIBUTES = 1 << 27  # MySQL's
 # MariaDB's own, in a word of their own: only without LONG_PASSWORD.
 PROGRESS, STMT_BULK, EXTENDED_METADATA, CACHE_METADATA = 1, 4, 8, 16
 DEFAULT_CAPABILITIES = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION
@@ -211,6 +212,7 @@ class Wire:
         self.greeting = None
         self.extended = self.server_extended = 0
         self.server_version = self.nonce = self.plugin = None
+        self.attributes = {}  # of every query and execution, with QUERY_ATTRIBUTES
         self.asked = []  # plugins, at the last login
         self.connection_id = self.server_capabilities = self.greeting_status = 0
 
@@ -293,7 +295,16 @@ class Wire:
         """Starts a new command: its packet has number 0."""
         if isinstance(self.socket, CompressedSocket):
             self.socket.begin_command()
+        if command == COM_QUERY and self._has_attributes:
+            nulls, types, values = _bound([(name.encode(), value)
+                                           for name, value in self.attributes.items()])
+            block = nulls + b"\1" + types + values if self.attributes else b""
+            payload = lenenc(len(self.attributes)) + b"\1" + block + payload
         self.send_packet(bytes([command]) + payload, sequence=0)
+
+    @property
+    def _has_attributes(self):
+        return bool(self.capabilities & QUERY_ATTRIBUTES)
 
     def close(self):
         self.socket.close()
@@ -625,28 +636,15 @@ class Wire:
 
     def send_execute(self, statement, args=(), types_sent_before=False):
         """`types_sent_before`: as client libraries do from the second execution on."""
-        payload = struct.pack("<IBI", statement.id, 0, 1)
-        if statement.params:
-            nulls = bytearray((statement.params + 7) // 8)
-            types, values = b"", b""
-            for index, arg in enumerate(args):
-                if arg is None:
-                    nulls[index // 8] |= 1 << index % 8
-                    types += b"\x06\0"
-                elif arg is LONG_DATA:
-                    types += b"\xfc\0"
-                elif isinstance(arg, int):
-                    types += b"\x08\0"
-                    values += struct.pack("<q", arg)
-                elif isinstance(arg, float):
-                    types += b"\x05\0"
-                    values += struct.pack("<d", arg)
-                else:
-                    data = arg.encode() if isinstance(arg, str) else arg
-                    types += b"\xfd\0"
-                    values += lenenc_string(data)
-            bound = b"\0" if types_sent_before else b"\1" + types
-            payload += bytes(nulls) + bound + values
+        named = self._has_attributes  # then a parameter's type has its name behind it
+        bound = [(b"" if named else None, arg) for arg in args[:statement.params]]
+        if named:
+            bound += [(name.encode(), value) for name, value in self.attributes.items()]
+        payload = struct.pack("<IBI", statement.id, 8 if named else 0, 1)
+        payload += lenenc(len(bound)) if named else b""
+        if bound:
+            nulls, types, values = _bound(bound)
+            payload += nulls + (b"\0" if types_sent_before else b"\1" + types) + values
         self.command(COM_STMT_EXECUTE, payload)
 
     def send_long_data(self, statement, index, data):
@@ -659,6 +657,29 @@ class Wire:
     def reset_statement(self, statement):
         self.command(COM_STMT_RESET, struct.pack("<I", statement.id))
         return self.read_ok()
+
+
+def _bound(named):
+    """NULL bitmap, types and values of pairs of a name, or None without, and a value."""
+    nulls = bytearray((len(named) + 7) // 8)
+    types, values = b"", b""
+    for index, (name, arg) in enumerate(named):
+        if arg is None:
+            nulls[index // 8] |= 1 << index % 8
+            types += b"\x06\0"
+        elif arg is LONG_DATA:
+            types += b"\xfc\0"
+        elif isinstance(arg, int):
+            types += b"\x08\0"
+            values += struct.pack("<q", arg)
+        elif isinstance(arg, float):
+            types += b"\x05\0"
+            values += struct.pack("<d", arg)
+        else:
+            types += b"\xfd\0"
+            values += lenenc_string(arg.encode() if isinstance(arg, str) else arg)
+        types += b"" if name is None else lenenc_string(name)
+    return bytes(nulls), types, values
 
 
 _INTEGER_BYTES = {1: 1, 2: 2, 13: 2, 3: 4, 9: 4, 8: 8}

@@ -58,7 +58,7 @@ TEST_SUITE("protocol") {
                                             {2303, 33},
                                             {2304, 45},
                                             {2559, 45}}) {
-      EXPECT(number_of_character_set(static_cast<std::uint16_t>(collation)) == number);
+      EXPECT(protocol::number_of_character_set(static_cast<std::uint16_t>(collation)) == number);
     }
   }
 

@@ -360,6 +360,8 @@ TEST_SUITE("proxy") {
     EXPECT(stage.view().lexer.newest_version == 101119);
     EXPECT(stage.view().lexer.ansi_quotes);
     EXPECT_FALSE(stage.view().lexer.mysql);
+    EXPECT_FALSE(stage.view().mysql);
+    EXPECT(stage.view().mariadb);
     EXPECT_FALSE(stage.view().lexer.doubtful);
     stage.actors[2].facts["sql_mode"] = "STRICT_TRANS_TABLES";
     stage.play(seconds(70));
