@@ -305,6 +305,16 @@ def preflight_refuses_a_wrong_backend(context, _cluster):
         wrong.close()
 
 
+@case(seconds=40)
+def preflight_of_own_tables(_context, cluster):
+    """Consort's own tables are nothing to be mended, when it has made them and starts again."""
+    cluster.sql("CREATE TABLE with_a_key (id INT PRIMARY KEY)", "DROP TABLE with_a_key")
+    cluster.consort.stop()
+    cluster.consort.start()
+    for server in cluster.servers:
+        assert preflight(cluster, server.name) == [], preflight(cluster, server.name)
+
+
 def preflight(cluster, name):
     try:
         backends_now = cluster.consort.get("/backends")["backends"]
