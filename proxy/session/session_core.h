@@ -450,6 +450,7 @@ class SessionCore {
   void send_job();
   [[nodiscard]] bool looks_at_schema();
   void append_schema_again();
+  [[nodiscard]] ReplyRole client_role() const;
   [[nodiscard]] bool begins_on_backend() const;
   [[nodiscard]] bool must_begin_alone() const;
   void begin_alone();

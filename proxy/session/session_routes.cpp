@@ -110,20 +110,21 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   job_.names_sequence = statement.has(Flag::kSequence);
   const bool open = transaction_.open();
   const bool changes = may_change_rows(statement);
+  const bool reads = statement.has(Flag::kTouchesTables) || reads_handler(statement);
   if (commits_first(statement, autocommit_)) {
     job_.commit_first = open;
     job_.ends_by_setting = open && !statement.has(Flag::kImplicitCommit);
   } else if (open) {
     // @@in_transaction is among what kSessionState means.
-    job_.needs_branch = transaction_.on_backend() || statement.has(Flag::kTouchesTables) ||
-                        changes || is_savepoint(statement.kind) ||
+    job_.needs_branch = transaction_.on_backend() || reads || changes ||
+                        is_savepoint(statement.kind) ||
                         statement.has(Flag::kSessionState) ||                // @@in_transaction
                         statement.kind == StatementKind::kSetTransaction ||  // of the next one
                         job_.sets_next || begins_against_default();          // PREPARE of a write
   } else if (!autocommit_) {
     // What comes behind a savepoint may be rolled back to it, so both are in one branch.
     job_.begins_unseen = statement.kind == StatementKind::kSavepoint;
-    job_.needs_branch = statement.has(Flag::kTouchesTables) || changes || job_.begins_unseen;
+    job_.needs_branch = reads || changes || job_.begins_unseen;
   } else {
     job_.wrapped = changes;
     job_.reads_under_locks = changes && reads_under_locks(statement);

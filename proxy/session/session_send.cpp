@@ -201,14 +201,18 @@ void SessionCore::send_job() {
     }
     append_text_question();
     branch_keeps_ = branch_keeps_ || (keeps_temporary_rows() && transaction_.on_backend());
-    const bool shows_status = job_.status_use == StatusUse::kShow && counters_.count();
-    expect(job_.channel,
-           job_.shows_grants ? ReplyRole::kGrants
-           : shows_status    ? ReplyRole::kStatus
-                             : ReplyRole::kClient,
-           kind);
+    expect(job_.channel, client_role(), kind);
     effects_.send_backend(job_.channel, {xa_buffer_, command, restoration()});
   }
+}
+
+/// Of the reply that the client hears.
+ReplyRole SessionCore::client_role() const {
+  if (job_.shows_grants) {
+    return ReplyRole::kGrants;
+  }
+  return job_.status_use == StatusUse::kShow && counters_.count() ? ReplyRole::kStatus
+                                                                  : ReplyRole::kClient;
 }
 
 bool SessionCore::begins_on_backend() const {
@@ -481,7 +485,7 @@ void SessionCore::send_in_transaction(Bytes command) {
     append_diagnostics();  // else it would show the guard's refusal
   }
   branch_keeps_ = keeps_temporary_rows();
-  expect(Channel::kHome, ReplyRole::kClient, sent_command_);
+  expect(Channel::kHome, client_role(), sent_command_);
   effects_.send_backend(Channel::kHome, {xa_buffer_, command, restoration()});
 }
 

@@ -218,6 +218,11 @@ bool fails_before_tables(std::uint16_t code) {
   return is_parser_error(code) || std::binary_search(kCodes.begin(), kCodes.end(), code);
 }
 
+bool reads_handler(const Statement& statement) {
+  return statement.kind == StatementKind::kHandler && !statement.has(Flag::kOpensHandler) &&
+         !statement.has(Flag::kClosesHandler);
+}
+
 bool sets_access(const Statement& statement) {
   return statement.transaction.access != router::AccessMode::kUnset ||
          std::any_of(statement.settings.begin(), statement.settings.end(),

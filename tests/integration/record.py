@@ -11,17 +11,19 @@ import argparse
 import os
 import random
 import shutil
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import test_recorder  # noqa: E402
+from recorder.comparison import unanswered  # noqa: E402
 from recorder.recording import Difference, comes_of_purge, play, shrink  # noqa: E402
 from recorder.statements import FEATURES, Generator  # noqa: E402
 from support import wire  # noqa: E402
 from support.case import Context  # noqa: E402
-from support.private_server import make_template  # noqa: E402
+from support.private_server import make_template, tail  # noqa: E402
 from support.process import cpu_seconds  # noqa: E402
 
 SHRINK_SECONDS = 30
@@ -78,7 +80,8 @@ class Run:
                                timeout=self.options.timeout, excused=self.excused,
                                settle=self.settle)
         except Difference as difference:
-            self.look_at(seed, difference)
+            if not self.plain_has_crashed(seed, difference):
+                self.look_at(seed, difference)
             self.define()
             return
         except TimeoutError:
@@ -86,6 +89,22 @@ class Run:
             print(self.recorder.cluster.consort.get("/sessions"), flush=True)
             raise
         self.recorder.refill(any(" d" in step.text for step in steps))
+
+    def plain_has_crashed(self, seed, difference):
+        """The sequence was too much for the plain server itself, which is started again: there is
+        nothing to compare with."""
+        plain = self.recorder.plain
+        try:
+            if not unanswered(difference.plain):
+                return False
+            plain.process.wait(5)
+        except subprocess.TimeoutExpired:
+            return False
+        print(f"==== seed {seed}: the plain server has crashed\n{tail(plain.error_log)}", flush=True)
+        plain.kill()  # what is left of it
+        plain.start()
+        self.excused["plain_crashed"] = self.excused.get("plain_crashed", 0) + 1
+        return True
 
     def look_at(self, seed, difference):
         def replay(candidate):
