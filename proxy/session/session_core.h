@@ -601,6 +601,7 @@ class SessionCore {
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
 
   // What commits first must be readable: session_readable.cpp.
+  [[nodiscard]] std::string text_that_commits() const;
   [[nodiscard]] bool asks_whether_readable();
   void ask_to_read(std::string_view sql);
   void on_readable(const protocol::ResponseTracker::Step& step);

@@ -3,6 +3,7 @@
 // prepare the text before the transaction is committed for it (decision 0020). And what Consort
 // refuses as it cannot read it the server may not be able to read either: then its error says more.
 #include "protocol/decode.h"
+#include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/statement_rules.h"
@@ -46,12 +47,27 @@ bool refused_by_parser(const protocol::SqlError& error, ServerKind kind) {
 
 }  // namespace
 
+/// What ends the transaction before it runs, and whose text says so; empty: none.
+std::string SessionCore::text_that_commits() const {
+  if (job_.kind == JobKind::kOrdered) {
+    return ordered_.request.sql;
+  }
+  const Buffer payload = protocol::join_payload(command_);
+  const bool text = job_.kind == JobKind::kQuery && !payload.empty() &&
+                    payload[0] == static_cast<std::uint8_t>(Command::kQuery);
+  return text && is_maintenance(job_.statement_kind)
+             ? std::string(as_text(Bytes(payload).subspan(1)))
+             : std::string();
+}
+
 /// True when it was asked, or waits for a connection to ask.
 bool SessionCore::asks_whether_readable() {
-  const std::string& sql = ordered_.request.sql;
-  if (job_.kind != JobKind::kOrdered || job_.text_read || job_.statement_id != 0 ||
-      create_select_.active() || sql.size() > kTextBytesMax) {
+  if (job_.text_read || job_.statement_id != 0 || create_select_.active()) {
     return false;  // one that came prepared has been read
+  }
+  const std::string sql = text_that_commits();
+  if (sql.empty() || sql.size() > kTextBytesMax) {
+    return false;
   }
   if (!transaction_.on_backend()) {
     phase_ = SessionPhase::kAwaitingBackend;

@@ -218,6 +218,19 @@ bool fails_before_tables(std::uint16_t code) {
   return is_parser_error(code) || std::binary_search(kCodes.begin(), kCodes.end(), code);
 }
 
+bool is_maintenance(StatementKind kind) {
+  switch (kind) {
+    case StatementKind::kAnalyze:
+    case StatementKind::kCheck:
+    case StatementKind::kOptimize:
+    case StatementKind::kRepair:
+    case StatementKind::kFlush:
+      return true;
+    default:
+      return false;
+  }
+}
+
 bool reads_handler(const Statement& statement) {
   return statement.kind == StatementKind::kHandler && !statement.has(Flag::kOpensHandler) &&
          !statement.has(Flag::kClosesHandler);

@@ -51,6 +51,8 @@ inline constexpr std::array kIsolationLevels = {
 /// An error of the server's parser (MariaDB 10.11), which commits no transaction, whatever the
 /// statement would do.
 [[nodiscard]] bool is_parser_error(std::uint16_t code);
+/// ANALYZE, CHECK, OPTIMIZE, REPAIR TABLE, FLUSH: commits, and is no DDL.
+[[nodiscard]] bool is_maintenance(router::StatementKind kind);
 /// HANDLER .. READ: with autocommit=0 it begins a transaction, as a SELECT does.
 [[nodiscard]] bool reads_handler(const router::Statement& statement);
 /// Does it say whether transactions are READ ONLY?

@@ -32,6 +32,13 @@ SCRIPTS = {
         "HANDLER t CLOSE", "INSERT INTO t VALUES (10, 10, 10)", "COMMIT", "HANDLER t OPEN AS h",
         "INSERT INTO t VALUES (11, 11, 11)", "ROLLBACK", "HANDLER h READ FIRST", "HANDLER h CLOSE",
         "SELECT id, v FROM t ORDER BY id", "COMMIT"],
+    "maintenance_of_the_parsers": [
+        "BEGIN", "DELETE FROM t WHERE id = 1", "ANALYZE TABLE", "CHECK TABLE t NONSENSE",
+        "OPTIMIZE TABLE information_schema.nosuch", "REPAIR TABLE", "FLUSH NONSENSE",
+        "ANALYZE TABLE information_schema.nosuch", "ROLLBACK", "SELECT COUNT(*) FROM t",
+        "BEGIN", "DELETE FROM t WHERE id = 1", "CHECK TABLE t", "ROLLBACK",
+        "SELECT COUNT(*) FROM t", "BEGIN", "DELETE FROM t WHERE id = 2", "FLUSH TABLES", "ROLLBACK",
+        "SELECT COUNT(*) FROM t", "BEGIN", "ANALYZE TABLE nosuch", "COMMIT"],
     "grants_begin": ["SET TRANSACTION READ WRITE", "BEGIN", "SHOW GRANTS", "COMMIT",
                      "FLUSH STATUS", "SET TRANSACTION READ WRITE", "BEGIN",
                      "SHOW STATUS LIKE 'Com_set_option'", "COMMIT"],
