@@ -66,7 +66,8 @@ _REFUSAL_CODES = (1235, 1238)
 # Where the sequences' GET DIAGNOSTICS puts what it finds.
 _ASKED_DIAGNOSTICS = re.compile(r"select (@n|@m, @e)$", re.I)
 _RUNS = r"\b(call|execute)\b|f_double|f_count"
-_USES_UP_NEXT = re.compile(_RUNS + r"|^set (global|@@global)\b|^with\b", re.I)
+# va is a view, which a sequence makes one of no table.
+_USES_UP_NEXT = re.compile(_RUNS + r"|^set (global|@@global)\b|^with\b|\bva\b", re.I)
 _RUNS_IN_A_BRANCH = re.compile(_RUNS + "|procedure analyse", re.I)
 _NEXT_ACCESS = re.compile(r"set transaction read (only|write)|set (@@)?(tx|transaction)_read_only :?=", re.I)
 
@@ -184,7 +185,7 @@ def _without_estimate(packet):
 
 
 def _used_up_by_program(earlier):
-    """Has a CALL, EXECUTE or function come after the last SET TRANSACTION READ ..?"""
+    """Has a CALL, EXECUTE, function or view come after the last SET TRANSACTION READ ..?"""
     program = False
     for step in reversed(earlier):
         if _NEXT_ACCESS.match(step.text):
