@@ -11,10 +11,6 @@ namespace {
 
 /// A flag of COM_STMT_EXECUTE: how many parameters come stands in front of them.
 constexpr std::uint8_t kParameterCountAvailable = 8;
-constexpr std::size_t kFlagsOffset = 5;
-/// Command, id, flags and iteration count.
-constexpr std::size_t kExecuteFixedBytes = 10;
-constexpr std::size_t kTypeBytes = 2;
 constexpr std::size_t kCountMax = 0xFFFF;
 
 Error malformed() {
@@ -72,7 +68,7 @@ Bound read_bound(Reader& reader, std::size_t count) {
   bound.nulls = reader.bytes(bitmap_bytes(count));
   bound.with_types = reader.u8() == 1;
   for (std::size_t i = 0; bound.with_types && i < count && !reader.failed(); ++i) {
-    bound.types.push_back(reader.bytes(kTypeBytes));
+    bound.types.push_back(reader.bytes(kParameterTypeBytes));
     bound.names.push_back(reader.lenenc_bytes());
   }
   return bound;
@@ -161,7 +157,7 @@ Status take_execute_attributes(Bytes payload,
     return malformed();
   }
   const std::size_t parameters = statement.parameters;
-  const bool counted = (fixed[kFlagsOffset] & kParameterCountAvailable) != 0;
+  const bool counted = (fixed[kExecuteFlagsOffset] & kParameterCountAvailable) != 0;
   const std::uint64_t count = counted ? reader.lenenc() : 0;
   if (reader.failed() || count > kCountMax) {
     return malformed();
@@ -170,7 +166,7 @@ Status take_execute_attributes(Bytes payload,
     return make_error(AttributesError::kTooFew, "fewer values than parameters");
   }
   append(plain, fixed);
-  plain[plain.size() - kExecuteFixedBytes + kFlagsOffset] &=
+  plain[plain.size() - kExecuteFixedBytes + kExecuteFlagsOffset] &=
       static_cast<std::uint8_t>(~kParameterCountAvailable);
   if (count == 0) {
     return Ok{};
@@ -221,7 +217,7 @@ void append_attributed_execute(Buffer& out,
   if (count == 0) {
     return;
   }
-  out[place + kFlagsOffset] |= kParameterCountAvailable;
+  out[place + kExecuteFlagsOffset] |= kParameterCountAvailable;
   append_lenenc(out, count);
   Reader reader(plain.subspan(kExecuteFixedBytes));
   std::vector<bool> nulls;
@@ -231,11 +227,11 @@ void append_attributed_execute(Buffer& out,
     nulls = bits_of(reader.bytes(bitmap_bytes(parameters)), parameters);
     if (reader.u8() == 1) {
       with_types = true;
-      types = reader.bytes(kTypeBytes * parameters);
+      types = reader.bytes(kParameterTypeBytes * parameters);
     } else {
       types = statement.parameter_types;
     }
-    CHECK(!reader.failed() && types.size() == kTypeBytes * parameters);
+    CHECK(!reader.failed() && types.size() == kParameterTypeBytes * parameters);
   }
   nulls.insert(nulls.end(), attributes.nulls.begin(), attributes.nulls.end());
   append_bitmap(out, nulls);
@@ -243,7 +239,7 @@ void append_attributed_execute(Buffer& out,
   if (with_types) {
     Reader names(attributes.parameter_names);
     for (std::size_t i = 0; i < parameters; ++i) {
-      append(out, types.subspan(kTypeBytes * i, kTypeBytes));
+      append(out, types.subspan(kParameterTypeBytes * i, kParameterTypeBytes));
       append_lenenc_bytes(out, names.at_end() ? Bytes() : names.lenenc_bytes());
     }
     append(out, attributes.types);
@@ -256,34 +252,25 @@ void append_attributed_commands(Buffer& out,
                                 std::initializer_list<Bytes> pieces,
                                 const QueryAttributes& attributes) {
   for (Bytes rest : pieces) {
-    while (const auto frame = peek_packet(rest)) {
-      std::size_t bytes = frame->bytes;
-      for (bool more = frame->continues; more;) {
-        const auto next = peek_packet(rest.subspan(bytes));
-        CHECK(next.has_value());
-        bytes += next->bytes;
-        more = next->continues;
-      }
-      const Bytes command = rest.first(bytes);
-      rest = rest.subspan(bytes);
-      const bool query = !frame->payload.empty() &&
-                         frame->payload[0] == static_cast<std::uint8_t>(Command::kQuery);
+    while (!rest.empty()) {
+      const auto peeked = peek_message(rest, 0, {SIZE_MAX});
+      CHECK(peeked.ok() && peeked->has_value());
+      const Message& command = **peeked;
+      rest = rest.subspan(command.wire.size());
+      const bool query = !command.payload_front.empty() &&
+                         command.payload_front[0] == static_cast<std::uint8_t>(Command::kQuery);
       if (!query) {
-        append(out, command);
+        append(out, command.wire);
         continue;
       }
+      const Buffer joined = command.split ? join_payload(command.wire) : Buffer();
+      const Bytes payload = command.split ? Bytes(joined) : command.payload_front;
       const std::size_t place = begin_packet(out);
-      out.push_back(frame->payload[0]);
+      out.push_back(payload[0]);
       append_block(out, attributes);
-      if (frame->continues) {
-        const Buffer joined = join_payload(command);
-        append(out, Bytes(joined).subspan(1));
-      } else {
-        append(out, frame->payload.subspan(1));
-      }
-      finish_packet(out, place, frame->sequence);
+      append(out, payload.subspan(1));
+      finish_packet(out, place, 0);
     }
-    CHECK(rest.empty());
   }
 }
 

@@ -11,10 +11,6 @@ namespace consort::protocol {
 namespace {
 
 constexpr std::size_t kIdOffset = 1;
-constexpr std::size_t kFlagsOffset = 5;
-/// Command, id, flags and iteration count in front of the NULL bitmap.
-constexpr std::size_t kExecuteFixedBytes = 10;
-constexpr std::size_t kTypeBytes = 2;
 constexpr std::uint8_t kCursorReadOnly = 1;
 /// Command, id and flags in front of a bulk execution's types or rows.
 constexpr std::size_t kBulkFixedBytes = 7;
@@ -55,7 +51,7 @@ Result<BoundTypes> find_types(Bytes payload, const ClientStatement& statement) {
   BoundTypes found;
   found.flag_offset = payload.size() - reader.remaining();
   if (reader.u8() == 1) {
-    found.types = reader.bytes(kTypeBytes * statement.parameters);
+    found.types = reader.bytes(kParameterTypeBytes * statement.parameters);
   }
   if (reader.failed()) {
     return malformed();
@@ -66,10 +62,10 @@ Result<BoundTypes> find_types(Bytes payload, const ClientStatement& statement) {
 /// The types in front of a bulk execution's rows, when they are there.
 Result<std::optional<Bytes>> find_bulk_types(Bytes payload, const ClientStatement& statement) {
   Reader reader(payload);
-  reader.skip(kFlagsOffset);
+  reader.skip(kExecuteFlagsOffset);
   std::optional<Bytes> types;
   if ((reader.u16() & kBulkSendsTypes) != 0) {
-    types = reader.bytes(kTypeBytes * statement.parameters);
+    types = reader.bytes(kParameterTypeBytes * statement.parameters);
   }
   if (reader.failed()) {
     return malformed();
@@ -133,7 +129,8 @@ void patch_statement_id(MutableBytes payload, std::uint32_t statement_id) {
 }
 
 bool execute_wants_cursor(Bytes payload) {
-  return payload.size() >= kExecuteFixedBytes && (payload[kFlagsOffset] & kCursorReadOnly) != 0;
+  return payload.size() >= kExecuteFixedBytes &&
+         (payload[kExecuteFlagsOffset] & kCursorReadOnly) != 0;
 }
 
 Status bind_types(Bytes payload, ClientStatement& statement) {
@@ -170,7 +167,7 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
   }
   patch_statement_id(payload, target.statement_id);
   if (!target.keep_cursor) {
-    payload[kFlagsOffset] = 0;
+    payload[kExecuteFlagsOffset] = 0;
   }
   if (statement.parameters == 0) {
     return ExecuteRewrite::kInPlace;
@@ -186,7 +183,7 @@ Result<ExecuteRewrite> rewrite_execute(MutableBytes payload,
   if (statement.types_version == 0) {
     return never_bound();
   }
-  CHECK(statement.parameter_types.size() == kTypeBytes * statement.parameters);
+  CHECK(statement.parameter_types.size() == kParameterTypeBytes * statement.parameters);
   if (target.types_version == statement.types_version) {
     return ExecuteRewrite::kInPlace;
   }
@@ -220,10 +217,10 @@ Result<ExecuteRewrite> rewrite_bulk_execute(MutableBytes payload,
     return ExecuteRewrite::kInPlace;
   }
   const Bytes original = payload;
-  const auto flags = load_le<2>(payload.data() + kFlagsOffset);
+  const auto flags = load_le<2>(payload.data() + kExecuteFlagsOffset);
   out.clear();
   out.reserve(payload.size() + statement.parameter_types.size());
-  append(out, original.first(kFlagsOffset));
+  append(out, original.first(kExecuteFlagsOffset));
   append_le<2>(out, flags | kBulkSendsTypes);
   append(out, statement.parameter_types);
   append(out, original.subspan(kBulkFixedBytes));

@@ -17,6 +17,12 @@ namespace consort::protocol {
 /// In a command: "the statement prepared last" (MariaDB's direct execution).
 inline constexpr std::uint32_t kLastPreparedId = 0xFFFFFFFF;
 
+// A COM_STMT_EXECUTE payload: command, id, flags and iteration count in front of the NULL bitmap.
+inline constexpr std::size_t kExecuteFlagsOffset = 5;
+inline constexpr std::size_t kExecuteFixedBytes = 10;
+/// Of one parameter's type.
+inline constexpr std::size_t kParameterTypeBytes = 2;
+
 struct ClientStatement {
   std::uint32_t client_id = 0;
   std::string sql;

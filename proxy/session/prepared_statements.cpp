@@ -10,11 +10,10 @@
 namespace consort::proxy {
 
 using protocol::ClientStatement;
+using protocol::kParameterTypeBytes;
 using protocol::SqlError;
 
 namespace {
-
-constexpr std::size_t kTypeBytes = 2;
 
 /// Types of parameters (enum_field_types), as the server sorts them.
 bool is_text(std::uint8_t type) {
@@ -47,10 +46,10 @@ void note_first_types(Bytes types, Buffer& first) {
     first.assign(types.begin(), types.end());
     return;
   }
-  for (std::size_t at = 0; at + kTypeBytes <= std::min(types.size(), first.size());
-       at += kTypeBytes) {
-    if (kind_of(Bytes(first).subspan(at, kTypeBytes)) == 0) {
-      std::copy_n(types.begin() + static_cast<std::ptrdiff_t>(at), kTypeBytes,
+  for (std::size_t at = 0; at + kParameterTypeBytes <= std::min(types.size(), first.size());
+       at += kParameterTypeBytes) {
+    if (kind_of(Bytes(first).subspan(at, kParameterTypeBytes)) == 0) {
+      std::copy_n(types.begin() + static_cast<std::ptrdiff_t>(at), kParameterTypeBytes,
                   first.begin() + static_cast<std::ptrdiff_t>(at));
     }
   }
@@ -58,9 +57,9 @@ void note_first_types(Bytes types, Buffer& first) {
 
 /// What the backend will have been told of its parameters.
 void note_types(Bytes types, std::vector<bool>& bound_as_other_than_text) {
-  for (std::size_t i = 0; i * kTypeBytes < types.size(); ++i) {
-    if (!is_text(types[i * kTypeBytes])) {
-      bound_as_other_than_text.resize(types.size() / kTypeBytes);
+  for (std::size_t i = 0; i * kParameterTypeBytes < types.size(); ++i) {
+    if (!is_text(types[i * kParameterTypeBytes])) {
+      bound_as_other_than_text.resize(types.size() / kParameterTypeBytes);
       bound_as_other_than_text[i] = true;
     }
   }
@@ -253,10 +252,10 @@ bool PreparedStatements::types_spoil(std::uint32_t client_id, const BackendState
   const ClientStatement* statement = find(client_id);
   const Bytes now = statement == nullptr ? Bytes() : Bytes(statement->parameter_types);
   const Bytes first(known.first_types);
-  for (std::size_t at = 0; at + kTypeBytes <= std::min(now.size(), first.size());
-       at += kTypeBytes) {
-    const int was = kind_of(first.subspan(at, kTypeBytes));
-    const int is = kind_of(now.subspan(at, kTypeBytes));
+  for (std::size_t at = 0; at + kParameterTypeBytes <= std::min(now.size(), first.size());
+       at += kParameterTypeBytes) {
+    const int was = kind_of(first.subspan(at, kParameterTypeBytes));
+    const int is = kind_of(now.subspan(at, kParameterTypeBytes));
     if (was != 0 && is != 0 && was != is) {
       return true;
     }

@@ -52,12 +52,12 @@ std::string SessionCore::text_that_commits() const {
   if (job_.kind == JobKind::kOrdered) {
     return ordered_.request.sql;
   }
+  if (job_.kind != JobKind::kQuery || !is_maintenance(job_.statement_kind) ||
+      command_[protocol::kHeaderBytes] != static_cast<std::uint8_t>(Command::kQuery)) {
+    return {};
+  }
   const Buffer payload = protocol::join_payload(command_);
-  const bool text = job_.kind == JobKind::kQuery && !payload.empty() &&
-                    payload[0] == static_cast<std::uint8_t>(Command::kQuery);
-  return text && is_maintenance(job_.statement_kind)
-             ? std::string(as_text(Bytes(payload).subspan(1)))
-             : std::string();
+  return std::string(as_text(Bytes(payload).subspan(1)));
 }
 
 /// True when it was asked, or waits for a connection to ask.

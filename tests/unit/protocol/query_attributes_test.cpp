@@ -25,12 +25,6 @@ Buffer execute(int flags, std::initializer_list<int> tail) {
   return out;
 }
 
-ClientStatement statement_with(std::uint16_t parameters) {
-  ClientStatement out;
-  out.parameters = parameters;
-  return out;
-}
-
 bool no_long_data(std::size_t /*parameter*/) {
   return false;
 }

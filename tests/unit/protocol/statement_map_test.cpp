@@ -17,12 +17,6 @@ Buffer execute(int parameters, std::initializer_list<int> tail) {
   return out;
 }
 
-ClientStatement statement_with(std::uint16_t parameters) {
-  ClientStatement out;
-  out.parameters = parameters;
-  return out;
-}
-
 }  // namespace
 
 TEST_SUITE("protocol") {

@@ -12,6 +12,7 @@
 #include "protocol/encode.h"
 #include "protocol/lenenc.h"
 #include "protocol/packet_writer.h"
+#include "protocol/statement_map.h"
 
 namespace consort::protocol::test {
 
@@ -20,6 +21,12 @@ inline Buffer bytes_of(std::initializer_list<int> values) {
   for (const int value : values) {
     out.push_back(static_cast<std::uint8_t>(value));
   }
+  return out;
+}
+
+inline ClientStatement statement_with(std::uint16_t parameters) {
+  ClientStatement out;
+  out.parameters = parameters;
   return out;
 }
 
