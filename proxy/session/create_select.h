@@ -111,8 +111,6 @@ struct CreateSelectJob {
   std::string info;
   Buffer warning_rows;  ///< the reply to SHOW WARNINGS
 
-  [[nodiscard]] bool active() const { return step != CreateSelectStep::kNone; }
-
   /// The table may be there without its rows.
   [[nodiscard]] bool unfilled() const { return made_by != Seqno{}; }
 };

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/rare.h"
 #include "base/read_buffer.h"
 #include "base/tls_options.h"
 #include "protocol/client_auth.h"
@@ -273,8 +274,8 @@ class Session final : private TcpStreamObserver, private SessionEffects, private
   std::string definer_;
   UserConnections::Place place_;  ///< among the clients of its account
   InitConnect init_connect_;
-  std::optional<Identity> prior_;
-  std::optional<DeniedChange> denied_change_;  ///< nothing is read until it is sent
+  Rare<Identity> prior_;
+  Rare<DeniedChange> denied_change_;  ///< nothing is read until it is sent
   unsigned denied_changes_ = 0;
   PooledConnection* leases_[2] = {nullptr, nullptr};
   AppliedWait applied_wait_;

@@ -63,7 +63,7 @@ std::uint16_t SessionCore::client_status(std::uint16_t backend_status) const {
 }
 
 void SessionCore::tell_client(std::initializer_list<Bytes> pieces) {
-  if (create_select_.active()) {
+  if (creates_select()) {
     keep_step_reply(pieces);
     return;
   }
@@ -81,7 +81,7 @@ void SessionCore::tell_client(std::initializer_list<Bytes> pieces) {
 
 /// An error ends a query's statements; that of a step is not the client's yet.
 void SessionCore::drop_rest() {
-  if (!create_select_.active()) {
+  if (!creates_select()) {
     multi_.drop_rest();
   }
 }

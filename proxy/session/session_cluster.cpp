@@ -227,8 +227,8 @@ void SessionCore::on_ddl_turn(const DdlTurn& turn) {
   ordered_.fenced = ordered_.rows_known = ordered_.copy_known = false;
   ordered_.as_ever.clear();
   ordered_.schema = OwnSchema::kUnknown;
-  if (create_select_.step == CreateSelectStep::kCreate) {
-    create_select_.made_by = turn.seqno;
+  if (create_select_step() == CreateSelectStep::kCreate) {
+    create_select_->made_by = turn.seqno;
   }
   ordered_.reply_from = reply_started_ ? reply_sequence_ : 0;
   held_.clear();
@@ -296,7 +296,7 @@ void SessionCore::on_ddl_outcome(const DdlOutcome& outcome) {
     reply_error(protocol::lock_wait_timeout_error());
     return;
   }
-  if (create_select_.step == CreateSelectStep::kUndo) {
+  if (create_select_step() == CreateSelectStep::kUndo) {
     reply_ok();
     return;
   }

@@ -420,13 +420,13 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
     return;
   }
   job_.mode.substitutes_engine =
-      (statement.has(Flag::kTemporary) && names_engine(sql) && !create_select_.active()) ||
+      (statement.has(Flag::kTemporary) && names_engine(sql) && !creates_select()) ||
       copies_definition(statement) || may_rebuild_partitions(statement, sql, lexer_options());
   job_.copies_temporary = statement.has(Flag::kTemporary) && copies_definition(statement);
   job_.mode.ignores_directories = names_directory(statement, sql);
   const router::Route route = router::decide(statement, traits(), options_.policy);
   if (statement.has(Flag::kCreateSelect) && !statement.has(Flag::kTemporary) &&
-      create_select_.step != CreateSelectStep::kCreate &&  // which selects nothing
+      create_select_step() != CreateSelectStep::kCreate &&  // which selects nothing
       route.target != router::Target::kRefuse) {
     begin_create_select(statement, sql);
     return;

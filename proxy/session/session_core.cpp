@@ -53,7 +53,7 @@ void SessionCore::begin(SessionOwner owner) {
 
 void SessionCore::begin_checked(SessionOwner owner, std::uint8_t sequence) {
   if (authenticated_) {
-    prior_owner_.emplace(owner_, state_.schema());
+    prior_owner_ = std::pair(owner_, state_.schema());
   }
   begin(std::move(owner));
   job_ = {};

@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/ids.h"
+#include "base/rare.h"
 #include "protocol/messages.h"
 #include "protocol/response_tracker.h"
 #include "protocol/sql_error.h"
@@ -548,7 +550,15 @@ class SessionCore {
   void drop_home();
 
   // CREATE TABLE .. SELECT: session_create_select.cpp.
-  [[nodiscard]] bool more_to_run() const { return multi_.more() || create_select_.active(); }
+  [[nodiscard]] CreateSelectStep create_select_step() const {
+    return create_select_ ? create_select_->step : CreateSelectStep::kNone;
+  }
+
+  [[nodiscard]] bool creates_select() const {
+    return create_select_step() != CreateSelectStep::kNone;
+  }
+
+  [[nodiscard]] bool more_to_run() const { return multi_.more() || creates_select(); }
 
   void begin_create_select(const router::Statement& statement, std::string_view sql);
   void run_step(CreateSelectStep step);
@@ -801,8 +811,8 @@ class SessionCore {
   Diagnostics diagnostics_;
   FoundRows found_rows_;
   StatusCounters counters_;
-  std::string preparing_sql_;                      ///< of kPrepare
-  std::optional<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
+  std::string preparing_sql_;             ///< of kPrepare
+  Rare<protocol::SqlError> lease_error_;  ///< why the last backend gave no connection
 
   OrderedStatement ordered_;
   std::uint32_t call_questions_ = 0;  ///< CallQuestions so far
@@ -811,7 +821,8 @@ class SessionCore {
   bool lost_transaction_ = false;
   /// What PREPARE .. FROM has made of CALLs, by the name: schema and text.
   std::map<std::string, std::pair<std::string, std::string>> prepared_calls_;
-  CreateSelectJob create_select_;  ///< CREATE TABLE .. SELECT, whose step is the command under way
+  /// CREATE TABLE .. SELECT, whose step is the command under way. Made with the session's first.
+  std::unique_ptr<CreateSelectJob> create_select_;
 
   // Connections.
   std::optional<BackendId> home_;
@@ -859,7 +870,7 @@ class SessionCore {
   bool branch_keeps_ = false;
   bool branch_marked_ = false;  ///< for that: what it has done in any table is in the binlog
   Seqno kept_commit_;  ///< such a branch's, of which the home's lane may still make a replay; or 0
-  std::optional<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
+  Rare<BranchOutcome> left_outcome_;  ///< of a branch that the session ends
 
   NamedSet prepared_names_;           ///< PREPARE .. FROM
   NamedSet handler_names_;            ///< HANDLER .. OPEN
@@ -884,22 +895,22 @@ class SessionCore {
   OwnTableLocks own_tables_;
   bool tables_asked_ = false;         ///< the commit thread may keep some for this session
   std::uint32_t table_requests_ = 0;  ///< so far
-  std::optional<protocol::SqlError> table_check_error_;
+  Rare<protocol::SqlError> table_check_error_;
 
   // Temporary tables.
   router::TemporaryTables temporary_;
-  std::optional<router::TemporaryTables> temporary_after_;  ///< if the statement succeeds
-  router::TemporarySubjects subjects_temporary_ = 0;        ///< of those asked about
+  Rare<router::TemporaryTables> temporary_after_;     ///< if the statement succeeds
+  router::TemporarySubjects subjects_temporary_ = 0;  ///< of those asked about
   unsigned subjects_answered_ = 0;
-  std::optional<protocol::SqlError> subjects_error_;
+  Rare<protocol::SqlError> subjects_error_;
 
   // Session tracking.
   ClientTracking tracking_;
-  std::optional<TrackingChange> tracking_change_;  ///< of the client's SET under way
+  Rare<TrackingChange> tracking_change_;  ///< of the client's SET under way
   unsigned tracking_answers_ = 0;
-  std::optional<protocol::SqlError> tracking_error_;
+  Rare<protocol::SqlError> tracking_error_;
   bool home_tells_all_ = false;  ///< as we have seen to in front of the XA PREPARE that is sent
-  std::optional<BranchPrepared> told_of_none_;  ///< a branch behind whose XA PREPARE we ask
+  Rare<BranchPrepared> told_of_none_;  ///< a branch behind whose XA PREPARE we ask
   TransactionTracker transaction_tracker_;
 
   /// LOAD DATA LOCAL.
@@ -925,7 +936,7 @@ class SessionCore {
 
   // The session.
   /// Whose it was before a COM_CHANGE_USER under way, and its schema.
-  std::optional<std::pair<SessionOwner, std::string>> prior_owner_;
+  Rare<std::pair<SessionOwner, std::string>> prior_owner_;
   SessionState state_;
   router::PinSet pins_;
   PreparedStatements statements_;

@@ -59,11 +59,12 @@ bool reads(const Statement& statement, const CreateSelectJob& job, const std::st
 }  // namespace
 
 void SessionCore::begin_create_select(const Statement& statement, std::string_view sql) {
-  CreateSelectJob& job = create_select_;
-  if (job.active()) {  // what a step defines has no query
+  if (creates_select()) {  // what a step defines has no query
     reply_error(protocol::not_supported_error(kFeature));
     return;
   }
+  create_select_ = std::make_unique<CreateSelectJob>();
+  CreateSelectJob& job = *create_select_;
   job.sql.assign(sql);
   job.parameters = std::move(job_.parameters);
   const auto parts = router::read_create_select(job.sql, lexer_options());
@@ -95,7 +96,7 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
 }
 
 void SessionCore::run_step(CreateSelectStep step) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   job.step = step;
   job.reply.clear();
   begin_command();
@@ -197,7 +198,7 @@ void SessionCore::run_step_sql(std::string_view sql) {
 }
 
 void SessionCore::collect() {
-  const CreateSelectJob& job = create_select_;
+  const CreateSelectJob& job = *create_select_;
   if (job.collect_id != 0) {
     execute_collect();
   } else if (job.parameters.empty()) {
@@ -213,7 +214,7 @@ void SessionCore::collect() {
 /// With the parameters of the client's execution.
 void SessionCore::execute_collect() {
   constexpr std::size_t kFlagsAt = 5;  // behind command and statement
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   statements_.take_over(job.statement_id, job.collect_id);
   Buffer payload = job.execution;
   protocol::patch_statement_id(payload, job.collect_id);
@@ -228,8 +229,8 @@ void SessionCore::execute_collect() {
 /// In a branch of its own the mark behind it forgets its warnings, and some servers do at its end.
 void SessionCore::append_warnings_question() {
   const bool forgets =
-      !create_select_.active() && (branch_keeps_ || home_lease_.connection().forgets_warnings);
-  if (create_select_.step != Step::kCollect && !forgets) {
+      !creates_select() && (branch_keeps_ || home_lease_.connection().forgets_warnings);
+  if (create_select_step() != Step::kCollect && !forgets) {
     return;
   }
   expect(Channel::kHome, ReplyRole::kWarnings, Command::kQuery);
@@ -258,7 +259,7 @@ void SessionCore::run_step_at_home(std::string_view sql) {
 }
 
 std::string SessionCore::restoring_sql() const {
-  const SessionState& before = create_select_.state_before;
+  const SessionState& before = create_select_->state_before;
   std::string sql = "SET ";
   for (const std::string_view name : kSettled) {
     sql += sql.size() > 4 ? ", SESSION " : "SESSION ";
@@ -275,8 +276,8 @@ std::string SessionCore::restoring_sql() const {
 
 void SessionCore::keep_step_reply(std::initializer_list<Bytes> pieces) {
   for (const Bytes& piece : pieces) {
-    if (create_select_.reply.size() + piece.size() <= kReplyBytesMax) {
-      append(create_select_.reply, piece);
+    if (create_select_->reply.size() + piece.size() <= kReplyBytesMax) {
+      append(create_select_->reply, piece);
     }
   }
 }

@@ -32,9 +32,9 @@ protocol::SqlError reads_itself_error(const std::string& table) {
 
 }  // namespace
 
-/// The step's reply is here. REQUIRES: create_select_.active().
+/// The step's reply is here. REQUIRES: creates_select().
 void SessionCore::go_on_create_select() {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   switch (job.step) {
     case Step::kReadCharacterSet:
     case Step::kReadDefinition:
@@ -79,7 +79,7 @@ void SessionCore::go_on_create_select() {
 }
 
 CreateSelectStep SessionCore::collecting_step() const {
-  return create_select_.execution.empty() ? Step::kCollect : Step::kPrepareCollect;
+  return create_select_->execution.empty() ? Step::kCollect : Step::kPrepareCollect;
 }
 
 CreateSelectStep SessionCore::step_behind_collected() const {
@@ -90,7 +90,7 @@ void SessionCore::forget_step_statement(std::uint32_t statement_id) {
   if (statement_id == 0 || statements_.find(statement_id) == nullptr) {
     return;
   }
-  const CreateSelectJob& job = create_select_;
+  const CreateSelectJob& job = *create_select_;
   const bool clients_too = job.step == Step::kCheckRights && job.statement_id != 0;
   if (home_lease_.held() && !clients_too) {
     effects_.close_backend_statement(Channel::kHome, statements_.backend_key(statement_id));
@@ -99,7 +99,7 @@ void SessionCore::forget_step_statement(std::uint32_t statement_id) {
 }
 
 void SessionCore::on_step_rows(const StepReply& reply) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   if (job.step == Step::kCountLast) {
     counters_.end_steps(reply.rows);
     job.counts = false;
@@ -157,7 +157,7 @@ void SessionCore::on_step_rows(const StepReply& reply) {
 }
 
 void SessionCore::on_step_done(const StepReply& reply) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   switch (job.step) {
     case Step::kEndTransaction:
       reply.error ? answer_with_step() : run_step(Step::kCheckRights);
@@ -250,7 +250,7 @@ void SessionCore::on_step_done(const StepReply& reply) {
 }
 
 void SessionCore::on_step_filled(const StepReply& reply) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   if (!reply.error && job.step == Step::kFill && transaction_.open()) {
     run_step(Step::kKeepFilled);
   } else if (!reply.error) {
@@ -265,7 +265,7 @@ void SessionCore::on_step_filled(const StepReply& reply) {
 }
 
 void SessionCore::on_step_put_back(const StepReply& reply) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   if (reply.error && ++job.tries < kTriesMax) {
     run_step(Step::kPutBack);
     return;
@@ -280,7 +280,7 @@ void SessionCore::on_step_put_back(const StepReply& reply) {
 }
 
 void SessionCore::on_step_restored(const StepReply& reply) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   if (reply.error && ++job.tries < kTriesMax) {
     run_step(Step::kRestore);
     return;
@@ -295,7 +295,7 @@ void SessionCore::on_step_restored(const StepReply& reply) {
 }
 
 void SessionCore::end_steps() {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   const bool taken = job.error && job.error->code == kTableExistsErrno && job.parts.if_not_exists;
   if (taken) {  // meanwhile: the server says how that is told
     job.error.reset();
@@ -307,7 +307,7 @@ void SessionCore::end_steps() {
 
 /// Nothing is to be left of what the steps have done.
 void SessionCore::fail_create_select(const protocol::SqlError& error) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   job.error = error;
   job.error->message = with_target(std::move(job.error->message), job);
   if (transaction_.open()) {
@@ -318,7 +318,7 @@ void SessionCore::fail_create_select(const protocol::SqlError& error) {
 }
 
 void SessionCore::clean_up_steps() {
-  const CreateSelectJob& job = create_select_;
+  const CreateSelectJob& job = *create_select_;
   if (job.unfilled()) {
     run_step(Step::kUndo);
   } else if (job.set_aside) {
@@ -334,7 +334,7 @@ void SessionCore::clean_up_steps() {
 
 /// Who may not make temporary tables where the new one will be collects in Consort's schema.
 void SessionCore::on_step_not_collected(const protocol::SqlError& error) {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   const bool no_right = error.code == protocol::sql_code::kDbAccessDenied &&
                         error.message.ends_with("'" + job.collecting_schema + "'");
   const bool in_own = job.collecting_schema == kConsortSchema;
@@ -359,7 +359,7 @@ void SessionCore::on_step_not_collected(const protocol::SqlError& error) {
 
 /// The step's own reply is the client's, and the home's SHOW WARNINGS is, too.
 void SessionCore::answer_with_step() {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   const Buffer packet = std::move(job.reply);
   const StepReply reply = read_ok_reply(packet, owner_.capabilities);
   if (reply.error) {
@@ -383,7 +383,7 @@ void SessionCore::answer_with_step() {
 }
 
 void SessionCore::answer_create_select() {
-  CreateSelectJob& job = create_select_;
+  CreateSelectJob& job = *create_select_;
   if (const auto error = std::move(job.error)) {
     leave_create_select();
     reply_error(*error);
@@ -410,21 +410,21 @@ void SessionCore::answer_create_select() {
 
 /// From here on the client hears what it is told.
 void SessionCore::leave_create_select() {
-  reply_sequence_ = create_select_.reply_sequence;
-  job_.statement_id = create_select_.statement_id;
-  create_select_ = {};
+  reply_sequence_ = create_select_->reply_sequence;
+  job_.statement_id = create_select_->statement_id;
+  *create_select_ = {};
 }
 
 /// It cannot go on: what it has made goes again.
 void SessionCore::abandon_create_select() {
-  if (create_select_.active()) {
+  if (creates_select()) {
     post_unfilled();
     leave_create_select();
   }
 }
 
 void SessionCore::post_unfilled() {
-  const CreateSelectJob& job = create_select_;
+  const CreateSelectJob& job = *create_select_;
   if (!job.unfilled()) {
     return;
   }

@@ -85,7 +85,7 @@ std::optional<DiagnosticsCount> SessionCore::told_count() const {
 bool SessionCore::answer_own_diagnostics(std::string_view sql) {
   using Kind = DiagnosticsQuestion::Kind;
   const OwnDiagnostics& own = diagnostics_.own();
-  if (own.rows.empty() || create_select_.active()) {
+  if (own.rows.empty() || creates_select()) {
     return false;
   }
   const DiagnosticsQuestion question = question_in(sql, lexer_options());

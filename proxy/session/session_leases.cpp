@@ -143,8 +143,8 @@ void SessionCore::retry_job() {
   // Nothing of the command has happened; another backend, or the same a little later, may do.
   if (++job_.attempts > options_.attempts_max) {
     effects_.metrics().count_client_error(ClientErrorClass::kUnavailable);
-    fail_job(
-        lease_error_.value_or(protocol::no_backend_error("no backend is online and fresh enough")));
+    fail_job(lease_error_ ? *lease_error_
+                          : protocol::no_backend_error("no backend is online and fresh enough"));
     return;
   }
   if (job_.reader) {

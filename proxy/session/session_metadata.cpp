@@ -36,7 +36,7 @@ bool SessionCore::keeps_metadata() const {
 bool SessionCore::knows_definitions(Bytes definitions) {
   const bool first = !std::exchange(job_.told_columns, true);
   job_.telling.clear();
-  if (job_.statement_id == 0 || create_select_.active() || runs_as_program(job_.statement_kind)) {
+  if (job_.statement_id == 0 || creates_select() || runs_as_program(job_.statement_kind)) {
     return false;
   }
   if (first && statements_.told().knows(job_.statement_id, definitions)) {

@@ -59,7 +59,7 @@ bool cuts_a_program(const Statement& first, const router::LexerOptions& options)
 
 void SessionCore::on_next_statement() {
   CHECK(next_statement_due());
-  if (create_select_.active()) {
+  if (creates_select()) {
     go_on_create_select();
     return;
   }

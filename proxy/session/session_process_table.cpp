@@ -21,7 +21,7 @@ bool SessionCore::asks_process_table(const Statement& statement,
   const std::string& schema =
       prepared ? statements_.context(job_.statement_id).schema : state_.schema();
   const bool in_steps =
-      create_select_.active() || (prepared && statement.has(router::Flag::kCreateSelect));
+      creates_select() || (prepared && statement.has(router::Flag::kCreateSelect));
   // Wide literals: the server takes no path of JSON_TABLE then.
   if (job_.bulk || in_steps || owner_.password_expired ||
       !router::reads_process_table(statement, schema) || state_.literals_are_wide()) {

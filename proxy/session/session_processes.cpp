@@ -212,9 +212,9 @@ void SessionCore::describe(ProcessRow& row, TimePoint now) {
     row.place = {connection.backend, connection.thread_id};
   }
   const Bytes argument = Bytes(command_).subspan(protocol::kHeaderBytes + 1);
-  if (create_select_.active()) {
+  if (creates_select()) {
     row.command = "Query";
-    row.info = create_select_.sql.substr(0, kProcessInfoBytesMax);
+    row.info = create_select_->sql.substr(0, kProcessInfoBytesMax);
   } else if (!job_.shown_sql.empty()) {
     row.info = shown_text(job_.shown_sql);
   } else if (command == static_cast<std::uint8_t>(Command::kQuery) ||

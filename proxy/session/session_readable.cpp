@@ -62,7 +62,7 @@ std::string SessionCore::text_that_commits() const {
 
 /// True when it was asked, or waits for a connection to ask.
 bool SessionCore::asks_whether_readable() {
-  if (job_.text_read || job_.statement_id != 0 || create_select_.active()) {
+  if (job_.text_read || job_.statement_id != 0 || creates_select()) {
     return false;  // one that came prepared has been read
   }
   const std::string sql = text_that_commits();

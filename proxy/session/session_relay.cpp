@@ -158,7 +158,7 @@ void SessionCore::on_client_control(Channel channel,
       break;
     }
     case ControlKind::kColumnCount:
-      if (job_.kind == JobKind::kExecute && !create_select_.active()) {
+      if (job_.kind == JobKind::kExecute && !creates_select()) {
         note_columns(step.columns);
       }
       if (keeps_metadata()) {

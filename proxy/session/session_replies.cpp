@@ -178,8 +178,8 @@ void SessionCore::on_internal_reply(Channel channel,
     case ReplyRole::kWarnings:
       if (!failed) {
         Buffer rows = rows_reply(own_rows_, owner_.capabilities, status_bits());
-        if (create_select_.active()) {
-          create_select_.warning_rows = std::move(rows);
+        if (creates_select()) {
+          create_select_->warning_rows = std::move(rows);
         } else if (!job_.wrapped || warnings_ > 0 || held_.is_error()) {  // else of our guard
           diagnostics_.set_own(
               {std::move(rows), told_count(), home_lease_.connection().kind == ServerKind::kMysql});

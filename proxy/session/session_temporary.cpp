@@ -87,7 +87,7 @@ void SessionCore::plan_temporary(const Statement& statement) {
 bool SessionCore::ask_about_tables(const Statement& statement) {
   if (!(has_temporary() || a_program_may_have_run()) || statement.kind != StatementKind::kDdl ||
       !home_lease_.held() || statement.has(Flag::kUncertain) ||
-      create_select_.step == CreateSelectStep::kCreate) {
+      create_select_step() == CreateSelectStep::kCreate) {
     return false;
   }
   if (statement.tables.overflowed()) {
