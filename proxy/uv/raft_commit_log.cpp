@@ -135,6 +135,7 @@ struct RaftCommitLog::Impl {
   static int fsm_snapshot_async(raft_fsm* fsm, raft_buffer** buffers, unsigned* count);
   static int fsm_snapshot_finalize(raft_fsm* fsm, raft_buffer** buffers, unsigned* count);
   static int fsm_restore(raft_fsm* fsm, raft_buffer* data);
+  static void on_node_closed(raft* node);
   static void on_applied(struct raft_apply* request, int status, void* result);
   static void on_barrier(struct raft_barrier* request, int status);
 
@@ -153,6 +154,7 @@ struct RaftCommitLog::Impl {
 
   bool io_open = false;    // raft_uv_init() done
   bool node_open = false;  // raft_init() done
+  bool node_closed = false;
   bool is_new = false;
   bool starting = false;
   bool replayed = false;
@@ -420,8 +422,23 @@ void RaftCommitLog::Impl::fail(std::string what, int code) {
   later.start_once(std::chrono::milliseconds(0));
 }
 
+// libraft 0.15 says so twice where a segment's last work is done before its file is closed, as it
+// is on tmpfs: again in the same turn of the loop, and it would free the node's parts again. So
+// there are none left by then, and what it looks at lives until the next turn.
+void RaftCommitLog::Impl::on_node_closed(raft* node) {
+  Impl& log = *static_cast<Impl*>(node->data);
+  *node = {};
+  log.node_closed = true;
+  log.later.start_once(std::chrono::milliseconds(0));
+}
+
 void RaftCommitLog::Impl::on_later() {
-  if (failed && !failure_told) {
+  if (node_closed) {
+    raft_uv_close(&io);
+    closed();
+    return;
+  }
+  if (failed && !failure_told && !closing) {
     failure_told = true;
     observer->on_failed(failure);
     return;
@@ -502,11 +519,7 @@ void RaftCommitLog::close(std::function<void()> closed) {
     log.closed();
     return;
   }
-  raft_close(&log.node, [](raft* node) {
-    Impl& self = *static_cast<Impl*>(node->data);
-    raft_uv_close(&self.io);
-    self.closed();
-  });
+  raft_close(&log.node, Impl::on_node_closed);
 }
 
 }  // namespace consort::proxy

@@ -1,6 +1,7 @@
 #include "proxy/uv/raft_commit_log.h"
 
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +121,24 @@ TEST_SUITE("commit") {
       EXPECT(open.keeper.tokens[i] == i + 1);
       EXPECT(open.keeper.records[i].size() == i + 1);
     }
+  }
+
+  TEST_CASE("RaftCommitLog: closes where a file's last work is done before the file is closed") {
+    if (!std::filesystem::is_directory("/dev/shm")) {
+      MESSAGE("no tmpfs here");
+      return;
+    }
+    const test::TempDir dir("/dev/shm");  // where that work takes no time
+    OpenLog open(dir.path());
+    REQUIRE(open.log != nullptr);
+    open.append("one", 1);
+    open.log->submit();
+    open.run_until([&] { return open.log->unacknowledged() == 0; });
+    bool closed = false;
+    open.log->close([&closed] { closed = true; });
+    ::usleep(100'000);  // the work is done when the loop looks for the first time
+    open.run_until([&closed] { return closed; });
+    open.log.reset();
   }
 
   TEST_CASE("RaftCommitLog: replays earlier runs with token 0, also records of the largest size") {
