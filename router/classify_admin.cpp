@@ -157,8 +157,12 @@ void classify_reset(StatementScan& scan, Statement& out) {
 }
 
 void classify_lock(StatementScan& scan, Statement& out) {
+  if (scan.accept("INSTANCE")) {
+    out.kind = StatementKind::kServerAdmin;
+    return;
+  }
   if (!scan.accept("TABLES") && !scan.accept(Keyword::kTable)) {
-    out.kind = StatementKind::kServerAdmin;  // LOCK INSTANCE FOR BACKUP
+    out.kind = StatementKind::kUnknown;
     return;
   }
   out.kind = StatementKind::kLockTables;
@@ -171,8 +175,13 @@ void classify_lock(StatementScan& scan, Statement& out) {
 }
 
 void classify_unlock(StatementScan& scan, Statement& out) {
-  const bool tables = scan.accept("TABLES") || scan.accept(Keyword::kTable);
-  out.kind = tables ? StatementKind::kUnlockTables : StatementKind::kServerAdmin;
+  if (scan.accept("INSTANCE")) {
+    out.kind = StatementKind::kServerAdmin;
+  } else if ((scan.accept("TABLES") || scan.accept(Keyword::kTable)) && scan.ended()) {
+    out.kind = StatementKind::kUnlockTables;
+  } else {
+    out.kind = StatementKind::kUnknown;
+  }
 }
 
 // BACKUP STAGE, LOCK, UNLOCK. MySQL's BACKUP TABLE of old is a syntax error.

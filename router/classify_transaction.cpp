@@ -85,8 +85,13 @@ void classify_begin(StatementScan& scan, Statement& out) {
 }
 
 void classify_start(StatementScan& scan, Statement& out) {
+  if (scan.accept("SLAVE") || scan.accept("REPLICA") || scan.accept("ALL") ||
+      scan.accept("GROUP_REPLICATION")) {
+    out.kind = StatementKind::kServerAdmin;
+    return;
+  }
   if (!scan.accept("TRANSACTION")) {
-    out.kind = StatementKind::kServerAdmin;  // START SLAVE and its like
+    out.kind = StatementKind::kUnknown;
     return;
   }
   TransactionOptions options;

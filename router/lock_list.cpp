@@ -37,44 +37,62 @@ class LockListReader {
         return std::nullopt;
       }
     } while (accept_comma());
-    if (!read_wait()) {
-      return std::nullopt;
-    }
-    while (accept(TokenKind::kSemicolon)) {
-    }
-    if (!token_.is(TokenKind::kEnd) || lexer_.saw_uncertain_text()) {
+    if (!read_wait() || !read_end()) {
       return std::nullopt;
     }
     return std::move(list_);
   }
 
   std::optional<std::vector<LockListItem>> read_flush() {
-    if (!accept(Keyword::kFlush)) {
+    if (!read_flushed() || !read_end()) {
       return std::nullopt;
+    }
+    return std::move(list_.items);
+  }
+
+  std::optional<LockList> read_flush_lock() {
+    if (!read_flushed() || list_.items.empty() || !accept(Keyword::kWith) || !accept("READ") ||
+        !accept(Keyword::kLock) || !read_end()) {
+      return std::nullopt;
+    }
+    list_.sql += " WITH READ LOCK";
+    return std::move(list_);
+  }
+
+ private:
+  /// FLUSH TABLES and what it names.
+  bool read_flushed() {
+    if (!accept(Keyword::kFlush)) {
+      return false;
     }
     if (!accept("LOCAL")) {
       accept("NO_WRITE_TO_BINLOG");
     }
     if (!accept("TABLES") && !accept(Keyword::kTable)) {
-      return std::nullopt;
+      return false;
     }
-    std::vector<LockListItem> tables;
-    if (token_.is_name()) {
-      do {
-        if (!read_table(tables.emplace_back())) {
-          return std::nullopt;
-        }
-      } while (accept_comma());
+    list_.sql += "FLUSH LOCAL TABLES ";
+    if (!token_.is_name()) {
+      return true;
     }
-    while (accept(TokenKind::kSemicolon)) {
-    }
-    if (!token_.is(TokenKind::kEnd) || lexer_.saw_uncertain_text()) {
-      return std::nullopt;
-    }
-    return tables;
+    do {
+      LockListItem item;
+      const std::size_t begins = list_.sql.size();
+      if (!read_table(item)) {
+        return false;
+      }
+      item.spelled = list_.sql.substr(begins);
+      list_.items.push_back(std::move(item));
+    } while (accept_comma());
+    return true;
   }
 
- private:
+  bool read_end() {
+    while (accept(TokenKind::kSemicolon)) {
+    }
+    return token_.is(TokenKind::kEnd) && !lexer_.saw_uncertain_text();
+  }
+
   void advance() { token_ = lexer_.next(); }
 
   template <typename What>
@@ -233,6 +251,10 @@ std::optional<std::uint32_t> wait_clause(std::string_view sql, const LexerOption
 
 std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options) {
   return in_doubt(sql, options) ? std::nullopt : LockListReader(sql, options).read();
+}
+
+std::optional<LockList> flush_lock_list(std::string_view sql, const LexerOptions& options) {
+  return in_doubt(sql, options) ? std::nullopt : LockListReader(sql, options).read_flush_lock();
 }
 
 std::optional<std::vector<LockListItem>> flush_list(std::string_view sql,

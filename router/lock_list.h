@@ -32,6 +32,11 @@ struct LockList {
 /// nullopt: it is no such statement, or cannot be read with certainty.
 [[nodiscard]] std::optional<LockList> lock_list(std::string_view sql, const LexerOptions& options);
 
+/// FLUSH TABLES t .. WITH READ LOCK, whose locks are READ. nullopt as above, and where it names no
+/// table.
+[[nodiscard]] std::optional<LockList> flush_lock_list(std::string_view sql,
+                                                      const LexerOptions& options);
+
 /// Is it FLUSH TABLES WITH READ LOCK, which names no table? False in doubt.
 [[nodiscard]] bool locks_all_tables(std::string_view sql, const LexerOptions& options);
 
@@ -41,7 +46,7 @@ struct LockList {
                                                        const LexerOptions& options);
 
 /// The tables of FLUSH TABLES, none of `FLUSH TABLES` alone: only `schema` and `table` are set.
-/// nullopt as above; also with READ LOCK or FOR EXPORT.
+/// nullopt as of lock_list(); also with READ LOCK or FOR EXPORT.
 [[nodiscard]] std::optional<std::vector<LockListItem>> flush_list(std::string_view sql,
                                                                   const LexerOptions& options);
 

@@ -2,7 +2,7 @@
 // home collects the rows in a temporary table, which the server defines as it would the real one;
 // then all servers create the real one, and the rows follow as a certified write.
 //
-//   kEndTransaction -> kCheckRights -> kCheckName (-> kPrepareCollect) -> kCollect
+//   (kReadText -> kEndTransaction ->) kCheckRights -> kCheckName (-> kPrepareCollect) -> kCollect
 //     -> kReadWarnings -> kKeepCollected (-> kCountFirst) -> kSettle -> kReadDefinition
 //     (-> kReadAgain)
 //     -> kReadColumns (-> kReadLengths) -> kCreate (-> kSetAside) -> kFill (again when it loses)
@@ -36,8 +36,9 @@ namespace consort::proxy {
 
 enum class CreateSelectStep : std::uint8_t {
   kNone,
+  kReadText,          ///< PREPARE of the client's text: what is no statement ends no transaction
   kEndTransaction,    ///< as DDL does
-  kCheckRights,       ///< PREPARE of the client's text: rights and names are looked at, no more
+  kCheckRights,       ///< PREPARE of it: rights and names are looked at, no more
   kCheckName,         ///< CREATE TABLE of nothing: is the name taken?
   kReadCharacterSet,  ///< of the schema, where the rows are collected in another one
   kLetCollect,        ///< there

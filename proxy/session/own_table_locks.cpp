@@ -42,9 +42,10 @@ const TableRef* table_changed(const Statement& statement) {
   if (may_use_aliases(statement)) {
     return nullptr;
   }
-  if (statement.ddl.verb == router::DdlVerb::kCreate && !statement.tables.empty() &&
-      statement.ddl.object == router::DdlObject::kTable) {
-    return &statement.tables[0];  // others are what it is made like, or refers to
+  const router::DdlVerb verb = statement.ddl.verb;
+  if ((verb == router::DdlVerb::kCreate || verb == router::DdlVerb::kAlter) &&
+      statement.ddl.object == router::DdlObject::kTable && !statement.tables.empty()) {
+    return &statement.tables[0];  // others are what it is made like, refers to, or is renamed to
   }
   const TableRef* only = nullptr;
   for (const TableRef& table : statement.tables) {
@@ -70,14 +71,18 @@ bool excludes_locks(const Statement& statement) {
   if (statement.kind == StatementKind::kFlush) {
     return statement.has(router::Flag::kLocksTables);
   }
+  if (statement.kind == StatementKind::kHandler) {
+    return statement.has(router::Flag::kOpensHandler);
+  }
   const DdlVerb verb = statement.ddl.verb;
   switch (statement.ddl.object) {
     case DdlObject::kDatabase:
       return verb == DdlVerb::kCreate || verb == DdlVerb::kDrop;
-    case DdlObject::kView:
-      return verb == DdlVerb::kCreate;
     case DdlObject::kTable:
       return verb == DdlVerb::kRename;
+    case DdlObject::kView:
+    case DdlObject::kRoutine:
+    case DdlObject::kProcedure:
     case DdlObject::kEvent:
       return true;
     default:
@@ -86,9 +91,37 @@ bool excludes_locks(const Statement& statement) {
 }
 
 bool defines_table(const Statement& statement) {
-  return statement.kind == StatementKind::kDdl && !statement.has(router::Flag::kTemporary) &&
-         (statement.ddl.object == router::DdlObject::kTable ||
-          statement.ddl.object == router::DdlObject::kIndex);
+  using router::DdlObject;
+  if (statement.kind != StatementKind::kDdl || statement.has(router::Flag::kTemporary)) {
+    return false;
+  }
+  switch (statement.ddl.object) {
+    case DdlObject::kTable:
+    case DdlObject::kIndex:
+    case DdlObject::kSequence:
+      return true;
+    case DdlObject::kTrigger:
+      return statement.ddl.verb == router::DdlVerb::kCreate;  // DROP does not name the table
+    default:
+      return false;
+  }
+}
+
+/// FOR UPDATE, which reads as a change does.
+bool reads_for_update(const Statement& statement, std::string_view sql) {
+  if (!statement.has(router::Flag::kLockingRead)) {
+    return false;
+  }
+  router::TokenReader reader(sql, {});
+  for (reader.advance(); !reader.ended(); reader.advance()) {
+    if (reader.token().is(router::Keyword::kFor)) {
+      reader.advance();
+      if (reader.token().is(router::Keyword::kUpdate)) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 protocol::SqlError not_locked(const std::string& table) {
@@ -210,6 +243,10 @@ std::optional<protocol::SqlError> OwnTableLocks::refusal(const Statement& statem
     if (read && !needs_no_lock(schema_of(table, schema)) && held(table, schema) == Held::kNot) {
       return not_locked(router::identifier_text(table.name));
     }
+  }
+  if (statement.tables.size() == 1 && reads_for_update(statement, sql) &&
+      held(statement.tables[0], schema) == Held::kRead) {
+    return only_read(router::identifier_text(statement.tables[0].name));
   }
   return std::nullopt;
 }

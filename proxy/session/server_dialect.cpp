@@ -14,6 +14,7 @@ constexpr ServerDialect kMariadb{
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1",
     certifier::kDdlReleaseSql,
     certifier::kDdlClockSql,
+    "FLUSH LOCAL QUERY CACHE",  // there is none
 };
 
 constexpr ServerDialect kMysql{
@@ -25,8 +26,8 @@ constexpr ServerDialect kMysql{
     "@@session.session_track_gtids='OWN_GTID',1,2)",
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1, "
     "SESSION session_track_gtids=OWN_GTID",
-    certifier::mysql::kSessionReleaseSql,
-    "SET SESSION timestamp=DEFAULT",
+    certifier::mysql::kSessionReleaseSql, "SET SESSION timestamp=DEFAULT",
+    "FLUSH LOCAL TABLES consort.nothing",  // nor that
 };
 
 }  // namespace

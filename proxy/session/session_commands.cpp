@@ -453,7 +453,8 @@ void SessionCore::run_statement(const Statement& statement, std::string_view sql
       run_ordered(statement, sql);
       return;
     case router::Target::kRefuse:
-      refuse(route.refusal, kind == JobKind::kQuery && statement.has(Flag::kUncertain));
+      refuse({route.refusal.code, std::string(route.refusal.sqlstate), route.refusal.message},
+             kind == JobKind::kQuery && statement.has(Flag::kUncertain));
       return;
   }
 }

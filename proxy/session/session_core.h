@@ -69,6 +69,7 @@
 #include "proxy/session/user_variables.h"
 #include "router/account_name.h"
 #include "router/altered_rows.h"
+#include "router/lock_list.h"
 #include "router/own_tracking.h"
 #include "router/prepared_text.h"
 #include "router/program_scan.h"
@@ -615,7 +616,7 @@ class SessionCore {
   [[nodiscard]] bool asks_whether_readable();
   void ask_to_read(std::string_view sql);
   void on_readable(const protocol::ResponseTracker::Step& step);
-  void refuse(const router::Refusal& refusal, bool may_be_unreadable);
+  void refuse(protocol::SqlError error, bool may_be_unreadable);
   void go_on_read();
 
   // Session tracking: session_tracking.cpp.
@@ -665,7 +666,14 @@ class SessionCore {
   // LOCK TABLES: session_tables.cpp.
   [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);
   void lock_tables(const router::Statement& statement, std::string_view sql);
+  void lock_flushed(router::LockList list);
   void lock_all_tables();
+
+  /// The home itself holds locks for the session, none of the commit thread's.
+  [[nodiscard]] bool home_locks_tables() const {
+    return own_tables_.empty() && pins_.has(router::PinReason::kLockedTables);
+  }
+
   [[nodiscard]] bool begin_table_lock();
   void send_table_lock();
   void append_wait_warning(std::uint32_t seconds);

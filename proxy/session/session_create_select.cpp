@@ -92,7 +92,10 @@ void SessionCore::begin_create_select(const Statement& statement, std::string_vi
     job.execution = protocol::join_payload(command_);
   }
   job.began = job_.began;
-  run_step(transaction_.open() ? Step::kEndTransaction : Step::kCheckRights);
+  const bool is_read = job.statement_id != 0;  // when it was prepared
+  run_step(!transaction_.open() ? Step::kCheckRights
+           : is_read            ? Step::kEndTransaction
+                                : Step::kReadText);
 }
 
 void SessionCore::run_step(CreateSelectStep step) {
@@ -113,6 +116,7 @@ void SessionCore::run_step(CreateSelectStep step) {
     case Step::kTakeBack:
       run_step_sql(kPlainRollback);
       return;
+    case Step::kReadText:
     case Step::kCheckRights:
       replace_command(job.sql, Command::kStmtPrepare);
       on_prepare(job.sql);

@@ -5,6 +5,7 @@
 #include "protocol/packet_writer.h"
 #include "proxy/session/ascii_text.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 
 namespace consort::proxy {
 
@@ -46,6 +47,16 @@ void SessionCore::go_on_create_select() {
     case Step::kCountLast:
       on_step_rows(read_rows_reply(job.reply, owner_.capabilities));
       return;
+    case Step::kReadText: {
+      const StepReply reply = read_prepare_reply(job.reply);
+      if (reply.error && refused_by_parser(*reply.error, ServerKind::kMariadb)) {
+        answer_with_step();
+        return;
+      }
+      forget_step_statement(reply.statement_id);
+      run_step(Step::kEndTransaction);
+      return;
+    }
     case Step::kCheckRights: {
       const StepReply reply = read_prepare_reply(job.reply);
       if (reply.error) {

@@ -103,6 +103,7 @@ struct SessionJob {
   router::DdlSubjects subjects = router::DdlSubjects::kPlain;
   LockStep lock_step = LockStep::kBegin;
   bool locks_all = false;                    ///< FLUSH TABLES WITH READ LOCK
+  bool locks_by_flush = false;               ///< FLUSH TABLES t .. WITH READ LOCK
   bool lock_at_once = false;                 ///< lock_sql may not wait
   std::string lock_sql;                      ///< of kLockTables: for the home, without its waiting
   std::string look_sql;                      ///< the same: a read of those tables

@@ -31,20 +31,6 @@ bool ends_statement(std::uint16_t code) {
   }
 }
 
-/// The parser itself knows which tables information_schema has, and that nobody may change them;
-/// MariaDB reads definitions of the others when it has committed, MySQL before.
-bool refused_by_parser(const protocol::SqlError& error, ServerKind kind) {
-  constexpr std::uint16_t kUnknownTable = 1109;
-  switch (error.code) {
-    case protocol::sql_code::kDbAccessDenied:
-      return error.message.find("'information_schema'") != std::string::npos;
-    case kUnknownTable:
-      return kind == ServerKind::kMysql;
-    default:
-      return is_parser_error(error.code);
-  }
-}
-
 }  // namespace
 
 /// What ends the transaction before it runs, and whose text says so; empty: none.
@@ -52,7 +38,8 @@ std::string SessionCore::text_that_commits() const {
   if (job_.kind == JobKind::kOrdered) {
     return ordered_.request.sql;
   }
-  if (job_.kind != JobKind::kQuery || !is_maintenance(job_.statement_kind) ||
+  const bool maintains = job_.kind == JobKind::kQuery && is_maintenance(job_.statement_kind);
+  if ((!maintains && job_.kind != JobKind::kRefused) ||
       command_[protocol::kHeaderBytes] != static_cast<std::uint8_t>(Command::kQuery)) {
     return {};
   }
@@ -87,22 +74,19 @@ void SessionCore::ask_to_read(std::string_view sql) {
   effects_.send_backend(Channel::kHome, {xa_buffer_});
 }
 
-void SessionCore::refuse(const router::Refusal& refusal, bool may_be_unreadable) {
-  job_.refusal = {refusal.code, std::string(refusal.sqlstate), refusal.message};
+/// `may_be_unreadable`: it came as text, of which the server may say something else.
+void SessionCore::refuse(protocol::SqlError error, bool may_be_unreadable) {
   if (!may_be_unreadable) {
-    reply_error(job_.refusal);
+    reply_error(error);
     return;
   }
+  job_.refusal = std::move(error);
   job_.kind = JobKind::kRefused;
   advance_job();
 }
 
 /// The text is read: either it says what the server says of it, or it goes on.
 void SessionCore::go_on_read() {
-  if (job_.kind == JobKind::kRefused) {
-    reply_error(job_.refusal);
-    return;
-  }
   job_.text_read = true;
   advance_job();
 }

@@ -145,6 +145,11 @@ void SessionCore::run_at_home(const Statement& statement, JobKind kind) {
   if (router::sets_unknown(statement)) {
     job_.pins.added.add(router::PinReason::kUnknownState);
   }
+  if ((job_.needs_branch || job_.wrapped) && home_locks_tables()) {
+    reply_error(protocol::not_supported_error(
+        "changes, or reads without autocommit, under FLUSH TABLES .. FOR EXPORT"));
+    return;
+  }
   if (job_.needs_branch || job_.wrapped) {
     branch_tables_.note(statement, state_.schema());
   }
@@ -191,6 +196,10 @@ void SessionCore::run_ordered(const Statement& statement, std::string_view sql) 
   const bool changes_accounts = router::changes_accounts(statement.kind);
   if (owner_.password_expired && statement.kind != StatementKind::kSetPassword) {
     reply_error(protocol::must_set_password_error());
+    return;
+  }
+  if (home_locks_tables()) {
+    reply_error(protocol::not_supported_error("DDL under FLUSH TABLES .. FOR EXPORT"));
     return;
   }
   const bool globals = statement.has(Flag::kSetsGlobal);

@@ -132,6 +132,10 @@ void SessionCore::send_job() {
     send_table_lock();
     return;
   }
+  if (job_.kind == JobKind::kRefused && job_.text_read) {
+    reply_error(job_.refusal);
+    return;
+  }
   if (job_.kind == JobKind::kRefused) {
     const Buffer payload = protocol::join_payload(command_);
     ask_to_read(as_text(Bytes(payload).subspan(1)));

@@ -2,8 +2,9 @@
 // the commit thread, for all sessions; no server holds any. A server is asked only whether the
 // client may lock the tables, and whether they are there. Decision 0026.
 //
-// FLUSH TABLES WITH READ LOCK is the same of all tables, and waits until every server has what was
-// committed before: whoever reads then reads the same.
+// FLUSH TABLES t WITH READ LOCK locks as LOCK TABLES t READ does. FLUSH TABLES WITH READ LOCK is
+// the same of all tables, and waits until every server has what was committed before: whoever reads
+// then reads the same. FOR EXPORT is the home's own, and no branch begins under it.
 //
 //   LOCK TABLES: commit, give back what was locked -> the home says that it may -> the commit
 //   thread grants -> the home has applied everything up to there -> OK
@@ -14,6 +15,7 @@
 #include "certifier/key_builder.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
+#include "proxy/session/statement_rules.h"
 #include "router/lock_list.h"
 #include "router/token.h"
 
@@ -31,8 +33,6 @@ constexpr std::uint32_t kLocksMetMax = 3;
 /// The largest lock_wait_timeout: a year.
 constexpr std::uint32_t kLockWaitMaxS = 31'536'000;
 constexpr std::string_view kUnlock = "UNLOCK TABLES";
-/// Does nothing (there is no query cache) but needs the right that FLUSH TABLES needs.
-constexpr std::string_view kFlushRightProbe = "FLUSH LOCAL QUERY CACHE";
 /// Consort's own: its lanes write there.
 constexpr std::string_view kOwnSchema = "consort";
 
@@ -106,12 +106,18 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
       advance_job();
       return true;
     case StatementKind::kFlush:
-      if (!statement.has(Flag::kLocksTables) || !router::locks_all_tables(sql, lexer_options()) ||
-          (!own_tables_.empty() && !own_tables_.has_all())) {
+      if (!statement.has(Flag::kLocksTables) || (!own_tables_.empty() && !own_tables_.has_all())) {
         break;
       }
-      lock_all_tables();
-      return true;
+      if (router::locks_all_tables(sql, lexer_options())) {
+        lock_all_tables();
+        return true;
+      }
+      if (auto list = router::flush_lock_list(sql, lexer_options()); list && !home_locks_tables()) {
+        lock_flushed(std::move(*list));
+        return true;
+      }
+      break;
     default:
       break;
   }
@@ -123,8 +129,10 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
       statement.tables.begin(), statement.tables.end(),
       [this](const auto& table) { return temporary_.contains(table, state_.schema()); });
   const auto refused = own_tables_.refusal(statement, sql, state_.schema());
-  if (refused && !names_temporary) {  // temporary tables need no lock
-    reply_error(*refused);
+  if (refused && !names_temporary) {          // temporary tables need no lock
+    job_.text_read = job_.statement_id != 0;  // when it was prepared
+    job_.commit_first = commits_first(statement, autocommit_) && transaction_.open();
+    refuse(*refused, !job_.text_read || job_.commit_first);
     return true;
   }
   return false;
@@ -138,7 +146,7 @@ void SessionCore::lock_tables(const Statement& statement, std::string_view sql) 
     reply_error(conflicting_read_lock_error());
     return;
   }
-  if (own_tables_.has_all() || (pins_.has(PinReason::kLockedTables) && own_tables_.empty())) {
+  if (own_tables_.has_all() || home_locks_tables()) {
     reply_error(protocol::not_supported_error("LOCK TABLES after FLUSH TABLES .. WITH READ LOCK"));
     return;
   }
@@ -158,12 +166,23 @@ void SessionCore::lock_tables(const Statement& statement, std::string_view sql) 
   advance_job();
 }
 
+void SessionCore::lock_flushed(router::LockList list) {
+  job_.kind = JobKind::kLockTables;
+  job_.locks_by_flush = true;
+  job_.lock_step = LockStep::kBegin;
+  job_.commit_first = transaction_.open();
+  job_.lock_sql = std::move(list.sql);
+  job_.lock_at_once = true;
+  job_.look_sql = look_at(list.items);
+  job_.tables = wanted_locks(std::move(list.items), state_.schema());
+  advance_job();
+}
+
 void SessionCore::lock_all_tables() {
   job_.kind = JobKind::kLockTables;
   job_.locks_all = true;
   job_.lock_step = LockStep::kBegin;
   job_.commit_first = transaction_.open();
-  job_.lock_sql = kFlushRightProbe;
   advance_job();
 }
 
@@ -194,7 +213,7 @@ void SessionCore::send_table_lock() {
       return;
     }
     add_pin(PinReason::kLockedTables);
-    if (!autocommit_ && !job_.locks_all) {
+    if (!autocommit_ && !job_.locks_all && !job_.locks_by_flush) {
       transaction_.begin({});  // as on a server
     }
     reply_ok(0, job_.lock_wait_s > kLockWaitMaxS ? 1 : 0);
@@ -217,9 +236,12 @@ void SessionCore::send_table_lock() {
   if (at_once && mysql) {  // which knows no NOWAIT here, and waits for a second at least
     set_wait("SET SESSION lock_wait_timeout=1");
   }
+  std::string lock(job_.locks_all ? dialect(Channel::kHome).flush_right_probe : job_.lock_sql);
+  if (at_once && !mysql) {
+    lock = job_.locks_by_flush ? "SET STATEMENT lock_wait_timeout=0 FOR " + lock : lock + " NOWAIT";
+  }
   for (const std::string& text :
-       {looks ? job_.look_sql : job_.lock_sql + (at_once && !mysql ? " NOWAIT" : ""),
-        std::string(looks ? kPlainRollback : kUnlock)}) {
+       {looks ? job_.look_sql : lock, std::string(looks ? kPlainRollback : kUnlock)}) {
     expect(Channel::kHome, ReplyRole::kTableCheck, Command::kQuery);
     protocol::append_command(xa_buffer_, Command::kQuery, as_bytes(text));
   }

@@ -206,6 +206,18 @@ bool is_parser_error(std::uint16_t code) {
   return std::binary_search(kCodes.begin(), kCodes.end(), code);
 }
 
+bool refused_by_parser(const protocol::SqlError& error, ServerKind kind) {
+  constexpr std::uint16_t kUnknownTable = 1109;
+  switch (error.code) {
+    case protocol::sql_code::kDbAccessDenied:
+      return error.message.find("'information_schema'") != std::string::npos;
+    case kUnknownTable:
+      return kind == ServerKind::kMysql;
+    default:
+      return is_parser_error(error.code);
+  }
+}
+
 bool fails_before_tables(std::uint16_t code) {
   constexpr std::array<std::uint16_t, 13> kCodes = {
       1044,                    // access denied to the database

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/server_kind.h"
+#include "protocol/sql_error.h"
 #include "proxy/metrics.h"
 #include "router/statement.h"
 
@@ -51,6 +53,10 @@ inline constexpr std::array kIsolationLevels = {
 /// An error of the server's parser (MariaDB 10.11), which commits no transaction, whatever the
 /// statement would do.
 [[nodiscard]] bool is_parser_error(std::uint16_t code);
+/// The same of what PREPARE says of a text. The parser itself knows which tables information_schema
+/// has, and that nobody may change them; MariaDB reads definitions of the others when it has
+/// committed, MySQL before.
+[[nodiscard]] bool refused_by_parser(const protocol::SqlError& error, ServerKind kind);
 /// ANALYZE, CHECK, OPTIMIZE, REPAIR TABLE, FLUSH: commits, and is no DDL.
 [[nodiscard]] bool is_maintenance(router::StatementKind kind);
 /// HANDLER .. READ: with autocommit=0 it begins a transaction, as a SELECT does.

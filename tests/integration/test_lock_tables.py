@@ -56,6 +56,24 @@ SCRIPTS = {
     "under_flush": ["LOCK TABLES t READ", "FLUSH TABLES WITH READ LOCK", "SELECT COUNT(*) FROM t",
                     "UNLOCK TABLES", "FLUSH TABLES WITH READ LOCK", "SELECT COUNT(*) FROM u",
                     "UNLOCK TABLES", "UPDATE u SET v = 9"],
+    "by_flush": ["FLUSH TABLES t WITH READ LOCK", "SELECT * FROM t", "UPDATE t SET v = 1", "UPDATE u SET v = 1",
+                 "SELECT * FROM u", "SELECT * FROM t FOR UPDATE", "SELECT * FROM t LOCK IN SHARE MODE",
+                 "FLUSH TABLES u WITH READ LOCK", "DROP TABLE t", "CREATE TABLE n (a INT)", "UNLOCK TABLES",
+                 "FLUSH LOCAL TABLES test.t, `u` WITH READ LOCK", "SELECT COUNT(*) FROM u", "BEGIN",
+                 "UPDATE u SET v = 4", "COMMIT", "FLUSH TABLES nosuch WITH READ LOCK",
+                 "FLUSH TABLES t WITH READ LOCK", "LOCK TABLES u READ", "SELECT COUNT(*) FROM t", "UNLOCK TABLES"],
+    "by_flush_without_autocommit": [
+        "SET autocommit = 0", "UPDATE t SET v = 9 WHERE id = 1", "FLUSH TABLES t WITH READ LOCK", "ROLLBACK",
+        "SELECT * FROM t", "UPDATE t SET v = 1", "ROLLBACK", "SELECT * FROM t", "UNLOCK TABLES", "UPDATE t SET v = 2",
+        "COMMIT", "SET autocommit = 1"],
+    "refused_commits": [
+        ("prepare", "p", "CREATE TABLE n (a INT)"), "LOCK TABLES t WRITE", "SET autocommit = 0", "UPDATE t SET v = 9 WHERE id = 1", "CREATE TABLE n (a INT)",
+        "ROLLBACK", "SELECT * FROM t", "UPDATE t SET v = 10 WHERE id = 1", "CREATE TABLE n NONSENSE", "ROLLBACK",
+        "SELECT * FROM t", "UPDATE t SET v = 11 WHERE id = 1", "DROP VIEW n", "ROLLBACK", "SELECT * FROM t",
+        "UPDATE t SET v = 12 WHERE id = 1", "SELECT COUNT(*) FROM u", "HANDLER t OPEN", "ROLLBACK", "SELECT * FROM t",
+        "UPDATE t SET v = 13 WHERE id = 1", ("execute", "p"), "ROLLBACK",
+        "SELECT * FROM t", "UNLOCK NONSENSE", "UNLOCK TABLES NONSENSE", "SELECT COUNT(*) FROM u", "UNLOCK TABLES",
+        "SET autocommit = 1"],
     "flush": ["LOCK TABLES t READ", "FLUSH TABLES", "FLUSH TABLE t", "FLUSH TABLES u", "UNLOCK TABLES",
               "LOCK TABLES t WRITE, u READ", "FLUSH TABLES t", "FLUSH LOCAL TABLES t, u",
               "FLUSH TABLES", "FLUSH TABLES t, other", "FLUSH STATUS", "UNLOCK TABLES",
@@ -141,8 +159,8 @@ def no_update_is_lost(context, pair):
     return f"{rounds * len(clients)} locks in {time.monotonic() - began:.1f} s"
 
 
-@case(seconds=30)
-def read_lock_holds_writers(_context, pair):
+@case(seconds=30, each=[("lock", "LOCK TABLES {} READ LOCAL"), ("flush", "FLUSH TABLES {} WITH READ LOCK")])
+def read_lock_holds_writers(_context, pair, lock):
     """A write, a COMMIT and DDL of others wait; reads do not; all go on behind UNLOCK TABLES."""
     table = pair.table("id INT PRIMARY KEY, v INT NOT NULL")
     pair.sql(f"INSERT INTO {table} VALUES (1, 0), (2, 0)")
@@ -150,7 +168,7 @@ def read_lock_holds_writers(_context, pair):
     definer = pair.connect()
     early.query("BEGIN")
     early.query(f"UPDATE {table} SET v = 5 WHERE id = 2")
-    locker.query(f"LOCK TABLES {table} READ LOCAL")
+    locker.query(lock.format(table))
     send(writer, f"UPDATE {table} SET v = 7 WHERE id = 1")
     send(early, "COMMIT")
     assert blocked(writer) and blocked(early, 0.1)

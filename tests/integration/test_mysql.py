@@ -838,10 +838,24 @@ def lock_tables(_context, cluster):
             send(clients[1], f"UPDATE {table} SET v = v + 1")
             assert blocked(clients[1])
         assert finish(clients[1]) == "ok"  # no lock outlives its session
+        cluster.sql("CREATE USER flushless@'%' IDENTIFIED BY 'pw'")
+        cluster.sql("GRANT SELECT, LOCK TABLES ON test.* TO flushless@'%'")
+        for tables in (f"TABLES {table}", "TABLES"):
+            with wire.connect(cluster.consort.port, "flushless", "pw", "test") as other_account:
+                assert other_account.error_of(f"FLUSH {tables} WITH READ LOCK")[0] == 1227
+            with cluster.connect() as holder:
+                holder.query(f"FLUSH {tables} WITH READ LOCK")
+                assert holder.error_of(f"UPDATE {table} SET v = 0")[0] == (1099 if table in tables else 1223)
+                assert holder.query(f"SELECT v FROM {table}").rows
+                send(clients[1], f"UPDATE {table} SET v = v + 1")
+                assert blocked(clients[1])
+                holder.query("UNLOCK TABLES")
+                assert finish(clients[1]) == "ok"
     finally:
         for client in clients:
             client.close()
-    assert cluster.on_every_server(f"SELECT v FROM {table}") == ((2 + outcomes.count("ok"),),)
+    cluster.sql("DROP USER flushless@'%'")
+    assert cluster.on_every_server(f"SELECT v FROM {table}") == ((4 + outcomes.count("ok"),),)
     cluster.assert_identical()
 
 

@@ -59,6 +59,23 @@ TEST_SUITE("route") {
     EXPECT(lock_list(sql, {})->items.size() == 1000);
   }
 
+  TEST_CASE("flush_lock_list: FLUSH TABLES of some WITH READ LOCK") {
+    const auto list =
+        flush_lock_list("flush no_write_to_binlog table `a b`, c.d WITH read LOCK;", {});
+    REQUIRE(list);
+    EXPECT(list->sql == "FLUSH LOCAL TABLES `a b`, c.d WITH READ LOCK");
+    REQUIRE(list->items.size() == 2);
+    EXPECT(list->items[0].table == "a b");
+    EXPECT(list->items[0].spelled == "`a b`");
+    EXPECT(list->items[1].schema == "c");
+    EXPECT(list->items[1].table == "d");
+    EXPECT_FALSE(list->items[1].write);
+    EXPECT_FALSE(flush_lock_list("FLUSH TABLES WITH READ LOCK", {}));
+    EXPECT_FALSE(flush_lock_list("FLUSH TABLES t", {}));
+    EXPECT_FALSE(flush_lock_list("FLUSH TABLES t FOR EXPORT", {}));
+    EXPECT_FALSE(flush_lock_list("FLUSH TABLES t WITH READ LOCK NONSENSE", {}));
+  }
+
   TEST_CASE("locks_all_tables: FLUSH TABLES WITH READ LOCK in its forms") {
     for (const char* sql : {"FLUSH TABLES WITH READ LOCK", "flush local table with read lock;",
                             "FLUSH NO_WRITE_TO_BINLOG TABLES WITH READ LOCK -- all",

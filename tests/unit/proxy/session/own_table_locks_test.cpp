@@ -33,6 +33,11 @@ TEST_SUITE("session") {
     EXPECT(error_of("CREATE TABLE IF NOT EXISTS w LIKE r") == 0);
     EXPECT(error_of("ALTER TABLE w DISABLE KEYS") == 0);
     EXPECT(error_of("DELETE FROM w") == 0);
+    EXPECT(error_of("ALTER TABLE w RENAME TO x") == 0);
+    EXPECT(error_of("ALTER TABLE r RENAME TO x") == 1099);
+    EXPECT(error_of("SELECT * FROM w FOR UPDATE") == 0);
+    EXPECT(error_of("SELECT * FROM r FOR UPDATE") == 1099);
+    EXPECT(error_of("SELECT * FROM r LOCK IN SHARE MODE") == 0);
   }
 
   TEST_CASE("OwnTableLocks: with a temporary table its lock goes, but not LOCK TABLES") {
@@ -69,6 +74,18 @@ TEST_SUITE("session") {
     EXPECT(error_of("DROP EVENT IF EXISTS e") == 1192);
     EXPECT(error_of("RENAME TABLE w TO x") == 1192);
     EXPECT(error_of("CREATE OR REPLACE VIEW v AS SELECT 1") == 1192);
+    EXPECT(error_of("DROP VIEW v") == 1192);
+    EXPECT(error_of("CREATE PROCEDURE p() SELECT 1") == 1192);
+    EXPECT(error_of("DROP FUNCTION IF EXISTS f") == 1192);
+    EXPECT(error_of("ALTER PROCEDURE p COMMENT 'c'") == 1192);
+    EXPECT(error_of("CREATE TRIGGER g BEFORE INSERT ON other FOR EACH ROW SET @a = 1") == 1100);
+    EXPECT(error_of("CREATE TRIGGER g BEFORE INSERT ON r FOR EACH ROW SET @a = 1") == 1099);
+    EXPECT(error_of("CREATE TRIGGER g BEFORE INSERT ON w FOR EACH ROW SET @a = 1") == 0);
+    EXPECT(error_of("DROP TRIGGER g") == 0);
+    EXPECT(error_of("HANDLER w OPEN") == 1192);
+    EXPECT(error_of("HANDLER w READ FIRST") == 0);
+    EXPECT(error_of("CREATE SEQUENCE q") == 1100);
+    EXPECT(error_of("DROP SEQUENCE q") == 1100);
   }
 
   TEST_CASE("awaits_global_lock: what a server writes to its binlog") {

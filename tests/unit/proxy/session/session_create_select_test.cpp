@@ -223,12 +223,32 @@ TEST_SUITE("session") {
     script.backend_ok(Channel::kHome);
     home_got(script);
     script.query("CREATE TABLE t SELECT 1 AS a");
+    home_got(script);
+    answer_prepare(script, Channel::kHome, 7);  // of its text, whose tables are the next step's
     EXPECT((home_got(script) == Texts{"XA END", "XA PREPARE"}));
     script.backend_ok(Channel::kHome);
     script.backend_ok_gtid();
     script.outcome(BranchVerdict::kConflict);
     EXPECT(script.answer() == "ERR 1213");
     EXPECT(script.core.idle());
+  }
+
+  TEST_CASE("CreateSelect: what the server cannot read commits nothing") {
+    SessionScript script;
+    script.query("BEGIN");
+    script.query("UPDATE t SET v=1");
+    script.backend_ok(Channel::kHome);
+    script.backend_ok(Channel::kHome);
+    home_got(script);
+    script.query("CREATE TABLE t SELECT FROM");
+    script.backend_error(Channel::kHome, 1064);
+    EXPECT(script.answer() == "ERR 1064");
+    EXPECT(script.core.idle());
+    EXPECT(script.core.in_transaction());
+    script.query("CREATE TABLE t SELECT nosuch FROM t");
+    home_got(script);
+    script.backend_error(Channel::kHome, 1054);
+    EXPECT((home_got(script) == Texts{"XA END", "XA PREPARE"}));
   }
 
   TEST_CASE("CreateSelect: rows that lose are tried again") {

@@ -122,12 +122,18 @@ TEST_SUITE("session") {
     script.core.on_applied();
     EXPECT(script.answer() == "OK");
     EXPECT(script.pinned());
-    for (const char* sql :
-         {"INSERT INTO t VALUES (1)", "CREATE TABLE u (a INT)", "DROP USER v",
-          "SELECT a FROM t FOR UPDATE", "LOCK TABLES t WRITE", "ANALYZE TABLE t"}) {
+    for (const char* sql : {"INSERT INTO t VALUES (1)", "CREATE TABLE u (a INT)", "DROP USER v",
+                            "SELECT a FROM t FOR UPDATE", "ANALYZE TABLE t"}) {
       script.query(sql);
+      script.backend_error(Channel::kHome, 1146);  // the text is one, whatever it names
       EXPECT(script.answer() == "ERR 1223");
     }
+    script.query("LOCK TABLES t WRITE");
+    EXPECT(script.answer() == "ERR 1223");
+    script.query("INSERT INTO t NONSENSE");
+    script.backend_error(Channel::kHome, 1064);
+    EXPECT(script.answer() == "ERR 1064");
+    script.sent(Channel::kHome);
     script.query("FLUSH TABLES WITH READ LOCK");
     EXPECT(script.answer() == "OK");
     script.query("BEGIN");  // does not end it
@@ -331,9 +337,15 @@ TEST_SUITE("session") {
     TablesScript script;
     script.lock("LOCK TABLES t READ");
     script.query("SELECT * FROM u");
+    script.backend_error(Channel::kHome, 1146);  // of its text, which the home prepares
     EXPECT(script.answer() == "ERR 1100");
     script.query("UPDATE t SET v=1");
+    script.backend_error(Channel::kHome, 1054);
     EXPECT(script.answer() == "ERR 1099");
+    script.query("UPDATE t SET NONSENSE");
+    script.backend_error(Channel::kHome, 1064);
+    EXPECT(script.answer() == "ERR 1064");
+    script.sent(Channel::kHome);
     script.query("SELECT * FROM t");
     EXPECT(script.sent(Channel::kHome) == Texts{"SELECT * FROM t"});
     script.backend_rows(Channel::kHome);
@@ -551,10 +563,14 @@ TEST_SUITE("session") {
     script.query(kUnlock);
     EXPECT(script.sent(Channel::kHome).empty());
     EXPECT_FALSE(script.pinned());
-    script.query("FLUSH TABLES t WITH READ LOCK");  // the home's alone
+    script.query("FLUSH TABLES t FOR EXPORT");  // the home's alone
     script.backend_ok(Channel::kHome);
     EXPECT(script.pinned());
     script.query("LOCK TABLES t READ");
+    EXPECT(script.answer() == "ERR 1235");
+    script.query("INSERT INTO t VALUES (1)");  // no branch begins under it
+    EXPECT(script.answer() == "ERR 1235");
+    script.query("CREATE TABLE u (a INT)");
     EXPECT(script.answer() == "ERR 1235");
     script.sent(Channel::kHome);
     script.query(kUnlock);
@@ -563,8 +579,31 @@ TEST_SUITE("session") {
     EXPECT_FALSE(script.pinned());
     script.lock("LOCK TABLES t READ");
     script.query("FLUSH TABLES WITH READ LOCK");
+    script.backend_error(Channel::kHome, 1192);  // of the PREPARE: a text it is
     EXPECT(script.answer() == "ERR 1192");
     EXPECT(script.pinned());
+  }
+
+  TEST_CASE("SessionCore: FLUSH TABLES t WITH READ LOCK locks as LOCK TABLES does") {
+    TablesScript script;
+    script.query("FLUSH TABLES t WITH READ LOCK");
+    EXPECT((script.sent(Channel::kHome) ==
+            Texts{"SET STATEMENT lock_wait_timeout=0 FOR FLUSH LOCAL TABLES t WITH READ LOCK",
+                  kUnlock}));
+    script.check_ok();
+    const auto request = script.posted_back<TableRequest>();
+    EXPECT(request.keep);
+    EXPECT_FALSE(request.all);
+    REQUIRE(request.tables.size() == 1);
+    EXPECT(request.tables[0].table == "t");
+    EXPECT_FALSE(request.tables[0].write);
+    script.grant();
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.pinned());
+    script.query(kUnlock);
+    EXPECT(script.answer() == "OK");
+    EXPECT(script.released());
+    EXPECT(script.sent(Channel::kHome).empty());
   }
 }
 
