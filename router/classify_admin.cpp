@@ -157,7 +157,7 @@ void classify_reset(StatementScan& scan, Statement& out) {
 }
 
 void classify_lock(StatementScan& scan, Statement& out) {
-  if (scan.accept("INSTANCE")) {
+  if (scan.accept("INSTANCE") || scan.accept("BINLOG")) {
     out.kind = StatementKind::kServerAdmin;
     return;
   }
@@ -175,7 +175,7 @@ void classify_lock(StatementScan& scan, Statement& out) {
 }
 
 void classify_unlock(StatementScan& scan, Statement& out) {
-  if (scan.accept("INSTANCE")) {
+  if (scan.accept("INSTANCE") || scan.accept("BINLOG")) {
     out.kind = StatementKind::kServerAdmin;
   } else if ((scan.accept("TABLES") || scan.accept(Keyword::kTable)) && scan.ended()) {
     out.kind = StatementKind::kUnlockTables;
