@@ -112,14 +112,12 @@ bool reads_for_update(const Statement& statement, std::string_view sql) {
   if (!statement.has(router::Flag::kLockingRead)) {
     return false;
   }
-  router::TokenReader reader(sql, {});
-  for (reader.advance(); !reader.ended(); reader.advance()) {
-    if (reader.token().is(router::Keyword::kFor)) {
-      reader.advance();
-      if (reader.token().is(router::Keyword::kUpdate)) {
-        return true;
-      }
+  bool behind_for = false;
+  for (router::TokenReader reader(sql, {}); !reader.ended(); reader.advance()) {
+    if (behind_for && reader.token().is(router::Keyword::kUpdate)) {
+      return true;
     }
+    behind_for = reader.token().is(router::Keyword::kFor);
   }
   return false;
 }

@@ -14,7 +14,7 @@ constexpr ServerDialect kMariadb{
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1",
     certifier::kDdlReleaseSql,
     certifier::kDdlClockSql,
-    "FLUSH LOCAL QUERY CACHE",  // there is none
+    "FLUSH LOCAL QUERY CACHE",
 };
 
 constexpr ServerDialect kMysql{
@@ -26,8 +26,9 @@ constexpr ServerDialect kMysql{
     "@@session.session_track_gtids='OWN_GTID',1,2)",
     "SET SESSION session_track_system_variables=_utf8mb4 X'2A', SESSION session_track_schema=1, "
     "SESSION session_track_gtids=OWN_GTID",
-    certifier::mysql::kSessionReleaseSql, "SET SESSION timestamp=DEFAULT",
-    "FLUSH LOCAL TABLES consort.nothing",  // nor that
+    certifier::mysql::kSessionReleaseSql,
+    "SET SESSION timestamp=DEFAULT",
+    "FLUSH LOCAL TABLES consort.nothing",
 };
 
 }  // namespace

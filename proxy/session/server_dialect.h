@@ -26,7 +26,8 @@ struct ServerDialect {
   std::string_view ddl_release;
   /// Lets the session's clock run again, which ddl_turn_fence() has stopped.
   std::string_view ddl_clock;
-  /// Does nothing, but needs the right that FLUSH TABLES WITH READ LOCK needs.
+  /// Does nothing (to a cache that is off, to no table), but needs the right that FLUSH TABLES WITH
+  /// READ LOCK needs.
   std::string_view flush_right_probe;
 };
 
