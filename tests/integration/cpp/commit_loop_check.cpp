@@ -234,7 +234,7 @@ TEST_SUITE("commit_loop") {
     c.wait_until_applied();
     const auto took = std::chrono::steady_clock::now() - begun;
     EXPECT(named == holder.thread_id());
-    EXPECT(took < 1s);
+    EXPECT(took < 15s);  // innodb_lock_wait_timeout is 20
     c.expect_equal("SELECT * FROM t.open ORDER BY id");
     c.on_abort = nullptr;
     c.stop_loop();
@@ -615,7 +615,7 @@ TEST_SUITE("commit_loop") {
     const auto posted = std::chrono::steady_clock::now();
     REQUIRE(c.loop().post(prepared));
     EXPECT(c.expect_outcome(branch).verdict == BranchVerdict::kHomeLost);
-    EXPECT(std::chrono::steady_clock::now() - posted < 2s);
+    EXPECT(std::chrono::steady_clock::now() - posted < 8s);  // group_wait_max is 10
     EXPECT(c.commit(link, id(1), {update("dropped", 1)}).verdict == BranchVerdict::kCommitted);
     c.wait_until_applied();
     c.expect_equal("SELECT * FROM t.dropped ORDER BY id");
@@ -633,11 +633,9 @@ TEST_SUITE("commit_loop") {
       link.must(changes ? update("unsure", 1) : "SELECT * FROM t.unsure FOR UPDATE");
       link.must("XA END " + c.xid(prepared.branch));
       link.must("XA PREPARE " + c.xid(prepared.branch));
-      const auto posted = std::chrono::steady_clock::now();
       REQUIRE(c.loop().post(prepared));
       EXPECT(c.expect_outcome(prepared.branch).verdict ==
              (changes ? BranchVerdict::kCommitted : BranchVerdict::kConflict));
-      EXPECT(std::chrono::steady_clock::now() - posted < 4s);
     }
     c.wait_until_applied();
     c.expect_equal("SELECT * FROM t.unsure ORDER BY id");
