@@ -76,7 +76,8 @@ bool read_last_name(StatementScan& scan, Statement& out) {
 }  // namespace
 
 void classify_begin(StatementScan& scan, Statement& out) {
-  if (scan.ended() || (scan.accept("WORK") && scan.ended())) {
+  const bool alone = scan.ended() || (scan.accept("WORK") && scan.ended());
+  if (alone && !scan.options().oracle) {
     out.kind = StatementKind::kBegin;
     return;
   }

@@ -72,6 +72,7 @@ std::optional<LexerOptions> with_sql_mode(LexerOptions options, std::string_view
   options.ansi_quotes = false;
   options.ignore_space = false;
   options.no_backslash_escapes = false;
+  options.oracle = false;
   if (const std::optional<std::uint64_t> bits = number_of(trimmed(sql_mode))) {
     if ((*bits & kCompositeBits) != 0) {
       return std::nullopt;
@@ -92,6 +93,7 @@ std::optional<LexerOptions> with_sql_mode(LexerOptions options, std::string_view
     options.ansi_quotes |= composite || equals_ignoring_case(mode, "ANSI_QUOTES");
     options.ignore_space |= composite || equals_ignoring_case(mode, "IGNORE_SPACE");
     options.no_backslash_escapes |= equals_ignoring_case(mode, "NO_BACKSLASH_ESCAPES");
+    options.oracle |= equals_ignoring_case(mode, "ORACLE");
   }
   return options;
 }

@@ -13,6 +13,7 @@ struct LexerOptions {
   bool no_backslash_escapes = false;  ///< sql_mode NO_BACKSLASH_ESCAPES
   bool ansi_quotes = false;           ///< sql_mode ANSI_QUOTES: "x" is an identifier
   bool ignore_space = false;          ///< sql_mode IGNORE_SPACE: `count (` is the built-in
+  bool oracle = false;                ///< sql_mode ORACLE: a lone BEGIN begins a block
   bool mysql = false;                 ///< the backends are MySQL: other rules for /*!NNNNN */
   /// The session's sql_mode or character set is not known, or its multi-byte characters may end in
   /// an ASCII byte (sjis, gbk, big5, ...): a statement with a backslash, a double quote, a byte >=

@@ -21,6 +21,8 @@ class StatementScan {
   /// `out` and the text outlive the scan. The first token is current.
   StatementScan(std::string_view sql, const LexerOptions& options, Statement& out);
 
+  [[nodiscard]] const LexerOptions& options() const { return options_; }
+
   [[nodiscard]] const Token& token() const { return token_; }
 
   [[nodiscard]] const Token& previous() const { return previous_; }

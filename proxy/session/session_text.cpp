@@ -164,10 +164,9 @@ bool SessionCore::run_text_statement(std::string_view sql, const Statement& stat
 void SessionCore::run_with_values(std::string_view text,
                                   std::string_view parameters,
                                   const Statement& statement) {
-  const bool oracle = state_.variable("sql_mode").value_or("").find("ORACLE") != text.npos;
   const bool as_program = statement.ddl.verb == router::DdlVerb::kCreate &&
                           statement.ddl.object == router::DdlObject::kTable && is_ascii(text) &&
-                          !lexer_options().doubtful && !oracle && !effects_.mysql();
+                          !lexer_options().doubtful && !lexer_options().oracle && !effects_.mysql();
   const std::string block = "BEGIN NOT ATOMIC EXECUTE IMMEDIATE " + quoted(text, lexer_options()) +
                             " USING " + std::string(parameters) + "; END";
   begin_command();

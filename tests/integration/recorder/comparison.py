@@ -31,8 +31,6 @@ EXCUSES = {
                         " which SET TRANSACTION, or @@tx_isolation, fails (1568); @@in_transaction tells of it",
     "long_data": "where a parameter was a number, date or time before, a server takes an address of its"
                  " memory, or the value of before, for long data; Consort takes the data",
-    "oracle_begin": "under sql_mode=ORACLE a lone BEGIN begins a block, and the server misses its end;"
-                    " Consort begins a transaction",
     "one_shot_program": "what SET TRANSACTION said of the next transaction is used up by a CALL, EXECUTE,"
                         " function, view or WITH, also by one that opens no table, and by SET GLOBAL",
     "waits": "neither side answers in time, and the recorder goes away: a server ends the statement that"
@@ -127,9 +125,6 @@ def excuse(step, plain, consort, earlier=()):
     if any(one.kind == "execute" for one in (step, *earlier)) and (
             list(map(_without_schema_change, plain)) == list(map(_without_schema_change, consort))):
         return "prepared_elsewhere"
-    if plain[0][:3] == b"\xff" + (1064).to_bytes(2, "little") and re.match(
-            r"begin( work)?;?$", step.text, re.I):
-        return "oracle_begin"
     if _is_error(plain[0], 1792) != _is_error(consort[0], 1792) and _used_up_by_program(earlier):
         return "one_shot_program"
     if step.text.startswith(("SHOW INDEX", "EXPLAIN")) and (

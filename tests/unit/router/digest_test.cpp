@@ -101,6 +101,9 @@ TEST_SUITE("digest") {
     EXPECT(with_sql_mode({}, "STRICT_TRANS_TABLES, ansi_quotes")->ansi_quotes);
     EXPECT(with_sql_mode({}, "ANSI")->ansi_quotes);
     EXPECT(with_sql_mode({}, "oracle")->ignore_space);
+    EXPECT(with_sql_mode({}, "oracle")->oracle);
+    EXPECT_FALSE(with_sql_mode({}, "ANSI")->oracle);
+    EXPECT(classify("BEGIN", *with_sql_mode({}, "oracle")).kind == StatementKind::kCompound);
     EXPECT(with_sql_mode({}, "NO_BACKSLASH_ESCAPES")->no_backslash_escapes);
     EXPECT(!with_sql_mode({}, "TRADITIONAL")->ansi_quotes);
     EXPECT(with_sql_mode({}, "4")->ansi_quotes);
