@@ -309,7 +309,9 @@ void SessionCore::on_execute(Bytes payload) {
 void SessionCore::run_prepared() {
   const std::string& sql = statements_.find(job_.statement_id)->sql;
   router::LexerOptions options = lexer_options();
-  if (options != statements_.context(job_.statement_id).lexer) {
+  const router::LexerOptions& prepared = statements_.context(job_.statement_id).lexer;
+  options.oracle = prepared.oracle;  // what BEGIN means was settled then
+  if (options != prepared) {
     options.doubtful = true;  // read one way here, perhaps the other way there
     options.ascii_is_certain = false;
   }

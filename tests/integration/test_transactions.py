@@ -62,7 +62,8 @@ SCRIPTS = {
                      "FLUSH STATUS", "SET TRANSACTION READ WRITE", "BEGIN",
                      "SHOW STATUS LIKE 'Com_set_option'", "COMMIT"],
     "begin_of_oracle": [
-        "SET sql_mode = 'ORACLE'", "BEGIN", "BEGIN WORK", "INSERT INTO t VALUES (4, 4, 4)", "ROLLBACK",
+        ("prepare", "begins", "BEGIN"), "SET sql_mode = 'ORACLE'", ("execute", "begins"),
+        "UPDATE t SET v = 6 WHERE id = 1", "ROLLBACK", "BEGIN", "BEGIN WORK", "INSERT INTO t VALUES (4, 4, 4)", "ROLLBACK",
         "EXECUTE IMMEDIATE 'BEGIN'", "START TRANSACTION", "UPDATE t SET v = 5 WHERE id = 1", "BEGIN",
         "ROLLBACK", "BEGIN INSERT INTO t VALUES (5, 5, 5); END", "SELECT id, v FROM t ORDER BY id",
         "SET sql_mode = DEFAULT"],
