@@ -612,7 +612,7 @@ class SessionCore {
   [[nodiscard]] bool run_text_statement(std::string_view sql, const router::Statement& statement);
 
   // What commits first must be readable: session_readable.cpp.
-  [[nodiscard]] std::string text_that_commits() const;
+  [[nodiscard]] std::string text_to_read() const;
   [[nodiscard]] bool asks_whether_readable();
   void ask_to_read(std::string_view sql);
   void on_readable(const protocol::ResponseTracker::Step& step);
@@ -666,7 +666,7 @@ class SessionCore {
   // LOCK TABLES: session_tables.cpp.
   [[nodiscard]] bool run_table_lock(const router::Statement& statement, std::string_view sql);
   void lock_tables(const router::Statement& statement, std::string_view sql);
-  void lock_flushed(router::LockList list);
+  void lock_listed(router::LockList list);
   void lock_all_tables();
 
   /// The home itself holds locks for the session, none of the commit thread's.

@@ -33,14 +33,15 @@ bool ends_statement(std::uint16_t code) {
 
 }  // namespace
 
-/// What ends the transaction before it runs, and whose text says so; empty: none.
-std::string SessionCore::text_that_commits() const {
+/// What ends the transaction before it runs, or is refused, and whose text says so; empty: none.
+std::string SessionCore::text_to_read() const {
   if (job_.kind == JobKind::kOrdered) {
     return ordered_.request.sql;
   }
-  const bool maintains = job_.kind == JobKind::kQuery && is_maintenance(job_.statement_kind);
-  if ((!maintains && job_.kind != JobKind::kRefused) ||
-      command_[protocol::kHeaderBytes] != static_cast<std::uint8_t>(Command::kQuery)) {
+  const bool maintains =
+      job_.kind == JobKind::kQuery && is_maintenance(job_.statement_kind) &&
+      command_[protocol::kHeaderBytes] == static_cast<std::uint8_t>(Command::kQuery);
+  if (!maintains && job_.kind != JobKind::kRefused) {
     return {};
   }
   const Buffer payload = protocol::join_payload(command_);
@@ -52,7 +53,7 @@ bool SessionCore::asks_whether_readable() {
   if (job_.text_read || job_.statement_id != 0 || creates_select()) {
     return false;  // one that came prepared has been read
   }
-  const std::string sql = text_that_commits();
+  const std::string sql = text_to_read();
   if (sql.empty() || sql.size() > kTextBytesMax) {
     return false;
   }

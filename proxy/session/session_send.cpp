@@ -1,7 +1,6 @@
 // SessionCore: sending a command to its backend, with what must go before and behind it.
 #include "base/branch_name.h"
 #include "base/check.h"
-#include "protocol/packet_reader.h"
 #include "protocol/packet_writer.h"
 #include "proxy/session/session_core.h"
 #include "proxy/session/state_change.h"
@@ -137,8 +136,7 @@ void SessionCore::send_job() {
     return;
   }
   if (job_.kind == JobKind::kRefused) {
-    const Buffer payload = protocol::join_payload(command_);
-    ask_to_read(as_text(Bytes(payload).subspan(1)));
+    ask_to_read(text_to_read());
     return;
   }
   if (asks_globals() || asks_about_rows() || asks_about_copy()) {

@@ -114,7 +114,8 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
         return true;
       }
       if (auto list = router::flush_lock_list(sql, lexer_options()); list && !home_locks_tables()) {
-        lock_flushed(std::move(*list));
+        job_.locks_by_flush = true;
+        lock_listed(std::move(*list));
         return true;
       }
       break;
@@ -128,8 +129,9 @@ bool SessionCore::run_table_lock(const Statement& statement, std::string_view sq
   const bool names_temporary = std::any_of(
       statement.tables.begin(), statement.tables.end(),
       [this](const auto& table) { return temporary_.contains(table, state_.schema()); });
+  // Temporary tables need no lock.
   const auto refused = own_tables_.refusal(statement, sql, state_.schema());
-  if (refused && !names_temporary) {          // temporary tables need no lock
+  if (refused && !names_temporary) {
     job_.text_read = job_.statement_id != 0;  // when it was prepared
     job_.commit_first = commits_first(statement, autocommit_) && transaction_.open();
     refuse(*refused, !job_.text_read || job_.commit_first);
@@ -150,25 +152,19 @@ void SessionCore::lock_tables(const Statement& statement, std::string_view sql) 
     reply_error(protocol::not_supported_error("LOCK TABLES after FLUSH TABLES .. WITH READ LOCK"));
     return;
   }
-  job_.kind = JobKind::kLockTables;
   if (!list) {
+    job_.kind = JobKind::kLockTables;
     job_.lock_step = LockStep::kCheck;  // the server says what is wrong with it
     job_.lock_sql = sql;
-  } else {
-    job_.lock_step = LockStep::kBegin;
-    job_.commit_first = transaction_.open();
-    job_.lock_sql = list->sql;
-    job_.lock_at_once = true;
-    job_.look_sql = look_at(list->items);
-    job_.lock_wait_s = list->wait_s ? list->wait_s : wait_of_statement(statement);
-    job_.tables = wanted_locks(std::move(list->items), state_.schema());
+    advance_job();
+    return;
   }
-  advance_job();
+  job_.lock_wait_s = list->wait_s ? list->wait_s : wait_of_statement(statement);
+  lock_listed(std::move(*list));
 }
 
-void SessionCore::lock_flushed(router::LockList list) {
+void SessionCore::lock_listed(router::LockList list) {
   job_.kind = JobKind::kLockTables;
-  job_.locks_by_flush = true;
   job_.lock_step = LockStep::kBegin;
   job_.commit_first = transaction_.open();
   job_.lock_sql = std::move(list.sql);

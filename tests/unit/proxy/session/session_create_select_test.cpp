@@ -134,6 +134,15 @@ void clean(SessionScript& script) {
   EXPECT_FALSE(script.core.state().has_variables());
 }
 
+/// A transaction is open, and has a branch.
+void change_rows(SessionScript& script) {
+  script.query("BEGIN");
+  script.query("UPDATE t SET v=1");
+  script.backend_ok(Channel::kHome);
+  script.backend_ok(Channel::kHome);
+  home_got(script);
+}
+
 TEST_SUITE("session") {
   TEST_CASE("CreateSelect: collected, created everywhere, filled by a certified write") {
     SessionScript script;
@@ -217,11 +226,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("CreateSelect: an open transaction is committed first, and its end may be the answer") {
     SessionScript script;
-    script.query("BEGIN");
-    script.query("UPDATE t SET v=1");
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    home_got(script);
+    change_rows(script);
     script.query("CREATE TABLE t SELECT 1 AS a");
     home_got(script);
     answer_prepare(script, Channel::kHome, 7);  // of its text, whose tables are the next step's
@@ -235,11 +240,7 @@ TEST_SUITE("session") {
 
   TEST_CASE("CreateSelect: what the server cannot read commits nothing") {
     SessionScript script;
-    script.query("BEGIN");
-    script.query("UPDATE t SET v=1");
-    script.backend_ok(Channel::kHome);
-    script.backend_ok(Channel::kHome);
-    home_got(script);
+    change_rows(script);
     script.query("CREATE TABLE t SELECT FROM");
     script.backend_error(Channel::kHome, 1064);
     EXPECT(script.answer() == "ERR 1064");
